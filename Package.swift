@@ -1,0 +1,107 @@
+// swift-tools-version: 6.2
+// SPDX-License-Identifier: Apache-2.0
+//
+// The layers of Cairn. Dependencies point strictly downward; TidyTests checks the import table
+// against this file, and `--explicit-target-dependency-import-check error` keeps it honest.
+
+import PackageDescription
+
+let strict: [SwiftSetting] = [
+    .strictMemorySafety(),
+    .treatAllWarnings(as: .error),
+    .enableUpcomingFeature("ExistentialAny"),
+    .enableUpcomingFeature("InternalImportsByDefault"),
+    .enableUpcomingFeature("MemberImportVisibility"),
+]
+
+func library(_ name: String, _ dependencies: [Target.Dependency]) -> Target {
+    .target(name: name, dependencies: dependencies, swiftSettings: strict)
+}
+
+func tests(_ name: String, _ dependencies: [Target.Dependency], resources: [Resource] = [])
+    -> Target
+{
+    .testTarget(
+        name: name, dependencies: dependencies, resources: resources, swiftSettings: strict)
+}
+
+let package = Package(
+    name: "cairn",
+    products: [.executable(name: "cairn", targets: ["cairn"])],
+    dependencies: [
+        .package(url: "https://github.com/apple/swift-argument-parser", exact: "1.8.2")
+    ],
+    targets: [
+        // C: Debian's libraries, and the two shims of our own.
+        .systemLibrary(name: "COpenSSL"),
+        .systemLibrary(name: "CSodium"),
+        .systemLibrary(name: "CBrotli"),
+        .systemLibrary(name: "CSQLite"),
+        .target(name: "CBlake3", cSettings: [.unsafeFlags(["-O3", "-Wall", "-Werror"])]),
+        .target(name: "CFuse", linkerSettings: [.linkedLibrary("fuse3")]),
+
+        // L0: pure.
+        library("Primitives", []),
+        library("Cryptography", ["Primitives", "CBlake3", "COpenSSL", "CSodium"]),
+        library("Compression", ["CBrotli"]),
+
+        // L1: pure.
+        library("SelfEncryption", ["Primitives", "Cryptography", "Compression"]),
+        library("Scratchpads", ["Primitives", "Cryptography"]),
+        library(
+            "Namespace",
+            ["Primitives", "Cryptography", "Compression", "SelfEncryption", "Scratchpads"]),
+
+        // L2: the shell: disks, databases, networks.
+        library("Stores", ["Primitives", "Scratchpads"]),
+        library("RemoteStores", ["Primitives", "Scratchpads", "Stores"]),
+        library("Aleph", ["Primitives", "Scratchpads", "Stores"]),
+        library("Metadata", ["Primitives", "Namespace", "CSQLite"]),
+        library("Blocks", ["Primitives", "Cryptography"]),
+
+        // L3: the engine. It knows neither its stores nor the kernel.
+        library(
+            "Engine",
+            [
+                "Primitives", "Cryptography", "SelfEncryption", "Scratchpads", "Namespace",
+                "Stores", "Metadata", "Blocks",
+            ]),
+
+        // L4: the kernel.
+        library("FuseHost", ["Engine", "CFuse"]),
+
+        // L5: the command.
+        .executableTarget(
+            name: "cairn",
+            dependencies: [
+                "Primitives", "Cryptography", "Scratchpads", "Stores", "RemoteStores", "Engine",
+                "FuseHost",
+                .product(name: "ArgumentParser", package: "swift-argument-parser"),
+            ],
+            swiftSettings: strict),
+
+        tests("PrimitivesTests", ["Primitives"]),
+        tests("CryptographyTests", ["Cryptography", "Primitives"]),
+        tests("CompressionTests", ["Compression"]),
+        tests(
+            "SelfEncryptionTests",
+            ["SelfEncryption", "Primitives", "Cryptography", "Compression"],
+            resources: [.copy("Vectors")]),
+        tests("ScratchpadsTests", ["Scratchpads", "Primitives", "Cryptography"]),
+        tests(
+            "NamespaceTests",
+            ["Namespace", "Primitives", "Cryptography", "SelfEncryption", "Scratchpads"]),
+        tests("StoresTests", ["Stores", "RemoteStores", "Scratchpads", "Primitives", "Cryptography"]),
+        tests("MetadataTests", ["Metadata", "Namespace", "Primitives"]),
+        tests("BlocksTests", ["Blocks", "Primitives", "Cryptography"]),
+        tests(
+            "EngineTests",
+            [
+                "Engine", "Primitives", "Cryptography", "SelfEncryption", "Scratchpads",
+                "Namespace", "Stores", "RemoteStores", "Metadata", "Blocks",
+            ]),
+        tests("TidyTests", []),
+        tests("MountTests", ["Primitives"]),
+    ],
+    swiftLanguageModes: [.v6]
+)
