@@ -98,6 +98,32 @@ struct ChunkTransformTests {
         }
     }
 
+    @Test("the largest chunks that do not compress stay below the network's limit")
+    func largestChunks() throws {
+        for version in FormatVersion.allCases {
+            let plain = try #require(
+                VectorInputs.bytes(kind: "sha", size: Int(version.maximumSourceSize)))
+            for quality in BrotliQuality.allCases {
+                let transform = ChunkTransform(version: version, quality: quality)
+                let source = transform.sourceDigest(plain.span)
+                let chunk = transform.encrypt(
+                    plain.span, index: 2, source: source, neighbours: (source, source))
+                #expect(chunk.bytes.count > plain.count)
+                #expect(chunk.bytes.count <= version.maximumStoredSize)
+            }
+        }
+    }
+
+    @Test("more bytes than any chunk has are refused unseen", arguments: FormatVersion.allCases)
+    func tooManyBytes(version: FormatVersion) throws {
+        let map = try inventedMap(size: 3000, version: version)
+        let bytes = [UInt8](repeating: 0, count: version.maximumStoredSize + 1)
+        #expect(throws: SelfEncryptionError.corruptChunk(index: 1)) {
+            try ChunkTransform(version: version, quality: .fast)
+                .decrypt(bytes.span, index: 1, map: map)
+        }
+    }
+
     /// Every length up to a few pads, and some around the next multiples of what they span.
     private static let counts = Array(1...140) + [818, 819, 832, 833, 1000, 4096, 4097, 20_000]
 }

@@ -131,7 +131,7 @@ struct SelfEncryptorTests {
     func tooManyLevels() throws {
         var store: [Digest: [UInt8]] = [:]
         var map = try inventedMap(size: 200, version: .v1)
-        for _ in 0...maximumMapLevelCount {
+        for _ in 0...PackedMap.maximumLevelCount {
             let full = try FullEncryption(
                 DataMap(version: .v1, chunks: map.chunks, child: map.child).encodedBincode(),
                 version: .v1, maximumChunkSize: 4096)
@@ -143,7 +143,7 @@ struct SelfEncryptorTests {
 
     @Test("a map that claims more than the limits is an error before anything is fetched")
     func claimedSizes() throws {
-        let size = UInt64(maximumSerializedMapSize)
+        let size = UInt64(PackedMap.maximumSerializedSize)
         let packed = try inventedMap(size: size + 1, child: 1)
         #expect(throws: SelfEncryptionError.self) {
             try unpack(packed) { _ in throw Unexpected() }
