@@ -63,7 +63,7 @@ struct Vector: Sendable, CustomTestStringConvertible {
     let content: VectorCase
 
     var testDescription: String {
-        "\(version), chunks of \(maximumChunkSize), \(content.input.size) B of \(content.input.kind)"
+        "\(version), chunks of \(maximumChunkSize), \(input.size) B of \(input.kind)"
     }
 
     /// Whether the reference encoder and libbrotli store the chunks of this file alike.
