@@ -55,8 +55,9 @@ let package = Package(
 
         // L2: the shell: disks, databases, networks.
         library("Stores", ["Primitives", "Scratchpads"]),
-        library("RemoteStores", ["Primitives", "Scratchpads", "Stores"]),
-        library("Aleph", ["Primitives", "Scratchpads", "Stores"]),
+        library(
+            "RemoteStores", ["Primitives", "Cryptography", "Scratchpads", "Stores", "CLinux"]),
+        library("Aleph", []),
         library("Metadata", ["Primitives", "Namespace", "CSQLite"]),
         library("Blocks", ["Cryptography", "CLinux"]),
 
