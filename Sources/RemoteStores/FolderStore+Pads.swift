@@ -21,7 +21,7 @@ extension FolderStore: PadStore {
             case EOVERFLOW: throw .corruptPad(address)
             default: throw error.storeError
             }
-            if case let reason = absence(.missingPad), reason != .missingPad { throw reason }
+            try checkPresence()
             return nil
         }
         do throws(ScratchpadError) {

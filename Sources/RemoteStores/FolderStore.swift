@@ -94,8 +94,9 @@ extension FolderStore {
             // No chunk is larger; what else it is, is told from as much as a chunk may have.
             bytes = try file.read(size: min(size, StoreLimits.maximumChunkSize + 1))
         } catch {
-            if error.code == ENOENT { throw absence(.missing(digest)) }
-            throw error.storeError
+            guard error.code == ENOENT else { throw error.storeError }
+            try checkPresence()
+            throw .missing(digest)
         }
         let got = Digests.of(bytes, algorithm: digest.algorithm)
         guard got == digest else { throw .corrupt(wanted: digest, got: got) }
@@ -119,11 +120,7 @@ extension FolderStore {
         } catch {
             throw error.storeError
         }
-        if found.isEmpty, !digests.isEmpty, case let error = absence(.missingPad),
-            error != .missingPad
-        {
-            throw error
-        }
+        if found.isEmpty { try checkPresence() }
         return found
     }
 
@@ -206,8 +203,9 @@ extension FolderStore {
             }
             try layout.chunks.syncNames()
         } catch {
-            if error.code == ENOENT, let current { throw absence(.missing(current)) }
-            throw error.storeError
+            guard error.code == ENOENT, let current else { throw error.storeError }
+            try checkPresence()
+            throw .missing(current)
         }
     }
 }
@@ -249,14 +247,16 @@ extension FolderStore {
         if isSynced { try folder.folder(ChunkName.folder(group)).syncNames() }
     }
 
-    /// What an ENOENT means: `error` if the store is there, something worse if it is not.
-    func absence(_ error: StoreError) -> StoreError {
+    /// Tells a store that lacks a file from one that was deleted under us.
+    ///
+    /// - Throws: `notAStore` if the store's folder has no name any more.
+    func checkPresence() throws(StoreError) {
         do throws(SystemError) {
-            return try layout.chunks.status().isLinked
-                ? error : .notAStore("its folder was deleted")
+            guard try !layout.chunks.status().isLinked else { return }
         } catch {
-            return error.storeError
+            throw error.storeError
         }
+        throw .notAStore("its folder was deleted")
     }
 
     /// Whether the file at `path` is there and has exactly these bytes.
