@@ -57,7 +57,9 @@ let package = Package(
         library("Stores", ["Primitives", "Scratchpads"]),
         library("RemoteStores", ["Primitives", "Scratchpads", "Stores"]),
         library("Aleph", ["Primitives", "Scratchpads", "Stores"]),
-        library("Metadata", ["Primitives", "Namespace", "CSQLite"]),
+        library(
+            "Metadata",
+            ["Primitives", "SelfEncryption", "Scratchpads", "Namespace", "CSQLite", "CLinux"]),
         library("Blocks", ["Cryptography", "CLinux"]),
 
         // L3: the engine. It knows neither its stores nor the kernel.
@@ -93,7 +95,9 @@ let package = Package(
             "NamespaceTests",
             ["Namespace", "Primitives", "Cryptography", "SelfEncryption", "Scratchpads"]),
         tests("StoresTests", ["Stores", "RemoteStores", "Scratchpads", "Primitives", "Cryptography"]),
-        tests("MetadataTests", ["Metadata", "Namespace", "Primitives"]),
+        tests(
+            "MetadataTests",
+            ["Metadata", "Primitives", "SelfEncryption", "Scratchpads", "Namespace"]),
         tests("BlocksTests", ["Blocks", "Primitives", "Cryptography"]),
         tests(
             "EngineTests",
