@@ -58,15 +58,17 @@ let package = Package(
         library(
             "RemoteStores", ["Primitives", "Cryptography", "Scratchpads", "Stores", "CLinux"]),
         library("Aleph", []),
-        library("Metadata", ["Primitives", "Namespace", "CSQLite"]),
+        library(
+            "Metadata",
+            ["Primitives", "SelfEncryption", "Scratchpads", "Namespace", "CSQLite", "CLinux"]),
         library("Blocks", ["Cryptography", "CLinux"]),
 
         // L3: the engine. It knows neither its stores nor the kernel.
         library(
             "Engine",
             [
-                "Primitives", "Cryptography", "SelfEncryption", "Scratchpads", "Namespace",
-                "Stores", "Metadata", "Blocks",
+                "Primitives", "Cryptography", "Compression", "SelfEncryption", "Scratchpads",
+                "Namespace", "Stores", "Metadata", "Blocks",
             ]),
 
         // L4: the kernel.
@@ -94,7 +96,9 @@ let package = Package(
             "NamespaceTests",
             ["Namespace", "Primitives", "Cryptography", "SelfEncryption", "Scratchpads"]),
         tests("StoresTests", ["Stores", "RemoteStores", "Scratchpads", "Primitives", "Cryptography"]),
-        tests("MetadataTests", ["Metadata", "Namespace", "Primitives"]),
+        tests(
+            "MetadataTests",
+            ["Metadata", "Primitives", "SelfEncryption", "Scratchpads", "Namespace"]),
         tests("BlocksTests", ["Blocks", "Primitives", "Cryptography"]),
         tests(
             "EngineTests",
