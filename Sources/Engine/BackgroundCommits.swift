@@ -2,13 +2,14 @@
 //
 // The commit nobody asked for: a change is durable after a few seconds, as on any filesystem.
 
+import Blocks
 import Metadata
 import Synchronization
 
 /// Commits every few seconds while there is something to commit, and keeps the log short.
 final class BackgroundCommits: Sendable {
-    /// Slots given back to the disk at a time: 128 MiB.
-    static let punchLimit = 8192
+    /// Bytes given back to the disk at a time.
+    static let punchLimit: UInt64 = 128 << 20
 
     private let volume: Volume
     private let committer: Committer

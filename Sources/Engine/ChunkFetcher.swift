@@ -6,6 +6,7 @@
 // Invariant (DESIGN §6.5): no byte leaves here whose chunk was not checked against its address.
 
 import Blocks
+import Compression
 import Cryptography
 import Metadata
 import Namespace
@@ -234,17 +235,13 @@ final class ChunkFetcher: Sendable {
 
     /// Chunk bytes, checked here whatever the store promised.
     func fetchVerified(_ digest: Digest) throws(StoreError) -> [UInt8] {
-        do {
-            let bytes = try volume.configuration.chunks.get(digest)
-            volume.counters.storeAnswered()
-            volume.counters.chunksFetched.add(1, ordering: .relaxed)
-            volume.counters.bytesFetched.add(UInt64(bytes.count), ordering: .relaxed)
-            let actual = Digests.of(bytes.span, algorithm: digest.algorithm)
-            guard actual == digest else { throw StoreError.corrupt(wanted: digest, got: actual) }
-            return bytes
-        } catch {
-            throw error
-        }
+        let bytes = try volume.configuration.chunks.get(digest)
+        volume.counters.storeAnswered()
+        volume.counters.chunksFetched.add(1, ordering: .relaxed)
+        volume.counters.bytesFetched.add(UInt64(bytes.count), ordering: .relaxed)
+        let actual = Digests.of(bytes.span, algorithm: digest.algorithm)
+        guard actual == digest else { throw .corrupt(wanted: digest, got: actual) }
+        return bytes
     }
 
     /// A store's failure as a reader sees it; the sentence goes to the log.
@@ -304,7 +301,6 @@ final class ChunkFetcher: Sendable {
                     room.ask()
                     return
                 }
-                volume.arenaWrites.add(1, ordering: .acquiringAndReleasing)
                 for (block, reference) in zip(ready, references) {
                     volume.setEntry(block.owner.block, .clean(reference), &state)
                 }
@@ -356,33 +352,14 @@ final class ChunkFetcher: Sendable {
 extension Volume {
     /// Notes a store's failure and gives the error a file operation shows for it.
     func reportStore(_ error: StoreError) -> FileError {
-        let sentence: String
-        var result = FileError.inputOutput
-        switch error {
-        case .missing(let digest):
-            sentence = "the store has no chunk \(digest.hex)"
-        case .missingPad:
-            sentence = "the store has no such pad"
-        case .corrupt(let wanted, let got):
-            sentence = "chunk \(wanted.hex) is damaged on the store (its bytes are \(got.hex))"
-        case .unreachable:
-            sentence = "the store does not answer"
-        case .refused(let why):
-            sentence = "the store refused: \(why)"
-        case .full:
-            sentence = "the store is full"
-            result = .noSpace
-        case .paymentRequired:
-            sentence = "the store wants payment"
-            result = .quotaExceeded
-        case .readOnly:
-            sentence = "the store is read-only"
-            result = .readOnly
-        case .notAStore(let why):
-            sentence = "the store is not there: \(why)"
-        case .tooLarge:
-            sentence = "the store refuses a record of this size"
-        }
+        let sentence = error.description
+        let result: FileError =
+            switch error {
+            case .full: .noSpace
+            case .paymentRequired: .quotaExceeded
+            case .readOnly: .readOnly
+            default: .inputOutput
+            }
         errors.add(.store, sentence)
         counters.storeFailed(sentence)
         return result

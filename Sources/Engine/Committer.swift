@@ -11,6 +11,7 @@
 
 import Blocks
 import Metadata
+import Namespace
 import Synchronization
 
 /// Drains dirty inodes into the database and commits, for one caller or many.
@@ -24,7 +25,6 @@ final class Committer: Sendable {
     /// Held by whoever changes names, while dirty inodes are written, and from there to the commit: so
     /// a name and the rows of what it names are always in the same commit.
     private let structure = Mutex<Void>(())
-    private let syncedArenaWrites = Atomic<UInt64>(0)
 
     private struct Rounds {
         var begun: UInt64 = 0
@@ -79,7 +79,7 @@ final class Committer: Sendable {
             try drainLocked()
             try syncArena()
             let epoch = volume.arena.beginCommit()
-            do {
+            do throws(MetadataError) {
                 try volume.metadata.write { (writer) throws(MetadataError) in
                     try writer.setInteger("change", Int64(bitPattern: volume.lastChange.load(ordering: .relaxed)))
                     try writer.setInteger("next-inode", Int64(bitPattern: volume.inodeHighWater))
@@ -176,13 +176,10 @@ final class Committer: Sendable {
     }
 
     private func syncArena() throws(FileError) {
-        let writes = volume.arenaWrites.load(ordering: .acquiring)
-        guard writes != syncedArenaWrites.load(ordering: .relaxed) else { return }
         do {
             try volume.arena.sync()
         } catch {
             throw volume.failure(error)
         }
-        syncedArenaWrites.store(writes, ordering: .relaxed)
     }
 }

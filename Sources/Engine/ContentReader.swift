@@ -9,6 +9,7 @@
 import Blocks
 import Metadata
 import Namespace
+import Synchronization
 
 /// Reads content; the only place that knows all the forms it can have.
 struct ContentReader: Sendable {
@@ -201,11 +202,13 @@ struct ContentReader: Sendable {
 func copyBytes(_ source: Span<UInt8>, to target: inout MutableSpan<UInt8>, at offset: Int) {
     precondition(offset + source.count <= target.count, "a copy would pass the end of its buffer")
     if source.isEmpty { return }
-    target.withUnsafeMutableBytes { destination in
-        source.withUnsafeBytes { bytes in
-            // SAFETY: both buffers are valid for the closures; the bounds were checked above.
-            unsafe destination.baseAddress?.advanced(by: offset).copyMemory(
-                from: bytes.baseAddress.unsafelyUnwrapped, byteCount: bytes.count)
+    // SAFETY: both buffers are valid for the closures; the bounds were checked above.
+    unsafe target.withUnsafeMutableBytes { destination in
+        // SAFETY: as above.
+        unsafe source.withUnsafeBytes { bytes in
+            guard let from = bytes.baseAddress else { return }
+            unsafe destination.baseAddress?.advanced(by: offset)
+                .copyMemory(from: from, byteCount: bytes.count)
         }
     }
 }

@@ -5,6 +5,7 @@
 import Blocks
 import Metadata
 import Namespace
+import Synchronization
 
 extension ContentWriter {
     /// Sets the size: zeros are added, or bytes forgotten.

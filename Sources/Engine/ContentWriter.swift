@@ -8,6 +8,7 @@
 import Blocks
 import Metadata
 import Namespace
+import Synchronization
 
 /// Changes content; the counterpart of `ContentReader`.
 struct ContentWriter: Sendable {

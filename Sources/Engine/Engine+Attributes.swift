@@ -91,7 +91,7 @@ final class CapacityProbe: Sendable {
 
     /// The last answer; asks again, elsewhere, when it is old.
     func last(_ store: any ChunkStore) -> (free: UInt64, isAsked: Bool) {
-        guard let reporting = store as? any CapacityReporting & Sendable else {
+        guard let reporting = store as? any CapacityReporting else {
             return (CapacityProbe.unlimited, false)
         }
         let now = ContinuousClock.now

@@ -3,7 +3,8 @@
 // New names: files, directories, symlinks, nodes, hard links.
 
 import Metadata
-import Namespace
+package import Namespace
+import Synchronization
 
 extension Engine {
     /// Set-group-id: new entries of such a directory take its group.

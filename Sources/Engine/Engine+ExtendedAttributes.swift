@@ -6,6 +6,8 @@ import Metadata
 import Namespace
 import Primitives
 import Scratchpads
+import SelfEncryption
+import Synchronization
 
 extension Engine {
     /// What only Cairn writes starts with this.
@@ -91,7 +93,7 @@ extension Engine {
                     try reader.xattr(ino, name)
                 }
                 if known == nil { throw .noAttribute }
-                try volume.query { (writer) throws(MetadataError) in
+                _ = try volume.query { (writer) throws(MetadataError) in
                     try writer.removeXattr(ino, name)
                 }
                 try touchInode(inode)

@@ -2,8 +2,10 @@
 //
 // Finding inodes, and the kernel's references to them.
 
+import Blocks
 import Metadata
 import Namespace
+import Synchronization
 
 extension Engine {
     /// The inode under a name. Counts one kernel reference.

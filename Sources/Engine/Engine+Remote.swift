@@ -6,6 +6,9 @@ import Blocks
 import Metadata
 import Namespace
 import Primitives
+import Scratchpads
+import SelfEncryption
+import Synchronization
 
 /// How a wait for the store ended.
 package enum RemoteSyncOutcome: Sendable, Equatable {

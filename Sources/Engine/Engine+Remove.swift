@@ -4,6 +4,7 @@
 
 import Metadata
 import Namespace
+import Synchronization
 
 extension Engine {
     /// Removes a name of something that is not a directory. The bytes stay while it is open.

@@ -4,6 +4,7 @@
 
 import Metadata
 import Namespace
+import Synchronization
 
 extension Engine {
     /// Gives an entry another name.

@@ -43,7 +43,7 @@ struct EngineStarter {
         if try rootRecord() != nil { throw .alreadyExists }
         let metadata = try openDatabase()
         try requireEmpty(metadata)
-        try wrap {
+        try wrap { () throws(MetadataError) in
             try metadata.write { (writer) throws(MetadataError) in
                 try insertTop(writer)
                 try writer.setValue("volume-id", configuration.keys.volumeID)
@@ -69,7 +69,7 @@ struct EngineStarter {
         let head = Publisher.Head(
             revision: root.revision, change: 0, hardLinks: root.hardLinks,
             revisionLog: root.revisionLog)
-        try wrap {
+        try wrap { () throws(MetadataError) in
             try metadata.write { (writer) throws(MetadataError) in
                 try insertMountRoot(writer)
                 try insert(root.files, ino: Engine.filesInode, name: "files", writer)
@@ -85,7 +85,7 @@ struct EngineStarter {
 
     func existing() throws(EngineStartError) -> Engine {
         let metadata = try openDatabase()
-        let (volumeID, stored, pendingRoot) = try wrap {
+        let (volumeID, stored, pendingRoot) = try wrap { () throws(MetadataError) in
             try metadata.write { (reader) throws(MetadataError) in
                 (
                     try reader.value("volume-id"), try HeadStorage.load(reader),
@@ -120,7 +120,7 @@ struct EngineStarter {
             }
         }
         let engine = try assemble(metadata, head: head)
-        if let notice { engine.volume.errors.add(.root, notice) }
+        if let notice { engine.volume.errors.add(ErrorLog.Part.root, notice) }
         if isForeign { engine.publisher.halt() }
         return engine
     }
@@ -159,7 +159,7 @@ struct EngineStarter {
     // MARK: Rows
 
     private func requireEmpty(_ metadata: MetadataDatabase) throws(EngineStartError) {
-        let known = try wrap {
+        let known = try wrap { () throws(MetadataError) in
             try metadata.write { (reader) throws(MetadataError) in try reader.value("volume-id") }
         }
         if known != nil {
@@ -242,7 +242,7 @@ struct EngineStarter {
         }
         try removeOrphans(metadata)
         var dirty = try adopt(metadata, arena)
-        let settings = try wrap {
+        let settings = try wrap { () throws(MetadataError) in
             try metadata.write { (reader) throws(MetadataError) in
                 (
                     next: try reader.integer("next-inode") ?? 0,
@@ -273,7 +273,7 @@ struct EngineStarter {
     private func salts(
         _ metadata: MetadataDatabase
     ) throws(EngineStartError) -> (arena: [UInt8], inline: [UInt8]) {
-        try wrap {
+        try wrap { () throws(MetadataError) in
             let salts = try metadata.write { (writer) throws(MetadataError) in
                 let arena = try writer.value("arena-salt") ?? SystemRandom.bytes(EngineStarter.saltSize)
                 let inline =
@@ -291,7 +291,7 @@ struct EngineStarter {
 
     /// Inodes that lost their last name while something had them open, in a run that ended early.
     private func removeOrphans(_ metadata: MetadataDatabase) throws(EngineStartError) {
-        try wrap {
+        try wrap { () throws(MetadataError) in
             try metadata.write { (writer) throws(MetadataError) in
                 for ino in try writer.orphans() { try writer.deleteInode(ino) }
             }
@@ -304,7 +304,7 @@ struct EngineStarter {
         _ metadata: MetadataDatabase, _ arena: Arena
     ) throws(EngineStartError) -> Set<UInt64> {
         var dirty: Set<UInt64> = []
-        try wrap {
+        try wrap { () throws(MetadataError) in
             try metadata.write { (reader) throws(MetadataError) in
                 try reader.forEachBlockGroup { (row) throws(MetadataError) in
                     guard let group = BlockGroup(decoding: row.map) else {
@@ -333,7 +333,7 @@ struct EngineStarter {
         var cursor = change
         while true {
             let from = cursor
-            let rows = try wrap {
+            let rows = try wrap { () throws(MetadataError) in
                 try metadata.write { (reader) throws(MetadataError) in
                     try reader.changedInodes(after: from, limit: Publisher.rowBatch)
                 }

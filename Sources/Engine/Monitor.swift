@@ -9,7 +9,7 @@ import Glibc
 ///
 /// Every change is announced to every waiter: the few waits of the engine are each on a state of
 /// their own, so there is nobody to wake in vain.
-final class Monitor<State>: @unchecked Sendable {
+@safe final class Monitor<State>: @unchecked Sendable {
     // @unchecked because: `state` is touched only between lock and unlock of `mutex`.
     private var state: State
     private let mutex: UnsafeMutablePointer<pthread_mutex_t>
@@ -23,8 +23,7 @@ final class Monitor<State>: @unchecked Sendable {
         unsafe condition = UnsafeMutablePointer<pthread_cond_t>.allocate(capacity: 1)
         // SAFETY: as above; the attribute lives on this stack frame only.
         unsafe pthread_mutex_init(mutex, nil)
-        // SAFETY: as above.
-        var attribute = unsafe pthread_condattr_t()
+        var attribute = pthread_condattr_t()
         // SAFETY: as above.
         unsafe pthread_condattr_init(&attribute)
         // SAFETY: as above. The monotonic clock: a clock jump must not end or stretch a wait.

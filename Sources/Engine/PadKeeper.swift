@@ -14,6 +14,7 @@
 import Cryptography
 import Metadata
 import Namespace
+import Primitives
 import Scratchpads
 import Stores
 import Synchronization

@@ -7,6 +7,7 @@ import Metadata
 import Namespace
 import Primitives
 import Stores
+import Synchronization
 
 /// The page work of one publication, over one snapshot of the database.
 struct PageWriter {

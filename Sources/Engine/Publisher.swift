@@ -7,11 +7,13 @@
 // 2. A sealed root is committed here before it is put, so that after a crash the same counter is never
 //    signed over another root.
 
+import Compression
 import Cryptography
 import Metadata
 import Namespace
 import Primitives
 import Scratchpads
+import SelfEncryption
 import Stores
 import Synchronization
 
@@ -308,9 +310,8 @@ final class Publisher: Sendable {
     ) throws(FileError) {
         try volume.query { (writer) throws(MetadataError) in
             for (directory, pages) in rebuilt {
-                let isGone =
-                    try directory != Volume.hardLinkDirectory && writer.inode(directory) == nil
-                if isGone { continue }
+                let isThere = try writer.inode(directory) != nil
+                if !isThere && directory != Volume.hardLinkDirectory { continue }
                 try writer.setPage(directory, pages.root)
                 try writer.replaceLeaves(directory, pages.leaves)
             }

@@ -116,7 +116,7 @@ final class RoomKeeper: Sendable {
             // Said in the error log by whoever failed; the slots stay deferred until a commit works.
             return 0
         }
-        volume.arena.punchFreed(limit: 8192)
+        volume.arena.punchFreed(limit: BackgroundCommits.punchLimit)
         return evicted
     }
 }

@@ -7,6 +7,7 @@ import Blocks
 import Cryptography
 import Metadata
 import Namespace
+import Synchronization
 
 extension InodeState {
     /// Groups kept in memory for one inode: 4096 groups are the map of 4 GiB, about 12 MB.
@@ -143,7 +144,6 @@ extension Volume {
         } catch {
             throw failure(error)
         }
-        arenaWrites.add(1, ordering: .acquiringAndReleasing)
         for (block, reference) in zip(blocks, references) {
             setEntry(block, .dirty(reference), &state)
             state.buffers[block] = nil

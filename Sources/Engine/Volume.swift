@@ -40,8 +40,6 @@ final class Volume: Sendable {
     let lastChange: Atomic<UInt64>
     /// Bytes in unsealed buffers and dirty inline content, for back-pressure.
     let bufferedBytes = Atomic<Int>(0)
-    /// Arena writes so far, so that a commit can leave out a sync that has nothing to do.
-    let arenaWrites = Atomic<UInt64>(0)
 
     init(
         configuration: EngineConfiguration, metadata: MetadataDatabase, arena: Arena,

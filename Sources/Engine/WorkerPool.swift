@@ -3,6 +3,7 @@
 // Threads that may block: on the store, on the disk, on long encryption. The kernel's workers never
 // do; they hand the work over.
 
+import COpenSSL
 import Glibc
 import Synchronization
 
@@ -52,7 +53,7 @@ final class WorkerPool: Sendable {
     private static func work(_ queue: Monitor<Queue>, _ niceness: Int32) {
         if niceness != 0 {
             // On Linux the "process" 0 of setpriority is the calling thread. Failing only costs politeness.
-            _ = setpriority(PRIO_PROCESS, 0, niceness)
+            _ = setpriority(__priority_which_t(PRIO_PROCESS.rawValue), 0, niceness)
         }
         while true {
             let job = queue.wait { state -> (@Sendable () -> Void)?? in
@@ -134,27 +135,28 @@ final class WorkerPool: Sendable {
 
 /// Starts a detached thread with a stack of `threadStackSize`.
 func spawnThread(_ body: @escaping @Sendable () -> Void) {
-    var attributes = unsafe pthread_attr_t()
+    var attributes = pthread_attr_t()
     // SAFETY: a local, initialised here and destroyed below.
     unsafe pthread_attr_init(&attributes)
     // SAFETY: as above.
     unsafe pthread_attr_setdetachstate(&attributes, Int32(PTHREAD_CREATE_DETACHED))
     // SAFETY: as above.
     unsafe pthread_attr_setstacksize(&attributes, threadStackSize)
-    let box = unsafe Unmanaged.passRetained(ThreadBody(body))
-    var thread = pthread_t()
     // SAFETY: the box is retained until the thread takes it over, exactly once.
-    let status = unsafe pthread_create(
-        &thread, &attributes,
-        { argument in
-            guard let argument = unsafe argument else { return nil }
-            // SAFETY: balances passRetained of the creator.
-            unsafe Unmanaged<ThreadBody>.fromOpaque(argument).takeRetainedValue().run()
-            return nil
-        }, box.toOpaque())
+    let box = unsafe Unmanaged.passRetained(ThreadBody(body)).toOpaque()
+    var thread = pthread_t()
+    // SAFETY: attributes and thread are locals; `runThread` takes the box over.
+    let status = unsafe pthread_create(&thread, &attributes, runThread, box)
     // SAFETY: as above.
     unsafe pthread_attr_destroy(&attributes)
     precondition(status == 0, "the system refused a thread")
+}
+
+private func runThread(_ argument: UnsafeMutableRawPointer?) -> UnsafeMutableRawPointer? {
+    guard let box = unsafe argument else { return nil }
+    // SAFETY: balances passRetained in `spawnThread`.
+    unsafe Unmanaged<ThreadBody>.fromOpaque(box).takeRetainedValue().run()
+    return nil
 }
 
 /// Stack of each of the engine's own threads, in bytes: brotli and OpenSSL keep their state on the heap.
