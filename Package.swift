@@ -95,7 +95,9 @@ let package = Package(
         tests(
             "NamespaceTests",
             ["Namespace", "Primitives", "Cryptography", "SelfEncryption", "Scratchpads"]),
-        tests("StoresTests", ["Stores", "RemoteStores", "Scratchpads", "Primitives", "Cryptography"]),
+        tests(
+            "StoresTests",
+            ["Stores", "RemoteStores", "Aleph", "Scratchpads", "Primitives", "Cryptography"]),
         tests(
             "MetadataTests",
             ["Metadata", "Primitives", "SelfEncryption", "Scratchpads", "Namespace"]),

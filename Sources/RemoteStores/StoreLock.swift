@@ -10,18 +10,22 @@ internal import Synchronization
 /// over a network, by `flock` on a file.
 final class StoreLock: Sendable {
     /// How long another process is waited for. It holds the lock for two or three syncs of a disk.
-    static let patience = Duration.seconds(30)
+    static let defaultPatience = Duration.seconds(30)
     /// Between two attempts, in microseconds.
     private static let attemptPause: useconds_t = 2_000
 
     private let folder: Folder
     private let permissions: mode_t
+    private let patience: Duration
     /// The open lock file, from the first use on: a read-only store never needs it.
     private let descriptor = Mutex<Int32?>(nil)
 
-    init(folder: Folder, permissions: mode_t) {
+    init(
+        folder: Folder, permissions: mode_t, patience: Duration = StoreLock.defaultPatience
+    ) {
         self.folder = folder
         self.permissions = permissions
+        self.patience = patience
     }
 
     deinit {
@@ -58,7 +62,7 @@ final class StoreLock: Sendable {
 
     /// - Throws: EWOULDBLOCK when patience is at its end.
     private func acquire(_ descriptor: Int32) throws(SystemError) {
-        let deadline = ContinuousClock.now + StoreLock.patience
+        let deadline = ContinuousClock.now + patience
         while true {
             do throws(SystemError) {
                 _ = try retrying { flock(descriptor, LOCK_EX | LOCK_NB) }
