@@ -268,3 +268,25 @@ func file(
         name: Array(name.utf8), ino: ino, attributes: attributes, linkCount: 1,
         body: .regular(size: UInt64(bytes.count), .inline(bytes)))
 }
+
+/// The merge of three states by two machines with names, at a fixed moment.
+func merged(
+    _ base: [Entry], _ ours: [Entry], _ theirs: [Entry], unpublished: Set<UInt64> = []
+) -> MergeResult {
+    merge(
+        base: base, ours: ours, theirs: theirs, device: "DESK", theirDevice: "LAPTOP",
+        moment: Timestamp(seconds: 1_795_269_909, nanoseconds: 5), unpublished: unpublished)
+}
+
+extension Entry {
+    /// What must not be lost: bytes, and for what has none, what it is.
+    var content: Content {
+        Content(body: body, xattrs: xattrs, ino: body == .link ? ino : 0)
+    }
+
+    struct Content: Hashable {
+        let body: Body
+        let xattrs: [ExtendedAttribute]
+        let ino: UInt64
+    }
+}
