@@ -74,14 +74,9 @@ struct FrozenFormatTests {
 
     @Test("a page that compression makes no shorter is sealed to the same chunk for ever")
     func sealing() throws {
-<<<<<<< HEAD
-        let bytes = Blake3.deriveKey(
-            context: "cairn frozen format test", material: [].span, count: 200)
-=======
         let nothing: [UInt8] = []
         let bytes = Blake3.deriveKey(
             context: "cairn frozen format test", material: nothing.span, count: 200)
->>>>>>> namespace
         let page = Page.leaf([Self.entry("r", 11, .regular(size: 200, .inline(bytes)))])
         let sealed = try PageCodec.seal(page, secret: VolumeKeysTests.keys.pageSecret)
         #expect(sealed.bytes == FrozenBytes.plainSealed)
