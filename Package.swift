@@ -72,7 +72,7 @@ let package = Package(
             ]),
 
         // L4: the kernel.
-        library("FuseHost", ["Engine", "CFuse"]),
+        library("FuseHost", ["Engine", "Namespace", "CFuse"]),
 
         // L5: the command.
         .executableTarget(
@@ -108,6 +108,7 @@ let package = Package(
                 "Engine", "Primitives", "Cryptography", "SelfEncryption", "Scratchpads",
                 "Namespace", "Stores", "RemoteStores", "Metadata", "Blocks",
             ]),
+        tests("FuseHostTests", ["FuseHost", "Engine", "Namespace"]),
         tests("TidyTests", []),
         tests("MountTests", ["Primitives"]),
     ],
