@@ -32,12 +32,13 @@ let package = Package(
         .package(url: "https://github.com/apple/swift-argument-parser", exact: "1.8.2")
     ],
     targets: [
-        // C: Debian's libraries, and the two shims of our own.
+        // C: Debian's libraries, and the shims of our own.
         .systemLibrary(name: "COpenSSL"),
         .systemLibrary(name: "CSodium"),
         .systemLibrary(name: "CBrotli"),
         .systemLibrary(name: "CSQLite"),
         .target(name: "CBlake3", cSettings: [.unsafeFlags(["-O3", "-Wall", "-Werror"])]),
+        .target(name: "CLinux", cSettings: [.unsafeFlags(["-Wall", "-Werror"])]),
         .target(name: "CFuse", linkerSettings: [.linkedLibrary("fuse3")]),
 
         // L0: pure.
@@ -54,17 +55,20 @@ let package = Package(
 
         // L2: the shell: disks, databases, networks.
         library("Stores", ["Primitives", "Scratchpads"]),
-        library("RemoteStores", ["Primitives", "Scratchpads", "Stores"]),
-        library("Aleph", ["Primitives", "Scratchpads", "Stores"]),
-        library("Metadata", ["Primitives", "Namespace", "CSQLite"]),
-        library("Blocks", ["Primitives", "Cryptography"]),
+        library(
+            "RemoteStores", ["Primitives", "Cryptography", "Scratchpads", "Stores", "CLinux"]),
+        library("Aleph", []),
+        library(
+            "Metadata",
+            ["Primitives", "SelfEncryption", "Scratchpads", "Namespace", "CSQLite", "CLinux"]),
+        library("Blocks", ["Cryptography", "CLinux"]),
 
         // L3: the engine. It knows neither its stores nor the kernel.
         library(
             "Engine",
             [
-                "Primitives", "Cryptography", "SelfEncryption", "Scratchpads", "Namespace",
-                "Stores", "Metadata", "Blocks",
+                "Primitives", "Cryptography", "Compression", "SelfEncryption", "Scratchpads",
+                "Namespace", "Stores", "Metadata", "Blocks",
             ]),
 
         // L4: the kernel.
@@ -94,8 +98,12 @@ let package = Package(
         tests(
             "NamespaceTests",
             ["Namespace", "Primitives", "Cryptography", "SelfEncryption", "Scratchpads"]),
-        tests("StoresTests", ["Stores", "RemoteStores", "Scratchpads", "Primitives", "Cryptography"]),
-        tests("MetadataTests", ["Metadata", "Namespace", "Primitives"]),
+        tests(
+            "StoresTests",
+            ["Stores", "RemoteStores", "Aleph", "Scratchpads", "Primitives", "Cryptography"]),
+        tests(
+            "MetadataTests",
+            ["Metadata", "Primitives", "SelfEncryption", "Scratchpads", "Namespace"]),
         tests("BlocksTests", ["Blocks", "Primitives", "Cryptography"]),
         tests(
             "EngineTests",
