@@ -101,3 +101,23 @@ enum Schema {
         CREATE TABLE settings (key BLOB PRIMARY KEY, value ANY NOT NULL) STRICT, WITHOUT ROWID;
         """
 }
+
+extension SQLiteConnection {
+    /// Takes the steps above a version, one transaction each: one that fails leaves nothing behind.
+    func migrate(_ migrations: [Migration], from version: Int) throws(MetadataError) {
+        for migration in migrations where migration.version > version {
+            try execute("BEGIN IMMEDIATE")
+            do {
+                try execute(migration.sql)
+                try execute("PRAGMA application_id = \(Schema.applicationID)")
+                try execute("PRAGMA user_version = \(migration.version)")
+                try execute("COMMIT")
+            } catch {
+                // The step's own failure is the one to tell, and SQLite may have rolled back
+                // already; closing the connection rolls back in any case.
+                try? execute("ROLLBACK")
+                throw error
+            }
+        }
+    }
+}

@@ -7,6 +7,8 @@
 /// `@unchecked Sendable` because it belongs to a connection, which one thread at a time uses.
 final class WriteStatements: @unchecked Sendable {
     let begin: SQLiteStatement
+    let pageCount: SQLiteStatement
+    let freePageCount: SQLiteStatement
     let commit: SQLiteStatement
     let savepoint: SQLiteStatement
     let release: SQLiteStatement
@@ -49,6 +51,8 @@ final class WriteStatements: @unchecked Sendable {
         func change(_ sql: String) -> SQLiteStatement { SQLiteStatement(connection, sql) }
 
         begin = change("BEGIN IMMEDIATE")
+        pageCount = change("PRAGMA page_count")
+        freePageCount = change("PRAGMA freelist_count")
         commit = change("COMMIT")
         savepoint = change("SAVEPOINT step")
         release = change("RELEASE step")
