@@ -53,16 +53,14 @@ package final class MetadataDatabase: Sendable {
     package init(path: String) throws(MetadataError) {
         self.path = path
         try Self.createFile(at: path)
-        let connection = try SQLiteConnection(
-            path: path, timeout: Self.openTimeout)
+        let connection = try SQLiteConnection(path: path, timeout: Self.openTimeout)
         try Self.prepare(connection)
         log = try WriteAheadLog(databasePath: path)
         // Frames another process left may never have been synced. A reader somewhere may keep the
         // checkpoint from finishing; the log is synced in any case.
         _ = try connection.checkpoint(.truncate)
         try log.sync()
-        let background = try SQLiteConnection(
-            path: path, timeout: Self.openTimeout)
+        let background = try SQLiteConnection(path: path, timeout: Self.openTimeout)
         try background.execute(Self.connectionSettings)
         checkpointer = Mutex(background)
         let core = try WriterCore(connection: connection, log: log)
@@ -142,7 +140,7 @@ package final class MetadataDatabase: Sendable {
         }
         let isLong = result.logFrames * WriteAheadLog.frameSize > Self.logLimit
         try writer.withLock { (writer) throws(MetadataError) in
-            guard isLong || writer.core.lacksRoom else { return }
+            guard isLong || writer.core.lacksRoom, !writer.core.isLost else { return }
             if writer.core.hasChanges {
                 writer.copiedForRestart = result.copiedFrames
             } else {
