@@ -55,8 +55,9 @@ let package = Package(
 
         // L2: the shell: disks, databases, networks.
         library("Stores", ["Primitives", "Scratchpads"]),
-        library("RemoteStores", ["Primitives", "Scratchpads", "Stores"]),
-        library("Aleph", ["Primitives", "Scratchpads", "Stores"]),
+        library(
+            "RemoteStores", ["Primitives", "Cryptography", "Scratchpads", "Stores", "CLinux"]),
+        library("Aleph", []),
         library(
             "Metadata",
             ["Primitives", "SelfEncryption", "Scratchpads", "Namespace", "CSQLite", "CLinux"]),
@@ -66,12 +67,12 @@ let package = Package(
         library(
             "Engine",
             [
-                "Primitives", "Cryptography", "SelfEncryption", "Scratchpads", "Namespace",
-                "Stores", "Metadata", "Blocks",
+                "Primitives", "Cryptography", "Compression", "SelfEncryption", "Scratchpads",
+                "Namespace", "Stores", "Metadata", "Blocks",
             ]),
 
         // L4: the kernel.
-        library("FuseHost", ["Engine", "CFuse"]),
+        library("FuseHost", ["Engine", "Namespace", "CFuse"]),
 
         // L5: the command.
         .executableTarget(
@@ -84,8 +85,11 @@ let package = Package(
             swiftSettings: strict),
 
         tests("PrimitivesTests", ["Primitives"]),
-        tests("CryptographyTests", ["Cryptography", "Primitives"]),
-        tests("CompressionTests", ["Compression"]),
+        tests(
+            "CryptographyTests", ["Cryptography", "Primitives"], resources: [.copy("Vectors")]),
+        tests(
+            "CompressionTests", ["Compression", "Cryptography", "Primitives"],
+            resources: [.copy("Vectors")]),
         tests(
             "SelfEncryptionTests",
             ["SelfEncryption", "Primitives", "Cryptography", "Compression"],
@@ -94,7 +98,9 @@ let package = Package(
         tests(
             "NamespaceTests",
             ["Namespace", "Primitives", "Cryptography", "SelfEncryption", "Scratchpads"]),
-        tests("StoresTests", ["Stores", "RemoteStores", "Scratchpads", "Primitives", "Cryptography"]),
+        tests(
+            "StoresTests",
+            ["Stores", "RemoteStores", "Aleph", "Scratchpads", "Primitives", "Cryptography"]),
         tests(
             "MetadataTests",
             ["Metadata", "Primitives", "SelfEncryption", "Scratchpads", "Namespace"]),
@@ -105,6 +111,7 @@ let package = Package(
                 "Engine", "Primitives", "Cryptography", "SelfEncryption", "Scratchpads",
                 "Namespace", "Stores", "RemoteStores", "Metadata", "Blocks",
             ]),
+        tests("FuseHostTests", ["FuseHost", "Engine", "Namespace"]),
         tests("TidyTests", []),
         tests("MountTests", ["Primitives"]),
     ],

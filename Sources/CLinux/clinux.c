@@ -28,3 +28,7 @@ int64_t cairn_seek_data(int32_t descriptor, int64_t offset) {
 int64_t cairn_seek_hole(int32_t descriptor, int64_t offset) {
     return lseek(descriptor, offset, SEEK_HOLE);
 }
+
+int32_t cairn_sync_filesystem(int32_t descriptor) {
+    return syncfs(descriptor);
+}

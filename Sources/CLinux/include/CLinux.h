@@ -20,4 +20,7 @@ int64_t cairn_seek_data(int32_t descriptor, int64_t offset);
 /// lseek(2), SEEK_HOLE: where a hole begins at or after `offset`, or -1 with errno.
 int64_t cairn_seek_hole(int32_t descriptor, int64_t offset);
 
+/// syncfs(2) of the filesystem that `descriptor` is on: 0, or -1 with errno.
+int32_t cairn_sync_filesystem(int32_t descriptor);
+
 #endif
