@@ -7,8 +7,9 @@
 // - One write transaction stands from `init` to `close()`. Nothing but `commit()` and `close()`
 //   commits it: an engine that syncs its arena before `commit()` thus never has a durable row that
 //   names a slot that is not on the disk.
-// - No fsync happens under the writer's lock, with one exception: when the log starts anew, once per
-//   `logLimit` of log, the few frames that are left are copied and synced there.
+// - No fsync happens under the writer's lock, with one exception: when the log starts anew, once
+//   per `logLimit` of log, the few frames that are left are copied and synced there, and the next
+//   COMMIT syncs the new header.
 // - Lock order: `checkpointer`, then `writer`. The log's own lock is taken under neither.
 
 import Glibc
@@ -103,8 +104,8 @@ package final class MetadataDatabase: Sendable {
         }
     }
 
-    /// Brings the log to the disk, outside the writer's lock: when it returns, every `commit()` that
-    /// returned before it was called is durable. Those who call it at the same time share one sync.
+    /// Brings the log to the disk, outside the writer's lock: when it returns, every `commit()`
+    /// that returned before it was called is durable. Those who call at the same time share a sync.
     ///
     /// - Throws: `.logNotSynced`, now and ever after: then nothing since the last success is sure.
     package func syncLog() throws(MetadataError) {

@@ -6,9 +6,9 @@
 // Invariants:
 // - A connection and its statements are used by one thread at a time (SQLITE_OPEN_NOMUTEX): their
 //   owner keeps them in a Mutex, or lets nobody share them.
-// - Once `setStanding(true)` was called, a statement that finds the transaction gone sets `isLost`, and
-//   from then on every statement fails with `.transactionLost` before it touches the database: in
-//   SQLite's automatic mode it would commit alone, out of order.
+// - Once `setStanding(true)` was called, a statement that finds the transaction gone sets `isLost`,
+//   and from then on every statement fails with `.transactionLost` before it touches the database:
+//   in SQLite's automatic mode it would commit alone, out of order.
 // - A statement is reset before the call that used it returns, so that none keeps a lock or pins
 //   the log.
 
@@ -45,8 +45,8 @@ import Glibc
         // SAFETY: ours until deinit, which runs after the hook that writes it is gone.
         unsafe logFrameCount = .allocate(capacity: 1)
         unsafe logFrameCount.initialize(to: 0)
-        // SQLite's own checkpoint after a COMMIT is such a hook too: this one takes its place, and a
-        // log is copied only when `checkpoint` is called.
+        // SQLite's own checkpoint after a COMMIT is such a hook too: this one takes its place, and
+        // a log is copied only when `checkpoint` is called.
         // SAFETY: the hook runs on this connection's thread, inside COMMIT, while both live.
         unsafe sqlite3_busy_timeout(opened, timeout)
         _ = unsafe sqlite3_wal_hook(
@@ -218,7 +218,7 @@ import Glibc
     }
 
     deinit {
-        // SAFETY: both are ours alone; a closed connection has finalized the handle. Nil is allowed.
+        // SAFETY: both are ours alone; a closed connection has finalized the handle; nil is fine.
         if !connection.isClosed { _ = unsafe sqlite3_finalize(handle) }
         unsafe scratch?.deallocate()
     }

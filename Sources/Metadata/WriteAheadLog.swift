@@ -3,9 +3,9 @@
 // The `-wal` file beside the database, seen as a file: brought to the disk, and given room.
 //
 // Why a sync of it makes commits durable. The database runs with `synchronous=NORMAL`: a COMMIT
-// writes its frames to the log and syncs nothing. `synchronous=FULL` differs in one thing only: after
-// the frames it syncs the log (on storage without powersafe overwrite it pads to a sector too;
-// SQLite's unix layer takes powersafe overwrite for granted). `sync()` is that very sync, done
+// writes its frames to the log and syncs nothing. `synchronous=FULL` differs in one thing only:
+// after the frames it syncs the log (on storage without powersafe overwrite it pads to a sector
+// too; SQLite's unix layer takes powersafe overwrite for granted). `sync()` is that very sync, done
 // through a descriptor of our own, later and outside every lock. It holds across a log that starts
 // anew, because SQLite 3.40 syncs these by itself, in NORMAL mode too:
 // - the log, before a checkpoint copies frames from it into the database file;

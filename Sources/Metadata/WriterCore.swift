@@ -6,7 +6,8 @@
 // - Between calls a write transaction stands, or the connection is lost or closed.
 // - Cookies are given in growing order, each once: the end of the reserved batch is in the
 //   database before the first cookie of the batch is given, in the same transaction as the names.
-// - `reservedLog` never exceeds what the log file really has allocated: cutting the log sets it to 0.
+// - `reservedLog` never exceeds what the log file really has allocated: cutting the log sets it
+//   to 0.
 
 import Namespace
 
@@ -75,7 +76,7 @@ final class WriterCore: @unchecked Sendable {
     private func begin() throws(MetadataError) {
         connection.setStanding(false)
         do {
-            try writes.begin.begin().run()
+            try writes.transaction.begin.begin().run()
             connection.setStanding(true)
         } catch {
             connection.markLost()
@@ -98,7 +99,7 @@ final class WriterCore: @unchecked Sendable {
             if isLost { throw .transactionLost }
             return
         }
-        try writes.commit.begin().run()
+        try writes.transaction.commit.begin().run()
         logFrames = connection.logFrames
         log.noteCommit()
         between(self)
@@ -110,7 +111,7 @@ final class WriterCore: @unchecked Sendable {
     /// Ends a transaction that has changed nothing, does something, and begins anew.
     func betweenTransactions(_ body: (WriterCore) -> Void) throws(MetadataError) {
         precondition(!hasChanges, "a transaction with changes is committed by its owner only")
-        try writes.commit.begin().run()
+        try writes.transaction.commit.begin().run()
         body(self)
         try begin()
     }
@@ -176,8 +177,8 @@ final class WriterCore: @unchecked Sendable {
 
     /// Bytes the database file may have after the next changes, which take its free pages first.
     private func fileSizeToCome() throws(MetadataError) -> Int {
-        let pages = try number(writes.pageCount)
-        let free = try number(writes.freePageCount)
+        let pages = try number(writes.transaction.pageCount)
+        let free = try number(writes.transaction.freePageCount)
         return max(pages * Schema.pageSize, (pages - free) * Schema.pageSize + Self.roomSlack)
     }
 
@@ -201,7 +202,7 @@ final class WriterCore: @unchecked Sendable {
     }
 
     private func loadCookies() throws(MetadataError) {
-        let query = try reads.setting.begin()
+        let query = try reads.publishing.setting.begin()
         defer { query.reset() }
         try query.bind(1, Array(Self.cookieKey.utf8))
         reservedCookies = try query.step() ? query.uint64(0) : 0
@@ -211,7 +212,7 @@ final class WriterCore: @unchecked Sendable {
 
     /// Sets a setting to a number.
     func setInteger(_ key: String, _ value: Int64) throws(MetadataError) {
-        let change = try writes.setSetting.begin()
+        let change = try writes.publishing.setSetting.begin()
         try change.bind(1, Array(key.utf8))
         change.bind(2, value)
         try change.run()
