@@ -58,19 +58,21 @@ let package = Package(
         library(
             "RemoteStores", ["Primitives", "Cryptography", "Scratchpads", "Stores", "CLinux"]),
         library("Aleph", []),
-        library("Metadata", ["Primitives", "Namespace", "CSQLite"]),
+        library(
+            "Metadata",
+            ["Primitives", "SelfEncryption", "Scratchpads", "Namespace", "CSQLite", "CLinux"]),
         library("Blocks", ["Cryptography", "CLinux"]),
 
         // L3: the engine. It knows neither its stores nor the kernel.
         library(
             "Engine",
             [
-                "Primitives", "Cryptography", "SelfEncryption", "Scratchpads", "Namespace",
-                "Stores", "Metadata", "Blocks",
+                "Primitives", "Cryptography", "Compression", "SelfEncryption", "Scratchpads",
+                "Namespace", "Stores", "Metadata", "Blocks",
             ]),
 
         // L4: the kernel.
-        library("FuseHost", ["Engine", "CFuse"]),
+        library("FuseHost", ["Engine", "Namespace", "CFuse"]),
 
         // L5: the command.
         .executableTarget(
@@ -83,8 +85,11 @@ let package = Package(
             swiftSettings: strict),
 
         tests("PrimitivesTests", ["Primitives"]),
-        tests("CryptographyTests", ["Cryptography", "Primitives"]),
-        tests("CompressionTests", ["Compression"]),
+        tests(
+            "CryptographyTests", ["Cryptography", "Primitives"], resources: [.copy("Vectors")]),
+        tests(
+            "CompressionTests", ["Compression", "Cryptography", "Primitives"],
+            resources: [.copy("Vectors")]),
         tests(
             "SelfEncryptionTests",
             ["SelfEncryption", "Primitives", "Cryptography", "Compression"],
@@ -96,7 +101,9 @@ let package = Package(
         tests(
             "StoresTests",
             ["Stores", "RemoteStores", "Aleph", "Scratchpads", "Primitives", "Cryptography"]),
-        tests("MetadataTests", ["Metadata", "Namespace", "Primitives"]),
+        tests(
+            "MetadataTests",
+            ["Metadata", "Primitives", "SelfEncryption", "Scratchpads", "Namespace"]),
         tests("BlocksTests", ["Blocks", "Primitives", "Cryptography"]),
         tests(
             "EngineTests",
@@ -104,6 +111,7 @@ let package = Package(
                 "Engine", "Primitives", "Cryptography", "SelfEncryption", "Scratchpads",
                 "Namespace", "Stores", "RemoteStores", "Metadata", "Blocks",
             ]),
+        tests("FuseHostTests", ["FuseHost", "Engine", "Namespace"]),
         tests("TidyTests", []),
         tests("MountTests", ["Primitives"]),
     ],

@@ -11,6 +11,9 @@
 /// fallocate(2), FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE: 0, or -1 with errno.
 int32_t cairn_punch_hole(int32_t descriptor, int64_t offset, int64_t length);
 
+/// fallocate(2), FALLOC_FL_KEEP_SIZE: 0, or -1 with errno.
+int32_t cairn_reserve(int32_t descriptor, int64_t offset, int64_t length);
+
 /// lseek(2), SEEK_DATA: where data begins at or after `offset`, or -1 with errno.
 int64_t cairn_seek_data(int32_t descriptor, int64_t offset);
 
