@@ -55,21 +55,24 @@ let package = Package(
 
         // L2: the shell: disks, databases, networks.
         library("Stores", ["Primitives", "Scratchpads"]),
-        library("RemoteStores", ["Primitives", "Scratchpads", "Stores"]),
-        library("Aleph", ["Primitives", "Scratchpads", "Stores"]),
-        library("Metadata", ["Primitives", "Namespace", "CSQLite"]),
+        library(
+            "RemoteStores", ["Primitives", "Cryptography", "Scratchpads", "Stores", "CLinux"]),
+        library("Aleph", []),
+        library(
+            "Metadata",
+            ["Primitives", "SelfEncryption", "Scratchpads", "Namespace", "CSQLite", "CLinux"]),
         library("Blocks", ["Cryptography", "CLinux"]),
 
         // L3: the engine. It knows neither its stores nor the kernel.
         library(
             "Engine",
             [
-                "Primitives", "Cryptography", "SelfEncryption", "Scratchpads", "Namespace",
-                "Stores", "Metadata", "Blocks",
+                "Primitives", "Cryptography", "Compression", "SelfEncryption", "Scratchpads",
+                "Namespace", "Stores", "Metadata", "Blocks",
             ]),
 
         // L4: the kernel.
-        library("FuseHost", ["Engine", "CFuse"]),
+        library("FuseHost", ["Engine", "Namespace", "CFuse"]),
 
         // L5: the command.
         .executableTarget(
@@ -82,8 +85,11 @@ let package = Package(
             swiftSettings: strict),
 
         tests("PrimitivesTests", ["Primitives"]),
-        tests("CryptographyTests", ["Cryptography", "Primitives"]),
-        tests("CompressionTests", ["Compression"]),
+        tests(
+            "CryptographyTests", ["Cryptography", "Primitives"], resources: [.copy("Vectors")]),
+        tests(
+            "CompressionTests", ["Compression", "Cryptography", "Primitives"],
+            resources: [.copy("Vectors")]),
         tests(
             "SelfEncryptionTests",
             ["SelfEncryption", "Primitives", "Cryptography", "Compression"],
@@ -92,8 +98,12 @@ let package = Package(
         tests(
             "NamespaceTests",
             ["Namespace", "Primitives", "Cryptography", "SelfEncryption", "Scratchpads"]),
-        tests("StoresTests", ["Stores", "RemoteStores", "Scratchpads", "Primitives", "Cryptography"]),
-        tests("MetadataTests", ["Metadata", "Namespace", "Primitives"]),
+        tests(
+            "StoresTests",
+            ["Stores", "RemoteStores", "Aleph", "Scratchpads", "Primitives", "Cryptography"]),
+        tests(
+            "MetadataTests",
+            ["Metadata", "Primitives", "SelfEncryption", "Scratchpads", "Namespace"]),
         tests("BlocksTests", ["Blocks", "Primitives", "Cryptography"]),
         tests(
             "EngineTests",
@@ -101,6 +111,7 @@ let package = Package(
                 "Engine", "Primitives", "Cryptography", "SelfEncryption", "Scratchpads",
                 "Namespace", "Stores", "RemoteStores", "Metadata", "Blocks",
             ]),
+        tests("FuseHostTests", ["FuseHost", "Engine", "Namespace"]),
         tests("TidyTests", []),
         tests("MountTests", ["Primitives"]),
     ],
