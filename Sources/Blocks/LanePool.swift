@@ -8,8 +8,8 @@ internal import Synchronization
 
 /// A cipher and scratch memory for one thread at a time. What the buffers hold is arbitrary.
 ///
-/// An object, so that its buffers have one owner wherever it goes: a copy of the value, alive for an
-/// instant while the lane is given back, would have the next thread copy a megabyte.
+/// An object, so that its buffers have one owner wherever it goes: a copy of the value, alive for
+/// an instant while the lane is given back, would have the next thread copy a megabyte.
 ///
 /// `@unchecked Sendable` because the pool hands it to one thread at a time.
 private final class Lane: @unchecked Sendable {
