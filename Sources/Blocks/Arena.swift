@@ -187,12 +187,22 @@ package final class Arena: Sendable {
     /// - Throws: `full` when too much is dirty, pinned or deferred; `diskFull` when the disk has
     ///   no room for what is promised already and this.
     package func reserve(_ count: Int) throws(ArenaError) {
-        if table.withShortLock({ $0.wantsDiskMeasure(count) }) {
-            let free = try file.freeDiskBytes()
-            let slots = (free - min(free, Self.diskMargin)) / UInt64(Self.blockSize)
-            table.withShortLock { $0.diskMeasured(Int(clamping: slots)) }
+        let isStale = !table.withShortLock { $0.wantsDiskMeasure(count) }
+        if !isStale { try measureDisk() }
+        do throws(ArenaError) {
+            try table.withShortLock { table throws(ArenaError) in try table.reserve(count) }
+        } catch {
+            guard isStale, error == .diskFull else { throw error }
+            // Somebody may have made room since the disk was looked at.
+            try measureDisk()
+            try table.withShortLock { table throws(ArenaError) in try table.reserve(count) }
         }
-        try table.withShortLock { table throws(ArenaError) in try table.reserve(count) }
+    }
+
+    private func measureDisk() throws(ArenaError) {
+        let free = try file.freeDiskBytes()
+        let slots = (free - min(free, Self.diskMargin)) / UInt64(Self.blockSize)
+        table.withShortLock { $0.diskMeasured(Int(clamping: slots)) }
     }
 
     /// Takes back `count` promised slots that will not be written.
