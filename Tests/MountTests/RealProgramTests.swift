@@ -50,13 +50,13 @@ struct RealProgramTests {
             }
             #expect(try MountedVolume.manifest(volume.mountPoint + "/files/include") == include, stage)
             try volume.shell(
-                "tar -C \\"$ROOT\\" -cf - tree | tar -C \\"$MNT/files\\" -df - --transform 's/^tree/untar/' 2>&1 | { ! grep -E 'differs|No such|Cannot'; }")
-            try volume.shell("tar -C \\"$MNT/files\\" -cf - cp | tar -tf - | wc -l | grep -qv '^0$'")
+                "tar -C \"$ROOT\" -cf - tree | tar -C \"$MNT/files\" -df - --transform 's/^tree/untar/' 2>&1 | { ! grep -E 'differs|No such|Cannot'; }")
+            try volume.shell("tar -C \"$MNT/files\" -cf - cp | tar -tf - | wc -l | grep -qv '^0$'")
         }
         try check("first mount")
         try volume.recover()
         try check("recovered")
-        #expect(try volume.shell("cat \\"$MNT/.cairn/errors\\"").isEmpty)
+        #expect(try volume.shell("cat \"$MNT/.cairn/errors\"").isEmpty)
     }
 
     @Test("git clones, shows a clean status and commits")
@@ -121,7 +121,7 @@ struct RealProgramTests {
             cmp "$ROOT/plain" "$MNT/files/large"
             """)
         try volume.recover()
-        try volume.shell("cmp \\"$ROOT/plain\\" \\"$MNT/files/large\\"")
+        try volume.shell("cmp \"$ROOT/plain\" \"$MNT/files/large\"")
     }
 
     @Test("the folder store has no plaintext and no name")
@@ -171,6 +171,6 @@ struct RealProgramTests {
             """)
         try volume.recover()
         try volume.shell(
-            "cmp \\"$ROOT/kept\\" \\"$MNT/files/d/inner\\"; diff -r /usr/include \\"$MNT/files/again\\"")
+            "cmp \"$ROOT/kept\" \"$MNT/files/d/inner\"; diff -r /usr/include \"$MNT/files/again\"")
     }
 }

@@ -42,7 +42,7 @@ func run(
     // Files, not pipes: a daemon that outlives its parent must not keep a reader waiting.
     let paths = ["in", "out", "err"].map { folder.appendingPathComponent($0) }
     try input.write(to: paths[0], atomically: false, encoding: .utf8)
-    for path in paths[1...] { FileManager.default.createFile(atPath: path.path, contents: nil) }
+    for path in paths[1...] { try Data().write(to: path) }
     process.standardInput = try FileHandle(forReadingFrom: paths[0])
     process.standardOutput = try FileHandle(forWritingTo: paths[1])
     process.standardError = try FileHandle(forWritingTo: paths[2])
