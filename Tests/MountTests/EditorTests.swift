@@ -45,8 +45,26 @@ struct EditorTests {
         Save(
             name: "nano",
             script: """
-                command -v script > /dev/null
-                printf 'nano text\\r\\017\\r\\030' | TERM=xterm script -qec 'nano note' /dev/null > /dev/null
+                python3 - note <<'PY'
+                import os, pty, select, sys, time
+                pid, fd = pty.fork()
+                if pid == 0:
+                    os.environ["TERM"] = "xterm"
+                    os.execvp("nano", ["nano", sys.argv[1]])
+                def drain(seconds):
+                    end = time.monotonic() + seconds
+                    while time.monotonic() < end:
+                        if select.select([fd], [], [], 0.05)[0]:
+                            try: os.read(fd, 65536)
+                            except OSError: return
+                drain(1)
+                for keys in [b"nano text", b"\\x0f", b"\\r", b"\\x18"]:
+                    os.write(fd, keys); drain(0.5)
+                for _ in range(100):
+                    if os.waitpid(pid, os.WNOHANG)[0]: sys.exit(0)
+                    drain(0.05)
+                os.kill(pid, 9); os.waitpid(pid, 0); sys.exit(1)
+                PY
                 """),
     ]
 
