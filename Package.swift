@@ -39,6 +39,7 @@ let package = Package(
         .systemLibrary(name: "CSQLite"),
         .target(name: "CBlake3", cSettings: [.unsafeFlags(["-O3", "-Wall", "-Werror"])]),
         .target(name: "CFuse", linkerSettings: [.linkedLibrary("fuse3")]),
+        .target(name: "CSystem"),
 
         // L0: pure.
         library("Primitives", []),
@@ -70,12 +71,17 @@ let package = Package(
         // L4: the kernel.
         library("FuseHost", ["Engine", "CFuse"]),
 
-        // L5: the command.
+        // L5: the command, and all of it that is worth a test.
+        library(
+            "Control",
+            [
+                "Primitives", "Cryptography", "Compression", "Scratchpads", "Namespace", "Stores",
+                "RemoteStores", "Blocks", "Engine", "FuseHost", "CSystem",
+            ]),
         .executableTarget(
             name: "cairn",
             dependencies: [
-                "Primitives", "Cryptography", "Scratchpads", "Stores", "RemoteStores", "Engine",
-                "FuseHost",
+                "Control",
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
             ],
             swiftSettings: strict),
@@ -99,6 +105,12 @@ let package = Package(
             [
                 "Engine", "Primitives", "Cryptography", "SelfEncryption", "Scratchpads",
                 "Namespace", "Stores", "RemoteStores", "Metadata", "Blocks",
+            ]),
+        tests(
+            "ControlTests",
+            [
+                "Control", "Primitives", "Cryptography", "Namespace", "Stores", "Engine",
+                "FuseHost",
             ]),
         tests("TidyTests", []),
         tests("MountTests", ["Primitives"]),
