@@ -23,7 +23,7 @@ package enum ChaCha20Poly1305 {
     ///   - nonce: `nonceSize` bytes.
     ///   - aad: data that is not sealed, but without which the message does not open.
     package static func seal(
-        _ plain: Span<UInt8>, key: [UInt8], nonce: [UInt8], aad: Span<UInt8>
+        _ plain: Span<UInt8>, key: [UInt8], nonce: [UInt8], aad: Span<UInt8> = Span()
     ) -> [UInt8] {
         var output = [UInt8](repeating: 0, count: plain.count + tagSize)
         let cipher = Cipher.chaCha20Poly1305
@@ -45,7 +45,7 @@ package enum ChaCha20Poly1305 {
     ///
     /// - Throws: `authenticationFailed` if the message was not sealed so, or was changed since.
     package static func open(
-        _ sealed: Span<UInt8>, key: [UInt8], nonce: [UInt8], aad: Span<UInt8>
+        _ sealed: Span<UInt8>, key: [UInt8], nonce: [UInt8], aad: Span<UInt8> = Span()
     ) throws(CryptographyError) -> [UInt8] {
         guard sealed.count >= tagSize else { throw .authenticationFailed }
         let size = sealed.count - tagSize

@@ -23,14 +23,14 @@ package enum XChaCha20Poly1305 {
     ///   - nonce24: `nonceSize` bytes.
     ///   - aad: data that is not sealed, but without which the message does not open.
     package static func seal(
-        _ plain: Span<UInt8>, key: SecretBytes, nonce24: [UInt8], aad: Span<UInt8>
+        _ plain: Span<UInt8>, key: SecretBytes, nonce24: [UInt8], aad: Span<UInt8> = Span()
     ) -> [UInt8] {
         key.withBytes { seal(plain, key: $0, nonce24: nonce24, aad: aad) }
     }
 
     /// As above, with a key that is no long-lived secret.
     package static func seal(
-        _ plain: Span<UInt8>, key: [UInt8], nonce24: [UInt8], aad: Span<UInt8>
+        _ plain: Span<UInt8>, key: [UInt8], nonce24: [UInt8], aad: Span<UInt8> = Span()
     ) -> [UInt8] {
         seal(plain, key: key.span, nonce24: nonce24, aad: aad)
     }
@@ -39,7 +39,7 @@ package enum XChaCha20Poly1305 {
     ///
     /// - Throws: `authenticationFailed` if the message was not sealed so, or was changed since.
     package static func open(
-        _ sealed: Span<UInt8>, key: SecretBytes, nonce24: [UInt8], aad: Span<UInt8>
+        _ sealed: Span<UInt8>, key: SecretBytes, nonce24: [UInt8], aad: Span<UInt8> = Span()
     ) throws(CryptographyError) -> [UInt8] {
         try key.withBytes { (key) throws(CryptographyError) in
             try open(sealed, key: key, nonce24: nonce24, aad: aad)
@@ -48,7 +48,7 @@ package enum XChaCha20Poly1305 {
 
     /// As above, with a key that is no long-lived secret.
     package static func open(
-        _ sealed: Span<UInt8>, key: [UInt8], nonce24: [UInt8], aad: Span<UInt8>
+        _ sealed: Span<UInt8>, key: [UInt8], nonce24: [UInt8], aad: Span<UInt8> = Span()
     ) throws(CryptographyError) -> [UInt8] {
         try open(sealed, key: key.span, nonce24: nonce24, aad: aad)
     }
