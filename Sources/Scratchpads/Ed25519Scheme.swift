@@ -1,0 +1,56 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// Pads signed with Ed25519.
+
+package import Cryptography
+internal import Primitives
+
+/// Ed25519 (RFC 8032), with a domain tag so that no signature of a pad means anything elsewhere.
+package enum Ed25519Scheme: SignatureScheme {
+    /// What every signed message begins with.
+    ///
+    /// - Source: docs/format.md, scratchpads.
+    static let domainTag = "cairn.scratchpad.v1"
+
+    /// The scheme's number: 1.
+    package static let tag: UInt8 = 1
+    /// An address is a public key: 32 bytes.
+    package static let addressSize = 32
+    /// A signature is 64 bytes.
+    package static let signatureSize = 64
+
+    /// Who signs with the key pair of this seed.
+    package static func signer(signingSeed: SecretBytes) -> any PadSigner {
+        Signer(keys: Ed25519KeyPair(seed: signingSeed))
+    }
+
+    /// Domain tag ‖ BE64(encoding) ‖ lower-case hexadecimal address ‖ BE64(counter) ‖ ciphertext.
+    ///
+    /// All but the last part have fixed sizes, so no two records give the same bytes. The order and
+    /// the textual address are those of Autonomi's pads.
+    package static func signedBytes(
+        address: PadAddress, encoding: UInt64, counter: UInt64, ciphertext: [UInt8]
+    ) -> [UInt8] {
+        let fixedSize = domainTag.utf8.count + 2 * addressSize + 16
+        var writer = ByteWriter(capacity: fixedSize + ciphertext.count)
+        writer.raw(Array(domainTag.utf8))
+        writer.u64be(encoding)
+        writer.raw(Array(address.hex.utf8))
+        writer.u64be(counter)
+        writer.raw(ciphertext)
+        return writer.bytes
+    }
+
+    /// Whether the key of `address` made `signature` over `message`.
+    package static func isValid(
+        signature: [UInt8], message: Span<UInt8>, address: [UInt8]
+    ) -> Bool {
+        Ed25519.isValid(signature: signature, message: message, publicKey: address)
+    }
+
+    private struct Signer: PadSigner {
+        let keys: Ed25519KeyPair
+        var address: [UInt8] { keys.publicKey }
+        func sign(_ message: Span<UInt8>) -> [UInt8] { keys.sign(message) }
+    }
+}
