@@ -32,12 +32,13 @@ let package = Package(
         .package(url: "https://github.com/apple/swift-argument-parser", exact: "1.8.2")
     ],
     targets: [
-        // C: Debian's libraries, and the two shims of our own.
+        // C: Debian's libraries, and the shims of our own.
         .systemLibrary(name: "COpenSSL"),
         .systemLibrary(name: "CSodium"),
         .systemLibrary(name: "CBrotli"),
         .systemLibrary(name: "CSQLite"),
         .target(name: "CBlake3", cSettings: [.unsafeFlags(["-O3", "-Wall", "-Werror"])]),
+        .target(name: "CLinux", cSettings: [.unsafeFlags(["-Wall", "-Werror"])]),
         .target(name: "CFuse", linkerSettings: [.linkedLibrary("fuse3")]),
         .target(name: "CSystem"),
 
@@ -58,7 +59,7 @@ let package = Package(
         library("RemoteStores", ["Primitives", "Scratchpads", "Stores"]),
         library("Aleph", ["Primitives", "Scratchpads", "Stores"]),
         library("Metadata", ["Primitives", "Namespace", "CSQLite"]),
-        library("Blocks", ["Primitives", "Cryptography"]),
+        library("Blocks", ["Cryptography", "CLinux"]),
 
         // L3: the engine. It knows neither its stores nor the kernel.
         library(

@@ -1,0 +1,381 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// The arena: one sparse local file cut into slots, each holding one sealed block.
+//
+// Invariants this target keeps (DESIGN §6):
+// - 2: a dirty slot is never offered for eviction, and turns clean only by `setClean`.
+// - 5: no byte leaves `read` that the reference's tag did not authenticate.
+// - 8: a slot is written once and then only read, until `endCommit` of the epoch it was freed in;
+//   a failed `sync` is never followed by a good one.
+// - 9: a write that was reserved finds a slot; a failed write changes nothing.
+//
+// Locks: `table` is held for bookkeeping only, never over a system call or a seal. The pools'
+// locks are leaves. Nothing is called out to while any is held.
+
+package import Cryptography
+internal import Glibc
+internal import Synchronization
+
+/// Sealed 16 KiB blocks in one local file, within a budget. Any thread may call anything, at once.
+///
+/// **References.** A slot lives as long as something names it: rows of the block map, each with
+/// its owner, and pins (snapshots), which have none. `write` returns a slot with one row.
+///
+/// **Freeing.** The last `release` defers a slot. It is used again only after
+/// `beginCommit` → the metadata commit, synced → `endCommit`. Rows that are to be in that commit
+/// are forgotten, and their slots released, before `beginCommit`.
+///
+/// **Space.** Before a write is accepted the engine calls `reserve`. After writes, and in the
+/// background, it asks `shortfall()` and, while that is not 0, takes `evictable(_:)`, drops those
+/// rows that still name the slot and are clean, releases them, and commits. When `reserve` throws
+/// `full` it does the same and tries again; when nothing was evicted and `usage().deferred` was 0,
+/// the cache is full of dirty blocks, and the writer waits for a flush. A reserved write never
+/// throws `full`: slots evicted and not yet committed are covered by an overshoot of the budget.
+/// An unreserved write (a fetched block) throws it when the budget is used up; the block is then
+/// handed to the reader without being kept.
+///
+/// **Reading.** The caller makes sure that the slot stays named meanwhile: by the lock its row is
+/// under, or by a pin. A slot that was given away reads as `corrupt`.
+package final class Arena: Sendable {
+    /// Plaintext bytes of one block, and ciphertext bytes of one slot.
+    package static let blockSize = 16_384
+    /// Bytes before slot 0: the header's page, padded so that slots are aligned to their size.
+    package static let firstSlotOffset: UInt64 = 16_384
+    /// The most the arena may exceed its budget by while evicted slots wait for their commit.
+    ///
+    /// It is an eighth of the budget, within 8 MiB and this.
+    package static let overshootLimit: UInt64 = 64 << 20
+    private static let overshootFloor: UInt64 = 8 << 20
+    /// The most of the budget that `shortfall` keeps free; it is a sixteenth of small ones.
+    package static let lowWaterLimit: UInt64 = 256 << 20
+    /// The largest budget: every slot has a 32-bit number.
+    package static let budgetLimit: UInt64 = (UInt64(UInt32.max) + 1) * 16_384 - overshootLimit
+    /// Disk space that reservations leave alone: the metadata must be able to commit.
+    package static let diskMargin: UInt64 = 32 << 20
+    /// Slots reserved before the free space of the disk is looked at again: 16 MiB.
+    static let diskMeasureInterval = 1024
+
+    /// The largest single transfer, in slots: 1 MiB.
+    static let transferSlots = 64
+    /// Runs shorter than this are not worth a hole of their own: 1 MiB.
+    private static let punchableRun = 64
+    /// With more freed than this, every run is punched: 64 MiB.
+    private static let punchAllAbove = 4096
+    /// Slots punched in one call of the system: 64 MiB.
+    private static let punchBatch = 4096
+    /// Slots whose bookkeeping changes under one hold of the lock.
+    private static let lockBatch = 4096
+
+    /// What tells this arena from any other: 16 bytes, fixed when it was created.
+    package let identifier: [UInt8]
+
+    let file: ArenaFile
+    let cipher: BlockCipher
+    let table: Mutex<SlotTable>
+    let referenced: ReferencedBits
+    /// Ciphertext of many blocks on its way.
+    let transfers = BufferPool(size: transferSlots * blockSize, limit: 16)
+    /// One block's ciphertext or plaintext.
+    let scratch = BufferPool(size: blockSize, limit: 32)
+    /// Counts finished writes, and how many of them a sync has covered.
+    let written = Atomic<UInt64>(0)
+    private let synced = Atomic<UInt64>(0)
+    /// The errno of the first sync that failed; 0 while none has.
+    private let syncFailure = Atomic<Int32>(0)
+    /// Whether the filesystem has said that it cannot punch holes.
+    private let cannotPunch = Atomic<Bool>(false)
+
+    /// Opens the arena at `path`, or makes it, and locks it until the last reference goes.
+    ///
+    /// Slots are unknown until they were adopted: `adopt` for each row, then `adoptionFinished`,
+    /// come before the first reservation or write, also for a new arena.
+    ///
+    /// - Parameters:
+    ///   - path: the file; its folder exists.
+    ///   - key: 32 bytes. One key seals at most 2^32 blocks (64 TiB written) within the bounds
+    ///     for random nonces.
+    ///   - budget: bytes of slots to use, rounded down; one slot at least, `budgetLimit` at most.
+    ///   - identifier: 16 bytes for a new arena, which an existing one must have; nil for random
+    ///     ones, or any.
+    /// - Throws: `locked`, `notAnArena`, `unsupportedFormat`, `wrongKey`, `foreign`, `diskFull`,
+    ///   `io`.
+    /// - Source: NIST SP 800-38D §8.3 for the bound on one key.
+    package init(
+        path: String, key: SecretBytes, budget: UInt64, identifier: [UInt8]? = nil
+    ) throws(ArenaError) {
+        do {
+            cipher = try BlockCipher(key: key)
+        } catch {
+            throw .wrongKey
+        }
+        file = try ArenaFile(path: path)
+        let header = try Self.openHeader(
+            of: file, path: path, cipher: cipher, identifier: identifier)
+        self.identifier = header.identifier
+        let size = UInt64(Self.blockSize)
+        let budget = min(max(budget, size), Self.budgetLimit)
+        let overshoot = min(max(budget / 8, Self.overshootFloor), Self.overshootLimit)
+        let slots = SlotTable(
+            budget: Int(budget / size), overshoot: Int(overshoot / size),
+            lowWater: Int(min(budget / 16, Self.lowWaterLimit) / size))
+        referenced = ReferencedBits(slotCount: slots.capacity)
+        table = Mutex(slots)
+    }
+
+    /// The identifier of the arena at `path`, unverified; nil if there is none yet.
+    ///
+    /// For deriving the key that then opens it, which proves the identifier.
+    package static func identifier(ofFileAt path: String) throws(ArenaError) -> [UInt8]? {
+        guard let page = try ArenaFile.firstPage(ofFileAt: path) else { return nil }
+        return try ArenaHeader(unverified: page).identifier
+    }
+
+    private static func openHeader(
+        of file: ArenaFile, path: String, cipher: BlockCipher, identifier: [UInt8]?
+    ) throws(ArenaError) -> ArenaHeader {
+        var page = [UInt8](repeating: 0, count: ArenaHeader.encodedSize)
+        var span = page.mutableSpan
+        let got = try file.read(into: &span, at: 0)
+        // A crash between making the file and its first sync leaves it empty or zero.
+        if try file.size() <= UInt64(ArenaHeader.encodedSize), page.allSatisfy({ $0 == 0 }) {
+            let fresh = identifier ?? SystemRandom.bytes(ArenaHeader.identifierSize)
+            let header = ArenaHeader(identifier: fresh)
+            let bytes = header.encoded(cipher: cipher, nonce: SystemRandom.bytes(12))
+            try file.write(bytes.span, at: 0)
+            try file.sync()
+            try syncFolder(of: path)
+            return header
+        }
+        guard got == ArenaHeader.encodedSize else { throw .notAnArena }
+        let header = try ArenaHeader(page, cipher: cipher)
+        if let identifier, identifier != header.identifier { throw .foreign }
+        return header
+    }
+
+    // MARK: Start
+
+    /// Counts a row that the metadata had at the start.
+    ///
+    /// Rows that share a slot are adopted each. A slot beyond the end of the file, or damaged, is
+    /// counted too, and reads as `corrupt`.
+    package func adopt(_ reference: BlockReference, owner: BlockOwner, isDirty: Bool) {
+        table.withLock { $0.adopt(reference.slot, owner: owner, isDirty: isDirty) }
+    }
+
+    /// Ends adoption: every slot that was not adopted is free, and its disk blocks can be punched.
+    ///
+    /// The metadata that was replayed must be durable by now (sync its log first): slots that
+    /// only an older state of it names may be overwritten from here on.
+    package func adoptionFinished() {
+        let kept = table.withLock { $0.finishAdoption() }
+        let end = Self.offset(of: UInt32(clamping: kept))
+        // Both only serve the disk's space, and the arena works without: errors are let go.
+        if let size = try? file.size(), size > end { try? file.truncate(to: end) }
+        try? file.forEachDataRange { range in
+            guard range.upperBound > Self.firstSlotOffset else { return }
+            let size = UInt64(Self.blockSize)
+            let first = max(range.lowerBound, Self.firstSlotOffset) / size - 1
+            let last = (range.upperBound - 1) / size - 1
+            let run = SlotRun(first: UInt32(clamping: first), count: Int(last - first) + 1)
+            table.withLock { $0.markBacked(run) }
+        }
+    }
+
+    // MARK: Space
+
+    /// Promises `count` slots to writes with `usesReservation`.
+    ///
+    /// Clean slots that can be evicted count as free here: see the protocol at `Arena`.
+    ///
+    /// - Throws: `full` when too much is dirty, pinned or deferred; `diskFull` when the disk has
+    ///   no room for what is promised already and this.
+    package func reserve(_ count: Int) throws(ArenaError) {
+        if table.withLock({ $0.wantsDiskMeasure(count) }) {
+            let free = try file.freeDiskBytes()
+            let slots = (free - min(free, Self.diskMargin)) / UInt64(Self.blockSize)
+            table.withLock { $0.diskMeasured(Int(clamping: slots)) }
+        }
+        try table.withLock { table throws(ArenaError) in try table.reserve(count) }
+    }
+
+    /// Takes back `count` promised slots that will not be written.
+    package func unreserve(_ count: Int) {
+        table.withLock { $0.unreserve(count) }
+    }
+
+    /// How many slots should be evicted now to keep some free; 0 also when none can be.
+    package func shortfall() -> Int { table.withLock { $0.shortfall } }
+
+    /// How the budget is spent.
+    package func usage() -> ArenaUsage { table.withLock { $0.usage() } }
+
+    /// At most `count` clean slots with one row and no pin, those not read for longest first
+    /// (second-chance clock), and the row that names each.
+    ///
+    /// Nothing is changed by it. The caller checks, under the lock of its rows, that the row still
+    /// names the slot and is clean, drops the row, and releases the slot; a row it keeps is offered
+    /// again after one more pass.
+    package func evictable(_ count: Int) -> [(slot: UInt32, owner: BlockOwner)] {
+        var victims: [(slot: UInt32, owner: BlockOwner)] = []
+        // Two turns see every slot once without the bit that the first one may have found set.
+        var left = 2 * table.withLock { $0.chunks.count * SlotChunk.wordCount }
+        while left > 0, victims.count < count {
+            let step = min(left, Self.lockBatch)
+            table.withLock {
+                $0.sweep(words: step, wanted: count, referenced: referenced, into: &victims)
+            }
+            left -= step
+        }
+        return victims
+    }
+
+    // MARK: References
+
+    /// Pins a slot that something names: it is neither freed nor evicted until released.
+    package func retain(_ slot: UInt32) {
+        table.withLock { $0.retain(slot) }
+    }
+
+    /// Pins all of `slots`, as one snapshot does.
+    package func retain(_ slots: [UInt32]) {
+        inBatches(slots) { $0.retain($1) }
+    }
+
+    /// Counts one more row that names `slot`: a shared copy.
+    ///
+    /// While it is dirty, so is the slot, whatever the other rows are.
+    package func retain(_ slot: UInt32, owner: BlockOwner, isDirty: Bool) {
+        table.withLock { $0.retain(slot, owner: owner, isDirty: isDirty) }
+    }
+
+    /// Takes away a pin, or the row of a slot that only one row names.
+    package func release(_ slot: UInt32) {
+        table.withLock { $0.release(slot) }
+    }
+
+    /// Takes away a pin, or the only row, of each of `slots`.
+    package func release(_ slots: [UInt32]) {
+        inBatches(slots) { $0.release($1) }
+    }
+
+    /// Takes away the row of `owner`; right for shared slots too. Traps if it is not one.
+    package func release(_ slot: UInt32, owner: BlockOwner) {
+        table.withLock { $0.release(slot, owner: owner) }
+    }
+
+    /// Takes away a row of each slot; right for shared slots too.
+    package func release(_ rows: [(slot: UInt32, owner: BlockOwner)]) {
+        inBatches(rows) { $0.release($1.slot, owner: $1.owner) }
+    }
+
+    /// Notes that the one row of each slot is clean now. Slots that are not dirty, and slots that
+    /// several rows share, stay as they are.
+    package func setClean(_ slots: [UInt32]) {
+        inBatches(slots) { $0.setClean($1) }
+    }
+
+    /// Notes that these rows are clean now; a slot is when all its rows are.
+    package func setClean(_ rows: [(slot: UInt32, owner: BlockOwner)]) {
+        inBatches(rows) { $0.setClean($1.slot, owner: $1.owner) }
+    }
+
+    /// Runs `body` for each element, letting go of the lock now and then.
+    private func inBatches<Element: Sendable>(
+        _ elements: [Element], _ body: @Sendable (inout SlotTable, Element) -> Void
+    ) {
+        var start = 0
+        while start < elements.count {
+            let end = min(start + Self.lockBatch, elements.count)
+            table.withLock { table in
+                for index in start..<end { body(&table, elements[index]) }
+            }
+            start = end
+        }
+    }
+
+    // MARK: Commits
+
+    /// Makes every write that has returned durable.
+    ///
+    /// Costs nothing when nothing was written since the last one. The kernel reports a lost write
+    /// once and then forgets it, so a failure here stays until the arena is reopened.
+    package func sync() throws(ArenaError) {
+        let failure = syncFailure.load(ordering: .acquiring)
+        if failure != 0 { throw ArenaError(failure) }
+        let goal = written.load(ordering: .acquiring)
+        if synced.load(ordering: .acquiring) >= goal { return }
+        do {
+            try file.sync()
+        } catch {
+            let code: Int32 = if case .io(let code) = error { code } else { ENOSPC }
+            _ = syncFailure.compareExchange(expected: 0, desired: code, ordering: .releasing)
+            throw error
+        }
+        synced.max(goal, ordering: .releasing)
+    }
+
+    /// Closes the epoch of slots freed so far. The commit that forgets them comes after this.
+    package func beginCommit() -> FreeEpoch { table.withLock { $0.closeEpoch() } }
+
+    /// Lets the slots freed up to `epoch` be used again: the commit begun with it, or a later
+    /// one, is synced.
+    package func endCommit(_ epoch: FreeEpoch) {
+        while table.withLock({ $0.freeDeferred(upTo: epoch, limit: Self.lockBatch) }) {}
+    }
+
+    // MARK: Holes
+
+    /// Gives disk blocks of free slots back, in runs of 1 MiB, or of any length when more than
+    /// 64 MiB is free. For the background; a nearly full arena keeps them, to write to at once.
+    ///
+    /// Errors are let go: no byte depends on a hole.
+    ///
+    /// - Parameter limit: bytes to give back at most.
+    /// - Returns: bytes given back.
+    @discardableResult
+    package func punchFreed(limit: UInt64 = .max) -> UInt64 {
+        if cannotPunch.load(ordering: .relaxed) { return 0 }
+        var left = Int(clamping: limit / UInt64(Self.blockSize))
+        let allowed = left
+        for run in table.withLock({ $0.takeBeyond() }) {
+            if punch(run) { left -= run.count }
+        }
+        left -= punchRuns(minimum: Self.punchableRun, limit: left)
+        if table.withLock({ $0.backedFree }) > Self.punchAllAbove {
+            left -= punchRuns(minimum: 1, limit: left)
+        }
+        return UInt64(allowed - left) * UInt64(Self.blockSize)
+    }
+
+    private func punchRuns(minimum: Int, limit: Int) -> Int {
+        var position = 0
+        var done = 0
+        while done < limit, !cannotPunch.load(ordering: .relaxed) {
+            let batch = min(Self.punchBatch, limit - done)
+            let taken = table.withLock {
+                $0.takePunchable(from: &position, minimum: minimum, limit: batch)
+            }
+            guard let run = taken else { break }
+            let succeeded = punch(run)
+            table.withLock { $0.punched(run, succeeded: succeeded) }
+            if succeeded { done += run.count }
+        }
+        return done
+    }
+
+    private func punch(_ run: SlotRun) -> Bool {
+        let start = Self.offset(of: run.first)
+        do {
+            try file.punch(start..<start + UInt64(run.count * Self.blockSize))
+            return true
+        } catch {
+            if error == .io(errno: EOPNOTSUPP) { cannotPunch.store(true, ordering: .relaxed) }
+            return false
+        }
+    }
+
+    /// Where `slot` begins in the file.
+    static func offset(of slot: UInt32) -> UInt64 {
+        firstSlotOffset + UInt64(slot) * UInt64(blockSize)
+    }
+}
