@@ -62,23 +62,22 @@ package struct StateFolder: Sendable, Equatable {
     package func volumes() throws(CommandFailure) -> [VolumeFolder] {
         let folder = path + "/volumes"
         guard Files.exists(folder) else { return [] }
+        let entries: [(name: [UInt8], ino: UInt64)]
         do {
-            let names = try Files.names(in: try Descriptor.open(folder, O_RDONLY | O_DIRECTORY))
-            var found: [VolumeName] = []
-            for entry in names {
-                do {
-                    found.append(try VolumeName(String(decoding: entry.name, as: UTF8.self)))
-                } catch {
-                    // Somebody else's file: no volume of ours has such a name.
-                    continue
-                }
-            }
-            return found.sorted().map(volume).filter(\.isComplete)
-        } catch let error as SystemError {
-            throw CommandFailure(.failure, "the state folder “\(path)” cannot be read", error)
+            entries = try Files.names(in: try Descriptor.open(folder, O_RDONLY | O_DIRECTORY))
         } catch {
-            throw CommandFailure(.failure, "the state folder “\(path)” cannot be read")
+            throw CommandFailure(.failure, "the state folder “\(path)” cannot be read", error)
         }
+        var found: [VolumeName] = []
+        for entry in entries {
+            do {
+                found.append(try VolumeName(String(decoding: entry.name, as: UTF8.self)))
+            } catch {
+                // Somebody else's file: no volume of ours has such a name.
+                continue
+            }
+        }
+        return found.sorted().map(volume).filter(\.isComplete)
     }
 
     /// The one volume a command means when none is named.
