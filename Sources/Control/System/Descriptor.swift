@@ -133,7 +133,12 @@ package struct Descriptor: ~Copyable, Sendable {
 
     /// True when something can be read, or the other end is gone, within the time.
     package func isReadable(within wait: Duration) -> Bool {
-        var poll = pollfd(fd: number, events: Int16(POLLIN), revents: 0)
+        isReady(for: POLLIN, within: wait)
+    }
+
+    /// True when an event of poll(2) is there, or the other end is gone, within the time.
+    func isReady(for event: Int32, within wait: Duration) -> Bool {
+        var poll = pollfd(fd: number, events: Int16(event), revents: 0)
         let (seconds, attoseconds) = wait.components
         let milliseconds = seconds * 1000 + attoseconds / 1_000_000_000_000_000
         // SAFETY: one pollfd, ours, for a count of one.
