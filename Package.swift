@@ -56,17 +56,20 @@ let package = Package(
 
         // L2: the shell: disks, databases, networks.
         library("Stores", ["Primitives", "Scratchpads"]),
-        library("RemoteStores", ["Primitives", "Scratchpads", "Stores"]),
-        library("Aleph", ["Primitives", "Scratchpads", "Stores"]),
-        library("Metadata", ["Primitives", "Namespace", "CSQLite"]),
+        library(
+            "RemoteStores", ["Primitives", "Cryptography", "Scratchpads", "Stores", "CLinux"]),
+        library("Aleph", []),
+        library(
+            "Metadata",
+            ["Primitives", "SelfEncryption", "Scratchpads", "Namespace", "CSQLite", "CLinux"]),
         library("Blocks", ["Cryptography", "CLinux"]),
 
         // L3: the engine. It knows neither its stores nor the kernel.
         library(
             "Engine",
             [
-                "Primitives", "Cryptography", "SelfEncryption", "Scratchpads", "Namespace",
-                "Stores", "Metadata", "Blocks",
+                "Primitives", "Cryptography", "Compression", "SelfEncryption", "Scratchpads",
+                "Namespace", "Stores", "Metadata", "Blocks",
             ]),
 
         // L4: the kernel.
@@ -98,8 +101,12 @@ let package = Package(
         tests(
             "NamespaceTests",
             ["Namespace", "Primitives", "Cryptography", "SelfEncryption", "Scratchpads"]),
-        tests("StoresTests", ["Stores", "RemoteStores", "Scratchpads", "Primitives", "Cryptography"]),
-        tests("MetadataTests", ["Metadata", "Namespace", "Primitives"]),
+        tests(
+            "StoresTests",
+            ["Stores", "RemoteStores", "Aleph", "Scratchpads", "Primitives", "Cryptography"]),
+        tests(
+            "MetadataTests",
+            ["Metadata", "Primitives", "SelfEncryption", "Scratchpads", "Namespace"]),
         tests("BlocksTests", ["Blocks", "Primitives", "Cryptography"]),
         tests(
             "EngineTests",

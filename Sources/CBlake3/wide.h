@@ -23,8 +23,6 @@ typedef uint32_t quad __attribute__((vector_size(16)));
 typedef uint32_t lanes __attribute__((vector_size(4 * LANES)));
 typedef uint64_t lane_pairs __attribute__((vector_size(4 * LANES)));
 
-#define ALWAYS_INLINE static inline __attribute__((always_inline))
-
 ALWAYS_INLINE quad load_quad(const uint8_t *bytes) {
     quad words;
     memcpy(&words, bytes, sizeof words);

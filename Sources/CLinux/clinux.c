@@ -17,10 +17,18 @@ int32_t cairn_punch_hole(int32_t descriptor, int64_t offset, int64_t length) {
     return fallocate(descriptor, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, offset, length);
 }
 
+int32_t cairn_reserve(int32_t descriptor, int64_t offset, int64_t length) {
+    return fallocate(descriptor, FALLOC_FL_KEEP_SIZE, offset, length);
+}
+
 int64_t cairn_seek_data(int32_t descriptor, int64_t offset) {
     return lseek(descriptor, offset, SEEK_DATA);
 }
 
 int64_t cairn_seek_hole(int32_t descriptor, int64_t offset) {
     return lseek(descriptor, offset, SEEK_HOLE);
+}
+
+int32_t cairn_sync_filesystem(int32_t descriptor) {
+    return syncfs(descriptor);
 }

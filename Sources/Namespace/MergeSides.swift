@@ -101,18 +101,29 @@ struct MergeSides {
         return moves
     }
 
-    /// Whether the side that does not have the inode at the target has room for it there.
+    /// Whether each side has room for the inode at every name it was brought to. Of two new names
+    /// only one is the target; both are asked, so that it does not matter whose is.
     private func isPossible(_ move: Move, among moves: [UInt64: Move]) -> Bool {
-        let sides = [(ours, move.inOurs, \Move.inOurs), (theirs, move.inTheirs, \Move.inTheirs)]
-        return sides.allSatisfy { side, name, position in
-            guard name != move.target, let standing = side.entry(named: move.target) else {
-                return true
-            }
-            if let other = moves[standing.ino], other[keyPath: position] == move.target {
-                return other.target != move.target
-            }
-            return base.entry(named: move.target) == standing
+        let sides = [(ours, \Move.inOurs), (theirs, \Move.inTheirs)]
+        return [move.inOurs, move.inTheirs].allSatisfy { goal in
+            goal == move.inBase
+                || sides.allSatisfy { side, position in
+                    move[keyPath: position] == goal
+                        || hasRoom(at: goal, in: side, position, among: moves)
+                }
         }
+    }
+
+    /// Whether nothing stands there, or what moves away, or what the rename fell upon unchanged.
+    private func hasRoom(
+        at goal: [UInt8], in side: [Entry], _ position: KeyPath<Move, [UInt8]>,
+        among moves: [UInt64: Move]
+    ) -> Bool {
+        guard let standing = side.entry(named: goal) else { return true }
+        if let other = moves[standing.ino], other[keyPath: position] == goal {
+            return other.target != goal
+        }
+        return base.entry(named: goal) == standing
     }
 
     /// The inodes that have another name in `side` than in `base`.

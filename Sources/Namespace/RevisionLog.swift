@@ -79,7 +79,7 @@ package struct RevisionLog: Hashable, Sendable {
 
     /// Puts a full page before the spans it names: over the first two if they are equally long,
     /// as a span of its own otherwise.
-    private static func spans(
+    static func spans(
         adding page: PageReference, first: UInt64, to older: [RevisionSpan]
     ) -> [RevisionSpan] {
         guard older.count >= 2, older[0].pageCount == older[1].pageCount,
