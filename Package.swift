@@ -73,7 +73,7 @@ let package = Package(
             ]),
 
         // L4: the kernel.
-        library("FuseHost", ["Engine", "CFuse"]),
+        library("FuseHost", ["Engine", "Namespace", "CFuse"]),
 
         // L5: the command, and all of it that is worth a test.
         library(
@@ -120,6 +120,7 @@ let package = Package(
                 "Control", "Primitives", "Cryptography", "Namespace", "Stores", "Engine",
                 "FuseHost",
             ]),
+        tests("FuseHostTests", ["FuseHost", "Engine", "Namespace"]),
         tests("TidyTests", []),
         tests("MountTests", ["Primitives"]),
     ],
