@@ -66,7 +66,9 @@ package final class Daemon: Sendable {
         self.log = log
         events = try Self.mailbox()
         lock = try start.folder.lock()
-        try MountPoint.prepare(mountPoint, log: log)
+        if try MountPoint.cleanDead(mountPoint) {
+            log.write(.warning, "the mount of a daemon that died was cleaned away")
+        }
         let engine = try start.start(.existing, seed: seed)
         self.engine = engine
         do {
@@ -109,7 +111,9 @@ package final class Daemon: Sendable {
             options.rootInode = try root(subdirectory, engine, start)
         }
         do {
-            return try FuseSession(engine: engine, options: options)
+            let session = try FuseSession(engine: engine, options: options)
+            try session.mount()
+            return session
         } catch {
             throw CommandFailure(error)
         }
@@ -222,23 +226,70 @@ package final class Daemon: Sendable {
     /// Unmounts, and waits for the session's end.
     ///
     /// - Parameter isForced: also when programs use it; they then see errors.
-    /// - Returns: false when programs use it.
+    /// - Returns: false when programs use it, and it goes on.
     @discardableResult
     private func leave(isForced: Bool) -> Bool {
-        do {
-            guard try session.unmount(lazy: isForced) else { return false }
+        do throws(CommandFailure) {
+            if isForced {
+                flushKernel()
+                try MountPoint.detach(mountPoint)
+                session.requestStop()
+            } else {
+                guard try unmount() else { return false }
+            }
         } catch {
             log.write(.error, error.sentence)
             guard isForced else { return false }
+            session.requestStop()
         }
         condition.withLock { $0.phase = .finishing }
+        awaitSession()
+        return true
+    }
+
+    private func unmount() throws(CommandFailure) -> Bool {
+        do {
+            return try MountPoint.unmount(mountPoint)
+        } catch {
+            throw CommandFailure(.failure, "“\(mountPoint)” cannot be unmounted", error)
+        }
+    }
+
+    /// Has the kernel hand over what programs wrote to files they still have open.
+    ///
+    /// On a thread of its own: the one that asks waits for those that serve, and if they hang the
+    /// daemon must end all the same.
+    private func flushKernel() {
+        do {
+            let done = try Mailbox<Bool>()
+            let mountPoint = mountPoint
+            try Threads.start {
+                do {
+                    try KernelCache.flush(mountPoint)
+                    done.send(true)
+                } catch {
+                    done.send(false)
+                }
+            }
+            if done.receive(within: Self.sessionPatience) == true { return }
+        } catch {
+            // Said below, as every other way in which it was not done.
+        }
+        log.write(.warning, "the kernel may have kept what programs wrote last")
+    }
+
+    private func awaitSession() {
         let clock = ContinuousClock()
         let deadline = clock.now + Self.sessionPatience
         while let event = events.receive(within: deadline - clock.now) {
-            if case .sessionEnded = event { return true }
+            if case .sessionEnded(let error) = event {
+                if let error { log.write(.error, error.sentence) }
+                return
+            }
         }
+        // A program keeps a detached mount alive, or a thread hangs: neither may keep us.
+        session.requestStop()
         log.write(.warning, "the kernel still holds the mount")
-        return true
     }
 
     /// Stops the engine, and says what is left.

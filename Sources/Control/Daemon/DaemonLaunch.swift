@@ -44,7 +44,7 @@ package enum DaemonLaunch {
             throw CommandFailure(.failure, "the daemon cannot be started", error)
         }
         guard report == ready else { throw failure(in: report, start) }
-        guard MountPoint.isMounted(mountPoint) else {
+        guard MountPoint.answers(mountPoint) else {
             throw CommandFailure(
                 .failure, "the mount at “\(mountPoint)” ended at once",
                 advice: "“\(start.folder.log)” says why")

@@ -73,18 +73,18 @@ package enum DaemonProcess {
     private static func seed(
         from pipe: borrowing Descriptor
     ) throws(CommandFailure) -> SecretBytes {
-        do {
-            var bytes = [UInt8](repeating: 0, count: KeyFile.seedSize)
-            defer { Wiping.wipe(&bytes) }
+        var bytes = [UInt8](repeating: 0, count: KeyFile.seedSize)
+        defer { Wiping.wipe(&bytes) }
+        do throws(SystemError) {
             var span = bytes.mutableSpan
             // What fits a pipe's atomic write comes in one piece.
             guard try pipe.read(into: &span) == KeyFile.seedSize else {
                 throw SystemError("read", code: EPIPE)
             }
-            return SecretBytes(bytes)
         } catch {
             throw CommandFailure(.failure, "the daemon was not given its key", error)
         }
+        return SecretBytes(bytes)
     }
 
     /// The one report to the starter; closed after it.

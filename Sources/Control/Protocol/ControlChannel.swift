@@ -4,7 +4,7 @@
 //
 // Invariants: no message above its limit is read into memory; no wait is without an end.
 
-internal import CSystem
+internal import CLinux
 import Glibc
 package import Primitives
 

@@ -55,29 +55,48 @@ package enum ProcessLaunch {
         return try unsafe spawn("/proc/self/exe", arguments, &actions, &attributes)
     }
 
+    /// Runs a program that is on the search path to its end, silently.
+    ///
+    /// - Returns: its exit code, or 128 + the signal that ended it.
+    package static func run(
+        _ program: String, _ arguments: [String]
+    ) throws(SystemError) -> Int32 {
+        var actions = unsafe posix_spawn_file_actions_t()
+        var attributes = posix_spawnattr_t()
+        // SAFETY: both are initialised here, used by one spawn, and destroyed once.
+        unsafe posix_spawn_file_actions_init(&actions)
+        unsafe posix_spawnattr_init(&attributes)
+        defer {
+            unsafe posix_spawn_file_actions_destroy(&actions)
+            unsafe posix_spawnattr_destroy(&attributes)
+        }
+        for number: Int32 in 0...2 {
+            unsafe posix_spawn_file_actions_addopen(&actions, number, "/dev/null", O_RDWR, 0)
+        }
+        let process = try unsafe spawn(
+            program, [program] + arguments, &actions, &attributes, searching: true)
+        var status: Int32 = 0
+        // SAFETY: `status` is ours.
+        while unsafe waitpid(process, &status, 0) < 0 {
+            guard errno == EINTR else { throw SystemError.last("waitpid") }
+        }
+        let signal = status & 0x7F
+        return signal == 0 ? (status >> 8) & 0xFF : 128 + signal
+    }
+
     private static func spawn(
         _ program: String, _ arguments: [String],
-        _ actions: inout posix_spawn_file_actions_t, _ attributes: inout posix_spawnattr_t
+        _ actions: inout posix_spawn_file_actions_t, _ attributes: inout posix_spawnattr_t,
+        searching: Bool = false
     ) throws(SystemError) -> Int32 {
         // SAFETY: strdup's copies live until freed below, after the spawn has returned.
         var vector: [UnsafeMutablePointer<CChar>?] = unsafe arguments.map { unsafe strdup($0) }
         unsafe vector.append(nil)
         defer { for unsafe pointer in unsafe vector { unsafe free(pointer) } }
         var process = pid_t()
-        let result = unsafe posix_spawn(
-            &process, program, &actions, &attributes, &vector, environ)
+        let start = unsafe searching ? posix_spawnp : posix_spawn
+        let result = unsafe start(&process, program, &actions, &attributes, &vector, environ)
         guard result == 0 else { throw SystemError("posix_spawn", code: result) }
         return process
-    }
-
-    /// Whether a child of ours has ended, and how.
-    ///
-    /// - Returns: nil while it runs; else its exit code, or 128 + the signal that ended it.
-    package static func outcome(of process: Int32) -> Int32? {
-        var status: Int32 = 0
-        // SAFETY: `status` is ours.
-        guard unsafe waitpid(process, &status, WNOHANG) == process else { return nil }
-        let signal = status & 0x7F
-        return signal == 0 ? (status >> 8) & 0xFF : 128 + signal
     }
 }

@@ -2,7 +2,7 @@
 //
 // What a process that holds keys, or runs for months, does to itself before anything else.
 
-internal import CSystem
+internal import CLinux
 import Glibc
 
 /// Settings of this process as a whole.
@@ -18,7 +18,7 @@ package enum ProcessSettings {
     ///
     /// Called by every command that may hold a seed, before it reads one.
     package static func protectMemory() throws(SystemError) {
-        _ = try SystemError.check("prctl", Int64(cairn_forbid_dumps()))
+        try SystemError.check("prctl", cairn_forbid_dumps())
     }
 
     /// Keeps a long-lived process small, and lets it open enough files.
@@ -36,7 +36,7 @@ package enum ProcessSettings {
 
     /// Lets go of what a daemon inherits: files above `keeping`, the directory, the umask.
     package static func detach(keeping: Int32) throws(SystemError) {
-        _ = try SystemError.check("close_range", Int64(cairn_close_from(keeping + 1)))
+        try SystemError.check("close_range", cairn_close_from(keeping + 1))
         // SAFETY: a constant string.
         guard unsafe chdir("/") == 0 else { throw SystemError.last("chdir") }
         _ = umask(0o077)
@@ -45,6 +45,6 @@ package enum ProcessSettings {
     /// Makes the kernel write out what it holds of the filesystem at `path`.
     package static func syncFilesystem(at path: String) throws(SystemError) {
         let root = try Descriptor.open(path, O_RDONLY | O_DIRECTORY)
-        _ = try SystemError.check("syncfs", Int64(cairn_sync_filesystem(root.number)))
+        try SystemError.check("syncfs", cairn_sync_filesystem(root.number))
     }
 }

@@ -33,11 +33,10 @@ package struct SystemError: Error, Equatable, Sendable {
             ? "error \(code)" : String(decoding: bytes, as: UTF8.self)
     }
 
-    /// Throws unless `result`, in the convention of the CSystem shim, is 0 or more.
-    static func check(_ call: String, _ result: Int64) throws(SystemError) -> Int {
-        guard result >= 0 else {
-            throw SystemError(call, code: Int32(truncatingIfNeeded: -result))
-        }
+    /// Throws what errno says when `result` is negative. To be called at once after the call.
+    @discardableResult
+    static func check(_ call: String, _ result: some BinaryInteger) throws(SystemError) -> Int {
+        guard result >= 0 else { throw last(call) }
         return Int(result)
     }
 }

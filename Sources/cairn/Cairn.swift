@@ -1,0 +1,2 @@
+import Control
+@main struct C { static func main() {} }
