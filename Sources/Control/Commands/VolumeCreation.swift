@@ -140,3 +140,14 @@ package struct VolumeCreation: Sendable {
         }
     }
 }
+
+extension VolumeCreation {
+    /// Sets the compression by its name.
+    package mutating func setCompression(_ name: String) throws(CommandFailure) {
+        guard let quality = BrotliQuality(name: name) else {
+            throw CommandFailure(
+                .usage, "there is no compression “\(name)”", advice: "use fast or autonomi")
+        }
+        compression = quality
+    }
+}

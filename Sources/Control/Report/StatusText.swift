@@ -21,6 +21,19 @@ package enum StatusText {
         return parts.joined(separator: " and ") + " not on the store yet"
     }
 
+    /// What an unmount left for the next mount; nil when there is nothing.
+    package static func leftover(of state: EngineStatus) -> String? {
+        guard state.hasUnpublishedChanges || state.dirtyBytes > 0 || state.pendingPads > 0 else {
+            return nil
+        }
+        return remainder(of: state) + "; it is safe on this machine, and goes out at the next mount"
+    }
+
+    /// What a sync that went well says.
+    package static func published(_ state: EngineStatus) -> String {
+        "everything is on the store, as revision \(state.revision)"
+    }
+
     /// One line for a terminal, while something is brought to the store.
     package static func progress(of state: EngineStatus) -> String {
         "\(remainder(of: state)); \(SizeText.rounded(state.bytesStored)) stored"
