@@ -40,7 +40,6 @@ let package = Package(
         .target(name: "CBlake3", cSettings: [.unsafeFlags(["-O3", "-Wall", "-Werror"])]),
         .target(name: "CLinux", cSettings: [.unsafeFlags(["-Wall", "-Werror"])]),
         .target(name: "CFuse", linkerSettings: [.linkedLibrary("fuse3")]),
-        .target(name: "CSystem"),
 
         // L0: pure.
         library("Primitives", []),
@@ -80,7 +79,7 @@ let package = Package(
             "Control",
             [
                 "Primitives", "Cryptography", "Compression", "Scratchpads", "Namespace", "Stores",
-                "RemoteStores", "Blocks", "Engine", "FuseHost", "CSystem",
+                "RemoteStores", "Blocks", "Engine", "FuseHost", "CLinux",
             ]),
         .executableTarget(
             name: "cairn",
