@@ -90,8 +90,11 @@ let package = Package(
             swiftSettings: strict),
 
         tests("PrimitivesTests", ["Primitives"]),
-        tests("CryptographyTests", ["Cryptography", "Primitives"]),
-        tests("CompressionTests", ["Compression"]),
+        tests(
+            "CryptographyTests", ["Cryptography", "Primitives"], resources: [.copy("Vectors")]),
+        tests(
+            "CompressionTests", ["Compression", "Cryptography", "Primitives"],
+            resources: [.copy("Vectors")]),
         tests(
             "SelfEncryptionTests",
             ["SelfEncryption", "Primitives", "Cryptography", "Compression"],

@@ -19,6 +19,11 @@ extension Arena {
         precondition(offset >= 0 && offset + out.count <= Self.blockSize, "read over a block's end")
         referenced.set(reference.slot)
         let length = Int(reference.length)
+        guard offset < length, out.count > 0 else {
+            // Past the block's length it is the row that says zero, not the slot.
+            out.update(repeating: 0)
+            return
+        }
         try scratch.withBuffer { buffer throws(ArenaError) in
             var span = buffer.mutableSpan
             var sealed = span._mutatingExtracting(0..<length)

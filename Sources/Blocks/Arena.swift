@@ -9,8 +9,9 @@
 //   a failed `sync` is never followed by a good one.
 // - 9: a write that was reserved finds a slot; a failed write changes nothing.
 //
-// Locks: `table` is held for bookkeeping only, never over a system call or a seal. The pools'
-// locks are leaves. Nothing is called out to while any is held.
+// Locks: `table` is held for bookkeeping only, never over a system call or a seal. `synced` is held
+// over fdatasync, so that one caller's error is seen by all who wait. Neither is taken while the
+// other is held; the pools' locks are leaves.
 
 package import Cryptography
 internal import Glibc
@@ -58,13 +59,13 @@ package final class Arena: Sendable {
     /// The largest single transfer, in slots: 1 MiB.
     static let transferSlots = 64
     /// Runs shorter than this are not worth a hole of their own: 1 MiB.
-    private static let punchableRun = 64
+    static let punchableRun = 64
     /// With more freed than this, every run is punched: 64 MiB.
-    private static let punchAllAbove = 4096
+    static let punchAllAbove = 4096
     /// Slots punched in one call of the system: 64 MiB.
-    private static let punchBatch = 4096
+    static let punchBatch = 4096
     /// Slots whose bookkeeping changes under one hold of the lock.
-    private static let lockBatch = 4096
+    static let lockBatch = 4096
 
     /// What tells this arena from any other: 16 bytes, fixed when it was created.
     package let identifier: [UInt8]
@@ -79,11 +80,9 @@ package final class Arena: Sendable {
     let scratch = BufferPool(size: blockSize, limit: 32)
     /// Counts finished writes, and how many of them a sync has covered.
     let written = Atomic<UInt64>(0)
-    private let synced = Atomic<UInt64>(0)
-    /// The errno of the first sync that failed; 0 while none has.
-    private let syncFailure = Atomic<Int32>(0)
+    let synced = Mutex(SyncState())
     /// Whether the filesystem has said that it cannot punch holes.
-    private let cannotPunch = Atomic<Bool>(false)
+    let cannotPunch = Atomic<Bool>(false)
 
     /// Opens the arena at `path`, or makes it, and locks it until the last reference goes.
     ///
@@ -143,7 +142,8 @@ package final class Arena: Sendable {
             let bytes = header.encoded(cipher: cipher, nonce: SystemRandom.bytes(12))
             try file.write(bytes.span, at: 0)
             try file.sync()
-            try syncFolder(of: path)
+            let code = syncFolder(of: path)
+            if code != 0 { throw ArenaError(code) }
             return header
         }
         guard got == ArenaHeader.encodedSize else { throw .notAnArena }
@@ -226,152 +226,19 @@ package final class Arena: Sendable {
             }
             left -= step
         }
+        // Slots above the capacity, of a budget that was larger once, have no bits of the clock:
+        // the second turn may have found them again.
+        var seen: Set<UInt32> = []
+        victims.removeAll { !seen.insert($0.slot).inserted }
         return victims
     }
 
-    // MARK: References
-
-    /// Pins a slot that something names: it is neither freed nor evicted until released.
-    package func retain(_ slot: UInt32) {
-        table.withLock { $0.retain(slot) }
-    }
-
-    /// Pins all of `slots`, as one snapshot does.
-    package func retain(_ slots: [UInt32]) {
-        inBatches(slots) { $0.retain($1) }
-    }
-
-    /// Counts one more row that names `slot`: a shared copy.
-    ///
-    /// While it is dirty, so is the slot, whatever the other rows are.
-    package func retain(_ slot: UInt32, owner: BlockOwner, isDirty: Bool) {
-        table.withLock { $0.retain(slot, owner: owner, isDirty: isDirty) }
-    }
-
-    /// Takes away a pin, or the row of a slot that only one row names.
-    package func release(_ slot: UInt32) {
-        table.withLock { $0.release(slot) }
-    }
-
-    /// Takes away a pin, or the only row, of each of `slots`.
-    package func release(_ slots: [UInt32]) {
-        inBatches(slots) { $0.release($1) }
-    }
-
-    /// Takes away the row of `owner`; right for shared slots too. Traps if it is not one.
-    package func release(_ slot: UInt32, owner: BlockOwner) {
-        table.withLock { $0.release(slot, owner: owner) }
-    }
-
-    /// Takes away a row of each slot; right for shared slots too.
-    package func release(_ rows: [(slot: UInt32, owner: BlockOwner)]) {
-        inBatches(rows) { $0.release($1.slot, owner: $1.owner) }
-    }
-
-    /// Notes that the one row of each slot is clean now. Slots that are not dirty, and slots that
-    /// several rows share, stay as they are.
-    package func setClean(_ slots: [UInt32]) {
-        inBatches(slots) { $0.setClean($1) }
-    }
-
-    /// Notes that these rows are clean now; a slot is when all its rows are.
-    package func setClean(_ rows: [(slot: UInt32, owner: BlockOwner)]) {
-        inBatches(rows) { $0.setClean($1.slot, owner: $1.owner) }
-    }
-
-    /// Runs `body` for each element, letting go of the lock now and then.
-    private func inBatches<Element: Sendable>(
-        _ elements: [Element], _ body: @Sendable (inout SlotTable, Element) -> Void
-    ) {
-        var start = 0
-        while start < elements.count {
-            let end = min(start + Self.lockBatch, elements.count)
-            table.withLock { table in
-                for index in start..<end { body(&table, elements[index]) }
-            }
-            start = end
-        }
-    }
-
-    // MARK: Commits
-
-    /// Makes every write that has returned durable.
-    ///
-    /// Costs nothing when nothing was written since the last one. The kernel reports a lost write
-    /// once and then forgets it, so a failure here stays until the arena is reopened.
-    package func sync() throws(ArenaError) {
-        let failure = syncFailure.load(ordering: .acquiring)
-        if failure != 0 { throw ArenaError(failure) }
-        let goal = written.load(ordering: .acquiring)
-        if synced.load(ordering: .acquiring) >= goal { return }
-        do {
-            try file.sync()
-        } catch {
-            let code: Int32 = if case .io(let code) = error { code } else { ENOSPC }
-            _ = syncFailure.compareExchange(expected: 0, desired: code, ordering: .releasing)
-            throw error
-        }
-        synced.max(goal, ordering: .releasing)
-    }
-
-    /// Closes the epoch of slots freed so far. The commit that forgets them comes after this.
-    package func beginCommit() -> FreeEpoch { table.withLock { $0.closeEpoch() } }
-
-    /// Lets the slots freed up to `epoch` be used again: the commit begun with it, or a later
-    /// one, is synced.
-    package func endCommit(_ epoch: FreeEpoch) {
-        while table.withLock({ $0.freeDeferred(upTo: epoch, limit: Self.lockBatch) }) {}
-    }
-
-    // MARK: Holes
-
-    /// Gives disk blocks of free slots back, in runs of 1 MiB, or of any length when more than
-    /// 64 MiB is free. For the background; a nearly full arena keeps them, to write to at once.
-    ///
-    /// Errors are let go: no byte depends on a hole.
-    ///
-    /// - Parameter limit: bytes to give back at most.
-    /// - Returns: bytes given back.
-    @discardableResult
-    package func punchFreed(limit: UInt64 = .max) -> UInt64 {
-        if cannotPunch.load(ordering: .relaxed) { return 0 }
-        var left = Int(clamping: limit / UInt64(Self.blockSize))
-        let allowed = left
-        for run in table.withLock({ $0.takeBeyond() }) {
-            if punch(run) { left -= run.count }
-        }
-        left -= punchRuns(minimum: Self.punchableRun, limit: left)
-        if table.withLock({ $0.backedFree }) > Self.punchAllAbove {
-            left -= punchRuns(minimum: 1, limit: left)
-        }
-        return UInt64(allowed - left) * UInt64(Self.blockSize)
-    }
-
-    private func punchRuns(minimum: Int, limit: Int) -> Int {
-        var position = 0
-        var done = 0
-        while done < limit, !cannotPunch.load(ordering: .relaxed) {
-            let batch = min(Self.punchBatch, limit - done)
-            let taken = table.withLock {
-                $0.takePunchable(from: &position, minimum: minimum, limit: batch)
-            }
-            guard let run = taken else { break }
-            let succeeded = punch(run)
-            table.withLock { $0.punched(run, succeeded: succeeded) }
-            if succeeded { done += run.count }
-        }
-        return done
-    }
-
-    private func punch(_ run: SlotRun) -> Bool {
-        let start = Self.offset(of: run.first)
-        do {
-            try file.punch(start..<start + UInt64(run.count * Self.blockSize))
-            return true
-        } catch {
-            if error == .io(errno: EOPNOTSUPP) { cannotPunch.store(true, ordering: .relaxed) }
-            return false
-        }
+    /// What syncs have done so far.
+    struct SyncState {
+        /// The count of writes that the last sync covered.
+        var covered: UInt64 = 0
+        /// Why the first sync that failed did.
+        var failure: ArenaError?
     }
 
     /// Where `slot` begins in the file.

@@ -22,10 +22,8 @@ final class ArenaFile: Sendable {
         guard opened >= 0 else { throw ArenaError(errno) }
         descriptor = opened
         // From here on deinit closes it, whatever is thrown.
-        guard flock(opened, LOCK_EX | LOCK_NB) == 0 else {
-            let code = errno
-            throw code == EWOULDBLOCK ? .locked : ArenaError(code)
-        }
+        let code = FileLock.take(opened)
+        guard code == 0 else { throw code == EWOULDBLOCK ? .locked : ArenaError(code) }
         let status = try status()
         guard status.st_mode & S_IFMT == S_IFREG else { throw .notAnArena }
         if status.st_mode & 0o077 != 0, fchmod(opened, 0o600) != 0 { throw ArenaError(errno) }
@@ -170,23 +168,25 @@ final class ArenaFile: Sendable {
     }
 }
 
-/// Makes the name of the file at `path` durable: syncs the folder it is in.
-func syncFolder(of path: String) throws(ArenaError) {
-    let folder: String
-    if let slash = path.lastIndex(of: "/") {
-        folder = slash == path.startIndex ? "/" : String(path[..<slash])
+/// Makes the name of the file or folder at `path` durable: syncs the folder it is in.
+///
+/// - Returns: 0, or the errno of what failed.
+func syncFolder(of path: String) -> Int32 {
+    let name = path.last == "/" ? path.dropLast() : path[...]
+    let folder: Substring
+    if let slash = name.lastIndex(of: "/") {
+        folder = slash == name.startIndex ? "/" : name[..<slash]
     } else {
         folder = "."
     }
     // SAFETY: open reads `folder` as a C string made for this call.
-    let descriptor = unsafe open(folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC)
-    guard descriptor >= 0 else { throw ArenaError(errno) }
-    let result = fsync(descriptor)
-    let code = errno
+    let descriptor = unsafe open(String(folder), O_RDONLY | O_DIRECTORY | O_CLOEXEC)
+    guard descriptor >= 0 else { return errno }
+    let code = fsync(descriptor) == 0 ? 0 : errno
     // Only read through: closing it cannot lose anything.
     _ = close(descriptor)
     // EINVAL: a filesystem whose folders need no sync.
-    if result != 0, code != EINVAL { throw ArenaError(code) }
+    return code == EINVAL ? 0 : code
 }
 
 extension ArenaError {

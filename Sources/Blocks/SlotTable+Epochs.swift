@@ -49,7 +49,7 @@ extension SlotTable {
     ) {
         let total = chunks.count * SlotChunk.wordCount
         guard total > 0 else { return }
-        var left = min(words, total)
+        var left = words
         while left > 0, victims.count < wanted {
             if clockWord >= total { clockWord = 0 }
             let index = clockWord / SlotChunk.wordCount

@@ -44,7 +44,9 @@ extension SlotTable {
             guard chunk.backed[index / 64] & bit == 0 else { continue }
             chunk.backed[index / 64] |= bit
             if slot < extent, chunk.free[index / 64] & bit != 0 { backedFree += 1 }
-            if slot >= capacity, chunk.records[index].count == 0 { beyond.append(UInt32(slot)) }
+            if slot >= capacity, chunk.records[index].state == .free {
+                beyond.append(UInt32(slot))
+            }
         }
     }
 

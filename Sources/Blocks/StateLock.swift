@@ -32,7 +32,7 @@ package final class StateLock: Sendable {
     private let descriptor: Int32
 
     /// Makes the folder if there is none, with its missing parents, tightens it to mode 0700, and
-    /// locks it without waiting.
+    /// locks it, waiting half a second at most.
     package init(folder: String) throws(StateLockError) {
         try Self.makeFolder(folder)
         // SAFETY: open reads `folder` as a C string made for this call.
@@ -67,13 +67,20 @@ package final class StateLock: Sendable {
 
     private static func makeFolder(_ folder: String) throws(StateLockError) {
         // SAFETY: mkdir reads its path as a C string made for this call.
-        if unsafe mkdir(folder, 0o700) == 0 || errno == EEXIST { return }
-        let code = errno
-        guard code == ENOENT, let slash = folder.lastIndex(of: "/"), slash > folder.startIndex
-        else { throw .io(errno: code) }
-        try makeFolder(String(folder[..<slash]))
-        // SAFETY: as above.
-        if unsafe mkdir(folder, 0o700) != 0, errno != EEXIST { throw .io(errno: errno) }
+        var result = unsafe mkdir(folder, 0o700)
+        if result != 0, errno == ENOENT, let slash = folder.lastIndex(of: "/"),
+            slash > folder.startIndex
+        {
+            try makeFolder(String(folder[..<slash]))
+            // SAFETY: as above.
+            result = unsafe mkdir(folder, 0o700)
+        }
+        if result != 0 {
+            guard errno == EEXIST else { throw .io(errno: errno) }
+            return
+        }
+        let code = syncFolder(of: folder)
+        if code != 0 { throw .io(errno: code) }
     }
 
     private static func tighten(_ folder: Int32) throws(StateLockError) {
@@ -89,8 +96,8 @@ package final class StateLock: Sendable {
             let file = unsafe openat(folder, fileName, flags, 0o600)
             guard file >= 0 else { throw .io(errno: errno) }
             do throws(StateLockError) {
-                if flock(file, LOCK_EX | LOCK_NB) != 0 {
-                    let code = errno
+                let code = FileLock.take(file)
+                guard code == 0 else {
                     throw code == EWOULDBLOCK
                         ? StateLockError.locked(pid: holder(of: file)) : .io(errno: code)
                 }

@@ -40,7 +40,11 @@ final class RoomKeeper: Sendable {
 
     /// Ends the thread.
     func stop() {
-        wish.update { $0.isStopping = true }
+        wish.update { state in
+            state.isStopping = true
+            // The flusher reaches this object again through its reader.
+            state.flushNow = nil
+        }
         _ = wish.wait { $0.isStopped ? true : nil }
     }
 

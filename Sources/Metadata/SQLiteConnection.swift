@@ -97,6 +97,9 @@ import Glibc
     func close() {
         guard !isClosed else { return }
         isClosed = true
+        // While a statement lives the library keeps the connection, and with it the transaction's lock.
+        // SAFETY: the handle is valid until deinit; without a transaction this does nothing.
+        _ = unsafe sqlite3_exec(handle, "ROLLBACK", nil, nil, nil)
         // SAFETY: `close_v2` keeps the connection until its last statement is finalized, so that
         // statements that still live stay valid. It can not fail.
         _ = unsafe sqlite3_close_v2(handle)

@@ -13,7 +13,12 @@ import Testing
 final class TestVolume {
     let root: String
     let seed: SecretBytes
-    var engine: Engine
+    private var running: Engine?
+    /// The engine that runs now.
+    var engine: Engine {
+        guard let running else { preconditionFailure("the volume is stopped") }
+        return running
+    }
     let context = RequestContext(
         user: 1000, group: 1000, umask: 0o022, patience: Patience(until: .now + .seconds(600)))
 
@@ -24,7 +29,7 @@ final class TestVolume {
         try FileManager.default.createDirectory(
             atPath: root + "/state", withIntermediateDirectories: true)
         seed = SecretBytes(randomCount: 32)
-        engine = try TestVolume.start(root, seed, state: "state", .create, adjust)
+        running = try TestVolume.start(root, seed, state: "state", .create, adjust)
     }
 
     static func start(
@@ -45,17 +50,17 @@ final class TestVolume {
 
     /// Stops, and starts again from the state folder.
     func restart() throws {
-        _ = engine.stop(finishing: nil)
-        engine = try TestVolume.start(root, seed, state: "state", .existing)
+        stop()
+        running = try TestVolume.start(root, seed, state: "state", .existing)
     }
 
     /// Publishes, stops, and starts from the seed and the store alone.
     func recover() throws {
         let outcome = engine.synchronizeRemotely(timeout: .seconds(60))
         guard case .published = outcome else { throw Unpublished(outcome: outcome) }
-        _ = engine.stop(finishing: nil)
+        stop()
         try FileManager.default.removeItem(atPath: root + "/state")
-        engine = try TestVolume.start(root, seed, state: "state", .recover)
+        running = try TestVolume.start(root, seed, state: "state", .recover)
     }
 
     struct Unpublished: Error {
@@ -104,8 +109,14 @@ final class TestVolume {
         return (try engine.resolve(Array(parent.utf8), context), Array((parts.last ?? "").utf8))
     }
 
+    /// Ends the engine; its files can be opened again afterwards.
+    func stop() {
+        _ = running?.stop(finishing: nil)
+        running = nil
+    }
+
     deinit {
-        _ = engine.stop(finishing: nil)
+        stop()
         try? FileManager.default.removeItem(atPath: root)
     }
 }
