@@ -74,12 +74,17 @@ let package = Package(
         // L4: the kernel.
         library("FuseHost", ["Engine", "Namespace", "CFuse"]),
 
-        // L5: the command.
+        // L5: the command, and all of it that is worth a test.
+        library(
+            "Control",
+            [
+                "Primitives", "Cryptography", "Compression", "Scratchpads", "Namespace", "Stores",
+                "RemoteStores", "Blocks", "Engine", "FuseHost", "CLinux",
+            ]),
         .executableTarget(
             name: "cairn",
             dependencies: [
-                "Primitives", "Cryptography", "Scratchpads", "Stores", "RemoteStores", "Engine",
-                "FuseHost",
+                "Control",
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
             ],
             swiftSettings: strict),
@@ -110,6 +115,12 @@ let package = Package(
             [
                 "Engine", "Primitives", "Cryptography", "SelfEncryption", "Scratchpads",
                 "Namespace", "Stores", "RemoteStores", "Metadata", "Blocks",
+            ]),
+        tests(
+            "ControlTests",
+            [
+                "Control", "Primitives", "Cryptography", "Namespace", "Stores", "Engine",
+                "FuseHost",
             ]),
         tests("FuseHostTests", ["FuseHost", "Engine", "Namespace"]),
         tests("TidyTests", []),

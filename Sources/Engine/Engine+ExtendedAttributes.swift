@@ -51,7 +51,7 @@ extension Engine {
             try setEncoding(value, ino)
             return
         }
-        if name.starts(with: Array(Engine.ownPrefix.utf8)) { throw .notPermitted }
+        if name.starts(with: Array(Engine.ownPrefix.utf8)) { throw .notSupported }
         try volume.with(ino) { (inode) throws(FileError) in
             try committer.withNames { () throws(FileError) in
                 let known = try volume.query { (reader) throws(MetadataError) in
@@ -68,8 +68,16 @@ extension Engine {
                 {
                     throw .noSpace
                 }
+                let access = AccessList(name: name, value: value)
                 try volume.query { (writer) throws(MetadataError) in
-                    try writer.setXattr(ino, name, value)
+                    if access?.isPlainMode == true {
+                        _ = try writer.removeXattr(ino, name)
+                    } else {
+                        try writer.setXattr(ino, name, value)
+                    }
+                }
+                try volume.change(inode) { (state) throws(FileError) in
+                    if let access { access.apply(to: &state.row.attributes.mode) }
                 }
                 try touchInode(inode)
             }
@@ -110,15 +118,12 @@ extension Engine {
 
     // MARK: Cairn's own
 
+    /// Listed for pads only. In `files/` they answer to their names but are not listed: `rsync -X` and
+    /// others take what is listed for the user's own, and try to copy or remove it.
     private func ownNames(_ ino: UInt64) throws(FileError) -> [String] {
         let row = try volume.row(ino)
-        guard row.kind == .regular else { return [] }
-        if row.form == .pad {
-            let hasPad = try pad(ino) != nil
-            return hasPad
-                ? ["address", "counter", "encoding", "owner", "signature", "state"] : ["state"]
-        }
-        return row.form == .blocks ? ["chunks", "datamap", "state"] : ["state"]
+        guard row.kind == .regular, row.form == .pad, try pad(ino) != nil else { return [] }
+        return ["address", "counter", "encoding", "owner", "signature", "state"]
     }
 
     private func ownAttribute(_ name: [UInt8], _ ino: UInt64) throws(FileError) -> String? {

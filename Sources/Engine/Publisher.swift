@@ -82,9 +82,10 @@ final class Publisher: Sendable {
         work.update { $0.isHalted = true }
     }
 
-    /// True while something is newer than the head.
+    /// True while something is newer than the head, and for a volume that has none yet.
     var hasChanges: Bool {
-        volume.lastChange.load(ordering: .relaxed) > head.withLock { $0.change }
+        let (revision, change) = head.withLock { ($0.revision, $0.change) }
+        return revision == 0 || volume.lastChange.load(ordering: .relaxed) > change
             || !volume.dirty.withLock { $0.isEmpty }
     }
 
