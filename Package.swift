@@ -90,7 +90,10 @@ let package = Package(
         tests("ScratchpadsTests", ["Scratchpads", "Primitives", "Cryptography"]),
         tests(
             "NamespaceTests",
-            ["Namespace", "Primitives", "Cryptography", "SelfEncryption", "Scratchpads"]),
+            [
+                "Namespace", "Primitives", "Cryptography", "Compression", "SelfEncryption",
+                "Scratchpads",
+            ]),
         tests("StoresTests", ["Stores", "RemoteStores", "Scratchpads", "Primitives", "Cryptography"]),
         tests("MetadataTests", ["Metadata", "Namespace", "Primitives"]),
         tests("BlocksTests", ["Blocks", "Primitives", "Cryptography"]),
