@@ -1,0 +1,167 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// A session's life, the kernel's notifications, libfuse's log, and the checks that the structures
+// this shim was written for are the ones it is built with.
+//
+// libfuse 3.14 answers INIT with the flags it knows itself. To add one it does not know, the device
+// is read and written through the two functions below, which pass everything on untouched but for
+// the one INIT answer, to which they add the flags that Swift asked for and the kernel offered.
+
+#define _GNU_SOURCE
+
+#include <linux/fuse.h>
+#include <pthread.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/uio.h>
+#include <unistd.h>
+
+#include "internal.h"
+
+_Static_assert(sizeof(fuse_ino_t) == 8, "inode numbers have 64 bits");
+_Static_assert(sizeof(off_t) == 8, "file offsets have 64 bits");
+_Static_assert(sizeof(struct fuse_file_info) == 40, "fuse_file_info of 3.14");
+_Static_assert(sizeof(struct fuse_conn_info) == 128, "fuse_conn_info of 3.14");
+_Static_assert(sizeof(struct fuse_lowlevel_ops) == 44 * sizeof(void *), "operations of 3.14");
+_Static_assert(sizeof(struct fuse_init_out) == 64, "INIT answer of protocol 7.23 and later");
+_Static_assert(sizeof(cfuse_status) == 88, "no padding that Swift could see differently");
+_Static_assert(sizeof(cfuse_change) == 64, "no padding that Swift could see differently");
+_Static_assert(sizeof(cfuse_connection) == 48, "no padding that Swift could see differently");
+_Static_assert(sizeof(cfuse_statistics) == 40, "no padding that Swift could see differently");
+
+#define SAME(ours, theirs) _Static_assert((unsigned)(ours) == (unsigned)(theirs), #ours)
+SAME(CFUSE_CAP_ASYNC_READ, FUSE_CAP_ASYNC_READ);
+SAME(CFUSE_CAP_ATOMIC_O_TRUNC, FUSE_CAP_ATOMIC_O_TRUNC);
+SAME(CFUSE_CAP_EXPORT_SUPPORT, FUSE_CAP_EXPORT_SUPPORT);
+SAME(CFUSE_CAP_DONT_MASK, FUSE_CAP_DONT_MASK);
+SAME(CFUSE_CAP_AUTO_INVAL_DATA, FUSE_CAP_AUTO_INVAL_DATA);
+SAME(CFUSE_CAP_READDIRPLUS, FUSE_CAP_READDIRPLUS);
+SAME(CFUSE_CAP_READDIRPLUS_AUTO, FUSE_CAP_READDIRPLUS_AUTO);
+SAME(CFUSE_CAP_ASYNC_DIO, FUSE_CAP_ASYNC_DIO);
+SAME(CFUSE_CAP_WRITEBACK_CACHE, FUSE_CAP_WRITEBACK_CACHE);
+SAME(CFUSE_CAP_PARALLEL_DIROPS, FUSE_CAP_PARALLEL_DIROPS);
+SAME(CFUSE_CAP_CACHE_SYMLINKS, FUSE_CAP_CACHE_SYMLINKS);
+SAME(CFUSE_CAP_EXPLICIT_INVAL_DATA, FUSE_CAP_EXPLICIT_INVAL_DATA);
+SAME(CFUSE_INIT_HANDLE_KILLPRIV_V2, FUSE_HANDLE_KILLPRIV_V2);
+SAME(CFUSE_SET_MODE, FUSE_SET_ATTR_MODE);
+SAME(CFUSE_SET_USER, FUSE_SET_ATTR_UID);
+SAME(CFUSE_SET_GROUP, FUSE_SET_ATTR_GID);
+SAME(CFUSE_SET_SIZE, FUSE_SET_ATTR_SIZE);
+SAME(CFUSE_SET_ACCESSED, FUSE_SET_ATTR_ATIME);
+SAME(CFUSE_SET_MODIFIED, FUSE_SET_ATTR_MTIME);
+SAME(CFUSE_SET_ACCESSED_NOW, FUSE_SET_ATTR_ATIME_NOW);
+SAME(CFUSE_SET_MODIFIED_NOW, FUSE_SET_ATTR_MTIME_NOW);
+SAME(CFUSE_SET_CHANGED, FUSE_SET_ATTR_CTIME);
+SAME(CFUSE_SET_KILL_USER_ID, FUSE_SET_ATTR_KILL_SUID);
+SAME(CFUSE_SET_KILL_GROUP_ID, FUSE_SET_ATTR_KILL_SGID);
+
+enum { init_expected = 0, init_received, init_answered };
+
+static ssize_t read_device(int device, void *buffer, size_t size, void *data) {
+    cfuse_session *session = data;
+    ssize_t count = read(device, buffer, size);
+    // INIT is the first request of a connection, and nothing follows it until it is answered.
+    if (session->init_state == init_expected && count > 0) {
+        const struct fuse_in_header *header = buffer;
+        const struct fuse_init_in *init = (const void *)(header + 1);
+        if ((size_t)count >= sizeof *header + offsetof(struct fuse_init_in, flags2)
+            && header->opcode == FUSE_INIT) {
+            session->init_unique = header->unique;
+            session->init_kernel_flags = init->flags;
+            session->init_state = init_received;
+        }
+    }
+    return count;
+}
+
+static ssize_t write_device(int device, struct iovec *parts, int count, void *data) {
+    cfuse_session *session = data;
+    if (session->init_state == init_received && count == 2) {
+        const struct fuse_out_header *header = parts[0].iov_base;
+        struct fuse_init_out *answer = parts[1].iov_base;
+        if (header->unique == session->init_unique && header->error == 0
+            && parts[1].iov_len == sizeof *answer) {
+            answer->flags |= session->init_extra_flags;
+            session->init_state = init_answered;
+        }
+    }
+    return writev(device, parts, count);
+}
+
+cfuse_session *cfuse_session_new(
+    const cfuse_callbacks *callbacks, void *host, const char *options) {
+    cfuse_session *session = calloc(1, sizeof *session);
+    if (!session) {
+        return NULL;
+    }
+    session->callbacks = *callbacks;
+    session->host = host;
+    struct fuse_args arguments = FUSE_ARGS_INIT(0, NULL);
+    if (fuse_opt_add_arg(&arguments, "cairn") == 0 && fuse_opt_add_arg(&arguments, "-o") == 0
+        && fuse_opt_add_arg(&arguments, options) == 0) {
+        session->fuse =
+            fuse_session_new(&arguments, &cfuse_operations, sizeof cfuse_operations, session);
+    }
+    fuse_opt_free_args(&arguments);
+    if (!session->fuse) {
+        free(session);
+        return NULL;
+    }
+    return session;
+}
+
+int32_t cfuse_session_mount(cfuse_session *session, const char *mount_point) {
+    static const struct fuse_custom_io device_io = {.read = read_device, .writev = write_device};
+    if (fuse_session_mount(session->fuse, mount_point) != 0) {
+        return -1;
+    }
+    return fuse_session_custom_io(session->fuse, &device_io, fuse_session_fd(session->fuse));
+}
+
+int32_t cfuse_session_loop(cfuse_session *session, uint32_t threads, uint32_t clones_device) {
+    struct fuse_loop_config *config = fuse_loop_cfg_create();
+    if (!config) {
+        return -1;
+    }
+    // Idle threads stay: making one costs more than keeping it.
+    fuse_loop_cfg_set_max_threads(config, threads);
+    fuse_loop_cfg_set_clone_fd(config, clones_device);
+    int result = fuse_session_loop_mt(session->fuse, config);
+    fuse_loop_cfg_destroy(config);
+    return result;
+}
+
+void cfuse_session_exit(cfuse_session *session) { fuse_session_exit(session->fuse); }
+
+void cfuse_session_unmount(cfuse_session *session) { fuse_session_unmount(session->fuse); }
+
+void cfuse_session_destroy(cfuse_session *session) {
+    fuse_session_destroy(session->fuse);
+    free(session);
+}
+
+int32_t cfuse_invalidate_inode(cfuse_session *session, uint64_t ino) {
+    return fuse_lowlevel_notify_inval_inode(session->fuse, ino, 0, 0);
+}
+
+int32_t cfuse_invalidate_entry(
+    cfuse_session *session, uint64_t parent, const uint8_t *name, size_t count) {
+    return fuse_lowlevel_notify_inval_entry(session->fuse, parent, (const char *)name, count);
+}
+
+static void (*log_function)(int32_t level, const char *message);
+
+__attribute__((format(printf, 2, 0))) static void log_message(
+    enum fuse_log_level level, const char *format, va_list arguments) {
+    char message[512];
+    vsnprintf(message, sizeof message, format, arguments);
+    log_function((int32_t)level, message);
+}
+
+void cfuse_set_log(void (*log)(int32_t level, const char *message)) {
+    log_function = log;
+    fuse_set_log_func(log_message);
+}
+
+void cfuse_name_thread(const char *name) { pthread_setname_np(pthread_self(), name); }

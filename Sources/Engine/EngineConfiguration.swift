@@ -1,0 +1,75 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// Everything an engine is told at its start. It reads no files, environment or clock to find more.
+
+package import Compression
+package import Namespace
+package import Stores
+
+/// How an engine's state comes to be.
+package enum StartMode: Sendable, Hashable {
+    /// A new volume: the state folder must be empty; revision 1 is published at once.
+    case create
+    /// A volume that exists on the store: its root pad is fetched and verified, nothing else.
+    case recover
+    /// This state folder has been used before.
+    case existing
+}
+
+/// What an engine needs to run one volume.
+package struct EngineConfiguration: Sendable {
+    /// The volume's own state folder; locked by the caller (`Blocks.StateLock`) for the engine's life.
+    package var stateFolder: String
+    /// Where chunks rest.
+    package var chunks: any ChunkStore
+    /// Where pads rest.
+    package var pads: any PadStore
+    /// Everything derived from the volume's seed.
+    package var keys: VolumeKeys
+    /// Brotli quality of chunks written from now on.
+    package var compression: BrotliQuality = .fast
+    /// Most bytes of the local arena.
+    package var cacheBudget: UInt64 = 10 << 30
+    /// Files up to this many bytes live inside their directory's page; at most 65 536.
+    package var inlineLimit = 16_384
+    /// The device's name, kept in each revision it publishes.
+    package var deviceName = "cairn"
+    /// Idle time after which a file's dirty blocks are flushed.
+    package var flushDelay = Duration.seconds(2)
+    /// Quiet time after which changes are published.
+    package var publishDelay = Duration.seconds(5)
+    /// Longest time a change waits for its publication.
+    package var publishCeiling = Duration.seconds(60)
+    /// Time after a pad's last close before it is sealed and sent: one save, one counter bump.
+    package var padDelay = Duration.milliseconds(300)
+    /// How long a read waits for the store before EIO.
+    package var readDeadline = Duration.seconds(30)
+    /// `fsync` also waits for the store and the publication.
+    package var fsyncIsRemote = false
+    /// No change is accepted.
+    package var isReadOnly = false
+
+    /// The necessary parts; the rest has defaults.
+    package init(
+        stateFolder: String, chunks: any ChunkStore, pads: any PadStore, keys: VolumeKeys
+    ) {
+        self.stateFolder = stateFolder
+        self.chunks = chunks
+        self.pads = pads
+        self.keys = keys
+    }
+}
+
+/// Why an engine did not start. Each has one plain sentence at the command.
+package enum EngineStartError: Error, Sendable, Equatable {
+    /// The store has no root pad of this phrase.
+    case noVolumeOnStore
+    /// The root pad on the store is not valid, or names what does not verify.
+    case damagedRoot(String)
+    /// The store could not be used.
+    case store(StoreError)
+    /// The local database or arena could not be used.
+    case state(String)
+    /// `create` found a volume there already.
+    case alreadyExists
+}

@@ -1,0 +1,80 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// What `cairn status`, `.cairn/status.json` and `.cairn/metrics` show: one value, taken at one moment.
+
+/// Where one file stands on its way to the store.
+package enum FileState: String, Sendable {
+    /// Has bytes that exist on this machine only.
+    case dirty
+    /// Those bytes are being stored right now.
+    case flushing
+    /// All bytes are on the store, the revision that names them is not.
+    case stored
+    /// A published revision names exactly this content.
+    case published
+}
+
+/// The engine's condition at one moment.
+package struct EngineStatus: Sendable, Equatable {
+    /// The last published revision this machine knows.
+    package var revision: UInt64 = 0
+    /// True while something is not yet published.
+    package var hasUnpublishedChanges = false
+    /// Bytes of files that exist on this machine only (blocks in memory and arena).
+    package var dirtyBytes: UInt64 = 0
+    /// Files that wait for or are in a flush.
+    package var dirtyFiles = 0
+    /// Pads whose newest content is not acknowledged by the store.
+    package var pendingPads = 0
+    /// Chunks handed to the store and not yet acknowledged.
+    package var pendingChunks = 0
+    /// Arena bytes in use.
+    package var cacheUsed: UInt64 = 0
+    /// Arena bytes allowed.
+    package var cacheBudget: UInt64 = 0
+    /// Files, as the engine knows them (directories not yet loaded count by their pages' totals).
+    package var fileCount: UInt64 = 0
+    /// Bytes of those files.
+    package var byteCount: UInt64 = 0
+    /// Chunks put since the start.
+    package var chunksStored: UInt64 = 0
+    /// Bytes of them.
+    package var bytesStored: UInt64 = 0
+    /// Chunks fetched since the start.
+    package var chunksFetched: UInt64 = 0
+    /// Bytes of them.
+    package var bytesFetched: UInt64 = 0
+    /// Seconds since 1970 when the store last answered; 0 for never.
+    package var storeAnsweredAt: Int64 = 0
+    /// The sentence of the store's last failure, empty when the last call went well.
+    package var storeFailure = ""
+    /// Open file handles.
+    package var openHandles = 0
+    /// Conflicts not yet looked at.
+    package var conflicts = 0
+    /// Lines in `.cairn/errors`.
+    package var errors = 0
+
+    /// All zero.
+    package init() {}
+}
+
+/// One file as `cairn info` describes it.
+package struct FileDescription: Sendable {
+    /// What `stat` shows.
+    package var status: FileStatus
+    /// `inline`, `data map`, `blocks`, `pad`, `directory`, `symlink` or `special`.
+    package var form: String
+    /// On its way to the store.
+    package var state: FileState
+    /// Data maps at their offsets, as (offset, size, msgpack bytes); empty when inline.
+    package var dataMaps: [(offset: UInt64, size: UInt64, encoded: [UInt8])] = []
+    /// Addresses of all chunks, hex; file content only.
+    package var chunkAddresses: [String] = []
+    /// Pad address, hex.
+    package var padAddress: String?
+    /// Pad counter.
+    package var padCounter: UInt64?
+    /// Pad data encoding.
+    package var padEncoding: UInt64?
+}

@@ -1,0 +1,47 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// What is agreed with the kernel when a connection begins. Pure: the kernel's offer and our options
+// go in, our answer comes out.
+
+import CFuse
+
+/// Our side of a connection's terms.
+enum ConnectionTerms {
+    /// What we want of a kernel that offers it.
+    ///
+    /// - AUTO_INVAL_DATA is not among them: pages are dropped when the engine says so
+    ///   (EXPLICIT_INVAL_DATA), not when a time looks different.
+    /// - DONT_MASK: the engine applies the umask.
+    /// - Neither POSIX locks nor flock: this mount is the one writer, so the kernel's are enough.
+    static let wanted: UInt32 = [
+        CFUSE_CAP_ASYNC_READ, CFUSE_CAP_ATOMIC_O_TRUNC, CFUSE_CAP_EXPORT_SUPPORT,
+        CFUSE_CAP_DONT_MASK, CFUSE_CAP_READDIRPLUS, CFUSE_CAP_READDIRPLUS_AUTO,
+        CFUSE_CAP_ASYNC_DIO, CFUSE_CAP_PARALLEL_DIROPS, CFUSE_CAP_CACHE_SYMLINKS,
+        CFUSE_CAP_EXPLICIT_INVAL_DATA,
+    ].reduce(0, |)
+
+    /// What to answer to a kernel's offer.
+    ///
+    /// HANDLE_KILLPRIV_V2: without it the kernel asks for `security.capability` before every single
+    /// write, which makes gathering small writes useless. With it, clearing set-user-id after a
+    /// change by an ordinary user is ours to do; `Privileges.swift` does.
+    static func answer(
+        to offer: cfuse_connection, _ options: MountOptions
+    ) -> cfuse_connection {
+        var answer = offer
+        answer.wanted = wanted & offer.capable
+        if options.writebackCache {
+            answer.wanted |= CFUSE_CAP_WRITEBACK_CACHE & offer.capable
+        }
+        let size = UInt32(MountOptions.transferSize)
+        answer.max_write = min(offer.max_write, size)
+        answer.max_read = size
+        // libfuse has lowered this to what the device's default allows; the device is raised first.
+        answer.max_readahead = size
+        answer.max_background = UInt32(options.maxBackground)
+        answer.congestion_threshold = UInt32(options.congestionThreshold)
+        answer.time_granularity = 1
+        answer.init_flags = offer.init_flags & CFUSE_INIT_HANDLE_KILLPRIV_V2
+        return answer
+    }
+}

@@ -1,0 +1,88 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// Mounts whose process is gone, or does not answer: how to tell them, and how to clear them away.
+
+import CFuse
+import Glibc
+import Synchronization
+
+/// How a mount is.
+package enum MountCondition: Sendable, Hashable {
+    /// Nothing is mounted exactly there.
+    case notMounted
+    /// It answers.
+    case alive
+    /// Its process is gone, or its connection was aborted: everything under it fails.
+    case dead
+    /// It did not answer in time.
+    case unresponsive
+}
+
+/// Tells and clears dead mounts.
+package enum DeadMount {
+    /// How long a mount may take to answer a question that no working one thinks about.
+    package static let patience = Duration.seconds(2)
+
+    /// Whether the process behind a mount point is gone.
+    ///
+    /// - Parameter path: of a mount point; other paths are not dead.
+    package static func isDead(_ path: String) -> Bool { condition(of: path) == .dead }
+
+    /// How the mount at a path is.
+    ///
+    /// Asks for the filesystem's statistics: unlike `stat`, which a kernel with cached attributes
+    /// answers for the dead, that always asks the process. On a thread of its own, because a
+    /// process that hangs would take the asking thread with it.
+    ///
+    /// - Parameter path: as a person wrote it; a dead mount cannot be resolved, so its last
+    ///   component is taken as it is.
+    package static func condition(of path: String) -> MountCondition {
+        let resolved = resolvedMountPoint(path)
+        guard MountTable.current().mount(at: resolved) != nil else { return .notMounted }
+        let answer = Monitor<MountCondition?>(nil)
+        let isAsked = HostThread.start("cairn-probe") {
+            // SAFETY: writes into a local of the right type.
+            var statistics = statvfs()
+            let result = unsafe statvfs(resolved, &statistics)
+            let isDead = result != 0 && SystemFailure.last == .disconnected
+            answer.withLock { $0 = isDead ? .dead : .alive }
+            answer.wakeAll()
+        }
+        guard isAsked else { return .unresponsive }
+        return answer.wait(atMost: patience) { $0 } ?? .unresponsive
+    }
+
+    /// Takes a mount away, dead or alive, now for new callers, and for those inside when they leave.
+    ///
+    /// - Parameter path: of the mount point.
+    /// - Throws: `mountPointMissing` when nothing is mounted there, `helperMissing` or
+    ///   `mountPointForbidden` when this user cannot.
+    package static func clean(_ path: String) throws(FuseHostError) {
+        let resolved = resolvedMountPoint(path)
+        // SAFETY: `resolved` is alive for the call.
+        if unsafe umount2(resolved, Int32(MNT_DETACH)) == 0 { return }
+        switch SystemFailure.last {
+        case .invalid, .missing: throw .mountPointMissing(path)
+        default: break
+        }
+        guard let helper = FuseHelper.find() else { throw .helperMissing }
+        guard FuseHelper.run(helper, ["-u", "-z", "--", resolved]) else {
+            throw .mountPointForbidden(path)
+        }
+    }
+
+    /// A mount point's path without links; its own last component, which may be dead, unlooked at.
+    static func resolvedMountPoint(_ path: String) -> String {
+        var components = path.split(separator: "/", omittingEmptySubsequences: true)
+        guard let last = components.popLast(), last != ".", last != ".." else {
+            return SystemFile.resolved(path) ?? path
+        }
+        let start = path.hasPrefix("/") ? "/" : "./"
+        let folder = SystemFile.resolved(start + components.joined(separator: "/"))
+        guard let folder else { return path }
+        let whole = folder == "/" ? "/\(last)" : "\(folder)/\(last)"
+        // A link to a mount point is followed, unless what it leads to is dead.
+        if MountTable.current().mount(at: whole) != nil { return whole }
+        return SystemFile.resolved(whole) ?? whole
+    }
+}

@@ -1,0 +1,220 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// One mount, from its making to its end.
+//
+// States: made → mounted → serving → served → unmounted. `requestStop` may come at any moment, also
+// before `run`. Invariants:
+// 1. libfuse's session lives from `init` to `deinit`, and only `deinit` destroys it, when no thread
+//    of ours can hold a request any more: `run` returns after both lanes and the notifier are empty.
+// 2. The notifier ends while requests are still served, where that is ours to choose: the kernel
+//    may need one of them to finish a notification.
+
+import CFuse
+package import Engine
+import Glibc
+import Synchronization
+
+/// One mount of an engine's tree.
+///
+/// `@unchecked Sendable` because libfuse's session may be used by any thread, and everything else
+/// here is constant or behind a `Mutex`.
+@safe package final class FuseSession: @unchecked Sendable {
+    private enum Phase { case made, mounted, serving, served, unmounted }
+
+    private struct State {
+        var phase = Phase.made
+        var isStopWanted = false
+        var loopThread: pthread_t?
+    }
+
+    /// How often a loop that should end is woken, until it has ended.
+    private static let stopInterval = Duration.milliseconds(20)
+    /// How often the watchdog looks.
+    private static let lookInterval = Duration.seconds(5)
+
+    /// The directory it is mounted on, resolved.
+    package let mountPoint: String
+    private let host: RequestHost
+    private let session: OpaquePointer
+    private let notifier: KernelNotifier
+    private let state = Monitor(State())
+
+    /// Checks the mount point, and makes a session for it. Nothing is mounted yet.
+    ///
+    /// - Parameters:
+    ///   - engine: must outlive the session.
+    ///   - options: see `MountOptions`.
+    /// - Throws: the reason nothing can be mounted there with these options.
+    package init(engine: Engine, options: MountOptions) throws(FuseHostError) {
+        FuseLog.install()
+        let arguments = try options.libfuseOptions()
+        mountPoint = try MountPointCheck.check(options)
+        var options = options
+        options.mountPoint = mountPoint
+        let host = RequestHost(engine: engine, options: options)
+        self.host = host
+        notifier = KernelNotifier(log: options.log)
+        var callbacks = makeCallbacks()
+        // SAFETY: the table is copied; `host` is kept by `self` until libfuse's session is destroyed.
+        let made = unsafe cfuse_session_new(
+            &callbacks, Unmanaged.passUnretained(host).toOpaque(), arguments)
+        guard let made = unsafe made else {
+            throw .badOption(FuseLog.take(otherwise: "libfuse does not know one of them"))
+        }
+        unsafe session = made
+    }
+
+    deinit {
+        // SAFETY: nobody can reach the session any more, see invariant 1.
+        unsafe cfuse_session_destroy(session)
+    }
+
+    /// Mounts. Callers of the kernel wait from now on until `run` serves them.
+    ///
+    /// - Throws: `mountFailed` with libfuse's own words.
+    package func mount() throws(FuseHostError) {
+        precondition(state.withLock { $0.phase == .made }, "mounted once already")
+        // SAFETY: the session lives as long as `self`; the path is copied.
+        guard unsafe cfuse_session_mount(session, mountPoint) == 0 else {
+            throw .mountFailed(FuseLog.take(otherwise: "the kernel or fusermount3 refused it"))
+        }
+        state.withLock { $0.phase = .mounted }
+    }
+
+    /// Serves the mount until it is unmounted, its connection is ended, or `requestStop`.
+    ///
+    /// The calling thread only waits. Signals should be blocked in it, and taken by another.
+    ///
+    /// - Throws: `sessionFailed`; by then nothing is served any more, as after a normal return.
+    package func run() throws(FuseHostError) {
+        WakeSignal.install()
+        let isStopped = state.withLock { state -> Bool in
+            precondition(state.phase == .mounted, "not mounted, or served already")
+            state.phase = .serving
+            state.loopThread = pthread_self()
+            return state.isStopWanted
+        }
+        startNotifier()
+        if let limit = host.options.stallLimit { startWatchdog(limit) }
+        if isStopped { startStopping() }
+        let processors = max(1, sysconf(Int32(_SC_NPROCESSORS_ONLN)))
+        let threads = host.options.threadCount(processors: processors)
+        // SAFETY: the session lives as long as `self`.
+        let result = unsafe cfuse_session_loop(
+            session, UInt32(threads), host.options.clonesDevice ? 1 : 0)
+        // From here on a failing answer is no news: libfuse would write it to standard error.
+        unsafe cfuse_session_exit(session)
+        state.withLock { state in
+            state.phase = .served
+            state.loopThread = nil
+        }
+        state.wakeAll()
+        notifier.stop()
+        host.storeLane.drain()
+        host.diskLane.drain()
+        guard result == 0 else {
+            throw .sessionFailed(FuseLog.take(otherwise: "error \(-result) from the device"))
+        }
+    }
+
+    /// Makes `run` return soon. Any thread may call it at any time, and as often as it likes.
+    package func requestStop() {
+        let isServing = state.withLock { state -> Bool in
+            guard !state.isStopWanted else { return false }
+            state.isStopWanted = true
+            return state.phase == .serving
+        }
+        if isServing { startStopping() }
+    }
+
+    /// Takes the mount away: at once for new callers, and for those inside when they leave.
+    /// After `run` has returned, or instead of it.
+    package func unmount() {
+        let isOurs = state.withLock { state -> Bool in
+            precondition(state.phase != .serving, "still serving: requestStop() first")
+            defer { state.phase = .unmounted }
+            return state.phase == .mounted || state.phase == .served
+        }
+        guard isOurs else { return }
+        // libfuse takes an aborted connection for an unmounted one, and would leave the mount.
+        let mount = MountTable.current().mount(at: mountPoint)
+        // SAFETY: the session lives as long as `self`.
+        unsafe cfuse_session_unmount(session)
+        if let mount, mount == MountTable.current().mount(at: mountPoint) {
+            do throws(FuseHostError) {
+                try DeadMount.clean(mountPoint)
+            } catch {
+                host.options.log(.warning, error.sentence)
+            }
+        }
+    }
+
+    /// Requests that wait for the store or the disk right now, and that wait for a thread to wait
+    /// on; for the status.
+    package var waitingRequests: (running: Int, queued: Int) {
+        let (store, disk) = (host.storeLane.load, host.diskLane.load)
+        return (store.running + disk.running, store.waiting + disk.waiting)
+    }
+
+    /// Ends the loop: its thread waits in libfuse for a signal, which it may just miss, so it is
+    /// woken until it has seen the end.
+    private func startStopping() {
+        let isStarted = HostThread.start("cairn-stop") { [self] in
+            notifier.stop()
+            repeat {
+                // SAFETY: the session lives as long as `self`. The thread is in `run` while the lock
+                // is held: `run` takes the lock before it returns.
+                unsafe cfuse_session_exit(session)
+                state.withLock { state in
+                    if let thread = state.loopThread { pthread_kill(thread, WakeSignal.number) }
+                }
+            } while state.wait(
+                atMost: Self.stopInterval, { $0.phase == .serving ? nil : true }) == nil
+        }
+        if !isStarted { host.options.log(.error, "no thread to stop the mount with") }
+    }
+
+    private func startNotifier() {
+        let inodes = host.inodes
+        let isStarted = notifier.start { [self] change in
+            // SAFETY: the session lives as long as `self`; names live for the length of the call.
+            switch change {
+            case .inode(let ino):
+                _ = unsafe cfuse_invalidate_inode(session, inodes.kernel(ino))
+            case .entry(let parent, let name):
+                _ = unsafe name.withUnsafeBufferPointer { bytes in
+                    guard let start = bytes.baseAddress else { return Int32(0) }
+                    return unsafe cfuse_invalidate_entry(
+                        session, inodes.kernel(parent), start, bytes.count)
+                }
+            }
+        }
+        guard isStarted else {
+            return host.options.log(.error, "no thread to tell the kernel of changes with")
+        }
+        let notifier = notifier
+        host.engine.setInvalidation { notifier.post($0) }
+    }
+
+    /// Watches the serving threads until the mount ends.
+    private func startWatchdog(_ limit: Duration) {
+        let most = max(2, Int(limit / Self.lookInterval))
+        let isStarted = HostThread.start("cairn-watchdog") { [self] in
+            while state.wait(
+                atMost: Self.lookInterval, { $0.phase == .serving ? nil : true }) == nil
+            {
+                guard host.watchdog.look() > most else { continue }
+                host.options.log(.error, "a request was not answered for \(limit): giving up")
+                do throws(FuseHostError) {
+                    let mount = MountTable.current().mount(at: mountPoint)
+                    try mount?.connection?.abort()
+                } catch {
+                    host.options.log(.error, error.sentence)
+                }
+                requestStop()
+                return
+            }
+        }
+        if !isStarted { host.options.log(.warning, "no thread for the watchdog") }
+    }
+}

@@ -1,0 +1,38 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// Inode numbers on their way between the kernel and the engine. The kernel calls the root of a
+// mount 1, whatever directory of the volume is mounted there.
+
+/// Turns inode numbers of the kernel into the engine's and back.
+///
+/// All numbers but the mounted directory's and the kernel's 1 are the same on both sides. The two
+/// functions undo each other for everything the kernel can have been told.
+struct InodeTranslation: Sendable, Hashable {
+    /// What the kernel calls the root of a mount.
+    ///
+    /// - Source: FUSE_ROOT_ID in linux/fuse.h.
+    static let kernelRoot: UInt64 = 1
+    /// A number no inode ever has; the engine answers that it is gone.
+    static let none: UInt64 = 0
+
+    /// The engine's number of the mounted directory.
+    let root: UInt64
+
+    /// The engine's number of an inode the kernel names.
+    ///
+    /// The mounted directory has no name but 1. Who asks for its own number, which only a forged
+    /// NFS handle can, gets an inode that does not exist, and not the volume's root.
+    func engine(_ kernel: UInt64) -> UInt64 {
+        if kernel == Self.kernelRoot { return root }
+        return kernel == root ? Self.none : kernel
+    }
+
+    /// The kernel's number of an inode of the engine.
+    ///
+    /// With a subdirectory mounted, the volume's root lies outside; it gets the number nothing else
+    /// has, so that no two names in a listing seem to be one inode.
+    func kernel(_ engine: UInt64) -> UInt64 {
+        if engine == root { return Self.kernelRoot }
+        return engine == Self.kernelRoot ? root : engine
+    }
+}

@@ -1,0 +1,110 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// Where every request of one mount is done: first on the thread it came in on, which may not wait;
+// if the engine would have to wait for the store, on a lane that may.
+//
+// What waits for the local disk (fsync) goes to a lane of its own at once: there are few serving
+// threads, and eight programs that sync must not stop everybody's `ls`. Handing over costs some
+// microseconds, a disk's answer a hundred and more; and the more callers wait at the same time, the
+// more share one commit.
+
+import CFuse
+import Engine
+import Synchronization
+
+/// Does the requests of one mount.
+final class RequestHost: Sendable {
+    let engine: Engine
+    let inodes: InodeTranslation
+    let timeouts: ReplyTimeouts
+    let options: MountOptions
+    let storeLane = SlowLane(name: "cairn-store", limits: .store)
+    let diskLane = SlowLane(name: "cairn-disk", limits: .disk)
+    let watchdog = Watchdog()
+
+    /// - Parameters: as given to the session.
+    init(engine: Engine, options: MountOptions) {
+        self.engine = engine
+        inodes = InodeTranslation(root: options.rootInode)
+        timeouts = ReplyTimeouts(options)
+        self.options = options
+    }
+
+    /// Does one operation and answers its request, now or later.
+    ///
+    /// - Parameters:
+    ///   - raw: libfuse's request; nobody else answers it.
+    ///   - work: borrows from libfuse what dies with the callback this is called from.
+    func dispatch<Work: Operation>(_ raw: cfuse_request, _ work: Work) {
+        let request = unsafe Request(raw)
+        let (scratch, isNew) = ThreadScratch.current()
+        if isNew { watchdog.watch(scratch.activity) }
+        scratch.activity.step()
+        defer { scratch.activity.step() }
+        let context = request.context
+        if work.waitsForDisk {
+            return wait(work, context, on: diskLane, request, scratch)
+        }
+        do throws(FileError) {
+            let reply = try work.perform(Call(host: self, context: context, scratch: scratch))
+            answer(request, reply, scratch)
+        } catch .wouldBlock {
+            wait(work, context, on: storeLane, request, scratch)
+        } catch {
+            fail(request, error)
+        }
+    }
+
+    /// Hands an operation to a lane. Not inlined: the fast way need not pay for it.
+    @inline(never)
+    private func wait<Work: Operation>(
+        _ work: Work, _ context: RequestContext, on lane: SlowLane,
+        _ request: consuming sending Request, _ scratch: ThreadScratch
+    ) {
+        let waiting = LaneRequest(work.keeping(), self, context, lane: lane, request)
+        // Before the lane has it: afterwards it may be answered and gone at any moment.
+        waiting.watch()
+        if lane.submit(waiting) { return }
+        switch work.whenFull {
+        case .refuse:
+            waiting.refuse()
+        case .waitHere:
+            scratch.activity.setMayWait(true)
+            waiting.runHere()
+            scratch.activity.setMayWait(false)
+        }
+    }
+
+    /// Answers, and takes back what the kernel did not take.
+    func answer(
+        _ request: consuming Request, _ reply: FuseReply, _ scratch: ThreadScratch
+    ) {
+        if !request.answer(reply, inodes, timeouts, scratch) { takeBack(reply, scratch) }
+    }
+
+    /// Answers with the engine's reason.
+    func fail(_ request: consuming Request, _ error: FileError) {
+        request.fail(errorNumber(error))
+    }
+
+    /// Gives up what an answer gave that never arrived: its caller was interrupted, or the mount
+    /// is gone.
+    @inline(never)
+    private func takeBack(_ reply: FuseReply, _ scratch: ThreadScratch) {
+        switch reply {
+        case .entry(let status):
+            engine.forget(status.ino, count: 1)
+        case .created(let status, let file):
+            engine.release(file.handle, ino: status.ino)
+            engine.forget(status.ino, count: 1)
+        case .opened(let file, let ino, _):
+            engine.release(file.handle, ino: ino)
+        case .openedDirectory(let handle):
+            engine.releaseDirectory(handle)
+        case .listing:
+            for ino in scratch.countedInodes { engine.forget(ino, count: 1) }
+        case .done, .attributes, .target, .count, .data, .value, .statistics, .offset:
+            break
+        }
+    }
+}
