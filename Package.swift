@@ -102,7 +102,10 @@ let package = Package(
         tests("ScratchpadsTests", ["Scratchpads", "Primitives", "Cryptography"]),
         tests(
             "NamespaceTests",
-            ["Namespace", "Primitives", "Cryptography", "SelfEncryption", "Scratchpads"]),
+            [
+                "Namespace", "Primitives", "Cryptography", "Compression", "SelfEncryption",
+                "Scratchpads",
+            ]),
         tests(
             "StoresTests",
             ["Stores", "RemoteStores", "Aleph", "Scratchpads", "Primitives", "Cryptography"]),
