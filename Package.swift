@@ -100,7 +100,7 @@ let package = Package(
                 "Engine", "Primitives", "Cryptography", "SelfEncryption", "Scratchpads",
                 "Namespace", "Stores", "RemoteStores", "Metadata", "Blocks",
             ]),
-        tests("FuseHostTests", ["FuseHost", "Engine", "Namespace"]),
+        tests("FuseHostTests", ["FuseHost", "Engine", "Namespace", "CFuse"]),
         tests("TidyTests", []),
         tests("MountTests", ["Primitives"]),
     ],

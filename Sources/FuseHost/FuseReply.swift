@@ -21,7 +21,7 @@ enum FuseReply {
     /// A symlink's target.
     case target([UInt8])
     /// An open file; `ino` is the engine's.
-    case opened(OpenedFile, ino: UInt64, isReadOnly: Bool)
+    case opened(OpenedFile, ino: UInt64)
     /// An open directory.
     case openedDirectory(UInt64)
     /// Bytes written or copied.

@@ -46,7 +46,7 @@ import Synchronization
     ///   - options: see `MountOptions`.
     /// - Throws: the reason nothing can be mounted there with these options.
     package init(engine: Engine, options: MountOptions) throws(FuseHostError) {
-        FuseLog.install()
+        FuseLog.install(options.log)
         let arguments = try options.libfuseOptions()
         mountPoint = try MountPointCheck.check(options)
         var options = options
@@ -65,6 +65,7 @@ import Synchronization
     }
 
     deinit {
+        unmount()
         // SAFETY: nobody can reach the session any more, see invariant 1.
         unsafe cfuse_session_destroy(session)
     }
@@ -206,8 +207,7 @@ import Synchronization
                 guard host.watchdog.look() > most else { continue }
                 host.options.log(.error, "a request was not answered for \(limit): giving up")
                 do throws(FuseHostError) {
-                    let mount = MountTable.current().mount(at: mountPoint)
-                    try mount?.connection?.abort()
+                    try DeadMount.abort(mountPoint)
                 } catch {
                     host.options.log(.error, error.sentence)
                 }
