@@ -28,8 +28,8 @@ package struct BusyProcess: Sendable, Hashable {
     /// All it has of the mount; never empty.
     package var uses: Set<Use>
 
-    /// Longest of the kernel's lists that is read, in bytes; processes with longer ones are taken for
-    /// not having the mount mapped.
+    /// Longest of the kernel's lists that is read, in bytes; processes with longer ones are taken
+    /// for not having the mount mapped.
     private static let listLimit = 16 << 20
 
     /// Every process this user may look at that keeps a mount busy, by number.
@@ -54,8 +54,8 @@ package struct BusyProcess: Sendable, Hashable {
             let target = SystemFile.link("/proc/\(id)/\(name)")
             if let target, isInside(target, mount.mountPoint) { uses.insert(use) }
         }
-        // `fdinfo` names the mount itself, so a file of another mount at the same place is not taken
-        // for one of this.
+        // `fdinfo` names the mount itself, so a file of another mount at the same place is not
+        // taken for one of this.
         for descriptor in SystemFile.names(in: "/proc/\(id)/fdinfo") ?? [] {
             let text = SystemFile.read("/proc/\(id)/fdinfo/\(descriptor)", limit: 4096) ?? []
             guard mountID(inDescription: text) == mount.id else { continue }

@@ -22,8 +22,9 @@ enum ConnectionTerms {
 
     /// What we want besides, and libfuse 3.14 does not pass on.
     ///
-    /// - PARALLEL_DIROPS: without it the kernel lets only one lookup at a time into a directory, and
-    ///   one that waits for the store stops all others. libfuse takes the wish, and forgets it.
+    /// - PARALLEL_DIROPS: without it the kernel lets only one lookup at a time into a directory,
+    ///   and one that waits for the store stops all others. libfuse takes the wish, and forgets
+    ///   it.
     /// - HANDLE_KILLPRIV_V2: without it the kernel asks for `security.capability` before every
     ///   single write, and gathering small writes gains nothing (measured: 33 000 writes of 4 KiB a
     ///   second, and 1 200 000 with it). With it, clearing set-user-id after a change by an

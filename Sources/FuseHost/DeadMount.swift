@@ -52,7 +52,8 @@ package enum DeadMount {
         return answer.wait(atMost: patience) { $0 } ?? .unresponsive
     }
 
-    /// Takes a mount away, dead or alive, now for new callers, and for those inside when they leave.
+    /// Takes a mount away, dead or alive, now for new callers, and for those inside when they
+    /// leave.
     ///
     /// - Parameter path: of the mount point.
     /// - Throws: `notMounted`; `helperMissing` or `mountPointForbidden` when this user cannot.
@@ -84,8 +85,9 @@ package enum DeadMount {
         do throws(FuseHostError) {
             try connection.abort()
         } catch {
-            // Where the control files are not mounted, a forced unmount ends the connection first, and
-            // then usually fails, because the mount is busy: only the first is wanted. Root only.
+            // Where the control files are not mounted, a forced unmount ends the connection
+            // first, and then usually fails, because the mount is busy: only the first is wanted.
+            // Root only.
             // SAFETY: `resolved` is alive for the call.
             _ = unsafe umount2(resolved, Int32(MNT_FORCE))
             guard condition(of: resolved) != .unresponsive else { throw error }

@@ -34,8 +34,8 @@ enum FuseLog {
             return !state.isInstalled
         }
         guard isFirst else { return }
-        // SAFETY: a function without a context, for the life of the process; the message ends with a
-        // zero and is copied.
+        // SAFETY: a function without a context, for the life of the process; the message ends
+        // with a zero and is copied.
         unsafe cfuse_set_log { level, message in
             unsafe FuseLog.add(level, String(cString: message))
         }

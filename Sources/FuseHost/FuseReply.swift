@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// What a request is answered with, and the only place that knows error numbers: the engine's reasons
-// become the kernel's here, and what system calls report becomes a reason.
+// What a request is answered with, and the only place that knows error numbers: the engine's
+// reasons become the kernel's here, and what system calls report becomes a reason.
 
 import CFuse
 import Engine

@@ -30,8 +30,8 @@
 #define CFUSE_CAP_CACHE_SYMLINKS (1u << 23)
 #define CFUSE_CAP_EXPLICIT_INVAL_DATA (1u << 25)
 
-/// Kernel flags of the INIT answer that libfuse 3.14 does not send: it has no capability for the one,
-/// and forgets the other's. See `init_flags` below.
+/// Kernel flags of the INIT answer that libfuse 3.14 does not send: it has no capability for the
+/// one, and forgets the other's. See `init_flags` below.
 #define CFUSE_INIT_PARALLEL_DIROPS (1u << 18)
 #define CFUSE_INIT_HANDLE_KILLPRIV_V2 (1u << 28)
 
