@@ -32,13 +32,16 @@ let package = Package(
         .package(url: "https://github.com/apple/swift-argument-parser", exact: "1.8.2")
     ],
     targets: [
-        // C: Debian's libraries, and the two shims of our own.
+        // C: Debian's libraries, and the shims of our own.
         .systemLibrary(name: "COpenSSL"),
         .systemLibrary(name: "CSodium"),
         .systemLibrary(name: "CBrotli"),
         .systemLibrary(name: "CSQLite"),
         .target(name: "CBlake3", cSettings: [.unsafeFlags(["-O3", "-Wall", "-Werror"])]),
-        .target(name: "CFuse", linkerSettings: [.linkedLibrary("fuse3")]),
+        .target(name: "CLinux", cSettings: [.unsafeFlags(["-Wall", "-Werror"])]),
+        .target(
+            name: "CFuse", cSettings: [.unsafeFlags(["-O2", "-Wall", "-Werror"])],
+            linkerSettings: [.linkedLibrary("fuse3")]),
 
         // L0: pure.
         library("Primitives", []),
@@ -54,35 +57,46 @@ let package = Package(
 
         // L2: the shell: disks, databases, networks.
         library("Stores", ["Primitives", "Scratchpads"]),
-        library("RemoteStores", ["Primitives", "Scratchpads", "Stores"]),
-        library("Aleph", ["Primitives", "Scratchpads", "Stores"]),
-        library("Metadata", ["Primitives", "Namespace", "CSQLite"]),
-        library("Blocks", ["Primitives", "Cryptography"]),
+        library(
+            "RemoteStores", ["Primitives", "Cryptography", "Scratchpads", "Stores", "CLinux"]),
+        library("Aleph", []),
+        library(
+            "Metadata",
+            ["Primitives", "SelfEncryption", "Scratchpads", "Namespace", "CSQLite", "CLinux"]),
+        library("Blocks", ["Cryptography", "CLinux"]),
 
         // L3: the engine. It knows neither its stores nor the kernel.
         library(
             "Engine",
             [
-                "Primitives", "Cryptography", "SelfEncryption", "Scratchpads", "Namespace",
-                "Stores", "Metadata", "Blocks",
+                "Primitives", "Cryptography", "Compression", "SelfEncryption", "Scratchpads",
+                "Namespace", "Stores", "Metadata", "Blocks",
             ]),
 
         // L4: the kernel.
         library("FuseHost", ["Engine", "Namespace", "CFuse"]),
 
-        // L5: the command.
+        // L5: the command, and all of it that is worth a test.
+        library(
+            "Control",
+            [
+                "Primitives", "Cryptography", "Compression", "Scratchpads", "Namespace", "Stores",
+                "RemoteStores", "Blocks", "Engine", "FuseHost", "CLinux",
+            ]),
         .executableTarget(
             name: "cairn",
             dependencies: [
-                "Primitives", "Cryptography", "Scratchpads", "Stores", "RemoteStores", "Engine",
-                "FuseHost",
+                "Control",
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
             ],
             swiftSettings: strict),
 
         tests("PrimitivesTests", ["Primitives"]),
-        tests("CryptographyTests", ["Cryptography", "Primitives"]),
-        tests("CompressionTests", ["Compression"]),
+        tests(
+            "CryptographyTests", ["Cryptography", "Primitives"], resources: [.copy("Vectors")]),
+        tests(
+            "CompressionTests", ["Compression", "Cryptography", "Primitives"],
+            resources: [.copy("Vectors")]),
         tests(
             "SelfEncryptionTests",
             ["SelfEncryption", "Primitives", "Cryptography", "Compression"],
@@ -91,8 +105,12 @@ let package = Package(
         tests(
             "NamespaceTests",
             ["Namespace", "Primitives", "Cryptography", "SelfEncryption", "Scratchpads"]),
-        tests("StoresTests", ["Stores", "RemoteStores", "Scratchpads", "Primitives", "Cryptography"]),
-        tests("MetadataTests", ["Metadata", "Namespace", "Primitives"]),
+        tests(
+            "StoresTests",
+            ["Stores", "RemoteStores", "Aleph", "Scratchpads", "Primitives", "Cryptography"]),
+        tests(
+            "MetadataTests",
+            ["Metadata", "Primitives", "SelfEncryption", "Scratchpads", "Namespace"]),
         tests("BlocksTests", ["Blocks", "Primitives", "Cryptography"]),
         tests(
             "EngineTests",
@@ -100,6 +118,13 @@ let package = Package(
                 "Engine", "Primitives", "Cryptography", "SelfEncryption", "Scratchpads",
                 "Namespace", "Stores", "RemoteStores", "Metadata", "Blocks",
             ]),
+        tests(
+            "ControlTests",
+            [
+                "Control", "Primitives", "Cryptography", "Namespace", "Stores", "Engine",
+                "FuseHost",
+            ]),
+        tests("FuseHostTests", ["FuseHost", "Engine", "Namespace"]),
         tests("FuseHostTests", ["FuseHost", "Engine", "Namespace", "CFuse"]),
         tests("TidyTests", []),
         tests("MountTests", ["Primitives"]),

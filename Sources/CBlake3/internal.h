@@ -9,6 +9,10 @@
 
 #include <string.h>
 
+/// For the steps of a round: only where all of them are in one function does the state stay in
+/// registers. Twice the speed for one input, by measurement.
+#define ALWAYS_INLINE static inline __attribute__((always_inline))
+
 /// Domain flags (specification, table 3).
 enum {
     FLAG_CHUNK_START = 1u << 0,

@@ -5,12 +5,12 @@
 
 #include "internal.h"
 
-static inline uint32_t rotate_right(uint32_t word, unsigned count) {
+ALWAYS_INLINE uint32_t rotate_right(uint32_t word, unsigned count) {
     return (word >> count) | (word << (32 - count));
 }
 
 /// The quarter round, on the words of one column or diagonal.
-static inline void mix(
+ALWAYS_INLINE void mix(
     uint32_t state[16], size_t a, size_t b, size_t c, size_t d, uint32_t x, uint32_t y) {
     state[a] = state[a] + state[b] + x;
     state[d] = rotate_right(state[d] ^ state[a], 16);
@@ -22,7 +22,7 @@ static inline void mix(
     state[b] = rotate_right(state[b] ^ state[c], 7);
 }
 
-static inline void run_round(uint32_t state[16], const uint32_t message[16], size_t round) {
+ALWAYS_INLINE void run_round(uint32_t state[16], const uint32_t message[16], size_t round) {
     const uint8_t *order = SCHEDULE[round];
     mix(state, 0, 4, 8, 12, message[order[0]], message[order[1]]);
     mix(state, 1, 5, 9, 13, message[order[2]], message[order[3]]);
@@ -35,7 +35,7 @@ static inline void run_round(uint32_t state[16], const uint32_t message[16], siz
 }
 
 /// All rounds, before the feed-forward that differs between the two forms of output.
-static inline void permute(
+ALWAYS_INLINE void permute(
     uint32_t state[16], const uint32_t cv[8], const uint8_t block[CBLAKE3_BLOCK_SIZE],
     uint32_t block_length, uint64_t counter, uint32_t flags) {
     uint32_t message[16];

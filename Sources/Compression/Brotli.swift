@@ -133,12 +133,14 @@ package enum Brotli {
                 unsafe output.append(contentsOf: UnsafeBufferPointer(start: ready, count: size))
             }
             switch result {
-            case BROTLI_DECODER_RESULT_NEEDS_MORE_OUTPUT: continue
-            // SAFETY: only asks.
-            case BROTLI_DECODER_RESULT_SUCCESS where unsafe BrotliDecoderHasMoreOutput(decoder) != 0:
+            case BROTLI_DECODER_RESULT_NEEDS_MORE_OUTPUT:
                 continue
-            case BROTLI_DECODER_RESULT_SUCCESS: return left == 0 ? nil : .malformed
-            default: return .malformed
+            case BROTLI_DECODER_RESULT_SUCCESS:
+                // SAFETY: only asks.
+                if unsafe BrotliDecoderHasMoreOutput(decoder) != 0 { continue }
+                return left == 0 ? nil : .malformed
+            default:
+                return .malformed
             }
         }
     }

@@ -6,8 +6,8 @@ internal import CSodium
 
 /// Checking Ed25519 signatures.
 ///
-/// - Source: RFC 8032 §5.1. libsodium also refuses keys of small order and any encoding that is not
-///   the canonical one, so a signature cannot be changed into another valid one.
+/// - Source: RFC 8032 §5.1. libsodium also refuses keys of small order and any encoding but the
+///   canonical one, so a signature cannot be changed into another valid one.
 package enum Ed25519 {
     /// Bytes of the seed a key pair is made from.
     package static let seedSize = 32

@@ -34,27 +34,22 @@ package final class SecretBytes: Sendable, Equatable {
     ///
     /// - Parameters:
     ///   - count: its size; the memory is zero before `fill` runs.
+    ///   - isGuarded: whether the memory has guard pages. Without them it costs a quarter of the
+    ///     time, which may be right for a secret that lives for one call.
     ///   - fill: writes the bytes. If it throws, the memory is wiped and given back.
-    package convenience init<E: Error>(
-        count: Int, fill: (inout MutableSpan<UInt8>) throws(E) -> Void
-    ) throws(E) {
-        try self.init(count: count, preferringGuards: true, fill: fill)
-    }
-
-    /// The general form. Tests ask for memory without guards, which else only exhaustion gives.
-    init<E: Error>(
-        count: Int, preferringGuards: Bool, fill: (inout MutableSpan<UInt8>) throws(E) -> Void
+    package init<E: Error>(
+        count: Int, isGuarded: Bool = true, fill: (inout MutableSpan<UInt8>) throws(E) -> Void
     ) throws(E) {
         precondition(count >= 0, "a negative number of bytes")
         SodiumLibrary.start()
         self.count = count
-        var isGuarded = preferringGuards
+        var isGuarded = isGuarded
         // SAFETY: owned by this object until `deinit`; nil when the system refuses.
-        var memory = preferringGuards ? unsafe sodium_malloc(count) : nil
+        var memory = isGuarded ? unsafe sodium_malloc(count) : nil
         if unsafe memory == nil {
             isGuarded = false
-            // SAFETY: as above; at least one byte, because malloc(0) may give nothing.
-            unsafe memory = malloc(max(count, 1))
+            // SAFETY: as above.
+            unsafe memory = Self.ownPages(count)
         }
         // SAFETY: only compared with nil.
         guard let memory = unsafe memory else {
@@ -104,7 +99,7 @@ package final class SecretBytes: Sendable, Equatable {
             // SAFETY: from sodium_malloc, and this was the last reference. It wipes and unlocks.
             unsafe sodium_free(memory)
         } else {
-            // SAFETY: `count` bytes from malloc, and this was the last reference. It also wipes.
+            // SAFETY: `count` bytes of the heap, and this was the last reference. It also wipes.
             _ = unsafe sodium_munlock(memory, count)
             // SAFETY: as above.
             unsafe free(memory)
@@ -117,6 +112,15 @@ package final class SecretBytes: Sendable, Equatable {
         let bytes = unsafe Span<UInt8>(
             _unsafeStart: UnsafePointer(memory.assumingMemoryBound(to: UInt8.self)), count: count)
         return try body(bytes)
+    }
+
+    /// Heap memory that shares no page with anything: locks count by page, so that unlocking a
+    /// neighbour would unlock this too.
+    @unsafe
+    private static func ownPages(_ count: Int) -> UnsafeMutableRawPointer? {
+        let page = sysconf(CInt(_SC_PAGESIZE))
+        // SAFETY: the alignment is a power of two, and the size a multiple of it.
+        return unsafe aligned_alloc(page, (max(count, 1) + page - 1) / page * page)
     }
 
     /// Whether both hold the same bytes, compared in constant time. Sizes are no secret.

@@ -1,1 +1,130 @@
 // SPDX-License-Identifier: Apache-2.0
+//
+// The engine: everything a filesystem operation needs, and nothing of kernel or network. Its parts:
+//
+//   Volume          shared state: database, arena, resident inodes
+//   Committer       durability on this machine
+//   ContentReader, ContentWriter     bytes of one inode
+//   ChunkFetcher, DirectoryLoader    what only the store has
+//   Flusher, PadKeeper, Publisher    the way to the store
+//   RoomKeeper      the cache's budget
+//
+// Calls may come from any thread. Those that might wait for the store throw `FileError.wouldBlock`
+// unless their context has patience.
+
+import Blocks
+import Metadata
+import Namespace
+import Scratchpads
+import Stores
+import Synchronization
+
+/// One running volume.
+package final class Engine: Sendable {
+    /// The mount's root directory.
+    package static let rootInode: UInt64 = 1
+    /// `files/`.
+    package static let filesInode: UInt64 = 2
+    /// `scratchpads/`.
+    package static let scratchpadsInode: UInt64 = 3
+    /// Longest name of a file, in bytes.
+    package static let maximumNameSize = 255
+
+    let volume: Volume
+    let committer: Committer
+    let fetcher: ChunkFetcher
+    let reader: ContentReader
+    let writer: ContentWriter
+    let loader: DirectoryLoader
+    let room: RoomKeeper
+    let encoder: FileEncoder
+    let flusher: Flusher
+    let pads: PadKeeper
+    let publisher: Publisher
+    let handles = HandleTable()
+    let background: BackgroundCommits
+    let invalidation = Mutex<(@Sendable (Invalidation) -> Void)?>(nil)
+    let capacity = CapacityProbe()
+
+    var configuration: EngineConfiguration { volume.configuration }
+
+    init(volume: Volume, head: Publisher.Head, parked: ParkedPads, threads: Int) {
+        self.volume = volume
+        let committer = Committer(volume: volume)
+        let room = RoomKeeper(volume: volume, committer: committer)
+        let fetcher = ChunkFetcher(volume: volume, room: room)
+        let reader = ContentReader(volume: volume, fetcher: fetcher)
+        let encoder = FileEncoder(
+            volume: volume, fetcher: fetcher, reader: reader, threads: threads)
+        let flusher = Flusher(volume: volume, committer: committer, encoder: encoder)
+        let pads = PadKeeper(volume: volume, committer: committer, parked: parked)
+        let publisher = Publisher(volume: volume, committer: committer, head: head) {
+            flusher.pendingCount > 0 || pads.pendingCount > 0
+        }
+        self.committer = committer
+        self.room = room
+        self.fetcher = fetcher
+        self.reader = reader
+        self.encoder = encoder
+        self.flusher = flusher
+        self.pads = pads
+        self.publisher = publisher
+        writer = ContentWriter(volume: volume, reader: reader, committer: committer, room: room)
+        loader = DirectoryLoader(volume: volume, fetcher: fetcher) {
+            publisher.head.withLock { $0.hardLinks }
+        }
+        background = BackgroundCommits(volume: volume, committer: committer, room: room)
+    }
+
+    /// Starts the threads. `dirty` are files, `pending` pads that an earlier run left unsent.
+    func startThreads(dirty: [UInt64], pending: [UInt64]) {
+        let flusher = flusher
+        for ino in dirty { flusher.note(ino) }
+        room.start { flusher.flushNow() }
+        flusher.start {}
+        pads.start(
+            PadKeeper.Hooks(
+                keepConflict: { [weak self] ino, content in self?.keepConflict(ino, content) },
+                poke: {}), pending: pending)
+        publisher.start()
+        background.start()
+    }
+
+    /// Where the host hears what the kernel must forget.
+    package func setInvalidation(_ handler: @escaping @Sendable (Invalidation) -> Void) {
+        invalidation.withLock { $0 = handler }
+    }
+
+    // MARK: Shared checks
+
+    func requireWritable() throws(FileError) {
+        if configuration.isReadOnly { throw .readOnly }
+    }
+
+    func requireName(_ name: [UInt8]) throws(FileError) {
+        if name.count > Engine.maximumNameSize { throw .nameTooLong }
+        let isUsable =
+            !name.isEmpty && name != [UInt8(ascii: ".")] && name != Array("..".utf8)
+            && !name.contains(0) && !name.contains(UInt8(ascii: "/"))
+        if !isUsable { throw .invalid }
+    }
+
+    /// The row of a directory in which names may change, loaded.
+    func requireParent(_ ino: UInt64, _ context: RequestContext) throws(FileError) -> InodeRow {
+        try requireWritable()
+        if ino == Engine.rootInode || VirtualTree.isVirtual(ino) { throw .notPermitted }
+        let row = try volume.row(ino)
+        guard row.kind == .directory else { throw .notDirectory }
+        try loader.ensureLoaded(row, context.patience)
+        if row.linkCount == 0 { throw .notFound }
+        return row
+    }
+}
+
+/// Something the kernel has cached and must ask for again.
+package enum Invalidation: Sendable, Hashable {
+    /// A name.
+    case entry(parent: UInt64, name: [UInt8])
+    /// An inode's attributes and pages.
+    case inode(UInt64)
+}

@@ -25,6 +25,8 @@ package enum NamespaceLimits {
     package static let maximumFileSize = UInt64(Int64.max)
     /// Chunks named by one data map inside a page. Packed maps have three.
     package static let maximumMapChunkCount = 1024
+    /// Levels below a packed data map. One holds 658 GB; two were written by old libraries.
+    package static let maximumMapDepth: UInt64 = 8
     /// Segments of one file: about what one segments page has room for.
     package static let maximumSegmentCount = 16_384
     /// Segments held inside an entry; a longer list becomes a page of its own.
@@ -37,10 +39,13 @@ package enum NamespaceLimits {
     package static let maximumTreeDepth = 8
     /// A device's name in the root and in revision records, UTF-8.
     package static let maximumDeviceSize = 128
+    /// The entry of `files/` or of `scratchpads/` as it stands in the root, encoded. Only extended
+    /// attributes can make one larger than some 150 bytes.
+    package static let maximumTopEntrySize = 64 * 1024
     /// The encoded root. A pad would take 4 MiB; a root is under one KiB in practice.
-    package static let maximumRootSize = 16 * 1024
+    package static let maximumRootSize = 2 * maximumTopEntrySize + 4096
     /// Records in one page of the revision log; the newest page is rewritten at every publish.
-    package static let maximumRevisionsPerPage = 32
+    package static let maximumRevisionsPerPage = 64
     /// Older spans a page of the revision log names: enough for 2^63 pages.
     package static let maximumRevisionSpanCount = 128
 }

@@ -28,14 +28,16 @@ package struct VolumeKeys: Sendable {
     /// - Parameter seed: exactly `seedSize` bytes; anything else traps.
     package init(seed: SecretBytes) {
         precondition(seed.count == Self.seedSize, "a volume's seed has 32 bytes")
-        func derive(_ context: String, _ count: Int) -> [UInt8] {
-            seed.withBytes { Blake3.deriveKey(context: context, material: $0, count: count) }
+        func derive(_ context: String) -> SecretBytes {
+            Blake3.deriveSecret(context: context, material: seed, count: 32)
         }
-        rootPad = WriteCapability(seed: SecretBytes(derive(Label.rootPad, 32)))
-        pageSecret = PageSecret(SecretBytes(derive(Label.pageSecret, PageSecret.size)))
-        volumeID = derive(Label.volumeID, Root.volumeIDSize)
-        padMaster = SecretBytes(derive(Label.padMaster, 32))
-        localMaster = SecretBytes(derive(Label.localMaster, 32))
+        rootPad = WriteCapability(seed: derive(Label.rootPad))
+        pageSecret = PageSecret(derive(Label.pageSecret))
+        volumeID = seed.withBytes {
+            Blake3.deriveKey(context: Label.volumeID, material: $0, count: Root.volumeIDSize)
+        }
+        padMaster = derive(Label.padMaster)
+        localMaster = derive(Label.localMaster)
     }
 
     /// The pad with this identity.
@@ -55,18 +57,17 @@ package struct VolumeKeys: Sendable {
         return Self.derive(Label.localKey, localMaster, salt)
     }
 
+    /// A key of one master among many, told apart by `salt`, which is no secret.
     private static func derive(
-        _ context: String, _ master: SecretBytes, _ suffix: [UInt8]
+        _ context: String, _ master: SecretBytes, _ salt: [UInt8]
     ) -> SecretBytes {
-        master.withBytes { secret in
-            var material = [UInt8]()
-            material.reserveCapacity(secret.count + suffix.count)
-            for index in secret.indices { material.append(secret[index]) }
-            material.append(contentsOf: suffix)
-            let key = Blake3.deriveKey(context: context, material: material.span, count: 32)
-            for index in material.indices { material[index] = 0 }
-            return SecretBytes(key)
+        let material = SecretBytes(count: master.count + salt.count) { memory in
+            master.withBytes { secret in
+                for index in secret.indices { memory[index] = secret[index] }
+            }
+            for (index, byte) in salt.enumerated() { memory[master.count + index] = byte }
         }
+        return Blake3.deriveSecret(context: context, material: material, count: 32)
     }
 
     private enum Label {

@@ -29,27 +29,27 @@ package struct ByteReader: Sendable {
 
     /// Reads two bytes, the low one first.
     package mutating func u16le() throws(CodingError) -> UInt16 {
-        UInt16(truncatingIfNeeded: try fixed(count: 2))
+        UInt16(littleEndian: try fixed(as: UInt16.self))
     }
 
     /// Reads four bytes, the lowest first.
     package mutating func u32le() throws(CodingError) -> UInt32 {
-        UInt32(truncatingIfNeeded: try fixed(count: 4))
+        UInt32(littleEndian: try fixed(as: UInt32.self))
     }
 
     /// Reads eight bytes, the lowest first.
     package mutating func u64le() throws(CodingError) -> UInt64 {
-        try fixed(count: 8)
+        UInt64(littleEndian: try fixed(as: UInt64.self))
     }
 
     /// Reads eight bytes, the highest first.
     package mutating func u64be() throws(CodingError) -> UInt64 {
-        try fixed(count: 8).byteSwapped
+        UInt64(bigEndian: try fixed(as: UInt64.self))
     }
 
     /// Reads eight bytes of two's complement, the lowest first.
     package mutating func i64le() throws(CodingError) -> Int64 {
-        Int64(bitPattern: try fixed(count: 8))
+        Int64(littleEndian: try fixed(as: Int64.self))
     }
 
     /// Reads a number of 1 to 10 bytes (unsigned LEB128).
@@ -140,14 +140,15 @@ package struct ByteReader: Sendable {
         guard remaining == 0 else { throw .malformed("bytes after the end") }
     }
 
-    /// Reads `count` bytes, the lowest first, as a number.
-    private mutating func fixed(count: Int) throws(CodingError) -> UInt64 {
-        guard remaining >= count else { throw .truncated }
-        var value: UInt64 = 0
-        for index in 0..<count {
-            value |= UInt64(bytes[offset + index]) << UInt64(8 * index)
-        }
-        offset += count
-        return value
+    /// Reads the bytes of a number as they lie in memory.
+    @inline(__always)
+    private mutating func fixed<Word: FixedWidthInteger & BitwiseCopyable>(
+        as type: Word.Type
+    ) throws(CodingError) -> Word {
+        let size = MemoryLayout<Word>.size
+        guard remaining >= size else { throw .truncated }
+        defer { offset += size }
+        // SAFETY: any bytes are a number, and there are enough of them left.
+        return unsafe bytes.span.bytes.unsafeLoadUnaligned(fromByteOffset: offset, as: type)
     }
 }

@@ -28,27 +28,27 @@ package struct ByteWriter: Sendable {
 
     /// Writes two bytes, the low one first.
     package mutating func u16le(_ value: UInt16) {
-        fixed(UInt64(value), count: 2)
+        fixed(value.littleEndian)
     }
 
     /// Writes four bytes, the lowest first.
     package mutating func u32le(_ value: UInt32) {
-        fixed(UInt64(value), count: 4)
+        fixed(value.littleEndian)
     }
 
     /// Writes eight bytes, the lowest first.
     package mutating func u64le(_ value: UInt64) {
-        fixed(value, count: 8)
+        fixed(value.littleEndian)
     }
 
     /// Writes eight bytes, the highest first.
     package mutating func u64be(_ value: UInt64) {
-        fixed(value.byteSwapped, count: 8)
+        fixed(value.bigEndian)
     }
 
     /// Writes eight bytes of two's complement, the lowest first.
     package mutating func i64le(_ value: Int64) {
-        fixed(UInt64(bitPattern: value), count: 8)
+        fixed(value.littleEndian)
     }
 
     /// Writes a number in as many bytes as it needs, 1 to 10: seven bits in each, the lowest
@@ -78,10 +78,7 @@ package struct ByteWriter: Sendable {
     /// Writes the 32 bytes of a digest, without its algorithm.
     package mutating func digest(_ value: Digest) {
         let words = value.words
-        u64be(words.0)
-        u64be(words.1)
-        u64be(words.2)
-        u64be(words.3)
+        fixed((words.0.bigEndian, words.1.bigEndian, words.2.bigEndian, words.3.bigEndian))
     }
 
     /// Writes the number of bytes as a `varint`, then the bytes.
@@ -90,11 +87,17 @@ package struct ByteWriter: Sendable {
         raw(value)
     }
 
-    /// Writes the low `count` bytes of `value`, the lowest first.
-    private mutating func fixed(_ value: UInt64, count: Int) {
-        // SAFETY: `buffer` is the eight bytes of a local copy; `count` is at most eight.
-        unsafe withUnsafeBytes(of: value.littleEndian) { buffer in
-            unsafe bytes.append(contentsOf: buffer.prefix(count))
+    /// Writes the bytes of a number, or of several without a gap, as they lie in memory.
+    @inline(__always)
+    private mutating func fixed<Word: BitwiseCopyable>(_ word: Word) {
+        let size = MemoryLayout<Word>.size
+        bytes.append(addingCapacity: size) { output in
+            // SAFETY: there is room for `size` more bytes, all of which are written.
+            unsafe output.withUnsafeMutableBufferPointer { buffer, written in
+                unsafe UnsafeMutableRawBufferPointer(buffer).storeBytes(
+                    of: word, toByteOffset: written, as: Word.self)
+                written += size
+            }
         }
     }
 }

@@ -75,11 +75,10 @@ package struct Digest: Hashable, Sendable, Comparable {
     }
 
     private static func word(of bytes: Span<UInt8>, at offset: Int) -> UInt64 {
-        var word: UInt64 = 0
-        for index in offset..<offset + 8 {
-            word = word << 8 | UInt64(bytes[index])
-        }
-        return word
+        // SAFETY: any bytes are a number; the load traps if there are not enough of them.
+        UInt64(
+            bigEndian: unsafe bytes.bytes.unsafeLoadUnaligned(
+                fromByteOffset: offset, as: UInt64.self))
     }
 }
 

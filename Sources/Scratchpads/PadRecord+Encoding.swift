@@ -70,7 +70,8 @@ extension PadRecord {
                 throw ScratchpadError.malformed
             }
             let version = try reader.u8()
-            guard version == PadRecord.formatVersion else {
+            guard version != 0 else { throw ScratchpadError.malformed }
+            guard version <= PadRecord.formatVersion else {
                 throw ScratchpadError.unsupportedVersion(version)
             }
             let tag = try reader.u8()

@@ -11,20 +11,6 @@ package import Compression
 import Cryptography
 package import Primitives
 
-/// A chunk as it is stored: nothing in it can be read without the map.
-package struct EncryptedChunk: Hashable, Sendable {
-    /// The digest of `bytes`, and their name in a chunk store.
-    package let address: Digest
-    /// What is stored, verbatim.
-    package let bytes: [UInt8]
-
-    /// Bytes under the digest that the caller made of them.
-    package init(address: Digest, bytes: [UInt8]) {
-        self.address = address
-        self.bytes = bytes
-    }
-}
-
 /// Encrypts and decrypts the chunks of one level of one file.
 ///
 /// - Source: formats/autonomi.md §1.4 and §1.5.
@@ -89,6 +75,7 @@ package struct ChunkTransform: Sendable {
         guard descriptor.size >= 1, descriptor.size <= version.maximumSourceSize else {
             throw .malformedMap("a chunk is empty or larger than the format allows")
         }
+        guard chunk.count <= version.maximumStoredSize else { throw .corruptChunk(index: index) }
         let count = map.chunks.count
         let keys = ChunkKeys(
             version: version, index: index, childLevel: map.childLevel,

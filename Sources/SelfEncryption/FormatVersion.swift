@@ -39,9 +39,16 @@ package enum FormatVersion: UInt8, Hashable, Sendable, CaseIterable {
     /// refused, so that no map makes a reader unpack an unbounded stream.
     package var maximumSourceSize: UInt64 { UInt64(maximumChunkSize) + 1 }
 
-    /// The largest chunk, in bytes, that encryption can make: an incompressible source, 16 bytes
-    /// of compression framing, and a 16-byte tag or padding block.
-    package var maximumStoredSize: Int { maximumChunkSize + 1 + 16 + 16 }
+    /// The largest stored chunk, in bytes, that the generation's network takes. Encryption stays
+    /// below it: an incompressible source grows by some bytes of framing and a tag or padding.
+    ///
+    /// - Source: formats/autonomi.md §1.1, the node chunk limit.
+    package var maximumStoredSize: Int {
+        switch self {
+        case .v1: 4_194_336
+        case .v2: 4_194_304
+        }
+    }
 
     /// The most entries a map may have for `pack` to shrink it.
     ///

@@ -8,6 +8,15 @@ package import Primitives
 
 /// A map of three entries, and the chunks that the rest of the map went into.
 package struct PackedMap: Hashable, Sendable {
+    /// The most levels `unpack` goes down. Writers make one; those of the older generation, for
+    /// files of many terabytes, two.
+    package static let maximumLevelCount = 4
+
+    /// The largest serialised map, in bytes, that `unpack` puts together: one of the most entries
+    /// a map may have, in the binary form.
+    package static let maximumSerializedSize =
+        DataMap.bincodeOverheadSize + 8 + DataMap.maximumChunkCount * DataMap.bincodeEntrySize
+
     /// At most three entries; with a `child` if there was anything to pack.
     package let root: DataMap
     /// What must be stored beside the file's own chunks before `root` can be used.
@@ -19,15 +28,6 @@ package struct PackedMap: Hashable, Sendable {
         self.chunks = chunks
     }
 }
-
-/// The most levels `unpack` goes down. Writers make one; the older generation, for files of many
-/// terabytes, two.
-package let maximumMapLevelCount = 4
-
-/// The largest serialised map, in bytes, that `unpack` puts together: one of the most entries a
-/// map may have, in the binary form.
-package let maximumSerializedMapSize =
-    DataMap.bincodeOverheadSize + 8 + DataMap.maximumChunkCount * DataMap.bincodeEntrySize
 
 /// Shrinks a map to three entries, encrypting what it held into chunks.
 ///
@@ -82,10 +82,10 @@ package func unpack(
     var levelCount = 0
     while map.child != nil {
         levelCount += 1
-        guard levelCount <= maximumMapLevelCount else {
+        guard levelCount <= PackedMap.maximumLevelCount else {
             throw SelfEncryptionError.malformedMap("more levels of maps than the limit")
         }
-        guard map.describedSize <= UInt64(maximumSerializedMapSize) else {
+        guard map.describedSize <= UInt64(PackedMap.maximumSerializedSize) else {
             throw SelfEncryptionError.malformedMap("a map of more bytes than the limit")
         }
         var bytes: [UInt8] = []
@@ -126,43 +126,5 @@ extension DataMap {
         } else {
             try self.init(decodingBincode: bytes, version: version)
         }
-    }
-}
-
-extension ChunkTransform {
-    /// All chunks of one level, whole in memory.
-    ///
-    /// - Throws: `tooSmall` below three bytes.
-    func encryptAll(
-        _ plain: Span<UInt8>, maximumChunkSize: Int
-    ) throws(SelfEncryptionError) -> (descriptors: [ChunkDescriptor], chunks: [EncryptedChunk]) {
-        let size = UInt64(plain.count)
-        guard let layout = ChunkLayout(fileSize: size, maximumChunkSize: maximumChunkSize) else {
-            throw .tooSmall(minimum: Int(ChunkLayout.minimumFileSize))
-        }
-        var sources: [Digest] = []
-        sources.reserveCapacity(layout.count)
-        for index in 0..<layout.count {
-            let range = layout.range(of: index)
-            sources.append(
-                sourceDigest(plain.extracting(Int(range.lowerBound)..<Int(range.upperBound))))
-        }
-        var descriptors: [ChunkDescriptor] = []
-        var chunks: [EncryptedChunk] = []
-        descriptors.reserveCapacity(layout.count)
-        chunks.reserveCapacity(layout.count)
-        for index in 0..<layout.count {
-            let range = layout.range(of: index)
-            let (before, beforeThat) = layout.neighbours(of: index)
-            let chunk = encrypt(
-                plain.extracting(Int(range.lowerBound)..<Int(range.upperBound)), index: index,
-                source: sources[index], neighbours: (sources[before], sources[beforeThat]))
-            descriptors.append(
-                ChunkDescriptor(
-                    index: UInt64(index), address: chunk.address, source: sources[index],
-                    size: UInt64(range.count)))
-            chunks.append(chunk)
-        }
-        return (descriptors, chunks)
     }
 }

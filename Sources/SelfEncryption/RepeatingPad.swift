@@ -21,7 +21,7 @@ struct RepeatingPad {
         while period % bytes.count != 0 { period += Self.vectorSize }
         var vectors = [Vector](repeating: .zero, count: period / Self.vectorSize)
         for position in 0..<period {
-            // Bytes in memory order, whatever the machine's: littleEndian undoes the shift.
+            // The first byte of the pad comes first in memory, whatever the machine's order.
             let shifted = UInt64(bytes[position % bytes.count]) << UInt64(8 * (position % 8))
             vectors[position / Self.vectorSize][position / 8 % 8] |= shifted.littleEndian
         }
@@ -52,6 +52,7 @@ struct RepeatingPad {
         }
     }
 
+    /// XORs `source` into `target`, which is the same memory or does not overlap it.
     @unsafe
     private func run(from source: UnsafeRawBufferPointer, to target: UnsafeMutableRawBufferPointer)
     {

@@ -88,7 +88,7 @@ package struct StoreCapacity: Hashable, Sendable {
 }
 
 /// A store that knows how much room it has.
-package protocol CapacityReporting {
+package protocol CapacityReporting: Sendable {
     /// The room as of now.
     ///
     /// - Throws: `refused`, `unreachable`.

@@ -1,0 +1,89 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// What makes writes durable and freed slots free: syncs, epochs, and holes for the disk's sake.
+
+internal import Glibc
+internal import Synchronization
+
+extension Arena {
+    /// Makes every write that has returned durable.
+    ///
+    /// Costs nothing when nothing was written since the last one. The kernel reports a lost write
+    /// once and then forgets it, so a failure here stays until the arena is reopened.
+    package func sync() throws(ArenaError) {
+        let goal = written.load(ordering: .acquiring)
+        try synced.withLock { state throws(ArenaError) in
+            if let failure = state.failure { throw failure }
+            if state.covered >= goal { return }
+            // Writes that finish while others wait for the lock are covered by one sync for all.
+            let covered = written.load(ordering: .acquiring)
+            do throws(ArenaError) {
+                try file.sync()
+            } catch {
+                state.failure = error
+                throw error
+            }
+            state.covered = covered
+        }
+    }
+
+    /// Closes the epoch of slots freed so far. The commit that forgets them comes after this.
+    package func beginCommit() -> FreeEpoch { table.withShortLock { $0.closeEpoch() } }
+
+    /// Lets the slots freed up to `epoch` be used again: the commit begun with it, or a later
+    /// one, is synced.
+    package func endCommit(_ epoch: FreeEpoch) {
+        while table.withShortLock({ $0.freeDeferred(upTo: epoch, limit: Self.lockBatch) }) {}
+    }
+
+    // MARK: Holes
+
+    /// Gives disk blocks of free slots back, in runs of 1 MiB, or of any length when more than
+    /// 64 MiB is free. For the background; a nearly full arena keeps them, to write to at once.
+    ///
+    /// Errors are let go: no byte depends on a hole.
+    ///
+    /// - Parameter limit: bytes to give back at most.
+    /// - Returns: bytes given back.
+    @discardableResult
+    package func punchFreed(limit: UInt64 = .max) -> UInt64 {
+        if cannotPunch.load(ordering: .relaxed) { return 0 }
+        var left = Int(clamping: limit / UInt64(Self.blockSize))
+        let allowed = left
+        for run in table.withShortLock({ $0.takeBeyond() }) {
+            if punch(run) { left -= run.count }
+        }
+        left -= punchRuns(minimum: Self.punchableRun, limit: left)
+        if table.withShortLock({ $0.backedFree }) > Self.punchAllAbove {
+            left -= punchRuns(minimum: 1, limit: left)
+        }
+        return UInt64(allowed - left) * UInt64(Self.blockSize)
+    }
+
+    private func punchRuns(minimum: Int, limit: Int) -> Int {
+        var position = 0
+        var done = 0
+        while done < limit, !cannotPunch.load(ordering: .relaxed) {
+            let batch = min(Self.punchBatch, limit - done)
+            let taken = table.withShortLock {
+                $0.takePunchable(from: &position, minimum: minimum, limit: batch)
+            }
+            guard let run = taken else { break }
+            let succeeded = punch(run)
+            table.withShortLock { $0.punched(run, succeeded: succeeded) }
+            if succeeded { done += run.count }
+        }
+        return done
+    }
+
+    private func punch(_ run: SlotRun) -> Bool {
+        let start = Self.offset(of: run.first)
+        do {
+            try file.punch(start..<start + UInt64(run.count * Self.blockSize))
+            return true
+        } catch {
+            if error == .io(errno: EOPNOTSUPP) { cannotPunch.store(true, ordering: .relaxed) }
+            return false
+        }
+    }
+}

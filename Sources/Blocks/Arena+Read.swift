@@ -1,0 +1,137 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// Reading blocks: ciphertext into a pooled buffer, authenticated plaintext into the caller's
+// bytes. Takes no lock but that of the lanes.
+
+internal import Cryptography
+
+extension Arena {
+    /// Reads part of one block; bytes past the block's length are zero.
+    ///
+    /// - Parameters:
+    ///   - reference: the block.
+    ///   - offset: where in the block to begin, at most `blockSize`.
+    ///   - out: filled whole; ends within the block. Its contents are zeros after an error.
+    /// - Throws: `corrupt`, `io`.
+    package func read(
+        _ reference: BlockReference, from offset: Int, into out: inout MutableSpan<UInt8>
+    ) throws(ArenaError) {
+        precondition(offset >= 0 && offset + out.count <= Self.blockSize, "read over a block's end")
+        referenced.set(reference.slot)
+        let length = Int(reference.length)
+        guard offset < length, out.count > 0 else {
+            // Past the block's length it is the row that says zero, not the slot.
+            out.update(repeating: 0)
+            return
+        }
+        do throws(ArenaError) {
+            try lanes.withLane(blocks: 1) { cipher, buffer, scratch throws(ArenaError) in
+                var span = buffer.mutableSpan
+                var sealed = span._mutatingExtracting(0..<length)
+                let got = try file.read(into: &sealed, at: Self.offset(of: reference.slot))
+                guard got == length else { throw .corrupt(slot: reference.slot) }
+                try open(reference, sealed.span, cipher, &scratch, from: offset, into: &out)
+            }
+        } catch {
+            // What could not be authenticated must not be seen.
+            out.update(repeating: 0)
+            throw error
+        }
+    }
+
+    /// Reads consecutive blocks; neighbouring slots come in one read.
+    ///
+    /// - Parameters:
+    ///   - run: the blocks, in the order of their bytes.
+    ///   - out: `blockSize` bytes for each; the last may be cut short. Bytes past a block's length
+    ///     are zero. All of it is zeros after an error.
+    /// - Throws: `corrupt`, `io`.
+    package func read(
+        _ run: [BlockReference], into out: inout MutableSpan<UInt8>
+    ) throws(ArenaError) {
+        let size = Self.blockSize
+        precondition(
+            out.count <= run.count * size && out.count > (run.count - 1) * size || run.isEmpty,
+            "the room does not match the blocks")
+        var start = 0
+        while start < run.count {
+            var end = start + 1
+            while end < run.count, end - start < Self.transferSlots,
+                UInt64(run[end].slot) == UInt64(run[end - 1].slot) + 1
+            { end += 1 }
+            do throws(ArenaError) {
+                var part = out._mutatingExtracting(start * size..<min(end * size, out.count))
+                try readNeighbours(run[start..<end], into: &part)
+            } catch {
+                out.update(repeating: 0)
+                throw error
+            }
+            start = end
+        }
+    }
+
+    /// Reads blocks that lie in neighbouring slots with one system call.
+    private func readNeighbours(
+        _ run: ArraySlice<BlockReference>, into out: inout MutableSpan<UInt8>
+    ) throws(ArenaError) {
+        guard let first = run.first, let last = run.last else { return }
+        let size = Self.blockSize
+        try lanes.withLane(blocks: run.count) { cipher, buffer, scratch throws(ArenaError) in
+            var span = buffer.mutableSpan
+            // The last block's rest may lie past the end of the file.
+            let wanted = (run.count - 1) * size + Int(last.length)
+            var sealed = span._mutatingExtracting(0..<wanted)
+            let got = try file.read(into: &sealed, at: Self.offset(of: first.slot))
+            for (place, reference) in run.enumerated() {
+                referenced.set(reference.slot)
+                let start = place * size
+                let end = start + Int(reference.length)
+                guard end <= got else { throw .corrupt(slot: reference.slot) }
+                var part = out._mutatingExtracting(start..<min(start + size, out.count))
+                try open(
+                    reference, sealed.span.extracting(start..<end), cipher, &scratch,
+                    from: 0, into: &part)
+            }
+        }
+    }
+
+    /// Authenticates `sealed` and puts the block's bytes from `offset` on into `out`.
+    private func open(
+        _ reference: BlockReference, _ sealed: Span<UInt8>, _ cipher: BlockCipher,
+        _ scratch: inout [UInt8], from offset: Int, into out: inout MutableSpan<UInt8>
+    ) throws(ArenaError) {
+        let length = Int(reference.length)
+        let available = max(0, min(length - offset, out.count))
+        let nonce = reference.nonce
+        let tag = reference.tag
+        do throws(CryptographyError) {
+            if offset == 0, available == length {
+                var plain = out._mutatingExtracting(0..<length)
+                try cipher.open(sealed, nonce: nonce.span, tag: tag.span, into: &plain)
+            } else {
+                var span = scratch.mutableSpan
+                var plain = span._mutatingExtracting(0..<length)
+                try cipher.open(sealed, nonce: nonce.span, tag: tag.span, into: &plain)
+                copy(plain.span.extracting(offset..<offset + available), into: &out)
+            }
+        } catch {
+            throw .corrupt(slot: reference.slot)
+        }
+        if available < out.count {
+            var rest = out._mutatingExtracting(available..<out.count)
+            rest.update(repeating: 0)
+        }
+    }
+}
+
+/// Copies all of `source` to the start of `out`, which is at least as long.
+private func copy(_ source: Span<UInt8>, into out: inout MutableSpan<UInt8>) {
+    precondition(source.count <= out.count, "no room for the copy")
+    // SAFETY: both buffers are used only inside the closures, the one for `source.count` bytes,
+    // the other for at least as many; a caller's `inout` overlaps nothing borrowed.
+    unsafe source.withUnsafeBytes { from in
+        unsafe out.withUnsafeMutableBytes { to in
+            unsafe to.copyMemory(from: from)
+        }
+    }
+}

@@ -1,0 +1,34 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// See CLinux.h.
+
+#define _GNU_SOURCE
+#define _FILE_OFFSET_BITS 64
+
+#include "CLinux.h"
+
+#include <fcntl.h>
+#include <sys/types.h>
+#include <unistd.h>
+
+_Static_assert(sizeof(off_t) == sizeof(int64_t), "offsets have 64 bits");
+
+int32_t cairn_punch_hole(int32_t descriptor, int64_t offset, int64_t length) {
+    return fallocate(descriptor, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, offset, length);
+}
+
+int32_t cairn_reserve(int32_t descriptor, int64_t offset, int64_t length) {
+    return fallocate(descriptor, FALLOC_FL_KEEP_SIZE, offset, length);
+}
+
+int64_t cairn_seek_data(int32_t descriptor, int64_t offset) {
+    return lseek(descriptor, offset, SEEK_DATA);
+}
+
+int64_t cairn_seek_hole(int32_t descriptor, int64_t offset) {
+    return lseek(descriptor, offset, SEEK_HOLE);
+}
+
+int32_t cairn_sync_filesystem(int32_t descriptor) {
+    return syncfs(descriptor);
+}

@@ -1,0 +1,49 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// System calls of Linux that glibc declares only under _GNU_SOURCE, which Swift's Glibc module is
+// built without. Fixed-width integers in and out; decides nothing.
+
+#ifndef CAIRN_CLINUX_H
+#define CAIRN_CLINUX_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+/// fallocate(2), FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE: 0, or -1 with errno.
+int32_t cairn_punch_hole(int32_t descriptor, int64_t offset, int64_t length);
+
+/// fallocate(2), FALLOC_FL_KEEP_SIZE: 0, or -1 with errno.
+int32_t cairn_reserve(int32_t descriptor, int64_t offset, int64_t length);
+
+/// lseek(2), SEEK_DATA: where data begins at or after `offset`, or -1 with errno.
+int64_t cairn_seek_data(int32_t descriptor, int64_t offset);
+
+/// lseek(2), SEEK_HOLE: where a hole begins at or after `offset`, or -1 with errno.
+int64_t cairn_seek_hole(int32_t descriptor, int64_t offset);
+
+/// syncfs(2) of the filesystem that `descriptor` is on: 0, or -1 with errno.
+int32_t cairn_sync_filesystem(int32_t descriptor);
+
+/// No core files, and no other process of the same user may attach or read the memory (setrlimit(2),
+/// prctl(2) PR_SET_DUMPABLE): 0, or -1 with errno.
+int32_t cairn_forbid_dumps(void);
+
+/// mallopt(3): at most `arenas` arenas; what is freed above `threshold` bytes goes back to the system.
+/// 0, or -1 when glibc refuses.
+int32_t cairn_limit_heap(int32_t arenas, int32_t threshold);
+
+/// close_range(2) of every descriptor from `first` upwards: 0, or -1 with errno.
+int32_t cairn_close_from(int32_t first);
+
+/// getsockopt(2) SO_PEERCRED: who is at the other end of a Unix socket. 0, or -1 with errno.
+int32_t cairn_peer(int32_t socket, int32_t *process, uint32_t *user);
+
+/// llistxattr(2), lgetxattr(2), lsetxattr(2) of `name` in an open directory; symlinks are not
+/// followed. The size, or 0; or -1 with errno.
+int64_t cairn_xattr_list(int32_t directory, const char *name, char *out, size_t size);
+int64_t cairn_xattr_get(
+    int32_t directory, const char *name, const char *attribute, void *out, size_t size);
+int64_t cairn_xattr_set(
+    int32_t directory, const char *name, const char *attribute, const void *value, size_t size);
+
+#endif

@@ -1,0 +1,86 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// `cairn mount`: from a name and a directory to a mount that answers.
+
+import FuseHost
+import Namespace
+
+/// Mounts a volume.
+package struct Mounting: Sendable {
+    /// Where this machine keeps its volumes.
+    package var state: StateFolder
+    /// The volume.
+    package var name: VolumeName
+    /// The directory, as the person gave it.
+    package var directory: String
+    /// `-o`.
+    package var settings: MountSettings
+    /// Stay, and log to standard error.
+    package var isInForeground = false
+
+    /// - Parameters: as the properties.
+    package init(
+        state: StateFolder, name: VolumeName, directory: String, settings: MountSettings
+    ) {
+        self.state = state
+        self.name = name
+        self.directory = directory
+        self.settings = settings
+    }
+
+    /// Mounts. Returns when the mount answers; in the foreground, when it has ended.
+    ///
+    /// - Returns: the absolute path of the mount point.
+    @discardableResult
+    package func run() throws(CommandFailure) -> String {
+        let folder = state.volume(name)
+        let configuration = try VolumeConfiguration.read(from: folder)
+        var start = try VolumeStart(folder: folder, configuration: configuration)
+        start.settings = settings
+        let mountPoint = try mountPoint()
+        try refuseSecond(folder)
+        do {
+            try ProcessSettings.protectMemory()
+        } catch {
+            throw CommandFailure(.failure, "this process cannot protect its memory", error)
+        }
+        let source = settings.passphraseFile.map(SecretInput.Source.file) ?? .terminal
+        let seed = try VolumeStart.seed(of: folder, passphrase: source)
+        if isInForeground {
+            try DaemonProcess.serveInForeground(start, at: mountPoint, seed: seed)
+        } else {
+            try DaemonLaunch.mount(start, state: state, at: mountPoint, seed: seed)
+        }
+        return mountPoint
+    }
+
+    /// What is plainly wrong with the directory is said before a passphrase is asked for; the rest is
+    /// found when it is mounted.
+    private func mountPoint() throws(CommandFailure) -> String {
+        let path: String
+        do {
+            path = try Files.absolute(directory)
+        } catch {
+            throw CommandFailure(FuseHostError.mountPointMissing(directory))
+        }
+        if MountPoint.isOurs(path) {
+            guard try MountPoint.cleanDead(path) else {
+                throw CommandFailure(FuseHostError.alreadyMounted(path))
+            }
+        }
+        guard Files.exists(path) else {
+            throw CommandFailure(FuseHostError.mountPointMissing(path))
+        }
+        return path
+    }
+
+    private func refuseSecond(_ folder: VolumeFolder) throws(CommandFailure) {
+        guard let status = try ControlClient.status(of: folder) else { return }
+        let what =
+            status.phase == .serving
+            ? "mounted at “\(status.mountPoint)”" : "still being brought to its store"
+        throw CommandFailure(
+            .stateInUse, "the volume “\(name)” is \(what) by process \(status.process)",
+            advice: "“cairn unmount \(name)” ends that")
+    }
+}

@@ -1,0 +1,106 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// `cairn unmount` and `cairn sync`.
+
+package import Engine
+import Glibc
+
+/// Brings volumes to their store, and away from their mount points.
+package struct Unmounting: Sendable {
+    /// How long a daemon may take to end after its last reply.
+    private static let endPatience = Duration.seconds(30)
+
+    /// The volume.
+    package var target: VolumeTarget
+    /// How long to wait for the store; nil for as long as it takes.
+    package var timeout: Duration?
+    /// Tells a person how it goes; called some times a second.
+    package var progress: @Sendable (EngineStatus) -> Void = { _ in }
+
+    /// - Parameter target: the volume.
+    package init(_ target: VolumeTarget) {
+        self.target = target
+    }
+
+    /// Brings everything to the store.
+    ///
+    /// - Returns: how things are then.
+    /// - Throws: `unpublished` when the store does not take it, or not in time.
+    package func synchronize() throws(CommandFailure) -> EngineStatus {
+        let status = try target.running()
+        try flushKernel(status)
+        return try ask(.sync(timeout: timeout)).engine
+    }
+
+    /// Unmounts, when everything is on the store and nobody uses it; returns when the daemon is gone.
+    ///
+    /// - Parameter isForced: at once, whatever is not on the store and whoever uses it.
+    /// - Returns: how things were at the end.
+    /// - Throws: `busy` with the programs that use it; `unpublished`; then it stays mounted.
+    package func unmount(isForced: Bool) throws(CommandFailure) -> EngineStatus {
+        let status = try target.running()
+        if !isForced {
+            // Looked for first: nobody should wait for a flush only to hear this.
+            try refuseIfBusy(status)
+            try flushKernel(status)
+        }
+        let last: DaemonStatus
+        do {
+            last = try ask(isForced ? .unmountNow : .unmount(timeout: timeout))
+        } catch where error.code == .busy {
+            try refuseIfBusy(status)
+            throw error
+        }
+        try awaitEnd()
+        return last.engine
+    }
+
+    private func ask(_ request: ControlRequest) throws(CommandFailure) -> DaemonStatus {
+        let reply = try ControlClient.ask(request, of: target.folder, within: nil) {
+            progress($0.engine)
+        }
+        guard case .done(let status) = reply else {
+            // It ended between our looking and our asking.
+            return try target.running()
+        }
+        return status
+    }
+
+    private func flushKernel(_ status: DaemonStatus) throws(CommandFailure) {
+        guard status.phase == .serving else { return }
+        do {
+            try KernelCache.flush(status.mountPoint)
+        } catch where error.code == EACCES || error.code == ENOENT {
+            // Mounted for another user, or unmounted meanwhile: the daemon itself will see.
+        } catch {
+            throw CommandFailure(
+                .failure, "what programs wrote to “\(status.mountPoint)” cannot be flushed", error,
+                advice: "“\(target.folder.log)” may say why")
+        }
+    }
+
+    private func refuseIfBusy(_ status: DaemonStatus) throws(CommandFailure) {
+        guard status.phase == .serving else { return }
+        let users = MountUsers.find(of: status.mountPoint)
+        guard !users.isEmpty else { return }
+        let shown = users.prefix(MountUsers.shownCount).map { "\($0.name) (process \($0.process))" }
+        let rest = users.count - shown.count
+        let list = shown.joined(separator: ", ") + (rest > 0 ? " and \(rest) more" : "")
+        throw CommandFailure(
+            .busy, "“\(status.mountPoint)” is in use by \(list)",
+            advice: "end them and try again, or unmount at once with --now")
+    }
+
+    private func awaitEnd() throws(CommandFailure) {
+        let clock = ContinuousClock()
+        let deadline = clock.now + Self.endPatience
+        while target.folder.isLocked {
+            guard clock.now < deadline else {
+                throw CommandFailure(
+                    .failure, "the daemon of “\(target.folder.name)” does not end",
+                    advice: "it is unmounted; “\(target.folder.log)” may say why")
+            }
+            usleep(5000)
+        }
+    }
+}

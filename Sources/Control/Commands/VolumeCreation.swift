@@ -1,0 +1,153 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// `cairn init` and `cairn recover`: a volume comes to this machine, new or from its phrase.
+//
+// Invariants:
+// - the phrase is shown once, after everything that could fail has been done, and before the volume
+//   counts as made: a volume whose phrase nobody saw does not stay;
+// - what goes wrong leaves no folder behind, and never touches a volume that is complete.
+
+package import Compression
+package import Cryptography
+import Engine
+import Namespace
+import RemoteStores
+
+/// Makes volumes, or brings them back.
+package struct VolumeCreation: Sendable {
+    /// How long the first publication may take.
+    private static let finishTime = Duration.seconds(60)
+
+    /// Where this machine keeps its volumes.
+    package var state: StateFolder
+    /// What the volume is to be called here.
+    package var name: VolumeName
+    /// `--store`; nil for the folder store beside the state folder.
+    package var store: String?
+    /// Where a passphrase for the key file comes from; nil for none.
+    package var passphrase: SecretInput.Source?
+    /// Brotli quality of new chunks.
+    package var compression = BrotliQuality.fast
+    /// `--inline-limit`; nil for the default.
+    package var inlineLimit: UInt64?
+    /// `--cache`; nil for the default.
+    package var cache: UInt64?
+    /// `--device`; nil for the machine's name.
+    package var device: String?
+
+    /// The necessary parts.
+    package init(state: StateFolder, name: VolumeName) {
+        self.state = state
+        self.name = name
+    }
+
+    /// Makes a new volume.
+    ///
+    /// - Parameter show: shows the 24 words. When it throws, the volume is not made.
+    package func create(show: (String) throws(CommandFailure) -> Void) throws(CommandFailure) {
+        let seed = SecretBytes(randomCount: VolumeKeys.seedSize)
+        try make(.create, seed, show: show)
+    }
+
+    /// Brings a volume back from its phrase.
+    package func recover(_ phrase: RecoveryPhrase) throws(CommandFailure) {
+        try make(.recover, phrase.entropy) { _ in }
+    }
+
+    private func make(
+        _ mode: StartMode, _ seed: SecretBytes, show: (String) throws(CommandFailure) -> Void
+    ) throws(CommandFailure) {
+        try protectMemory()
+        let configuration = try configuration(seed)
+        // Asked for before anything is made.
+        let key = try keyFile(seed)
+        let folder = state.volume(name)
+        guard !folder.isComplete else { throw standing(folder) }
+        if store == nil, mode == .create { try makeStandardStore() }
+        try folder.make()
+        let lock = try folder.lock()
+        defer { withExtendedLifetime(lock) {} }
+        // Between the first look and the lock, somebody may have been faster.
+        guard !folder.isComplete else { throw standing(folder) }
+        try folder.clear()
+        do {
+            let start = try VolumeStart(folder: folder, configuration: configuration)
+            _ = try start.start(mode, seed: seed).stop(finishing: Self.finishTime)
+            try key.write(to: folder)
+            try show(RecoveryPhrase(entropy: seed).words)
+            try configuration.write(to: folder)
+        } catch {
+            try folder.remove()
+            throw error
+        }
+    }
+
+    private func protectMemory() throws(CommandFailure) {
+        do {
+            try ProcessSettings.protectMemory()
+        } catch {
+            throw CommandFailure(.failure, "this process cannot protect its memory", error)
+        }
+    }
+
+    private func standing(_ folder: VolumeFolder) -> CommandFailure {
+        CommandFailure(
+            .volumeExists, "there is a volume “\(name)” in “\(state.path)” already",
+            advice: "choose another name, or remove “\(folder.path)” if nothing in it is needed")
+    }
+
+    private func configuration(_ seed: SecretBytes) throws(CommandFailure) -> VolumeConfiguration {
+        let text = store ?? state.standardStore(of: name)
+        let url = try StoreText.parse(text)
+        if case .folder(path: let path) = url, path == state.path || path.hasPrefix(state.path + "/") {
+            throw CommandFailure(
+                .usage, "the store “\(path)” is inside the state folder",
+                advice: "put it elsewhere: who deletes the local state would delete the only copy")
+        }
+        let device = device ?? Environment.hostName
+        var configuration = VolumeConfiguration(
+            volumeID: VolumeKeys(seed: seed).volumeID, store: url.text, device: device)
+        configuration.compression = compression
+        if let inlineLimit { configuration.inlineLimit = inlineLimit }
+        if let cache { configuration.cache = cache }
+        // What was just put together must be readable again: the options are checked by reading it.
+        do {
+            return try VolumeConfiguration(text: Array(configuration.text.utf8))
+        } catch {
+            throw CommandFailure(.usage, "these options make no sense: \(error.problem)")
+        }
+    }
+
+    private func keyFile(_ seed: SecretBytes) throws(CommandFailure) -> KeyFile {
+        guard let passphrase else { return KeyFile(seed: seed) }
+        let secret = try SecretInput.passphrase(from: passphrase, repeats: true)
+        do {
+            return try KeyFile(seed: seed, passphrase: secret)
+        } catch {
+            throw error.asFailure(state.volume(name).keyFile)
+        }
+    }
+
+    /// The folder above the standard store; the store itself makes the rest.
+    private func makeStandardStore() throws(CommandFailure) {
+        let folder = state.path + "-store"
+        do {
+            try Files.makeDirectories(folder, mode: 0o700)
+        } catch {
+            throw CommandFailure(
+                .storeUnusable, "the folder “\(folder)” for the store cannot be made", error,
+                advice: "give another place with --store")
+        }
+    }
+}
+
+extension VolumeCreation {
+    /// Sets the compression by its name.
+    package mutating func setCompression(_ name: String) throws(CommandFailure) {
+        guard let quality = BrotliQuality(name: name) else {
+            throw CommandFailure(
+                .usage, "there is no compression “\(name)”", advice: "use fast or autonomi")
+        }
+        compression = quality
+    }
+}

@@ -1,0 +1,58 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// A volume used without a mount: its engine runs in this process, for one command.
+
+import Blocks
+package import Engine
+
+/// A volume that this process alone uses.
+package final class DirectVolume: Sendable {
+    /// The running engine.
+    package let engine: Engine
+    /// The volume's settings.
+    package let configuration: VolumeConfiguration
+    /// Held as long as the engine runs.
+    private let lock: StateLock
+
+    /// Takes the volume's lock and starts its engine.
+    ///
+    /// - Parameter passphrase: where one comes from, if the key is sealed.
+    package init(
+        _ folder: VolumeFolder, passphrase: SecretInput.Source, isReadOnly: Bool
+    ) throws(CommandFailure) {
+        configuration = try VolumeConfiguration.read(from: folder)
+        do {
+            try ProcessSettings.protectMemory()
+        } catch {
+            throw CommandFailure(.failure, "this process cannot protect its memory", error)
+        }
+        let seed = try VolumeStart.seed(of: folder, passphrase: passphrase)
+        var start = try VolumeStart(folder: folder, configuration: configuration)
+        start.settings.isReadOnly = isReadOnly
+        lock = try folder.lock()
+        engine = try start.start(.existing, seed: seed)
+    }
+
+    /// The volume's files.
+    package var tree: VolumeTree { VolumeTree(engine, wait: configuration.readDeadline) }
+
+    /// Brings to the store what was written, and stops the engine.
+    ///
+    /// - Throws: `unpublished` when the store did not take everything; it is safe here all the same.
+    package func finish(
+        timeout: Duration?, progress: @escaping (EngineStatus) -> Void
+    ) throws(CommandFailure) {
+        let outcome = engine.synchronizeRemotely(timeout: timeout, progress: progress)
+        let last = engine.stop(finishing: nil)
+        switch outcome {
+        case .published: return
+        case .failed(let sentence): throw Daemon.unpublished(sentence, last)
+        case .timedOut: throw Daemon.unpublished("the time is up", last)
+        }
+    }
+
+    /// Stops the engine of a volume that was only read.
+    package func close() {
+        _ = engine.stop(finishing: nil)
+    }
+}

@@ -1,0 +1,110 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// What the daemon answers to commands. Runs on the connections' threads.
+
+import Engine
+import Glibc
+import Synchronization
+
+extension Daemon {
+    /// How often a command that waits for a finishing daemon is told how it goes.
+    private static let progressInterval = Duration.milliseconds(200)
+
+    /// Answers one request.
+    func answer(
+        _ request: ControlRequest, _ progress: (DaemonStatus) -> Void
+    ) -> ControlReply {
+        let isServing = condition.withLock { $0.phase } == .serving
+        switch request {
+        case .status:
+            return .done(status())
+        case .sync(let timeout):
+            return isServing ? synchronize(timeout, progress) : awaitEnd(progress)
+        case .describe(let path):
+            return isServing ? describe(path) : .failed(ending)
+        case .unmount(let timeout):
+            guard isServing else { return awaitEnd(progress) }
+            let outcome = synchronize(timeout, progress)
+            guard case .done = outcome else { return outcome }
+            return requestUnmount(isForced: false)
+        case .unmountNow:
+            return isServing ? requestUnmount(isForced: true) : .done(status())
+        }
+    }
+
+    /// The daemon as it is now.
+    func status() -> DaemonStatus {
+        let now = condition.withLock { $0 }
+        return DaemonStatus(
+            process: getpid(), phase: now.phase, mountPoint: mountPoint,
+            subdirectory: start.settings.subdirectory ?? "",
+            isReadOnly: start.settings.isReadOnly, startedAt: startedAt,
+            peakMemory: ProcessMemory.peak, engine: now.last ?? engine.engineStatus())
+    }
+
+    private var ending: CommandFailure {
+        CommandFailure(.notMounted, "the volume “\(start.folder.name)” is being unmounted")
+    }
+
+    private func synchronize(
+        _ timeout: Duration?, _ progress: (DaemonStatus) -> Void
+    ) -> ControlReply {
+        let outcome = withoutActuallyEscaping(progress) { report in
+            engine.synchronizeRemotely(timeout: timeout) { [self] state in
+                var now = status()
+                now.engine = state
+                report(now)
+            }
+        }
+        switch outcome {
+        case .published:
+            return .done(status())
+        case .failed(let sentence):
+            return .failed(Self.unpublished(sentence, engine.engineStatus()))
+        case .timedOut(let state):
+            return .failed(Self.unpublished("the time is up", state))
+        }
+    }
+
+    /// Why not everything is on the store, and how much is not.
+    static func unpublished(_ cause: String, _ state: EngineStatus) -> CommandFailure {
+        let trimmed = cause.hasSuffix(".") ? String(cause.dropLast()) : cause
+        return CommandFailure(
+            .unpublished, "not everything is on the store: \(trimmed); \(StatusText.remainder(of: state))",
+            advice: "it is safe on this machine and goes out when the store takes it")
+    }
+
+    private func describe(_ path: [UInt8]) -> ControlReply {
+        let context = RequestContext.patient(for: start.configuration.readDeadline)
+        do {
+            let ino = try engine.resolve(path, context)
+            return .description(FileReport(try engine.describe(ino, context)))
+        } catch {
+            return .failed(CommandFailure(.unusablePath, "it cannot be described: \(error.words)"))
+        }
+    }
+
+    private func requestUnmount(isForced: Bool) -> ControlReply {
+        do {
+            let answer: Mailbox<ControlReply> = try Self.mailbox()
+            guard events.send(.unmount(isForced: isForced, answer: answer)) else {
+                return .failed(CommandFailure(.failure, "the daemon has too much to do"))
+            }
+            while true {
+                if let reply = answer.receive(within: Self.progressInterval) { return reply }
+                // Something else ended the daemon first: what was asked for has happened.
+                if condition.withLock({ $0.last != nil }) { return .done(status()) }
+            }
+        } catch {
+            return .failed(error)
+        }
+    }
+
+    private func awaitEnd(_ progress: (DaemonStatus) -> Void) -> ControlReply {
+        while condition.withLock({ $0.last == nil }) {
+            progress(status())
+            usleep(UInt32(DurationText.milliseconds(of: Self.progressInterval)) * 1000)
+        }
+        return .done(status())
+    }
+}

@@ -1,0 +1,106 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// From a folder, its settings and its seed to a running engine.
+
+package import Cryptography
+package import Engine
+import Namespace
+package import RemoteStores
+
+/// Starts the engine of a volume.
+package struct VolumeStart: Sendable {
+    /// The volume's folder, whose lock the caller holds for the engine's life.
+    package var folder: VolumeFolder
+    /// Its settings.
+    package var configuration: VolumeConfiguration
+    /// The store it rests on.
+    package var store: StoreURL
+    /// What this mount wants otherwise.
+    package var settings = MountSettings()
+
+    /// - Throws: `invalidConfiguration` when the configuration names no store.
+    package init(
+        folder: VolumeFolder, configuration: VolumeConfiguration
+    ) throws(CommandFailure) {
+        self.folder = folder
+        self.configuration = configuration
+        do {
+            store = try StoreText.parse(configuration.store)
+        } catch {
+            throw CommandFailure(
+                .invalidConfiguration, "“\(folder.configuration)”: \(error.sentence)",
+                advice: "mend its line “store = …”")
+        }
+    }
+
+    /// The seed of the volume, from its key file.
+    ///
+    /// - Parameter passphrase: where to get it from, asked for only when the key is sealed.
+    package static func seed(
+        of folder: VolumeFolder, passphrase: SecretInput.Source
+    ) throws(CommandFailure) -> SecretBytes {
+        let file = try KeyFile.read(from: folder)
+        let secret: SecretBytes? =
+            file.isSealed ? try SecretInput.passphrase(from: passphrase, repeats: false) : nil
+        do {
+            return try file.seed(passphrase: secret)
+        } catch {
+            throw error.asFailure(folder.keyFile)
+        }
+    }
+
+    /// Starts the engine.
+    ///
+    /// - Parameters:
+    ///   - mode: how the state comes to be; `create` also makes the store.
+    /// - Throws: the sentence for whatever went wrong.
+    package func start(_ mode: StartMode, seed: SecretBytes) throws(CommandFailure) -> Engine {
+        let keys = VolumeKeys(seed: seed)
+        guard keys.volumeID == configuration.volumeID else {
+            throw CommandFailure(
+                .invalidConfiguration,
+                "the key file of “\(folder.name)” belongs to another volume than its configuration",
+                advice: "“cairn recover” makes both again from the phrase")
+        }
+        let stores = try StoreText.open(store, create: mode == .create)
+        var engine = EngineConfiguration(
+            stateFolder: folder.path, chunks: stores.chunks, pads: stores.pads, keys: keys)
+        engine.compression = configuration.compression
+        engine.cacheBudget = settings.cache ?? configuration.cache
+        engine.inlineLimit = Int(configuration.inlineLimit)
+        engine.deviceName = configuration.device
+        engine.publishDelay = configuration.publishDelay
+        engine.readDeadline = configuration.readDeadline
+        engine.fsyncIsRemote = settings.fsyncIsRemote
+        engine.isReadOnly = settings.isReadOnly
+        do {
+            return try Engine.start(engine, mode: mode)
+        } catch {
+            throw failure(error)
+        }
+    }
+
+    private func failure(_ error: EngineStartError) -> CommandFailure {
+        switch error {
+        case .noVolumeOnStore:
+            CommandFailure(
+                .noSuchVolume, "the store “\(store.text)” has no volume of this phrase",
+                advice: "is it the right store, and the right phrase?")
+        case .damagedRoot(let problem):
+            CommandFailure(
+                .damaged, "the volume on “\(store.text)” is damaged: \(problem)",
+                advice: "restore the store from its backup")
+        case .store(let error):
+            StoreText.failure(error, store)
+        case .state(let problem):
+            CommandFailure(
+                .damaged, "the local state of “\(folder.name)” cannot be used: \(problem)",
+                advice: "when it is damaged, remove “\(folder.path)” and use “cairn recover”; what was"
+                    + " not on the store is lost then")
+        case .alreadyExists:
+            CommandFailure(
+                .volumeExists, "the store “\(store.text)” has a volume of this phrase already",
+                advice: "“cairn recover” brings it to this machine")
+        }
+    }
+}

@@ -1,0 +1,58 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// A volume's status for programs. A member, once there, keeps its name and meaning. Pure.
+
+package import Engine
+
+extension StatusText {
+    /// The status of one volume.
+    ///
+    /// - Parameter status: nil when no daemon runs.
+    package static func json(
+        volume: VolumeName, store: String, status: DaemonStatus?
+    ) -> JSONText {
+        var members: [(String, JSONText)] = [
+            ("volume", .string(volume.text)),
+            ("store", .string(store)),
+            ("mounted", .flag(status?.phase == .serving)),
+            ("running", .flag(status != nil)),
+        ]
+        if let status {
+            members += [
+                ("mountPoint", .string(status.mountPoint)),
+                ("subdirectory", .string(status.subdirectory)),
+                ("readOnly", .flag(status.isReadOnly)),
+                ("pid", .integer(Int64(status.process))),
+                ("startedAt", .integer(status.startedAt)),
+                ("peakMemoryBytes", .count(status.peakMemory)),
+            ]
+            members += self.members(of: status.engine)
+        }
+        return .object(members)
+    }
+
+    /// The engine's part of a status.
+    package static func members(of state: EngineStatus) -> [(String, JSONText)] {
+        [
+            ("revision", .count(state.revision)),
+            ("unpublishedChanges", .flag(state.hasUnpublishedChanges)),
+            ("dirtyBytes", .count(state.dirtyBytes)),
+            ("dirtyFiles", .integer(Int64(state.dirtyFiles))),
+            ("pendingPads", .integer(Int64(state.pendingPads))),
+            ("pendingChunks", .integer(Int64(state.pendingChunks))),
+            ("cacheUsedBytes", .count(state.cacheUsed)),
+            ("cacheBudgetBytes", .count(state.cacheBudget)),
+            ("fileCount", .count(state.fileCount)),
+            ("byteCount", .count(state.byteCount)),
+            ("chunksStored", .count(state.chunksStored)),
+            ("bytesStored", .count(state.bytesStored)),
+            ("chunksFetched", .count(state.chunksFetched)),
+            ("bytesFetched", .count(state.bytesFetched)),
+            ("storeAnsweredAt", .integer(state.storeAnsweredAt)),
+            ("storeFailure", state.storeFailure.isEmpty ? .nothing : .string(state.storeFailure)),
+            ("openHandles", .integer(Int64(state.openHandles))),
+            ("conflicts", .integer(Int64(state.conflicts))),
+            ("errors", .integer(Int64(state.errors))),
+        ]
+    }
+}

@@ -1,0 +1,110 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// A volume's status for people. Pure.
+
+package import Engine
+
+/// Status in words.
+package enum StatusText {
+    /// What is not on the store yet, as part of a sentence.
+    package static func remainder(of state: EngineStatus) -> String {
+        var parts: [String] = []
+        if state.dirtyBytes > 0 || state.dirtyFiles > 0 {
+            let files = count(UInt64(state.dirtyFiles), "file")
+            parts.append("\(SizeText.rounded(state.dirtyBytes)) in \(files)")
+        }
+        if state.pendingPads > 0 { parts.append(count(UInt64(state.pendingPads), "pad")) }
+        if parts.isEmpty {
+            return state.hasUnpublishedChanges
+                ? "the newest revision is not on the store yet" : "everything is on the store"
+        }
+        return parts.joined(separator: " and ") + " not on the store yet"
+    }
+
+    /// What an unmount left for the next mount; nil when there is nothing.
+    package static func leftover(of state: EngineStatus) -> String? {
+        guard state.hasUnpublishedChanges || state.dirtyBytes > 0 || state.pendingPads > 0 else {
+            return nil
+        }
+        return remainder(of: state) + "; it is safe on this machine, and goes out at the next mount"
+    }
+
+    /// What a sync that went well says.
+    package static func published(_ state: EngineStatus) -> String {
+        "everything is on the store, as revision \(state.revision)"
+    }
+
+    /// One line for a terminal, while something is brought to the store.
+    package static func progress(of state: EngineStatus) -> String {
+        "\(remainder(of: state)); \(SizeText.rounded(state.bytesStored)) stored"
+            + (state.storeFailure.isEmpty ? "" : "; \(state.storeFailure)")
+    }
+
+    /// The whole status of one volume, in lines of a label and a value.
+    ///
+    /// - Parameters:
+    ///   - status: nil when no daemon runs.
+    ///   - now: seconds since 1970.
+    package static func lines(
+        volume: VolumeName, store: String, status: DaemonStatus?, now: Int64
+    ) -> String {
+        var rows: [(String, String)] = [("volume", volume.text), ("store", store)]
+        guard let status else {
+            rows.append(("mounted", "no"))
+            return table(rows)
+        }
+        let state = status.engine
+        let place = status.subdirectory.isEmpty ? "" : " (\(status.subdirectory))"
+        let isServing = status.phase == .serving
+        rows += [
+            (
+                isServing ? "mounted" : "unmounted",
+                (isServing ? "at \(status.mountPoint)\(place)" : "finishing")
+                    + (status.isReadOnly ? ", read-only" : "") + ", process \(status.process)"
+            ),
+            ("revision", String(state.revision)),
+            ("to store", remainder(of: state)),
+            ("pending", "\(count(UInt64(state.pendingChunks), "chunk")) under way"),
+            (
+                "cache",
+                "\(SizeText.rounded(state.cacheUsed)) of \(SizeText.rounded(state.cacheBudget))"
+            ),
+            (
+                "content",
+                "\(count(state.fileCount, "file")), \(SizeText.rounded(state.byteCount))"
+            ),
+            ("store health", health(of: state, now: now)),
+            (
+                "since mount",
+                "\(SizeText.rounded(state.bytesStored)) stored, "
+                    + "\(SizeText.rounded(state.bytesFetched)) fetched"
+            ),
+            ("memory", "\(SizeText.rounded(status.peakMemory)) at most"),
+        ]
+        if state.conflicts > 0 {
+            rows.append(("conflicts", "\(state.conflicts), see .cairn/conflicts"))
+        }
+        if state.errors > 0 { rows.append(("errors", "\(state.errors), see .cairn/errors")) }
+        return table(rows)
+    }
+
+    private static func health(of state: EngineStatus, now: Int64) -> String {
+        if !state.storeFailure.isEmpty { return state.storeFailure }
+        guard state.storeAnsweredAt > 0 else { return "not asked yet" }
+        let seconds = max(0, now - state.storeAnsweredAt)
+        return "answered \(seconds) s ago"
+    }
+
+    /// `1 file`, `2 files`.
+    package static func count(_ count: UInt64, _ what: String) -> String {
+        count == 1 ? "1 \(what)" : "\(count) \(what)s"
+    }
+
+    /// Rows under each other, the values in one column.
+    package static func table(_ rows: [(String, String)]) -> String {
+        let width = rows.map(\.0.count).max() ?? 0
+        return rows.map { label, value in
+            label + String(repeating: " ", count: width - label.count + 2) + value + "\n"
+        }.joined()
+    }
+}

@@ -1,0 +1,63 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// A store as the person writes it, and what its failures mean to them.
+
+package import RemoteStores
+package import Stores
+
+/// Reads and explains stores.
+package enum StoreText {
+    /// The store that `--store` names; a relative path counts from the current directory.
+    package static func parse(_ text: String) throws(CommandFailure) -> StoreURL {
+        let isPath = !text.contains(":") && !text.isEmpty
+        let absolute = isPath ? try StateFolder.absolute(text) : text
+        do {
+            return try StoreURL(absolute)
+        } catch {
+            throw CommandFailure(
+                .usage, "“\(text)” is no store: \(error)",
+                advice: "a store is a folder, such as file:///mnt/nas/cairn")
+        }
+    }
+
+    /// Opens a store.
+    ///
+    /// - Parameter create: make it when it is not there.
+    package static func open(
+        _ url: StoreURL, create: Bool
+    ) throws(CommandFailure) -> OpenedStores {
+        do {
+            return try StoreFactory.open(url, create: create)
+        } catch {
+            throw failure(error, url)
+        }
+    }
+
+    /// The sentence for a failure of the store at `url`.
+    package static func failure(_ error: StoreError, _ url: StoreURL) -> CommandFailure {
+        let sentence = "the store “\(url.text)” cannot be used: \(error)"
+        return switch error {
+        case .full:
+            CommandFailure(.storeFull, sentence, advice: "make room there, then try again")
+        case .paymentRequired:
+            CommandFailure(.storeFull, sentence, advice: "pay it, then try again")
+        case .missing, .missingPad, .corrupt, .corruptPad:
+            CommandFailure(
+                .damaged, sentence, advice: "restore the store from its backup; the files that do not"
+                    + " need that part are still readable")
+        case .unreachable:
+            CommandFailure(.storeUnusable, sentence, advice: "see that it is there, then try again")
+        case .readOnly, .refused:
+            CommandFailure(
+                .storeUnusable, sentence, advice: "see who may write there, then try again")
+        case .notAStore:
+            CommandFailure(
+                .storeUnusable, sentence,
+                advice: "is it the right path, and is its disk mounted? “cairn init” makes a new store")
+        case .newerFormat:
+            CommandFailure(.storeUnusable, sentence, advice: "use a newer cairn")
+        case .tooLarge:
+            CommandFailure(.storeUnusable, sentence)
+        }
+    }
+}

@@ -1,0 +1,29 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// What the kernel still holds of a mount, brought to its daemon.
+
+import FuseHost
+import Glibc
+
+/// The kernel's cache of unwritten pages.
+package enum KernelCache {
+    /// How long we wait for writes that are under way. A daemon that needs longer is stuck.
+    private static let patience = Duration.seconds(10)
+
+    /// Has the kernel hand over what programs wrote to files they still have open.
+    ///
+    /// syncfs(2) starts these writes, but for FUSE does not wait for them; so the connection's count of
+    /// waiting requests is watched until it is 0. Not to be called on a thread that serves the mount.
+    ///
+    /// - Parameter mountPoint: where the filesystem is mounted.
+    package static func flush(_ mountPoint: String) throws(SystemError) {
+        try ProcessSettings.syncFilesystem(at: mountPoint)
+        let clock = ContinuousClock()
+        let deadline = clock.now + patience
+        // Without fusectl, as in many containers, there is no count to watch.
+        let connection = MountTable.current().mount(at: mountPoint)?.connection
+        while clock.now < deadline, let waiting = connection?.waitingCount, waiting > 0 {
+            usleep(2000)
+        }
+    }
+}

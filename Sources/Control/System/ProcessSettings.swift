@@ -1,0 +1,50 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// What a process that holds keys, or runs for months, does to itself before anything else.
+
+internal import CLinux
+import Glibc
+
+/// Settings of this process as a whole.
+package enum ProcessSettings {
+    /// Heap arenas of glibc. Threads beyond share them; more would each keep freed memory.
+    static let heapArenaCount: Int32 = 2
+    /// Allocations of this many bytes and more go back to the system when freed.
+    static let heapReturnThreshold: Int32 = 256 * 1024
+    /// Open files we ask for, as far as the hard limit allows.
+    static let openFileTarget: rlim_t = 65_536
+
+    /// Keeps keys out of core files and of other processes' reach.
+    ///
+    /// Called by every command that may hold a seed, before it reads one.
+    package static func protectMemory() throws(SystemError) {
+        try SystemError.check("prctl", cairn_forbid_dumps())
+    }
+
+    /// Keeps a long-lived process small, and lets it open enough files.
+    package static func prepareForLongLife() {
+        // Both only tune; a system that refuses them still runs the daemon.
+        _ = cairn_limit_heap(heapArenaCount, heapReturnThreshold)
+        var limit = rlimit()
+        // RLIMIT_NOFILE is 7 on Linux; Glibc's module gives the name an enumeration type of its own.
+        let openFiles = __rlimit_resource_t(RLIMIT_NOFILE.rawValue)
+        // SAFETY: `limit` is ours.
+        guard unsafe getrlimit(openFiles, &limit) == 0 else { return }
+        limit.rlim_cur = max(limit.rlim_cur, min(limit.rlim_max, openFileTarget))
+        _ = unsafe setrlimit(openFiles, &limit)
+    }
+
+    /// Lets go of what a daemon inherits: files above `keeping`, the directory, the umask.
+    package static func detach(keeping: Int32) throws(SystemError) {
+        try SystemError.check("close_range", cairn_close_from(keeping + 1))
+        // SAFETY: a constant string.
+        guard unsafe chdir("/") == 0 else { throw SystemError.last("chdir") }
+        _ = umask(0o077)
+    }
+
+    /// Makes the kernel write out what it holds of the filesystem at `path`.
+    package static func syncFilesystem(at path: String) throws(SystemError) {
+        let root = try Descriptor.open(path, O_RDONLY | O_DIRECTORY)
+        try SystemError.check("syncfs", cairn_sync_filesystem(root.number))
+    }
+}

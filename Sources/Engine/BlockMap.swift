@@ -1,0 +1,110 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// Where the blocks of one file are on this machine: groups of entries, as the database keeps them.
+// Pure values: nothing here touches the arena.
+
+import Blocks
+
+/// One block's place.
+enum BlockEntry: Hashable, Sendable {
+    /// Not on this machine: the base has it, or it is a hole.
+    case absent
+    /// Reads as zeros although the base has bytes there.
+    case zero
+    /// In the arena; the base holds the same bytes, so it may be evicted.
+    case clean(BlockReference)
+    /// In the arena, and nowhere else.
+    case dirty(BlockReference)
+
+    /// The slot it names, if any.
+    var reference: BlockReference? {
+        switch self {
+        case .absent, .zero: nil
+        case .clean(let reference), .dirty(let reference): reference
+        }
+    }
+
+    /// True when these bytes are not what the base says.
+    var differsFromBase: Bool {
+        switch self {
+        case .absent, .clean: false
+        case .zero, .dirty: true
+        }
+    }
+}
+
+/// The entries of `BlockGroup.span` consecutive blocks: one row of the database.
+struct BlockGroup: Sendable {
+    /// Blocks per group: 1 MiB of file, a row of at most 2.4 KiB, which fits a database page.
+    static let span = 64
+
+    private(set) var entries: [BlockEntry]
+
+    init() {
+        entries = Array(repeating: .absent, count: BlockGroup.span)
+    }
+
+    subscript(index: Int) -> BlockEntry {
+        get { entries[index] }
+        set { entries[index] = newValue }
+    }
+
+    /// True when every entry is absent: such a group has no row.
+    var isEmpty: Bool { entries.allSatisfy { $0 == .absent } }
+
+    /// A byte of kind each, followed by the reference where there is one.
+    ///
+    /// - Source: docs/format.md, "Block maps".
+    func encoded() -> [UInt8] {
+        var bytes: [UInt8] = []
+        bytes.reserveCapacity(BlockGroup.span * (1 + BlockReference.encodedSize))
+        for entry in entries {
+            switch entry {
+            case .absent: bytes.append(0)
+            case .zero: bytes.append(1)
+            case .clean(let reference):
+                bytes.append(2)
+                reference.encode(into: &bytes)
+            case .dirty(let reference):
+                bytes.append(3)
+                reference.encode(into: &bytes)
+            }
+        }
+        return bytes
+    }
+
+    /// Reads what `encoded` wrote; nil for anything else.
+    init?(decoding bytes: [UInt8]) {
+        var entries: [BlockEntry] = []
+        entries.reserveCapacity(BlockGroup.span)
+        var offset = 0
+        while entries.count < BlockGroup.span {
+            guard offset < bytes.count else { return nil }
+            let kind = bytes[offset]
+            offset += 1
+            if kind <= 1 {
+                entries.append(kind == 0 ? .absent : .zero)
+                continue
+            }
+            let end = offset + BlockReference.encodedSize
+            guard kind <= 3, end <= bytes.count,
+                let reference = BlockReference(decoding: bytes.span.extracting(offset..<end))
+            else { return nil }
+            offset = end
+            entries.append(kind == 2 ? .clean(reference) : .dirty(reference))
+        }
+        guard offset == bytes.count else { return nil }
+        self.entries = entries
+    }
+}
+
+/// A block number as group and index.
+struct BlockPosition {
+    let group: UInt64
+    let index: Int
+
+    init(_ block: UInt64) {
+        group = block / UInt64(BlockGroup.span)
+        index = Int(block % UInt64(BlockGroup.span))
+    }
+}

@@ -1,0 +1,185 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// Makes the past durable on this machine: one commit for all who wait.
+//
+// Invariants (DESIGN §6.8):
+// 1. Every row of a commit names only slots that an arena sync has covered: dirty inodes are drained,
+//    the arena is synced, and no drain runs between that sync and the commit.
+// 2. Slots freed by rows of a commit are reusable only after the log of that commit is synced.
+// 3. A commit holds everything that had been done when it began, of every file: what a crash loses, it
+//    loses from the end.
+
+import Blocks
+import Metadata
+import Namespace
+import Synchronization
+
+/// Drains dirty inodes into the database and commits, for one caller or many.
+final class Committer: Sendable {
+    /// Longest time a change waits for a commit nobody asked for.
+    static let interval = Duration.seconds(5)
+    /// Dirty inodes at which whoever made the last one drains them: a bound on memory.
+    static let drainThreshold = 1024
+
+    private let volume: Volume
+    /// Held by whoever changes names, while dirty inodes are written, and from there to the commit: so
+    /// a name and the rows of what it names are always in the same commit.
+    private let structure = Mutex<Void>(())
+
+    private struct Rounds {
+        var begun: UInt64 = 0
+        var ended: UInt64 = 0
+        var isRunning = false
+        var failure: FileError?
+        var failedRound: UInt64 = 0
+    }
+    private let rounds = Monitor(Rounds())
+
+    init(volume: Volume) {
+        self.volume = volume
+    }
+
+    /// Returns when everything done before the call is durable. Callers that come together share a round.
+    func commit() throws(FileError) {
+        // A round that is running may have passed this caller's change: wait for one that begins later.
+        let wanted = rounds.look { $0.begun + 1 }
+        while true {
+            let lead = rounds.wait { state -> Bool? in
+                if state.ended >= wanted { return false }
+                return state.isRunning ? nil : true
+            }
+            guard lead == true else { break }
+            let isLeader = rounds.update { state -> Bool in
+                if state.isRunning || state.ended >= wanted { return false }
+                state.isRunning = true
+                state.begun += 1
+                return true
+            }
+            guard isLeader else { continue }
+            var failure: FileError?
+            do throws(FileError) { try round() } catch { failure = error }
+            rounds.update { state in
+                state.isRunning = false
+                state.ended = state.begun
+                if let failure {
+                    state.failure = failure
+                    state.failedRound = state.ended
+                }
+            }
+        }
+        let failure = rounds.look { $0.failedRound >= wanted ? $0.failure : nil }
+        if let failure { throw failure }
+    }
+
+    private func round() throws(FileError) {
+        // The long part without the lock: others may drain meanwhile, the second pass covers them.
+        try drain()
+        try syncArena()
+        let epoch = try structure.withLock { (_) throws(FileError) -> FreeEpoch in
+            try drainLocked()
+            try syncArena()
+            let epoch = volume.arena.beginCommit()
+            do throws(MetadataError) {
+                try volume.metadata.write { (writer) throws(MetadataError) in
+                    try writer.setInteger("change", Int64(bitPattern: volume.lastChange.load(ordering: .relaxed)))
+                    try writer.setInteger("next-inode", Int64(bitPattern: volume.inodeHighWater))
+                    try volume.totals.save(writer)
+                }
+                try volume.metadata.commit()
+            } catch {
+                throw volume.failure(error)
+            }
+            return epoch
+        }
+        do {
+            try volume.metadata.syncLog()
+        } catch {
+            throw volume.failure(error)
+        }
+        volume.arena.endCommit(epoch)
+    }
+
+    /// Writes what dirty inodes hold into the open transaction, without making it durable.
+    func drain() throws(FileError) {
+        try structure.withLock { (_) throws(FileError) in try drainLocked() }
+    }
+
+    /// Runs an operation that changes names: alone, and whole in one commit.
+    func withNames<R>(_ body: () throws(FileError) -> R) throws(FileError) -> R {
+        try structure.withLock { (_) throws(FileError) in try body() }
+    }
+
+    /// Drains if memory asks for it.
+    func drainIfCrowded() throws(FileError) {
+        if volume.dirty.withLock({ $0.count }) >= Committer.drainThreshold { try drain() }
+    }
+
+    private func drainLocked() throws(FileError) {
+        let list = volume.dirty.withLock { list in
+            let all = list
+            list = []
+            return all
+        }
+        for (index, inode) in list.enumerated() {
+            do throws(FileError) {
+                try inode.state.withLock { (state) throws(FileError) in
+                    if !state.isDeleted { try write(&state) }
+                    state.isListed = false
+                }
+                volume.table.unpin(inode)
+            } catch {
+                // What is not written stays listed: nothing that was accepted is dropped.
+                volume.dirty.withLock { $0.append(contentsOf: list[index...]) }
+                throw error
+            }
+        }
+    }
+
+    /// Writes one inode's rows; its lock is held.
+    private func write(_ state: inout InodeState) throws(FileError) {
+        try volume.sealBuffers(&state)
+        var sealedInline: [UInt8]?
+        if state.isInlineDirty, let inline = state.inline, !inline.isEmpty {
+            sealedInline = volume.sealer.seal(inline)
+        }
+        let ino = state.ino
+        do {
+            try volume.metadata.write { (writer) throws(MetadataError) in
+                if state.isRowDirty {
+                    state.row.change = volume.nextChange()
+                    try writer.updateInode(state.row)
+                }
+                if state.isInlineDirty { try writer.setInline(ino, sealedInline) }
+                if state.isBaseDirty { try writer.setContent(ino, state.base) }
+                if state.isPadDirty, let pad = state.pad { try writer.setPad(pad) }
+                for group in state.dirtyGroups {
+                    let entries = state.groups[group]
+                    let blob = entries.flatMap { $0.isEmpty ? nil : $0.encoded() }
+                    try writer.setBlockGroup(ino, group, blob)
+                }
+            }
+        } catch {
+            throw volume.failure(error)
+        }
+        if state.row.kind == .regular && state.countedSize != state.row.size {
+            volume.totals.replace(state.countedSize, with: state.row.size)
+            state.countedSize = state.row.size
+        }
+        state.isRowDirty = false
+        state.isInlineDirty = false
+        state.isBaseDirty = false
+        state.isPadDirty = false
+        state.dirtyGroups.removeAll(keepingCapacity: true)
+        for slot in state.pendingReleases { volume.arena.release(slot) }
+        state.pendingReleases.removeAll(keepingCapacity: true)
+        state.trimGroups()
+    }
+
+    private func syncArena() throws(FileError) {
+        do {
+            try volume.arena.sync()
+        } catch {
+            throw volume.failure(error)
+        }
+    }
+}

@@ -1,0 +1,214 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// Reading one inode's bytes: memory first, then the arena, then the store.
+//
+// Slots are read without the inode's lock, so that readers do not wait for each other. A slot may
+// then be freed and sealed anew under the reader's eyes; its seal does not open in that case, and the
+// read is done once more with the lock held, which is the authority.
+
+import Blocks
+import Metadata
+import Namespace
+import Synchronization
+
+/// Reads content; the only place that knows all the forms it can have.
+struct ContentReader: Sendable {
+    let volume: Volume
+    let fetcher: ChunkFetcher
+
+    /// Where one block's part of a read comes from.
+    private struct Piece {
+        let block: UInt64
+        /// First byte wanted within the block.
+        let from: Int
+        /// Where it goes in the caller's buffer.
+        let out: Range<Int>
+        let source: Source
+    }
+
+    private enum Source {
+        case done
+        case arena(BlockReference)
+        case base
+    }
+
+    /// Fills `out` from `offset` on.
+    ///
+    /// - Returns: how many bytes there were: less than asked only at the end of the file.
+    /// - Throws: `wouldBlock` without patience when the store has to be asked.
+    func read(
+        _ inode: Inode, at offset: UInt64, into out: inout MutableSpan<UInt8>, _ patience: Patience?
+    ) throws(FileError) -> Int {
+        do throws(FileError) {
+            return try attempt(inode, at: offset, into: &out, patience, isLocked: false)
+        } catch .stale {
+            return try attempt(inode, at: offset, into: &out, patience, isLocked: true)
+        }
+    }
+
+    /// One pass. Throws `stale` when a slot did not open and the lock was not held.
+    private func attempt(
+        _ inode: Inode, at offset: UInt64, into out: inout MutableSpan<UInt8>,
+        _ patience: Patience?, isLocked: Bool
+    ) throws(FileError) -> Int {
+        var pieces: [Piece] = []
+        var segments: [Segment] = []
+        var baseLimit: UInt64 = 0
+        let count = try inode.state.withLock { (state) throws(FileError) -> Int in
+            guard offset < state.row.size else { return 0 }
+            let count = Int(min(UInt64(out.count), state.row.size - offset))
+            if state.row.form != .blocks {
+                try volume.loadInline(&state)
+                copy(state.inline ?? [], from: offset, count, into: &out)
+                return count
+            }
+            try volume.loadBase(&state)
+            try plan(&state, offset, count, into: &out, &pieces)
+            if pieces.contains(where: { if case .base = $0.source { true } else { false } }) {
+                segments = state.base?.segments ?? []
+                baseLimit = state.baseLimit
+            }
+            if isLocked { try readSlots(pieces, into: &out, corrupt: .inputOutput) }
+            return count
+        }
+        if !segments.isEmpty && patience == nil { throw .wouldBlock }
+        if !isLocked { try readSlots(pieces, into: &out, corrupt: .stale) }
+        if let patience, !segments.isEmpty {
+            try readBase(
+                inode, pieces, segments, baseLimit, into: &out, count: count, patience)
+        }
+        return count
+    }
+
+    /// What has to be done for each block; memory and holes are served at once.
+    private func plan(
+        _ state: inout InodeState, _ offset: UInt64, _ count: Int,
+        into out: inout MutableSpan<UInt8>, _ pieces: inout [Piece]
+    ) throws(FileError) {
+        let size = UInt64(Arena.blockSize)
+        var position = offset
+        let end = offset + UInt64(count)
+        if count > Arena.blockSize { pieces.reserveCapacity(count / Arena.blockSize + 2) }
+        while position < end {
+            let block = position / size
+            let from = Int(position % size)
+            let length = min(Arena.blockSize - from, Int(end - position))
+            let range = Int(position - offset)..<Int(position - offset) + length
+            position += UInt64(length)
+            if let buffer = state.buffers[block] {
+                var part = out._mutatingExtracting(range)
+                copy(buffer, from: UInt64(from), length, into: &part)
+                continue
+            }
+            switch try volume.entry(block, &state) {
+            case .clean(let reference), .dirty(let reference):
+                pieces.append(
+                    Piece(block: block, from: from, out: range, source: .arena(reference)))
+            case .absent where state.baseCovers(block):
+                pieces.append(Piece(block: block, from: from, out: range, source: .base))
+            case .absent, .zero:
+                var part = out._mutatingExtracting(range)
+                part.update(repeating: 0)
+            }
+        }
+    }
+
+    /// Copies `count` bytes of `bytes` from `offset`; zeros past its end.
+    private func copy(
+        _ bytes: [UInt8], from offset: UInt64, _ count: Int, into out: inout MutableSpan<UInt8>
+    ) {
+        let start = Int(min(offset, UInt64(bytes.count)))
+        let available = min(count, bytes.count - start)
+        copyBytes(bytes.span.extracting(start..<start + available), to: &out, at: 0)
+        if available < count {
+            var rest = out._mutatingExtracting(available..<count)
+            rest.update(repeating: 0)
+        }
+    }
+
+    /// Reads all arena pieces; whole neighbouring blocks together.
+    private func readSlots(
+        _ pieces: [Piece], into out: inout MutableSpan<UInt8>, corrupt: FileError
+    ) throws(FileError) {
+        var index = 0
+        while index < pieces.count {
+            guard case .arena(let reference) = pieces[index].source else {
+                index += 1
+                continue
+            }
+            var run = [reference]
+            var next = index + 1
+            while next < pieces.count, case .arena(let following) = pieces[next].source,
+                pieces[next].out.lowerBound == pieces[next - 1].out.upperBound,
+                pieces[next - 1].out.count == Arena.blockSize,
+                pieces[next].out.count == Arena.blockSize
+            {
+                run.append(following)
+                next += 1
+            }
+            let range = pieces[index].out.lowerBound..<pieces[next - 1].out.upperBound
+            var part = out._mutatingExtracting(range)
+            do {
+                if run.count == 1 {
+                    try volume.arena.read(reference, from: pieces[index].from, into: &part)
+                } else {
+                    try volume.arena.read(run, into: &part)
+                }
+            } catch .corrupt where corrupt == .stale {
+                throw .stale
+            } catch {
+                throw volume.failure(error)
+            }
+            index = next
+        }
+    }
+
+    /// Fetches what only the store has.
+    private func readBase(
+        _ inode: Inode, _ pieces: [Piece], _ segments: [Segment], _ baseLimit: UInt64,
+        into out: inout MutableSpan<UInt8>, count: Int, _ patience: Patience
+    ) throws(FileError) {
+        let size = UInt64(Arena.blockSize)
+        for piece in pieces {
+            guard case .base = piece.source else { continue }
+            var part = out._mutatingExtracting(piece.out)
+            part.update(repeating: 0)
+            let start = piece.block * size + UInt64(piece.from)
+            let end = min(start + UInt64(piece.out.count), baseLimit)
+            guard start < end else { continue }
+            try fetcher.read(inode, segments, start..<end, into: &part, patience)
+        }
+    }
+
+    /// The whole valid content of a block the base covers, for a write that changes part of it.
+    func baseBlock(
+        _ inode: Inode, _ block: UInt64, _ patience: Patience
+    ) throws(FileError) -> [UInt8] {
+        let (segments, limit) = try inode.state.withLock { (state) throws(FileError) in
+            try volume.loadBase(&state)
+            return (state.base?.segments ?? [], state.baseLimit)
+        }
+        let start = block * UInt64(Arena.blockSize)
+        let end = min(start + UInt64(Arena.blockSize), limit)
+        guard start < end else { return [] }
+        var bytes = [UInt8](repeating: 0, count: Int(end - start))
+        var span = bytes.mutableSpan
+        try fetcher.read(inode, segments, start..<end, into: &span, patience)
+        return bytes
+    }
+}
+
+/// Copies all of `source` to `target` from `offset` on.
+func copyBytes(_ source: Span<UInt8>, to target: inout MutableSpan<UInt8>, at offset: Int) {
+    precondition(offset + source.count <= target.count, "a copy would pass the end of its buffer")
+    if source.isEmpty { return }
+    // SAFETY: both buffers are valid for the closures; the bounds were checked above.
+    unsafe target.withUnsafeMutableBytes { destination in
+        // SAFETY: as above.
+        unsafe source.withUnsafeBytes { bytes in
+            guard let from = bytes.baseAddress else { return }
+            unsafe destination.baseAddress?.advanced(by: offset)
+                .copyMemory(from: from, byteCount: bytes.count)
+        }
+    }
+}

@@ -1,0 +1,229 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// Truncation, allocation and holes.
+
+import Blocks
+import Metadata
+import Namespace
+import Synchronization
+
+extension ContentWriter {
+    /// Sets the size: zeros are added, or bytes forgotten.
+    func truncate(
+        _ inode: Inode, to size: UInt64, _ patience: Patience?
+    ) throws(FileError) {
+        if size > ContentWriter.maximumFileSize { throw .tooLarge }
+        while true {
+            let room = try volume.change(inode) { (state) throws(FileError) -> Int? in
+                try resize(&state, to: size)
+            }
+            guard let room else { return }
+            guard let patience else {
+                self.room.ask()
+                throw .wouldBlock
+            }
+            try self.room.waitForRoom(room, patience)
+        }
+    }
+
+    /// - Returns: how many slots it needs first; nil when it is done.
+    private func resize(_ state: inout InodeState, to size: UInt64) throws(FileError) -> Int? {
+        if state.row.form == .pad && size > UInt64(PadKeeper.maximumContentSize) {
+            throw .tooLarge
+        }
+        if state.row.form != .blocks {
+            let limit =
+                state.row.form == .pad
+                ? PadKeeper.maximumContentSize : volume.configuration.inlineLimit
+            if size <= UInt64(limit) {
+                if size == 0 { state.inline = [] } else { try volume.loadInline(&state) }
+                resizeInline(&state, to: Int(size))
+                return nil
+            }
+            if let count = try leaveInlineForm(&state) { return count }
+        }
+        if size == 0 {
+            try becomeEmpty(&state)
+            return nil
+        }
+        try volume.loadBase(&state)
+        if size < state.row.size {
+            if let need = try cut(&state, to: size) { return need }
+        }
+        state.row.size = size
+        stamp(&state)
+        return nil
+    }
+
+    private func resizeInline(_ state: inout InodeState, to size: Int) {
+        var content = state.inline ?? []
+        state.inline = nil
+        if content.count > size {
+            content.removeLast(content.count - size)
+        } else {
+            content.append(contentsOf: repeatElement(0, count: size - content.count))
+        }
+        state.inline = content
+        state.isInlineDirty = true
+        state.row.size = UInt64(size)
+        state.row.allocated = UInt64(size)
+        stamp(&state)
+    }
+
+    /// Drops everything beyond `size`; the block it falls into keeps its head.
+    private func cut(_ state: inout InodeState, to size: UInt64) throws(FileError) -> Int? {
+        let blockSize = UInt64(Arena.blockSize)
+        let keep = Int(size % blockSize)
+        let last = size / blockSize
+        if keep > 0 {
+            if let buffer = state.buffers[last] {
+                if buffer.count > keep { state.buffers[last] = Array(buffer[..<keep]) }
+            } else if let reference = try volume.entry(last, &state).reference,
+                Int(reference.length) > keep
+            {
+                do { try volume.arena.reserve(1) } catch { return 1 }
+                var head = [UInt8](repeating: 0, count: keep)
+                var span = head.mutableSpan
+                do {
+                    try volume.arena.read(reference, from: 0, into: &span)
+                } catch {
+                    volume.arena.unreserve(1)
+                    throw volume.failure(error)
+                }
+                state.buffers[last] = head
+                volume.bufferedBytes.add(Arena.blockSize, ordering: .relaxed)
+            }
+        }
+        let first = keep > 0 ? last + 1 : last
+        volume.dropBuffers(from: first, &state)
+        try volume.dropEntries(from: first, &state)
+        if var base = state.base, base.baseLimit > size {
+            base.baseLimit = size
+            state.base = base
+            state.isBaseDirty = true
+        }
+        state.flushTruncation = state.flushTruncation.map { min($0, size) }
+        state.row.allocated = try allocatedBytes(&state, size: size)
+        return nil
+    }
+
+    private func becomeEmpty(_ state: inout InodeState) throws(FileError) {
+        volume.dropBuffers(from: 0, &state)
+        try volume.dropEntries(from: 0, &state)
+        state.flushTruncation = state.flushTruncation.map { _ in 0 }
+        state.base = nil
+        state.isBaseLoaded = true
+        state.isBaseDirty = true
+        state.fullMaps = [:]
+        state.row.form = .inline
+        state.inline = []
+        state.isInlineDirty = true
+        state.row.size = 0
+        state.row.allocated = 0
+        stamp(&state)
+    }
+
+    private func stamp(_ state: inout InodeState) {
+        let now = Timestamp.now()
+        state.row.attributes.modified = now
+        state.row.attributes.changed = now
+        state.isRowDirty = true
+        state.lastModified = .now
+        if state.row.form == .pad { state.isPadUnsealed = true }
+    }
+
+    /// Makes a hole, or zeros; whole blocks lose their slots, the edges are written.
+    func clear(
+        _ inode: Inode, _ range: Range<UInt64>, _ patience: Patience?
+    ) throws(FileError) {
+        let size = UInt64(Arena.blockSize)
+        let end = try inode.state.withLock { (state) throws(FileError) -> UInt64 in
+            min(range.upperBound, state.row.size)
+        }
+        guard range.lowerBound < end else { return }
+        let firstWhole = (range.lowerBound + size - 1) / size
+        let isTail = try inode.state.withLock { (state) throws(FileError) in end == state.row.size }
+        let endWhole = isTail ? (end + size - 1) / size : end / size
+        if firstWhole >= endWhole || inlineForm(inode) {
+            try writeZeros(inode, range.lowerBound..<end, patience)
+            return
+        }
+        try writeZeros(inode, range.lowerBound..<min(firstWhole * size, end), patience)
+        if endWhole * size < end { try writeZeros(inode, (endWhole * size)..<end, patience) }
+        try volume.change(inode) { (state) throws(FileError) in
+            try clearBlocks(&state, firstWhole..<endWhole)
+        }
+    }
+
+    private func inlineForm(_ inode: Inode) -> Bool {
+        inode.state.withLock { $0.row.form != .blocks }
+    }
+
+    private func writeZeros(
+        _ inode: Inode, _ range: Range<UInt64>, _ patience: Patience?
+    ) throws(FileError) {
+        if range.isEmpty { return }
+        let zeros = [UInt8](repeating: 0, count: Int(range.upperBound - range.lowerBound))
+        try write(inode, at: range.lowerBound, zeros.span, patience)
+    }
+
+    private func clearBlocks(
+        _ state: inout InodeState, _ blocks: Range<UInt64>
+    ) throws(FileError) {
+        try volume.loadBase(&state)
+        volume.dropBuffers(from: blocks.lowerBound, through: blocks.upperBound - 1, &state)
+        let size = UInt64(Arena.blockSize)
+        // Beyond the last byte the base or the maps know of there is nothing to clear.
+        let ino = state.ino
+        let groups = BlockPosition(blocks.lowerBound).group...BlockPosition(blocks.upperBound - 1).group
+        let rows = try volume.query { (reader) throws(MetadataError) in
+            try reader.blockGroups(ino, in: groups.lowerBound..<groups.upperBound + 1)
+        }
+        var present = Set(rows.map { $0.0 }).union(state.groups.keys.filter { groups.contains($0) })
+        let covered = min(state.baseLimit, blocks.upperBound * size)
+        if covered > blocks.lowerBound * size {
+            let last = BlockPosition((covered - 1) / size).group
+            present.formUnion(groups.lowerBound...min(last, groups.upperBound))
+        }
+        for group in present {
+            try volume.loadGroup(group, &state)
+            let start = group * UInt64(BlockGroup.span)
+            for index in 0..<BlockGroup.span {
+                let block = start + UInt64(index)
+                guard blocks.contains(block) else { continue }
+                // While a flush runs, its base may cover this block soon: "zero" says more than "absent".
+                let isCovered = state.flushTruncation != nil || state.baseCovers(block)
+                let wanted: BlockEntry = isCovered ? .zero : .absent
+                if state.groups[group]?[index] != wanted { volume.setEntry(block, wanted, &state) }
+            }
+        }
+        state.row.allocated = try allocatedBytes(&state, size: state.row.size)
+        stamp(&state)
+    }
+
+    /// Bytes of the file's blocks that are not holes.
+    func allocatedBytes(
+        _ state: inout InodeState, size: UInt64
+    ) throws(FileError) -> UInt64 {
+        var total: UInt64 = 0
+        try forEachExtent(&state, in: 0..<size) { extent in
+            total += extent.upperBound - extent.lowerBound
+            return true
+        }
+        let blockSize = UInt64(Arena.blockSize)
+        return (total + blockSize - 1) / blockSize * blockSize
+    }
+
+    /// Visits the runs of blocks that are not holes, in order, clipped to `range`.
+    func forEachExtent(
+        _ state: inout InodeState, in range: Range<UInt64>, _ visit: (Range<UInt64>) -> Bool
+    ) throws(FileError) {
+        try volume.loadBase(&state)
+        let ino = state.ino
+        let rows = try volume.query { (reader) throws(MetadataError) in
+            try reader.blockGroups(ino, in: 0..<UInt64(Int64.max))
+        }
+        for (group, _) in rows { try volume.loadGroup(group, &state) }
+        ExtentScan(state: state).forEach(in: range, visit)
+    }
+}

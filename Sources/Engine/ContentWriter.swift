@@ -1,0 +1,252 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// Changing one inode's bytes: writes, truncation, holes. Bytes land in memory and are sealed into
+// the arena by the next commit, or earlier when memory asks.
+//
+// Invariant (DESIGN §6.9): a block gets a buffer only with a slot reserved for it.
+
+import Blocks
+import Metadata
+import Namespace
+import Synchronization
+
+/// Changes content; the counterpart of `ContentReader`.
+struct ContentWriter: Sendable {
+    /// Bytes of unsealed buffers at which a writer seals its own.
+    static let bufferLimit = 48 << 20
+    /// Buffers at which a sequential writer seals what it has behind it.
+    static let sequentialRun = 128
+
+    let volume: Volume
+    let reader: ContentReader
+    let committer: Committer
+    let room: RoomKeeper
+
+    /// Largest file: what fits into a signed 64-bit offset.
+    static let maximumFileSize = UInt64(Int64.max)
+
+    /// Most bytes of this inode if it lives in its row; nil when it may grow into blocks.
+    private func inlineCeiling(_ state: InodeState) -> Int? {
+        state.row.form == .pad ? PadKeeper.maximumContentSize : nil
+    }
+
+    /// Writes all of `bytes` at `offset`.
+    ///
+    /// - Throws: `wouldBlock` without patience when old bytes must be fetched or room be made; `tooLarge`
+    ///   for a pad or file past its limit; `noSpace` when no room came in time.
+    func write(
+        _ inode: Inode, at offset: UInt64, _ bytes: Span<UInt8>, _ patience: Patience?
+    ) throws(FileError) {
+        let (end, overflows) = offset.addingReportingOverflow(UInt64(bytes.count))
+        if overflows || end > ContentWriter.maximumFileSize { throw .tooLarge }
+        var fetched: [UInt64: [UInt8]] = [:]
+        while true {
+            let need = try volume.change(inode) { (state) throws(FileError) -> Need in
+                try apply(&state, offset, end, bytes, fetched)
+            }
+            switch need {
+            case .nothing:
+                try relieve(inode, wroteTo: end)
+                return
+            case .base(let blocks):
+                guard let patience else { throw .wouldBlock }
+                for block in blocks where fetched[block] == nil {
+                    fetched[block] = try reader.baseBlock(inode, block, patience)
+                }
+            case .room(let count):
+                guard let patience else {
+                    room.ask()
+                    throw .wouldBlock
+                }
+                try room.waitForRoom(count, patience)
+            }
+        }
+    }
+
+    private enum Need {
+        case nothing
+        case base([UInt64])
+        case room(Int)
+    }
+
+    private func apply(
+        _ state: inout InodeState, _ offset: UInt64, _ end: UInt64, _ bytes: Span<UInt8>,
+        _ fetched: [UInt64: [UInt8]]
+    ) throws(FileError) -> Need {
+        if let ceiling = inlineCeiling(state), end > UInt64(ceiling) { throw .tooLarge }
+        if state.row.form != .blocks {
+            let limit = inlineCeiling(state) ?? volume.configuration.inlineLimit
+            if end <= UInt64(limit) {
+                try volume.loadInline(&state)
+                patchInline(&state, Int(offset), Int(end), bytes)
+                touch(&state, size: max(state.row.size, end))
+                state.row.allocated = state.row.size
+                return .nothing
+            }
+            if let count = try leaveInlineForm(&state) { return .room(count) }
+        }
+        let need = try patchBlocks(&state, offset, end, bytes, fetched)
+        if case .nothing = need { touch(&state, size: max(state.row.size, end)) }
+        return need
+    }
+
+    private func patchInline(
+        _ state: inout InodeState, _ offset: Int, _ end: Int, _ bytes: Span<UInt8>
+    ) {
+        var content = state.inline ?? []
+        state.inline = nil
+        if content.count < end {
+            content.append(contentsOf: repeatElement(0, count: end - content.count))
+        }
+        var span = content.mutableSpan
+        copyBytes(bytes, to: &span, at: offset)
+        state.inline = content
+        state.isInlineDirty = true
+    }
+
+    /// Size and times after a change of bytes.
+    private func touch(_ state: inout InodeState, size: UInt64) {
+        let now = Timestamp.now()
+        state.row.size = size
+        state.row.attributes.modified = now
+        state.row.attributes.changed = now
+        state.isRowDirty = true
+        state.lastModified = .now
+        if state.row.form == .pad { state.isPadUnsealed = true }
+    }
+
+    /// Turns inline content into buffers, because it is about to outgrow its row.
+    ///
+    /// - Returns: how many slots it needs first; nil when it is done.
+    func leaveInlineForm(_ state: inout InodeState) throws(FileError) -> Int? {
+        try volume.loadInline(&state)
+        let content = state.inline ?? []
+        let size = Arena.blockSize
+        let count = (content.count + size - 1) / size
+        if count > 0 {
+            do { try volume.arena.reserve(count) } catch { return count }
+        }
+        for block in 0..<count {
+            let part = content[(block * size)..<min((block + 1) * size, content.count)]
+            state.buffers[UInt64(block)] = Array(part)
+        }
+        volume.bufferedBytes.add(count * size, ordering: .relaxed)
+        state.row.form = .blocks
+        state.row.allocated = UInt64(count * size)
+        state.base = nil
+        state.isBaseLoaded = true
+        state.isRowDirty = true
+        state.inline = nil
+        // The row goes when the blocks are written: `isInlineDirty` with no content removes it.
+        state.isInlineDirty = true
+        return nil
+    }
+
+    private func patchBlocks(
+        _ state: inout InodeState, _ offset: UInt64, _ end: UInt64, _ bytes: Span<UInt8>,
+        _ fetched: [UInt64: [UInt8]]
+    ) throws(FileError) -> Need {
+        try volume.loadBase(&state)
+        let size = UInt64(Arena.blockSize)
+        let blocks = (offset / size)...((end - 1) / size)
+        // First everything that can fail or must wait, then the change: a write is done twice or not at all.
+        var missing: [UInt64] = []
+        var fresh = 0
+        for block in blocks where state.buffers[block] == nil {
+            fresh += 1
+            let isWhole = offset <= block * size && end >= min((block + 1) * size, max(state.row.size, end))
+            if isWhole || fetched[block] != nil { continue }
+            if try volume.entry(block, &state) == .absent, state.baseCovers(block) {
+                missing.append(block)
+            }
+        }
+        if !missing.isEmpty { return .base(missing) }
+        if fresh > 0 {
+            do { try volume.arena.reserve(fresh) } catch { return .room(fresh) }
+        }
+        var opened = 0
+        do throws(FileError) {
+            for block in blocks {
+                if state.buffers[block] == nil {
+                    let isNew = try volume.isHole(block, &state)
+                    let old = try oldContent(&state, block, offset, end, fetched)
+                    state.buffers[block] = old
+                    opened += 1
+                    if isNew { state.row.allocated += size }
+                }
+                patchBuffer(&state, block, offset, end, bytes)
+            }
+        } catch {
+            volume.arena.unreserve(fresh - opened)
+            volume.bufferedBytes.add(opened * Arena.blockSize, ordering: .relaxed)
+            throw error
+        }
+        volume.bufferedBytes.add(fresh * Arena.blockSize, ordering: .relaxed)
+        return .nothing
+    }
+
+    /// What a block held before it is patched; empty when the write covers all of it.
+    private func oldContent(
+        _ state: inout InodeState, _ block: UInt64, _ offset: UInt64, _ end: UInt64,
+        _ fetched: [UInt64: [UInt8]]
+    ) throws(FileError) -> [UInt8] {
+        let size = UInt64(Arena.blockSize)
+        if offset <= block * size && end >= min((block + 1) * size, max(state.row.size, end)) {
+            return []
+        }
+        switch try volume.entry(block, &state) {
+        case .clean(let reference), .dirty(let reference):
+            var old = [UInt8](repeating: 0, count: Int(reference.length))
+            var span = old.mutableSpan
+            do {
+                try volume.arena.read(reference, from: 0, into: &span)
+            } catch {
+                throw volume.failure(error)
+            }
+            return old
+        case .zero: return []
+        case .absent: return fetched[block] ?? []
+        }
+    }
+
+    private func patchBuffer(
+        _ state: inout InodeState, _ block: UInt64, _ offset: UInt64, _ end: UInt64,
+        _ bytes: Span<UInt8>
+    ) {
+        let size = UInt64(Arena.blockSize)
+        let start = max(offset, block * size)
+        let stop = min(end, (block + 1) * size)
+        let from = Int(start - block * size)
+        let count = Int(stop - start)
+        let source = bytes.extracting(Int(start - offset)..<Int(stop - offset))
+        var buffer = state.buffers[block] ?? []
+        state.buffers[block] = []
+        if buffer.isEmpty { buffer.reserveCapacity(Arena.blockSize) }
+        if buffer.count < from + count {
+            buffer.append(contentsOf: repeatElement(0, count: from + count - buffer.count))
+        }
+        var span = buffer.mutableSpan
+        copyBytes(source, to: &span, at: from)
+        state.buffers[block] = buffer
+    }
+
+    /// Seals early where memory or locality asks for it.
+    private func relieve(_ inode: Inode, wroteTo end: UInt64) throws(FileError) {
+        let isCrowded =
+            volume.bufferedBytes.load(ordering: .relaxed) > ContentWriter.bufferLimit
+        let isLarge = try volume.change(inode) { (state) throws(FileError) -> Bool in
+            let isSequential = state.lastWriteEnd <= end && end - state.lastWriteEnd <= 2 << 20
+            state.lastWriteEnd = end
+            let count = state.buffers.count
+            if (isSequential && count >= ContentWriter.sequentialRun) || (isCrowded && count >= 64) {
+                // The block being appended to would only be sealed again.
+                let tail = end % UInt64(Arena.blockSize) == 0 ? nil : end / UInt64(Arena.blockSize)
+                try volume.sealBuffers(&state, keeping: tail)
+                return true
+            }
+            return false
+        }
+        if isCrowded && !isLarge { try committer.drain() }
+        try committer.drainIfCrowded()
+    }
+}

@@ -1,0 +1,339 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// The first look into a directory this machine knows only by its pages: they are fetched, verified, and
+// become rows. Also the hard-link table, and the content of pads.
+
+import Cryptography
+import Metadata
+import Namespace
+import Primitives
+import Scratchpads
+import Stores
+import Synchronization
+
+/// Loads directories on demand; each one once.
+final class DirectoryLoader: Sendable {
+    /// Pads of one leaf fetched at once.
+    static let padThreads = 8
+
+    private let volume: Volume
+    private let fetcher: ChunkFetcher
+    private let hardLinks: @Sendable () -> PageReference?
+    private let loading = Monitor<Set<UInt64>>([])
+    private let pool = WorkerPool(threads: DirectoryLoader.padThreads)
+
+    init(
+        volume: Volume, fetcher: ChunkFetcher,
+        hardLinks: @escaping @Sendable () -> PageReference?
+    ) {
+        self.volume = volume
+        self.fetcher = fetcher
+        self.hardLinks = hardLinks
+    }
+
+    func stop() {
+        pool.stop()
+    }
+
+    /// Makes the directory's entries present in the database.
+    ///
+    /// - Throws: `wouldBlock` without patience; `inputOutput` when a page cannot be had.
+    func ensureLoaded(_ row: InodeRow, _ patience: Patience?) throws(FileError) {
+        if row.isLoaded { return }
+        guard let patience else { throw .wouldBlock }
+        try once(row.ino, patience) { () throws(FileError) in
+            let now = try volume.row(row.ino)
+            if now.isLoaded { return }
+            try load(now, patience)
+        }
+    }
+
+    /// Runs `body` unless another thread is at the same directory; then waits for it and runs after it.
+    private func once(
+        _ directory: UInt64, _ patience: Patience, _ body: () throws(FileError) -> Void
+    ) throws(FileError) {
+        while !loading.update({ $0.insert(directory).inserted }) {
+            if patience.isInterrupted { throw .interrupted }
+            if ContinuousClock.now >= patience.deadline { throw .inputOutput }
+            _ = loading.wait(atMost: ChunkFetcher.step) { $0.contains(directory) ? nil : true }
+        }
+        defer { loading.update { _ = $0.remove(directory) } }
+        try body()
+    }
+
+    private func load(_ row: InodeRow, _ patience: Patience) throws(FileError) {
+        let root = try volume.query { (reader) throws(MetadataError) in try reader.pageOf(row.ino) }
+        var walker = PageWalker(root: root, entryCount: row.size)
+        var leaves: [LeafRow] = []
+        while let leaf = try next(&walker, patience) {
+            leaves.append(
+                LeafRow(
+                    first: leaf.link.first, reference: leaf.link.reference,
+                    entryCount: leaf.link.entryCount))
+            if leaf.entries.contains(where: { $0.body == .link }) { try loadHardLinks(patience) }
+            let rows = try prepare(leaf.entries, in: row, patience)
+            try volume.query { (writer) throws(MetadataError) in
+                for prepared in rows { try insert(prepared, into: row.ino, writer) }
+            }
+        }
+        let all = leaves
+        try finish(row.ino, all)
+    }
+
+    private func finish(_ directory: UInt64, _ leaves: [LeafRow]) throws(FileError) {
+        try volume.query { (writer) throws(MetadataError) in
+            try writer.replaceLeaves(directory, leaves)
+            guard directory != Volume.hardLinkDirectory, var row = try writer.inode(directory)
+            else { return }
+            row.isLoaded = true
+            try writer.updateInode(row)
+        }
+        _ = volume.table.peek(directory) { $0.row.isLoaded = true }
+    }
+
+    private func next(
+        _ walker: inout PageWalker, _ patience: Patience
+    ) throws(FileError) -> (link: PageLink, entries: [Entry])? {
+        do throws(PageWalkError<FileError>) {
+            return try walker.nextLeaf { (digest) throws(FileError) in
+                try fetcher.raw(digest, patience)
+            }
+        } catch {
+            switch error {
+            case .fetch(let cause): throw cause
+            case .page(let digest, let cause):
+                volume.errors.add(
+                    .page, "a directory's page does not verify", detail: "\(digest.hex): \(cause)")
+                throw .inputOutput
+            }
+        }
+    }
+
+    /// The hard-link table, once per volume.
+    private func loadHardLinks(_ patience: Patience) throws(FileError) {
+        let isLoaded = try volume.query { (reader) throws(MetadataError) in
+            try reader.integer("hard-links-loaded") == 1
+        }
+        if isLoaded { return }
+        try once(Volume.hardLinkDirectory, patience) { () throws(FileError) in
+            var walker = PageWalker(root: hardLinks(), keys: .inodes)
+            var leaves: [LeafRow] = []
+            while let leaf = try next(&walker, patience) {
+                leaves.append(
+                    LeafRow(
+                        first: leaf.link.first, reference: leaf.link.reference,
+                        entryCount: leaf.link.entryCount))
+                let rows = try prepare(leaf.entries, in: nil, patience)
+                try volume.query { (writer) throws(MetadataError) in
+                    for prepared in rows { try insert(prepared, into: 0, writer) }
+                }
+            }
+            let all = leaves
+            try finish(Volume.hardLinkDirectory, all)
+            try volume.query { (writer) throws(MetadataError) in
+                try writer.setInteger("hard-links-loaded", 1)
+            }
+        }
+    }
+
+    // MARK: Entries to rows
+
+    /// An entry with everything its rows need, nothing left to fetch.
+    private struct Prepared: Sendable {
+        let entry: Entry
+        var row: InodeRow
+        var inline: [UInt8]?
+        var content: StoredContent?
+        var pages: PageReference?
+        var pad: PadRow?
+    }
+
+    private func prepare(
+        _ entries: [Entry], in directory: InodeRow?, _ patience: Patience
+    ) throws(FileError) -> [Prepared] {
+        var prepared: [Prepared] = []
+        prepared.reserveCapacity(entries.count)
+        var padIndexes: [Int] = []
+        for entry in entries {
+            let one = try prepare(entry, in: directory, patience)
+            if one.pad != nil { padIndexes.append(prepared.count) }
+            prepared.append(one)
+        }
+        if padIndexes.isEmpty { return prepared }
+        let box = SharedBox(prepared)
+        let indexes = padIndexes
+        try pool.forEach(count: indexes.count) { (position) throws(FileError) in
+            let index = indexes[position]
+            guard var pad = box.value.withLock({ $0[index].pad }) else { return }
+            // A pad that cannot be had is a file that cannot be read; its directory still lists.
+            guard let content = try? self.fetch(&pad) else { return }
+            let sealed = self.volume.sealer.seal(content)
+            let found = pad
+            box.value.withLock { all in
+                all[index].pad = found
+                all[index].inline = content.isEmpty ? nil : sealed
+                all[index].row.size = UInt64(content.count)
+                all[index].row.allocated = UInt64(content.count)
+            }
+        }
+        return box.value.withLock { $0 }
+    }
+
+    private func prepare(
+        _ entry: Entry, in directory: InodeRow?, _ patience: Patience
+    ) throws(FileError) -> Prepared {
+        var row = InodeRow(
+            ino: entry.ino, kind: entry.kind ?? .regular, attributes: entry.attributes, size: 0,
+            linkCount: entry.linkCount, device: 0, parent: directory?.ino ?? 0, cookie: 0,
+            change: 0, form: .none, isHardLinked: directory == nil, isLoaded: true, allocated: 0)
+        var prepared = Prepared(entry: entry, row: row)
+        switch entry.body {
+        case .directory(let pages, let entryCount, let linkCount):
+            row.size = entryCount
+            row.linkCount = linkCount
+            row.isLoaded = pages == nil
+            row.form = directory?.form ?? .none
+            prepared.pages = pages
+        case .symlink(let target):
+            row.size = UInt64(target.count)
+            row.form = .inline
+            prepared.inline = volume.sealer.seal(target)
+        case .special(_, let device):
+            row.device = device
+        case .regular(let size, let content):
+            row.size = size
+            try fill(&prepared, &row, size, content, patience)
+        case .pad(let reference):
+            row.size = reference.size
+            row.form = .pad
+            prepared.pad = PadRow(
+                ino: entry.ino, identity: reference.identity, address: reference.address,
+                encoding: reference.encoding, counter: reference.counter, publishedDigest: nil,
+                pendingRecord: nil, isLocalOnly: false)
+        case .link:
+            break
+        }
+        prepared.row = row
+        return prepared
+    }
+
+    private func fill(
+        _ prepared: inout Prepared, _ row: inout InodeRow, _ size: UInt64, _ content: Content,
+        _ patience: Patience
+    ) throws(FileError) {
+        var segments: [Segment] = []
+        switch content {
+        case .inline(let bytes):
+            row.form = .inline
+            row.allocated = UInt64(bytes.count)
+            if !bytes.isEmpty { prepared.inline = volume.sealer.seal(bytes) }
+            return
+        case .segments(let list):
+            segments = list
+        case .indirect(let reference, _):
+            let chunk = try fetcher.raw(reference.address, patience)
+            guard let page = try? PageCodec.open(chunk, reference: reference),
+                case .segments(let list) = page
+            else {
+                volume.errors.add(.page, "a file's segment list does not verify")
+                throw .inputOutput
+            }
+            segments = list
+        }
+        row.form = .blocks
+        row.allocated = segments.reduce(0) { $0 + ($1.size + 511) / 512 * 512 }
+        prepared.content = StoredContent(
+            segments: segments, size: size, modified: row.attributes.modified, baseLimit: size,
+            isDirty: false, generation: 1)
+    }
+
+    private func insert(
+        _ prepared: Prepared, into directory: UInt64, _ writer: borrowing MetadataWriter
+    ) throws(MetadataError) {
+        let entry = prepared.entry
+        // A load that was cut off has done part of this already.
+        if try writer.dentry(parent: directory, name: entry.name) != nil { return }
+        if case .link = entry.body {
+            // Named before its content was ever stored: the file never reached the store.
+            guard let linked = try writer.inode(entry.ino) else { return }
+            _ = try writer.insertDentry(
+                parent: directory, name: entry.name, ino: entry.ino, kind: linked.kind)
+            return
+        }
+        var row = prepared.row
+        row.cookie = try writer.insertDentry(
+            parent: directory, name: entry.name, ino: entry.ino, kind: row.kind)
+        try writer.insertInode(row)
+        if let inline = prepared.inline { try writer.setInline(row.ino, inline) }
+        if let content = prepared.content { try writer.setContent(row.ino, content) }
+        if row.kind == .directory { try writer.setPage(row.ino, prepared.pages) }
+        if let pad = prepared.pad { try writer.setPad(pad) }
+        for attribute in entry.xattrs {
+            try writer.setXattr(row.ino, attribute.name, attribute.value)
+        }
+    }
+
+    // MARK: Pads
+
+    /// The pad's content as the store has it; counter and encoding go into `pad`.
+    func fetch(_ pad: inout PadRow) throws(FileError) -> [UInt8] {
+        let record: PadRecord?
+        do throws(StoreError) {
+            record = try volume.configuration.pads.get(pad.address)
+        } catch {
+            throw volume.reportStore(error)
+        }
+        volume.counters.storeAnswered()
+        guard let record else {
+            volume.errors.add(.pad, "the store has no record of a pad", detail: pad.address.hex)
+            throw .inputOutput
+        }
+        guard record.counter >= pad.counter else {
+            volume.errors.add(
+                .pad,
+                "rollback: the store offers counter \(record.counter) of a pad that has "
+                    + "been at \(pad.counter)", detail: pad.address.hex)
+            throw .inputOutput
+        }
+        do {
+            let capability = volume.configuration.keys.pad(identity: pad.identity)
+            let content = try capability.reading.open(record)
+            pad.counter = record.counter
+            pad.encoding = record.encoding
+            pad.publishedDigest = PadKeeper.contentDigest(content, encoding: record.encoding)
+            return content
+        } catch {
+            volume.errors.add(.pad, "a pad's record does not verify", detail: pad.address.hex)
+            throw .inputOutput
+        }
+    }
+
+    /// Brings the content of a pad whose directory was loaded without it.
+    func ensureContent(_ inode: Inode, _ patience: Patience?) throws(FileError) {
+        let (isMissing, loaded) = inode.state.withLock { state in
+            (
+                state.row.form == .pad && state.row.kind == .regular && state.inline == nil
+                    && state.row.size > 0, state.pad
+            )
+        }
+        guard isMissing else { return }
+        let ino = inode.ino
+        let known = try volume.query { (reader) throws(MetadataError) in
+            (try reader.inline(ino) != nil, try reader.pad(ino))
+        }
+        guard !known.0, var pad = loaded ?? known.1 else { return }
+        guard patience != nil else { throw .wouldBlock }
+        let content = try fetch(&pad)
+        let found = pad
+        try volume.change(inode) { (state) throws(FileError) in
+            guard state.inline == nil else { return }
+            state.inline = content
+            state.isInlineDirty = true
+            state.pad = found
+            state.isPadDirty = true
+            state.row.size = UInt64(content.count)
+            state.row.allocated = UInt64(content.count)
+            state.isRowDirty = true
+        }
+    }
+}

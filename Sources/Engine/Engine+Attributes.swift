@@ -1,0 +1,112 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// chmod, chown, truncate, utimes; and statfs.
+
+import Metadata
+import Namespace
+import Stores
+import Synchronization
+
+extension Engine {
+    /// Set-user-id and set-group-id.
+    static let privilegeBits: UInt32 = 0o6000
+    static let setUserID: UInt32 = 0o4000
+    static let groupExecute: UInt32 = 0o010
+
+    /// Changes attributes and gives the new ones.
+    package func setAttributes(
+        of ino: UInt64, _ change: AttributeChange, _ context: RequestContext
+    ) throws(FileError) -> FileStatus {
+        if VirtualTree.isVirtual(ino) || ino == Engine.rootInode { throw .notPermitted }
+        try requireWritable()
+        return try volume.with(ino) { (inode) throws(FileError) -> FileStatus in
+            if let size = change.size {
+                let kind = inode.state.withLock { $0.row.kind }
+                if kind == .directory { throw .isDirectory }
+                guard kind == .regular else { throw .invalid }
+                try loader.ensureContent(inode, context.patience)
+                try writer.truncate(inode, to: size, context.patience)
+                noteWritten(inode)
+            }
+            return try volume.change(inode) { (state) throws(FileError) -> FileStatus in
+                if state.isDeleted { throw .stale }
+                apply(change, to: &state.row)
+                state.isRowDirty = true
+                return state.status
+            }
+        }
+    }
+
+    private func apply(_ change: AttributeChange, to row: inout InodeRow) {
+        let now = Timestamp.now()
+        if let mode = change.mode { row.attributes.mode = mode & FileAttributes.modeMask }
+        let isOwnerChange = change.user != nil || change.group != nil
+        if let user = change.user { row.attributes.uid = user }
+        if let group = change.group { row.attributes.gid = group }
+        let clears = change.clearsPrivileges || (isOwnerChange && change.mode == nil)
+        if clears && row.kind == .regular { clearPrivileges(&row.attributes) }
+        if let accessed = change.accessed { row.attributes.accessed = accessed.time(now) }
+        if let modified = change.modified { row.attributes.modified = modified.time(now) }
+        row.attributes.changed = change.changed ?? now
+    }
+
+    /// What a write or a chown takes away; set-group-id without group execution is a lock mark and stays.
+    private func clearPrivileges(_ attributes: inout FileAttributes) {
+        attributes.mode &= ~Engine.setUserID
+        if attributes.mode & Engine.groupExecute != 0 { attributes.mode &= ~Engine.setGroupID }
+    }
+
+    /// What `statfs` shows. Never asks the store: its room was asked for in the background.
+    package func statistics() -> VolumeStatistics {
+        let totals = volume.totals.value
+        let room = capacity.last(configuration.chunks)
+        let used = totals.byteCount
+        return VolumeStatistics(
+            totalBytes: used + room.free, freeBytes: room.free,
+            usedInodes: totals.fileCount + totals.directoryCount)
+    }
+}
+
+extension TimeChange {
+    func time(_ now: Timestamp) -> Timestamp {
+        switch self {
+        case .now: now
+        case .at(let time): time
+        }
+    }
+}
+
+/// The store's room, as it was when a background thread last asked.
+final class CapacityProbe: Sendable {
+    /// What a store without a limit of its own shows as free: 1 PiB.
+    static let unlimited: UInt64 = 1 << 50
+    /// Age at which the answer is asked for again.
+    static let lifetime = Duration.seconds(10)
+
+    private struct Answer {
+        var free = CapacityProbe.unlimited
+        var askedAt: ContinuousClock.Instant?
+    }
+    private let answer = Mutex(Answer())
+
+    /// The last answer; asks again, elsewhere, when it is old.
+    func last(_ store: any ChunkStore) -> (free: UInt64, isAsked: Bool) {
+        guard let reporting = store as? any CapacityReporting else {
+            return (CapacityProbe.unlimited, false)
+        }
+        let now = ContinuousClock.now
+        let (free, isOld) = answer.withLock { state in
+            let isOld = state.askedAt.map { now - $0 > CapacityProbe.lifetime } ?? true
+            if isOld { state.askedAt = now }
+            return (state.free, isOld)
+        }
+        if isOld {
+            spawnThread {
+                // A store that does not answer keeps its last answer.
+                guard let room = try? reporting.capacity() else { return }
+                self.answer.withLock { $0.free = room.free }
+            }
+        }
+        return (free, true)
+    }
+}

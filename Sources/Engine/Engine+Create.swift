@@ -1,0 +1,224 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// New names: files, directories, symlinks, nodes, hard links.
+
+import Metadata
+package import Namespace
+import Synchronization
+
+extension Engine {
+    /// Set-group-id: new entries of such a directory take its group.
+    static let setGroupID: UInt32 = 0o2000
+    /// Most names of one inode.
+    static let maximumLinkCount: UInt32 = 65_000
+
+    /// Makes a regular file, FIFO, socket or device node. Counts one kernel reference.
+    package func makeNode(
+        _ name: [UInt8], in parent: UInt64, kind: FileKind, mode: UInt32, device: UInt64,
+        _ context: RequestContext
+    ) throws(FileError) -> FileStatus {
+        guard kind != .directory && kind != .symlink else { throw .invalid }
+        let row = newRow(kind, mode & ~context.umask, context, device: device)
+        return try add(row, name, parent, content: nil, context)
+    }
+
+    /// Makes a directory. Counts one kernel reference.
+    package func makeDirectory(
+        _ name: [UInt8], in parent: UInt64, mode: UInt32, _ context: RequestContext
+    ) throws(FileError) -> FileStatus {
+        var row = newRow(.directory, mode & ~context.umask, context)
+        row.linkCount = 2
+        return try add(row, name, parent, content: nil, context)
+    }
+
+    /// Makes a symlink. Counts one kernel reference.
+    package func makeSymlink(
+        _ name: [UInt8], in parent: UInt64, target: [UInt8], _ context: RequestContext
+    ) throws(FileError) -> FileStatus {
+        if target.count > NamespaceLimits.maximumSymlinkSize { throw .nameTooLong }
+        if target.isEmpty { throw .notFound }
+        var row = newRow(.symlink, 0o777, context)
+        row.form = .inline
+        row.size = UInt64(target.count)
+        return try add(row, name, parent, content: target, context)
+    }
+
+    /// Makes and opens a regular file; opens what is there unless `isExclusive`.
+    package func create(
+        _ name: [UInt8], in parent: UInt64, mode: UInt32, _ intent: OpenIntent,
+        isExclusive: Bool, _ context: RequestContext
+    ) throws(FileError) -> (FileStatus, OpenedFile) {
+        while true {
+            do throws(FileError) {
+                let row = newRow(.regular, mode & ~context.umask, context)
+                let status = try add(row, name, parent, content: nil, context)
+                do throws(FileError) {
+                    return (status, try open(status.ino, intent, context))
+                } catch {
+                    volume.table.dropReferences(status.ino)
+                    throw error
+                }
+            } catch .exists where !isExclusive {
+                let status = try lookup(name, in: parent, context)
+                do throws(FileError) {
+                    let opened = try open(status.ino, intent, context)
+                    return (try self.status(of: status.ino, context), opened)
+                } catch {
+                    volume.table.dropReferences(status.ino)
+                    // Removed between the two looks: it is created after all.
+                    if error != .stale { throw error }
+                }
+            }
+        }
+    }
+
+    /// One more name for an inode. Counts one kernel reference.
+    package func link(
+        _ ino: UInt64, as name: [UInt8], in parent: UInt64, _ context: RequestContext
+    ) throws(FileError) -> FileStatus {
+        try requireName(name)
+        let directory = try requireParent(parent, context)
+        if VirtualTree.isVirtual(ino) { throw .notPermitted }
+        let status = try volume.with(ino) { (inode) throws(FileError) -> FileStatus in
+            try committer.withNames { () throws(FileError) -> FileStatus in
+                try link(inode, name, parent, directory)
+            }
+        }
+        volume.table.addReference(ino)
+        return status
+    }
+
+    private func link(
+        _ inode: Inode, _ name: [UInt8], _ parent: UInt64, _ directory: InodeRow
+    ) throws(FileError) -> FileStatus {
+        let row = inode.state.withLock { $0.row }
+        if row.kind == .directory { throw .notPermitted }
+        // A pad is its name: it cannot have two.
+        if row.form == .pad { throw .notPermitted }
+        if directory.form == .pad && row.kind == .regular { throw .crossDevice }
+        if row.linkCount == 0 { throw .notFound }
+        if row.linkCount >= Engine.maximumLinkCount { throw .tooManyLinks }
+        try requireAbsent(name, parent)
+        try volume.query { (writer) throws(MetadataError) in
+            let change = volume.nextChange()
+            if !row.isHardLinked {
+                _ = try writer.insertDentry(
+                    parent: Volume.hardLinkDirectory, name: Entry.hardLinkName(of: row.ino),
+                    ino: row.ino, kind: row.kind)
+                // Its first name becomes a link too.
+                if let first = try writer.name(parent: row.parent, cookie: row.cookie) {
+                    try writer.touch(row.parent, first, change)
+                }
+            }
+            _ = try writer.insertDentry(parent: parent, name: name, ino: row.ino, kind: row.kind)
+            try writer.touch(parent, name, change)
+        }
+        let status = try volume.change(inode) { (state) throws(FileError) -> FileStatus in
+            state.row.linkCount += 1
+            state.row.isHardLinked = true
+            state.row.attributes.changed = .now()
+            state.isRowDirty = true
+            return state.status
+        }
+        try touchParent(parent, entries: 1, directories: 0)
+        return status
+    }
+
+    // MARK: Parts
+
+    private func newRow(
+        _ kind: FileKind, _ mode: UInt32, _ context: RequestContext, device: UInt64 = 0
+    ) -> InodeRow {
+        let now = Timestamp.now()
+        let attributes = FileAttributes(
+            mode: mode & FileAttributes.modeMask, uid: context.user, gid: context.group,
+            accessed: now, modified: now, changed: now, created: now)
+        return InodeRow(
+            ino: 0, kind: kind, attributes: attributes, size: 0, linkCount: 1, device: device,
+            parent: 0, cookie: 0, change: 0, form: kind == .regular ? .inline : .none,
+            isHardLinked: false, isLoaded: true, allocated: 0)
+    }
+
+    func requireAbsent(_ name: [UInt8], _ parent: UInt64) throws(FileError) {
+        let standing = try volume.query { (reader) throws(MetadataError) in
+            try reader.dentry(parent: parent, name: name)
+        }
+        if standing != nil { throw .exists }
+    }
+
+    private func add(
+        _ template: InodeRow, _ name: [UInt8], _ parent: UInt64, content: [UInt8]?,
+        _ context: RequestContext
+    ) throws(FileError) -> FileStatus {
+        try requireName(name)
+        let directory = try requireParent(parent, context)
+        var row = template
+        if directory.attributes.mode & Engine.setGroupID != 0 {
+            row.attributes.gid = directory.attributes.gid
+            if row.kind == .directory { row.attributes.mode |= Engine.setGroupID }
+        }
+        if directory.form == .pad && (row.kind == .regular || row.kind == .directory) {
+            row.form = .pad
+        }
+        let prepared = row
+        let status = try committer.withNames { () throws(FileError) -> FileStatus in
+            guard try volume.row(parent).linkCount > 0 else { throw .notFound }
+            return try insert(prepared, name, parent, content)
+        }
+        try committer.drainIfCrowded()
+        return status
+    }
+
+    private func insert(
+        _ template: InodeRow, _ name: [UInt8], _ parent: UInt64, _ content: [UInt8]?
+    ) throws(FileError) -> FileStatus {
+        try requireAbsent(name, parent)
+        var row = template
+        row.ino = volume.newInodeNumber()
+        row.parent = parent
+        let sealed = content.map { volume.sealer.seal($0) }
+        let start = row
+        row = try volume.query { (writer) throws(MetadataError) -> InodeRow in
+            var row = start
+            row.cookie = try writer.insertDentry(
+                parent: parent, name: name, ino: row.ino, kind: row.kind)
+            row.change = volume.nextChange()
+            try writer.insertInode(row)
+            if let sealed { try writer.setInline(row.ino, sealed) }
+            return row
+        }
+        volume.totals.add(row.kind)
+        let inode = volume.table.insert(row)
+        defer { volume.table.unpin(inode) }
+        if row.form == .pad && row.kind == .regular && !pads.names.isTemporary(name) {
+            let parked = pads.parked.withLock { $0.take(parent: parent, name: name) }
+            try volume.change(inode) { (state) throws(FileError) in
+                pads.assign(parked ?? pads.newIdentity(for: row.ino), to: &state)
+            }
+        }
+        volume.table.addReference(row.ino)
+        try touchParent(parent, entries: 1, directories: row.kind == .directory ? 1 : 0)
+        return FileStatus(row)
+    }
+
+    /// A directory after one of its names changed.
+    func touchParent(_ parent: UInt64, entries: Int64, directories: Int64) throws(FileError) {
+        try volume.with(parent) { (inode) throws(FileError) in
+            try volume.change(inode) { (state) throws(FileError) in
+                let now = Timestamp.now()
+                state.row.attributes.modified = now
+                state.row.attributes.changed = now
+                state.row.size = UInt64(max(Int64(state.row.size) + entries, 0))
+                state.row.linkCount = UInt32(max(Int64(state.row.linkCount) + directories, 2))
+                state.isRowDirty = true
+            }
+        }
+    }
+}
+
+extension InodeTable {
+    /// Takes back the one reference an operation counted before it failed.
+    func dropReferences(_ ino: UInt64) {
+        _ = dropReferences(ino, count: 1)
+    }
+}

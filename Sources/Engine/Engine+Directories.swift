@@ -1,0 +1,111 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// Listings. An entry's offset is its cookie plus two, after `.` and `..`: cookies only grow, so a listing
+// that is interrupted goes on where it was, whatever came and went meanwhile.
+
+import Metadata
+import Namespace
+
+extension Engine {
+    /// Rows read from the database at a time.
+    static let listingBatch = 256
+    /// Offsets of `.` and `..` come before every cookie.
+    static let firstCookieOffset: UInt64 = 2
+
+    /// Opens a directory for listing.
+    package func openDirectory(
+        _ ino: UInt64, _ context: RequestContext
+    ) throws(FileError) -> UInt64 {
+        if ino != Engine.rootInode && !VirtualTree.isVirtual(ino) {
+            let row = try volume.row(ino)
+            guard row.kind == .directory else { throw .notDirectory }
+            try loader.ensureLoaded(row, context.patience)
+        } else if VirtualTree.isVirtual(ino), ino != VirtualTree.directory {
+            throw .notDirectory
+        }
+        return try handles.add(.directory(ino))
+    }
+
+    /// Lists from `offset` on until `body` returns false; the entry it refused is given again next time.
+    package func readDirectory(
+        _ handle: UInt64, ino: UInt64, from offset: UInt64, withStatus: Bool,
+        _ context: RequestContext, _ body: (ListedEntry) -> Bool
+    ) throws(FileError) {
+        if VirtualTree.isVirtual(ino) || ino == Engine.rootInode {
+            try listFixed(ino, from: offset, withStatus, body)
+            return
+        }
+        guard try listDots(ino, from: offset, body) else { return }
+        var cursor = offset <= Engine.firstCookieOffset ? 0 : offset - Engine.firstCookieOffset
+        while true {
+            let from = cursor
+            let page = try volume.query { (reader) throws(MetadataError) in
+                withStatus
+                    ? try reader.entriesWithInodes(
+                        parent: ino, after: from, limit: Engine.listingBatch
+                    ).map { ($0.0, Optional($0.1)) }
+                    : try reader.entries(parent: ino, after: from, limit: Engine.listingBatch)
+                        .map { ($0, nil) }
+            }
+            for (item, row) in page {
+                let status = row.map { row in
+                    volume.table.peek(item.ino) { $0.status } ?? FileStatus(row)
+                }
+                let entry = ListedEntry(
+                    name: item.name, ino: item.ino, kind: item.kind,
+                    nextOffset: item.cookie + Engine.firstCookieOffset, status: status)
+                if !body(entry) { return }
+                cursor = item.cookie
+            }
+            if page.count < Engine.listingBatch { return }
+        }
+    }
+
+    /// Closes a listing.
+    package func releaseDirectory(_ handle: UInt64) {
+        _ = handles.remove(handle)
+    }
+
+    /// - Returns: false when the body has had enough.
+    private func listDots(
+        _ ino: UInt64, from offset: UInt64, _ body: (ListedEntry) -> Bool
+    ) throws(FileError) -> Bool {
+        if offset < 1 {
+            let dot = ListedEntry(
+                name: Array(".".utf8), ino: ino, kind: .directory, nextOffset: 1, status: nil)
+            if !body(dot) { return false }
+        }
+        if offset < 2 {
+            let parent = ino == Engine.rootInode || VirtualTree.isVirtual(ino)
+                ? Engine.rootInode : try volume.row(ino).parent
+            let dots = ListedEntry(
+                name: Array("..".utf8), ino: parent, kind: .directory, nextOffset: 2, status: nil)
+            if !body(dots) { return false }
+        }
+        return true
+    }
+
+    /// The mount's root and `.cairn`: their names never change.
+    private func listFixed(
+        _ ino: UInt64, from offset: UInt64, _ withStatus: Bool, _ body: (ListedEntry) -> Bool
+    ) throws(FileError) {
+        guard try listDots(ino, from: offset, body) else { return }
+        let names: [(String, UInt64, FileKind)] =
+            ino == Engine.rootInode
+            ? [
+                ("files", Engine.filesInode, .directory),
+                ("scratchpads", Engine.scratchpadsInode, .directory),
+                (VirtualTree.directoryName, VirtualTree.directory, .directory),
+            ] : VirtualTree.files.map { ($0.name, $0.ino, .regular) }
+        for (index, (name, ino, kind)) in names.enumerated() {
+            let own = Engine.firstCookieOffset + UInt64(index)
+            if own < offset { continue }
+            let status =
+                withStatus
+                ? try self.status(of: ino, RequestContext(user: 0, group: 0)) : nil
+            let entry = ListedEntry(
+                name: Array(name.utf8), ino: ino, kind: kind, nextOffset: own + 1, status: status)
+            if !body(entry) { return }
+        }
+    }
+}

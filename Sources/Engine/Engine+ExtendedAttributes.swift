@@ -1,0 +1,222 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// Extended attributes: the user's own, and those in which Cairn tells what it knows of a file.
+
+import Metadata
+import Namespace
+import Primitives
+import Scratchpads
+import SelfEncryption
+import Synchronization
+
+extension Engine {
+    /// What only Cairn writes starts with this.
+    static let ownPrefix = "user.cairn."
+
+    /// The value of one attribute.
+    package func extendedAttribute(
+        _ name: [UInt8], of ino: UInt64, _ context: RequestContext
+    ) throws(FileError) -> [UInt8] {
+        if VirtualTree.isVirtual(ino) { throw .noAttribute }
+        if name.starts(with: Array(Engine.ownPrefix.utf8)) {
+            guard let value = try ownAttribute(name, ino) else { throw .noAttribute }
+            return Array(value.utf8)
+        }
+        let value = try volume.query { (reader) throws(MetadataError) in
+            try reader.xattr(ino, name)
+        }
+        guard let value else { throw .noAttribute }
+        return value
+    }
+
+    /// All names; Cairn's own last.
+    package func extendedAttributeNames(
+        of ino: UInt64, _ context: RequestContext
+    ) throws(FileError) -> [[UInt8]] {
+        if VirtualTree.isVirtual(ino) { return [] }
+        let names = try volume.query { (reader) throws(MetadataError) in try reader.xattrNames(ino) }
+        return names + (try ownNames(ino)).map { Array((Engine.ownPrefix + $0).utf8) }
+    }
+
+    /// Sets an attribute.
+    package func setExtendedAttribute(
+        _ name: [UInt8], of ino: UInt64, to value: [UInt8], _ expectation: AttributeExpectation,
+        _ context: RequestContext
+    ) throws(FileError) {
+        try requireWritable()
+        if VirtualTree.isVirtual(ino) || ino == Engine.rootInode { throw .notPermitted }
+        if name.count > NamespaceLimits.maximumXattrNameSize { throw .outOfRange }
+        if value.count > NamespaceLimits.maximumXattrValueSize { throw .argumentTooLong }
+        if name == Array((Engine.ownPrefix + "encoding").utf8) {
+            try setEncoding(value, ino)
+            return
+        }
+        if name.starts(with: Array(Engine.ownPrefix.utf8)) { throw .notSupported }
+        try volume.with(ino) { (inode) throws(FileError) in
+            try committer.withNames { () throws(FileError) in
+                let known = try volume.query { (reader) throws(MetadataError) in
+                    (
+                        try reader.xattr(ino, name), try reader.xattrs(ino)
+                    )
+                }
+                if expectation == .absent && known.0 != nil { throw .exists }
+                if expectation == .present && known.0 == nil { throw .noAttribute }
+                let others = known.1.reduce(0) { $1.name == name ? $0 : $0 + $1.value.count }
+                let isNew = known.0 == nil
+                if others + value.count > Engine.maximumAttributeBytes
+                    || (isNew && known.1.count >= NamespaceLimits.maximumXattrCount)
+                {
+                    throw .noSpace
+                }
+                let access = AccessList(name: name, value: value)
+                try volume.query { (writer) throws(MetadataError) in
+                    if access?.isPlainMode == true {
+                        _ = try writer.removeXattr(ino, name)
+                    } else {
+                        try writer.setXattr(ino, name, value)
+                    }
+                }
+                try volume.change(inode) { (state) throws(FileError) in
+                    if let access { access.apply(to: &state.row.attributes.mode) }
+                }
+                try touchInode(inode)
+            }
+        }
+    }
+
+    /// Most bytes of all attribute values of one inode: they travel in its directory's page.
+    static let maximumAttributeBytes = 128 * 1024
+
+    /// Removes an attribute.
+    package func removeExtendedAttribute(
+        _ name: [UInt8], of ino: UInt64, _ context: RequestContext
+    ) throws(FileError) {
+        try requireWritable()
+        if VirtualTree.isVirtual(ino) || name.starts(with: Array(Engine.ownPrefix.utf8)) {
+            throw .notPermitted
+        }
+        try volume.with(ino) { (inode) throws(FileError) in
+            try committer.withNames { () throws(FileError) in
+                let known = try volume.query { (reader) throws(MetadataError) in
+                    try reader.xattr(ino, name)
+                }
+                if known == nil { throw .noAttribute }
+                _ = try volume.query { (writer) throws(MetadataError) in
+                    try writer.removeXattr(ino, name)
+                }
+                try touchInode(inode)
+            }
+        }
+    }
+
+    private func touchInode(_ inode: Inode) throws(FileError) {
+        try volume.change(inode) { (state) throws(FileError) in
+            state.row.attributes.changed = .now()
+            state.isRowDirty = true
+        }
+    }
+
+    // MARK: Cairn's own
+
+    /// Listed for pads only. In `files/` they answer to their names but are not listed: `rsync -X` and
+    /// others take what is listed for the user's own, and try to copy or remove it.
+    private func ownNames(_ ino: UInt64) throws(FileError) -> [String] {
+        let row = try volume.row(ino)
+        guard row.kind == .regular, row.form == .pad, try pad(ino) != nil else { return [] }
+        return ["address", "counter", "encoding", "owner", "signature", "state"]
+    }
+
+    private func ownAttribute(_ name: [UInt8], _ ino: UInt64) throws(FileError) -> String? {
+        let row = try volume.row(ino)
+        guard row.kind == .regular else { return nil }
+        let key = name.dropFirst(Engine.ownPrefix.utf8.count)
+        let text = String(decoding: key, as: UTF8.self)
+        if text == "state" { return state(of: row).rawValue }
+        if row.form == .pad {
+            guard let pad = try pad(ino) else { return nil }
+            switch text {
+            case "address", "owner": return pad.address.hex
+            case "counter": return String(pad.counter)
+            case "encoding": return String(pad.encoding)
+            case "signature": return try signature(of: pad, ino)
+            default: return nil
+            }
+        }
+        guard row.form == .blocks else { return nil }
+        switch text {
+        case "chunks": return String(try dataMaps(of: ino).reduce(0) { $0 + $1.map.chunks.count })
+        case "datamap":
+            let maps = try dataMaps(of: ino)
+            guard maps.count == 1, let only = maps.first else { return nil }
+            return Hex.encode(only.map.encodedMessagePack())
+        default: return nil
+        }
+    }
+
+    /// Where a file stands on its way to the store.
+    func state(of row: InodeRow) -> FileState {
+        let isPadPending = row.form == .pad && pads.isPending(row.ino)
+        if let state = flusher.state(of: row.ino) { return state }
+        if isPadPending { return .dirty }
+        let isDirty = volume.table.peek(row.ino) { $0.isRowDirty || $0.isInlineDirty } ?? false
+        let published = publisher.head.withLock { $0.change }
+        if !isDirty && row.change <= published { return .published }
+        return row.form == .inline ? .dirty : .stored
+    }
+
+    func pad(_ ino: UInt64) throws(FileError) -> PadRow? {
+        try volume.with(ino) { (inode) throws(FileError) in
+            try inode.state.withLock { (state) throws(FileError) in
+                try pads.load(&state)
+                return state.pad
+            }
+        }
+    }
+
+    func dataMaps(of ino: UInt64) throws(FileError) -> [Segment] {
+        try volume.with(ino) { (inode) throws(FileError) in
+            try inode.state.withLock { (state) throws(FileError) in
+                try volume.loadBase(&state)
+                return state.base?.segments ?? []
+            }
+        }
+    }
+
+    /// Sealing is deterministic: the signature of what was sent is made again instead of kept.
+    private func signature(of pad: PadRow, _ ino: UInt64) throws(FileError) -> String? {
+        if let pending = pad.pendingRecord, let record = try? PadRecord(decoding: pending) {
+            return Hex.encode(record.signature)
+        }
+        guard pad.counter > 0 else { return nil }
+        let content = try volume.with(ino) { (inode) throws(FileError) in
+            try inode.state.withLock { (state) throws(FileError) in
+                try volume.loadInline(&state)
+                return state.inline ?? []
+            }
+        }
+        guard pad.publishedDigest == PadKeeper.contentDigest(content, encoding: pad.encoding)
+        else { return nil }
+        let capability = configuration.keys.pad(identity: pad.identity)
+        let record = try? capability.seal(
+            content.span, encoding: pad.encoding, counter: pad.counter)
+        return record.map { Hex.encode($0.signature) }
+    }
+
+    private func setEncoding(_ value: [UInt8], _ ino: UInt64) throws(FileError) {
+        guard let encoding = UInt64(String(decoding: value, as: UTF8.self)) else { throw .invalid }
+        try volume.with(ino) { (inode) throws(FileError) in
+            try volume.change(inode) { (state) throws(FileError) in
+                try pads.load(&state)
+                guard var pad = state.pad else { throw .notSupported }
+                if pad.encoding == encoding { return }
+                pad.encoding = encoding
+                state.pad = pad
+                state.isPadDirty = true
+                state.isPadUnsealed = true
+                state.row.attributes.changed = .now()
+                state.isRowDirty = true
+            }
+        }
+        pads.note(ino, after: configuration.padDelay)
+    }
+}

@@ -1,0 +1,195 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// Open files: reading, writing, closing, syncing.
+
+import Metadata
+import Namespace
+import Synchronization
+
+extension Engine {
+    /// Opens a regular file.
+    package func open(
+        _ ino: UInt64, _ intent: OpenIntent, _ context: RequestContext
+    ) throws(FileError) -> OpenedFile {
+        if VirtualTree.isVirtual(ino) {
+            if intent.writes || intent.truncates { throw .accessDenied }
+            let handle = try handles.add(.text(try virtualText(ino)))
+            return OpenedFile(handle: handle, keepsCache: false, isDirect: true)
+        }
+        if intent.writes || intent.truncates { try requireWritable() }
+        let inode = try volume.pin(ino)
+        do throws(FileError) {
+            let kind = inode.state.withLock { $0.isDeleted ? nil : $0.row.kind }
+            guard let kind else { throw .stale }
+            if kind == .directory { throw .isDirectory }
+            guard kind == .regular else { throw .invalid }
+            if intent.truncates {
+                try writer.truncate(inode, to: 0, context.patience)
+                noteWritten(inode)
+            } else {
+                try loader.ensureContent(inode, context.patience)
+            }
+            inode.state.withLock { state in
+                state.openCount += 1
+                if intent.writes { state.writerCount += 1 }
+            }
+            let handle = try handles.add(.file(inode, intent))
+            return OpenedFile(handle: handle, keepsCache: true, isDirect: false)
+        } catch {
+            volume.table.unpin(inode)
+            throw error
+        }
+    }
+
+    /// Reads into `out`.
+    ///
+    /// - Returns: bytes read; fewer than asked only at the end of the file.
+    package func read(
+        _ handle: UInt64, ino: UInt64, at offset: UInt64, into out: inout MutableSpan<UInt8>,
+        _ context: RequestContext
+    ) throws(FileError) -> Int {
+        switch handles.handle(handle) {
+        case .file(let inode, _):
+            return try reader.read(inode, at: offset, into: &out, context.patience)
+        case .text(let text):
+            let start = Int(min(offset, UInt64(text.count)))
+            let count = min(out.count, text.count - start)
+            copyBytes(text.span.extracting(start..<start + count), to: &out, at: 0)
+            return count
+        case .directory: throw .isDirectory
+        case nil: throw .stale
+        }
+    }
+
+    /// Writes all of `bytes`.
+    package func write(
+        _ handle: UInt64, ino: UInt64, at offset: UInt64, _ bytes: Span<UInt8>,
+        _ context: RequestContext
+    ) throws(FileError) -> Int {
+        guard case .file(let inode, _) = handles.handle(handle) else { throw .stale }
+        try requireWritable()
+        if bytes.isEmpty { return 0 }
+        try writer.write(inode, at: offset, bytes, context.patience)
+        noteWritten(inode)
+        return bytes.count
+    }
+
+    /// Tells the background that an inode has new bytes.
+    func noteWritten(_ inode: Inode) {
+        let form = inode.state.withLock { $0.row.form }
+        switch form {
+        case .blocks: flusher.note(inode.ino)
+        case .pad: pads.note(inode.ino, after: PadKeeper.openIdle)
+        case .inline, .none: break
+        }
+        room.askIfShort()
+    }
+
+    /// One close(2); the file may be open elsewhere. Reports nothing late: writes are accepted or refused at once.
+    package func flush(_ handle: UInt64, ino: UInt64) throws(FileError) {
+        guard handles.handle(handle) != nil else { throw .stale }
+    }
+
+    /// The last close: background work on the file may begin.
+    package func release(_ handle: UInt64, ino: UInt64) {
+        guard case .file(let inode, let intent) = handles.remove(handle) else { return }
+        let (isLast, form, isUnsealed) = inode.state.withLock { state in
+            state.openCount -= 1
+            if intent.writes { state.writerCount -= 1 }
+            return (state.openCount == 0, state.row.form, state.isPadUnsealed)
+        }
+        if form == .pad && isUnsealed && intent.writes {
+            pads.note(inode.ino, after: configuration.padDelay)
+        }
+        volume.table.unpin(inode)
+        if isLast { removeIfOrphan(ino) }
+    }
+
+    /// fsync of a file or directory: durable on this machine; in the store too, if the volume asks for it.
+    package func synchronize(_ ino: UInt64, dataOnly: Bool) throws(FileError) {
+        try committer.commit()
+        guard configuration.fsyncIsRemote else { return }
+        let deadline = ContinuousClock.now + configuration.readDeadline
+        if let failure = flushEverything(until: deadline) {
+            throw failure == .wouldBlock ? .inputOutput : failure
+        }
+    }
+
+    /// Allocates, or makes holes and zeros.
+    package func allocate(
+        _ handle: UInt64, ino: UInt64, _ mode: AllocationMode, offset: UInt64, count: UInt64,
+        _ context: RequestContext
+    ) throws(FileError) {
+        guard case .file(let inode, _) = handles.handle(handle) else { throw .stale }
+        try requireWritable()
+        let (end, overflows) = offset.addingReportingOverflow(count)
+        if overflows || end > ContentWriter.maximumFileSize { throw .tooLarge }
+        if count == 0 { throw .invalid }
+        let size = inode.state.withLock { $0.row.size }
+        switch mode {
+        case .allocate(let keepsSize):
+            // Blocks come from the shared cache as they are written: nothing is set aside for one file.
+            if !keepsSize && end > size { try writer.truncate(inode, to: end, context.patience) }
+        case .punchHole:
+            try writer.clear(inode, offset..<end, context.patience)
+        case .zeroRange(let keepsSize):
+            try writer.clear(inode, offset..<end, context.patience)
+            if !keepsSize && end > size { try writer.truncate(inode, to: end, context.patience) }
+        }
+        noteWritten(inode)
+    }
+
+    /// The next data or hole at or after `offset`; the end of the file counts as a hole.
+    ///
+    /// - Throws: `noSuchExtent` at or past the end, or when no data follows.
+    package func seek(
+        _ ino: UInt64, from offset: UInt64, findsData: Bool, _ context: RequestContext
+    ) throws(FileError) -> UInt64 {
+        try volume.with(ino) { (inode) throws(FileError) in
+            try inode.state.withLock { (state) throws(FileError) in
+                let size = state.row.size
+                guard offset < size else { throw .noSuchExtent }
+                var found: UInt64?
+                var edge = offset
+                try writer.forEachExtent(&state, in: offset..<size) { extent in
+                    if findsData {
+                        found = extent.lowerBound
+                        return false
+                    }
+                    if extent.lowerBound > edge { return false }
+                    edge = extent.upperBound
+                    return true
+                }
+                if findsData {
+                    guard let found else { throw .noSuchExtent }
+                    return found
+                }
+                return min(edge, size)
+            }
+        }
+    }
+
+    /// Copies a range between open files; at most `copyLimit` bytes a call.
+    ///
+    /// - Returns: bytes copied; 0 at the end of the source.
+    package func copyRange(
+        from source: (handle: UInt64, ino: UInt64, offset: UInt64),
+        to target: (handle: UInt64, ino: UInt64, offset: UInt64), count: UInt64,
+        _ context: RequestContext
+    ) throws(FileError) -> UInt64 {
+        guard case .file(let from, _) = handles.handle(source.handle),
+            case .file = handles.handle(target.handle)
+        else { throw .stale }
+        var buffer = [UInt8](repeating: 0, count: Int(min(count, Engine.copyLimit)))
+        var span = buffer.mutableSpan
+        let read = try reader.read(from, at: source.offset, into: &span, context.patience)
+        if read == 0 { return 0 }
+        let written = try write(
+            target.handle, ino: target.ino, at: target.offset, buffer.span.extracting(0..<read),
+            context)
+        return UInt64(written)
+    }
+
+    /// Bytes one `copyRange` copies at most: the caller asks again, and may be interrupted between.
+    static let copyLimit: UInt64 = 4 << 20
+}

@@ -1,0 +1,199 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// The way to the store seen from outside: waiting for it, asking about it, and the orderly end.
+
+import Blocks
+import Metadata
+import Namespace
+import Primitives
+import Scratchpads
+import SelfEncryption
+import Synchronization
+
+/// How a wait for the store ended.
+package enum RemoteSyncOutcome: Sendable, Equatable {
+    /// Everything is in this revision.
+    case published(revision: UInt64)
+    /// It failed; the sentence says why.
+    case failed(String)
+    /// Time ran out; the status says what is left.
+    case timedOut(EngineStatus)
+}
+
+extension Engine {
+    /// Rounds after which a volume that keeps changing counts as published.
+    static let synchronizationRounds = 100
+
+    /// Flushes all files, sends all pads, publishes, and waits.
+    ///
+    /// - Parameters:
+    ///   - timeout: nil waits as long as it takes.
+    ///   - progress: called now and then with what is left.
+    package func synchronizeRemotely(
+        timeout: Duration?, progress: ((EngineStatus) -> Void)? = nil
+    ) -> RemoteSyncOutcome {
+        let deadline = timeout.map { ContinuousClock.now + $0 }
+        while true {
+            let slice = ContinuousClock.now + .milliseconds(500)
+            let until = deadline.map { min($0, slice) } ?? slice
+            switch flushEverything(until: progress == nil ? deadline : until) {
+            case nil: return .published(revision: publisher.head.withLock { $0.revision })
+            case .wouldBlock:
+                if let deadline, ContinuousClock.now >= deadline {
+                    return .timedOut(engineStatus())
+                }
+                progress?(engineStatus())
+            case .some(let failure):
+                let sentence = volume.counters.storeFailure
+                return .failed(sentence.isEmpty ? "\(failure)" : sentence)
+            }
+        }
+    }
+
+    /// One pass over everything unsent. Nil when the head is complete.
+    func flushEverything(until deadline: ContinuousClock.Instant?) -> FileError? {
+        do throws(FileError) { try committer.commit() } catch { return error }
+        for _ in 0..<Engine.synchronizationRounds {
+            if let failure = flusher.flushAll(until: deadline) { return failure }
+            if let failure = pads.flushAll(until: deadline) { return failure }
+            if let failure = publisher.publishNow(until: deadline) { return failure }
+            let isComplete =
+                !publisher.hasChanges && flusher.pendingCount == 0 && pads.pendingCount == 0
+            if isComplete { return nil }
+        }
+        return nil
+    }
+
+    /// The volume's condition now.
+    package func engineStatus() -> EngineStatus {
+        var status = EngineStatus()
+        let usage = volume.arena.usage()
+        let counters = volume.counters
+        let totals = volume.totals.value
+        status.revision = publisher.head.withLock { $0.revision }
+        status.dirtyFiles = flusher.pendingCount
+        status.pendingPads = pads.pendingCount
+        status.hasUnpublishedChanges =
+            publisher.hasChanges || status.dirtyFiles > 0 || status.pendingPads > 0
+        let buffered = UInt64(max(volume.bufferedBytes.load(ordering: .relaxed), 0))
+        status.dirtyBytes = usage.dirty + buffered
+        status.pendingChunks = counters.pendingChunks.load(ordering: .relaxed)
+        status.cacheUsed = usage.used
+        status.cacheBudget = usage.budget
+        status.fileCount = totals.fileCount
+        status.byteCount = totals.byteCount
+        status.chunksStored = counters.chunksStored.load(ordering: .relaxed)
+        status.bytesStored = counters.bytesStored.load(ordering: .relaxed)
+        status.chunksFetched = counters.chunksFetched.load(ordering: .relaxed)
+        status.bytesFetched = counters.bytesFetched.load(ordering: .relaxed)
+        status.storeAnsweredAt = counters.storeAnsweredAt.load(ordering: .relaxed)
+        status.storeFailure = counters.storeFailure
+        status.openHandles = handles.count
+        // A database that does not answer shows in `errors`.
+        status.conflicts =
+            (try? volume.query { (reader) throws(MetadataError) in try reader.conflicts().count }) ?? 0
+        status.errors = volume.errors.count
+        return status
+    }
+
+    /// Everything `cairn info` says of one file.
+    package func describe(
+        _ ino: UInt64, _ context: RequestContext
+    ) throws(FileError) -> FileDescription {
+        let row = try volume.row(ino)
+        let forms: [StorageForm: String] = [.inline: "inline", .pad: "pad", .none: "special"]
+        var description = FileDescription(
+            status: try status(of: ino, context), form: forms[row.form] ?? "blocks",
+            state: state(of: row))
+        switch row.kind {
+        case .directory: description.form = "directory"
+        case .symlink: description.form = "symlink"
+        case .regular:
+            if let pad = try pad(ino) {
+                description.padAddress = pad.address.hex
+                description.padCounter = pad.counter
+                description.padEncoding = pad.encoding
+            }
+            let segments = try dataMaps(of: ino)
+            if !segments.isEmpty { description.form = "data map" }
+            for segment in segments {
+                description.dataMaps.append(
+                    (segment.offset, segment.size, segment.map.encodedMessagePack()))
+                description.chunkAddresses += try chunkAddresses(segment, ino, context)
+            }
+        default: description.form = "special"
+        }
+        return description
+    }
+
+    private func chunkAddresses(
+        _ segment: Segment, _ ino: UInt64, _ context: RequestContext
+    ) throws(FileError) -> [String] {
+        if segment.map.child == nil { return segment.map.chunks.map { $0.address.hex } }
+        guard context.patience != nil else { throw .wouldBlock }
+        let full = try volume.with(ino) { (inode) throws(FileError) in
+            try fetcher.fullMap(inode, segment).0
+        }
+        return (segment.map.chunks + full.chunks).map { $0.address.hex }
+    }
+
+    /// Keeps the store's version of a pad beside ours, under a name of its own.
+    func keepConflict(_ ino: UInt64, _ content: [UInt8]) {
+        do throws(FileError) {
+            let row = try volume.row(ino)
+            let found = try volume.query { (reader) throws(MetadataError) in
+                try reader.name(parent: row.parent, cookie: row.cookie)
+            }
+            guard let name = found else { return }
+            let context = RequestContext(user: row.attributes.uid, group: row.attributes.gid)
+            let now = Timestamp.now()
+            for attempt in 0..<100 {
+                let suffix = Array(" (conflict \(now.seconds)\(attempt == 0 ? "" : "-\(attempt)"))".utf8)
+                let other = Array(name.prefix(Engine.maximumNameSize - suffix.count)) + suffix
+                do throws(FileError) {
+                    let (status, opened) = try create(
+                        other, in: row.parent, mode: 0o600, OpenIntent(reads: false, writes: true),
+                        isExclusive: true, context)
+                    _ = try write(opened.handle, ino: status.ino, at: 0, content.span, context)
+                    release(opened.handle, ino: status.ino)
+                    forget(status.ino, count: 1)
+                } catch .exists {
+                    continue
+                }
+                _ = try volume.query { (writer) throws(MetadataError) in
+                    try writer.addConflict(
+                        ConflictRow(
+                            number: 0, directory: row.parent, keptName: name, conflictName: other,
+                            noticed: now))
+                }
+                return
+            }
+        } catch {
+            volume.errors.add(.conflict, "the other version of a pad could not be kept")
+        }
+    }
+
+    /// Ends the volume in order.
+    ///
+    /// - Parameter finishing: how long to wait for the store; nil only commits on this machine.
+    /// - Returns: what is left: everything in it is durable here and goes on at the next start.
+    package func stop(finishing: Duration?) -> EngineStatus {
+        if let finishing { _ = synchronizeRemotely(timeout: finishing) }
+        publisher.stop()
+        pads.stop()
+        flusher.stop()
+        room.stop()
+        background.stop()
+        encoder.stop()
+        loader.stop()
+        fetcher.stop()
+        do throws(FileError) { try committer.commit() } catch {
+            volume.errors.add(.database, "the last commit failed")
+        }
+        let status = engineStatus()
+        do throws(MetadataError) { try volume.metadata.close() } catch {
+            _ = volume.failure(error)
+        }
+        return status
+    }
+}

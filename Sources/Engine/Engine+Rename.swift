@@ -1,0 +1,218 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// Renames: within and across directories, over what stands there, and swaps.
+
+import Metadata
+import Namespace
+import Synchronization
+
+extension Engine {
+    /// Gives an entry another name.
+    ///
+    /// - Throws: as rename(2); `crossDevice` between `files/` and `scratchpads/`.
+    package func rename(
+        _ name: [UInt8], in parent: UInt64, to newName: [UInt8], in newParent: UInt64,
+        _ mode: RenameMode, _ context: RequestContext
+    ) throws(FileError) {
+        try requireName(newName)
+        let from = try requireParent(parent, context)
+        let to = try requireParent(newParent, context)
+        if (from.form == .pad) != (to.form == .pad) { throw .crossDevice }
+        try loadTarget(newName, newParent, context)
+        let orphan = try committer.withNames { () throws(FileError) -> UInt64? in
+            let source = try item(name, parent)
+            let target = try volume.query { (reader) throws(MetadataError) in
+                try reader.dentry(parent: newParent, name: newName)
+            }
+            if target != nil && mode == .noReplace { throw .exists }
+            if mode == .exchange {
+                guard let target else { throw .notFound }
+                try exchange(source, parent, target, newParent)
+                return nil
+            }
+            if let target, target.ino == source.ino { return nil }
+            try requireMovable(source, to: newParent)
+            return try replace(source, parent, target, newName, newParent)
+        }
+        if let orphan { removeIfOrphan(orphan) }
+        try committer.drainIfCrowded()
+    }
+
+    /// A directory that is renamed over must be known to be empty.
+    private func loadTarget(
+        _ name: [UInt8], _ parent: UInt64, _ context: RequestContext
+    ) throws(FileError) {
+        let target = try volume.query { (reader) throws(MetadataError) in
+            try reader.lookup(parent: parent, name: name)
+        }
+        if let target, target.kind == .directory {
+            try loader.ensureLoaded(target, context.patience)
+        }
+    }
+
+    /// A directory cannot move into itself.
+    private func requireMovable(_ source: DirectoryItem, to parent: UInt64) throws(FileError) {
+        guard source.kind == .directory else { return }
+        var current = parent
+        while current >= Volume.firstOrdinaryInode {
+            if current == source.ino { throw .invalid }
+            current = try volume.row(current).parent
+        }
+    }
+
+    private func replace(
+        _ source: DirectoryItem, _ parent: UInt64, _ target: DirectoryItem?, _ newName: [UInt8],
+        _ newParent: UInt64
+    ) throws(FileError) -> UInt64? {
+        let isDirectory = source.kind == .directory
+        if let target {
+            if isDirectory && target.kind != .directory { throw .notDirectory }
+            if !isDirectory && target.kind == .directory { throw .isDirectory }
+            if isDirectory { try requireEmpty(target.ino) }
+        }
+        try volume.with(source.ino) { (inode) throws(FileError) in
+            try movePad(inode, source, parent, target, newName, newParent)
+            if let target { try removeTarget(target, newName, newParent) }
+            try move(inode, source.name, parent, newName, newParent)
+        }
+        let crosses: Int64 = isDirectory && parent != newParent ? 1 : 0
+        let lost: Int64 = isDirectory && target != nil ? 1 : 0
+        if parent == newParent {
+            try touchParent(parent, entries: target == nil ? 0 : -1, directories: -lost)
+        } else {
+            try touchParent(parent, entries: -1, directories: -crosses)
+            try touchParent(newParent, entries: target == nil ? 1 : 0, directories: crosses - lost)
+        }
+        return target?.ino
+    }
+
+    private func removeTarget(
+        _ target: DirectoryItem, _ name: [UInt8], _ parent: UInt64
+    ) throws(FileError) {
+        try volume.with(target.ino) { (inode) throws(FileError) in
+            try forgetName(name, parent)
+            if target.kind == .directory {
+                try volume.change(inode) { (state) throws(FileError) in
+                    state.row.linkCount = 0
+                    state.isRowDirty = true
+                }
+                volume.orphans.withLock { _ = $0.insert(target.ino) }
+            } else {
+                try dropLink(inode)
+            }
+        }
+    }
+
+    /// The row's move, and the inode's knowledge of its name.
+    private func move(
+        _ inode: Inode, _ name: [UInt8], _ parent: UInt64, _ newName: [UInt8],
+        _ newParent: UInt64
+    ) throws(FileError) {
+        let isLinked = inode.state.withLock { $0.row.isHardLinked }
+        let cookie = try volume.query { (writer) throws(MetadataError) -> UInt64? in
+            let cookie = try writer.moveDentry(
+                parent: parent, name: name, toParent: newParent, name: newName)
+            let change = volume.nextChange()
+            try writer.touch(parent, name, change)
+            if isLinked { try writer.touch(newParent, newName, change) }
+            return cookie
+        }
+        guard let cookie else { throw .notFound }
+        try volume.change(inode) { (state) throws(FileError) in
+            state.row.parent = newParent
+            state.row.cookie = cookie
+            state.row.attributes.changed = .now()
+            state.isRowDirty = true
+        }
+    }
+
+    private func exchange(
+        _ first: DirectoryItem, _ firstParent: UInt64, _ second: DirectoryItem,
+        _ secondParent: UInt64
+    ) throws(FileError) {
+        if first.ino == second.ino { return }
+        try requireMovable(first, to: secondParent)
+        try requireMovable(second, to: firstParent)
+        try volume.with(first.ino) { (a) throws(FileError) in
+            try volume.with(second.ino) { (b) throws(FileError) in
+                try swapPads(a, b)
+                // A name of the engine's own, which no program can have made, holds one of them meanwhile.
+                let aside: [UInt8] = [0]
+                try move(a, first.name, firstParent, aside, firstParent)
+                try move(b, second.name, secondParent, first.name, firstParent)
+                try move(a, aside, firstParent, second.name, secondParent)
+            }
+        }
+        let firstDirectory: Int64 = first.kind == .directory ? 1 : 0
+        let secondDirectory: Int64 = second.kind == .directory ? 1 : 0
+        try touchParent(firstParent, entries: 0, directories: secondDirectory - firstDirectory)
+        if firstParent != secondParent {
+            try touchParent(
+                secondParent, entries: 0, directories: firstDirectory - secondDirectory)
+        }
+    }
+
+    // MARK: Pads
+
+    /// Identities belong to names: a file that takes a pad's name takes its identity (DESIGN §2).
+    private func movePad(
+        _ inode: Inode, _ source: DirectoryItem, _ parent: UInt64, _ target: DirectoryItem?,
+        _ newName: [UInt8], _ newParent: UInt64
+    ) throws(FileError) {
+        let isPadFile = inode.state.withLock { $0.row.form == .pad && $0.row.kind == .regular }
+        guard isPadFile else { return }
+        if pads.names.isTemporary(newName) {
+            try park(inode, source.name, parent, movedTo: inode.ino)
+            return
+        }
+        var standing: PadRow?
+        if let target {
+            standing = try volume.with(target.ino) { (other) throws(FileError) in
+                try takePad(other)
+            }
+        }
+        if standing == nil {
+            standing = pads.parked.withLock { $0.take(parent: newParent, name: newName) }
+        }
+        try volume.change(inode) { (state) throws(FileError) in
+            try pads.load(&state)
+            if let standing {
+                pads.assign(standing, to: &state)
+            } else if state.pad == nil {
+                pads.assign(pads.newIdentity(for: state.ino), to: &state)
+            }
+        }
+        try volume.query { (writer) throws(MetadataError) in
+            if standing != nil { try writer.removePad(inode.ino) }
+            try pads.saveParked(writer)
+        }
+    }
+
+    /// Takes an inode's identity away, pending record and all that was sealed included.
+    private func takePad(_ inode: Inode) throws(FileError) -> PadRow? {
+        let pad = try volume.change(inode) { (state) throws(FileError) -> PadRow? in
+            try pads.load(&state)
+            guard var pad = state.pad else { return nil }
+            if pad.pendingRecord != nil { pad.publishedDigest = nil }
+            pad.pendingRecord = nil
+            pads.assign(nil, to: &state)
+            return pad
+        }
+        if pad != nil {
+            let ino = inode.ino
+            try volume.query { (writer) throws(MetadataError) in try writer.removePad(ino) }
+        }
+        return pad
+    }
+
+    private func swapPads(_ a: Inode, _ b: Inode) throws(FileError) {
+        let padOfA = try takePad(a)
+        let padOfB = try takePad(b)
+        try volume.change(a) { (state) throws(FileError) in
+            if let padOfB { pads.assign(padOfB, to: &state) }
+        }
+        try volume.change(b) { (state) throws(FileError) in
+            if let padOfA { pads.assign(padOfA, to: &state) }
+        }
+    }
+}

@@ -1,0 +1,357 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// How a volume comes to run: made new, recovered from its root pad, or taken up from its state folder.
+
+import Blocks
+import Cryptography
+import Glibc
+import Metadata
+import Namespace
+import Primitives
+import Scratchpads
+import Stores
+
+extension Engine {
+    /// Opens the state folder and starts the volume.
+    ///
+    /// - Parameters:
+    ///   - configuration: everything it needs; the state folder is locked by the caller.
+    ///   - mode: where the volume's head comes from.
+    /// - Throws: why it did not start; nothing runs then.
+    package static func start(
+        _ configuration: EngineConfiguration, mode: StartMode
+    ) throws(EngineStartError) -> Engine {
+        let starter = EngineStarter(configuration: configuration)
+        switch mode {
+        case .create: return try starter.create()
+        case .recover: return try starter.recover()
+        case .existing: return try starter.existing()
+        }
+    }
+}
+
+/// The steps of a start. Each failure names what is wrong and closes what was opened.
+struct EngineStarter {
+    let configuration: EngineConfiguration
+
+    /// Bytes of the salts that part one state folder's keys from another's.
+    static let saltSize = 32
+
+    // MARK: The three ways
+
+    func create() throws(EngineStartError) -> Engine {
+        if try rootRecord() != nil { throw .alreadyExists }
+        let metadata = try openDatabase()
+        try requireEmpty(metadata)
+        try wrap { () throws(MetadataError) in
+            try metadata.write { (writer) throws(MetadataError) in
+                try insertTop(writer)
+                try writer.setValue("volume-id", configuration.keys.volumeID)
+                try writer.setInteger("hard-links-loaded", 1)
+            }
+        }
+        let engine = try assemble(
+            metadata, head: Publisher.Head(revision: 0, change: 0, hardLinks: nil, revisionLog: nil))
+        if let failure = engine.publisher.publishNow(until: nil) {
+            let sentence = engine.volume.counters.storeFailure
+            _ = engine.stop(finishing: nil)
+            throw failure == .noSpace
+                ? .store(.full) : .state(sentence.isEmpty ? "\(failure)" : sentence)
+        }
+        return engine
+    }
+
+    func recover() throws(EngineStartError) -> Engine {
+        guard let record = try rootRecord() else { throw .noVolumeOnStore }
+        let root = try openRoot(record)
+        let metadata = try openDatabase()
+        try requireEmpty(metadata)
+        let head = Publisher.Head(
+            revision: root.revision, change: 0, hardLinks: root.hardLinks,
+            revisionLog: root.revisionLog)
+        try wrap { () throws(MetadataError) in
+            try metadata.write { (writer) throws(MetadataError) in
+                try insertMountRoot(writer)
+                try insert(root.files, ino: Engine.filesInode, name: "files", writer)
+                try insert(root.scratchpads, ino: Engine.scratchpadsInode, name: "scratchpads", writer)
+                try writer.setValue("volume-id", configuration.keys.volumeID)
+                try writer.setInteger("next-inode", Int64(bitPattern: root.nextInode))
+                try TotalsCounter(root.totals).save(writer)
+                try HeadStorage.save(head, writer)
+            }
+        }
+        return try assemble(metadata, head: head)
+    }
+
+    func existing() throws(EngineStartError) -> Engine {
+        let metadata = try openDatabase()
+        let (volumeID, stored, pendingRoot) = try wrap { () throws(MetadataError) in
+            try metadata.write { (reader) throws(MetadataError) in
+                (
+                    try reader.value("volume-id"), try HeadStorage.load(reader),
+                    try reader.value("pending-root")
+                )
+            }
+        }
+        guard let volumeID else { throw .state("it holds no volume: run `cairn init` or `cairn recover`") }
+        guard volumeID == configuration.keys.volumeID else {
+            throw .state("it belongs to another volume than this phrase")
+        }
+        var head =
+            stored ?? Publisher.Head(revision: 0, change: 0, hardLinks: nil, revisionLog: nil)
+        // The store may be out of reach: the volume then starts offline, on what this machine knows.
+        let record = try? rootRecord()
+        var notice: String?
+        var isForeign = false
+        if let record = record ?? nil {
+            if let pendingRoot, record.encoded() == pendingRoot {
+                // Put before a crash, and not yet noted here.
+                head.revision = max(head.revision, record.counter)
+                if let root = try? openRoot(record) { head.revisionLog = root.revisionLog }
+            } else if record.counter > head.revision {
+                isForeign = true
+                notice =
+                    "the store has revision \(record.counter), this machine knows \(head.revision): "
+                    + "another machine wrote it; recover the volume here to take it up"
+            } else if record.counter < head.revision {
+                notice =
+                    "rollback: the store offers revision \(record.counter), this machine has seen "
+                    + "\(head.revision)"
+            }
+        }
+        let engine = try assemble(metadata, head: head)
+        if let notice { engine.volume.errors.add(ErrorLog.Part.root, notice) }
+        if isForeign { engine.publisher.halt() }
+        return engine
+    }
+
+    // MARK: The root pad
+
+    private func rootRecord() throws(EngineStartError) -> PadRecord? {
+        let capability = configuration.keys.rootPad
+        let record: PadRecord?
+        do {
+            record = try configuration.pads.get(capability.address)
+        } catch {
+            throw .store(error)
+        }
+        guard let record else { return nil }
+        guard record.address == capability.address, (try? record.verify()) != nil else {
+            throw .damagedRoot("its signature is not of this volume")
+        }
+        return record
+    }
+
+    private func openRoot(_ record: PadRecord) throws(EngineStartError) -> Root {
+        do {
+            let bytes = try configuration.keys.rootPad.reading.open(record)
+            let root = try Root(decoding: bytes)
+            guard root.volumeID == configuration.keys.volumeID, root.revision == record.counter
+            else { throw EngineStartError.damagedRoot("it names another volume or revision") }
+            return root
+        } catch let error as EngineStartError {
+            throw error
+        } catch {
+            throw .damagedRoot("\(error)")
+        }
+    }
+
+    // MARK: Rows
+
+    private func requireEmpty(_ metadata: MetadataDatabase) throws(EngineStartError) {
+        let known = try wrap { () throws(MetadataError) in
+            try metadata.write { (reader) throws(MetadataError) in try reader.value("volume-id") }
+        }
+        if known != nil {
+            try? metadata.close()
+            throw .alreadyExists
+        }
+    }
+
+    private func topRow(_ ino: UInt64, parent: UInt64, links: UInt32, form: StorageForm) -> InodeRow {
+        let now = Timestamp.now()
+        let attributes = FileAttributes(
+            mode: 0o755, uid: geteuid(), gid: getegid(), accessed: now, modified: now, changed: now,
+            created: now)
+        return InodeRow(
+            ino: ino, kind: .directory, attributes: attributes, size: 0, linkCount: links,
+            device: 0, parent: parent, cookie: 0, change: 0, form: form, isHardLinked: false,
+            isLoaded: true, allocated: 0)
+    }
+
+    private func insertMountRoot(_ writer: borrowing MetadataWriter) throws(MetadataError) {
+        try writer.insertInode(
+            topRow(Engine.rootInode, parent: Engine.rootInode, links: 5, form: .none))
+    }
+
+    private func insertTop(_ writer: borrowing MetadataWriter) throws(MetadataError) {
+        try insertMountRoot(writer)
+        for (ino, name, form) in [
+            (Engine.filesInode, "files", StorageForm.none),
+            (Engine.scratchpadsInode, "scratchpads", StorageForm.pad),
+        ] {
+            var row = topRow(ino, parent: Engine.rootInode, links: 2, form: form)
+            row.cookie = try writer.insertDentry(
+                parent: Engine.rootInode, name: Array(name.utf8), ino: ino, kind: .directory)
+            try writer.insertInode(row)
+        }
+    }
+
+    private func insert(
+        _ entry: Entry, ino: UInt64, name: String, _ writer: borrowing MetadataWriter
+    ) throws(MetadataError) {
+        let form: StorageForm = ino == Engine.scratchpadsInode ? .pad : .none
+        var row = topRow(ino, parent: Engine.rootInode, links: entry.linkCount, form: form)
+        row.attributes = entry.attributes
+        if case .directory(let pages, let entryCount, let linkCount) = entry.body {
+            row.size = entryCount
+            row.linkCount = linkCount
+            row.isLoaded = pages == nil
+            try writer.setPage(ino, pages)
+        }
+        row.cookie = try writer.insertDentry(
+            parent: Engine.rootInode, name: Array(name.utf8), ino: ino, kind: .directory)
+        try writer.insertInode(row)
+        for attribute in entry.xattrs { try writer.setXattr(ino, attribute.name, attribute.value) }
+    }
+
+    // MARK: Local state
+
+    private func openDatabase() throws(EngineStartError) -> MetadataDatabase {
+        do {
+            return try MetadataDatabase(path: configuration.stateFolder + "/meta.db")
+        } catch {
+            throw .state("its database does not open: \(error)")
+        }
+    }
+
+    private func assemble(
+        _ metadata: MetadataDatabase, head: Publisher.Head
+    ) throws(EngineStartError) -> Engine {
+        let (arenaSalt, inlineSalt) = try salts(metadata)
+        let keys = configuration.keys
+        let arena: Arena
+        let sealer: LocalSealer
+        do {
+            arena = try Arena(
+                path: configuration.stateFolder + "/arena", key: keys.localKey(salt: arenaSalt),
+                budget: configuration.cacheBudget)
+            sealer = try LocalSealer(key: keys.localKey(salt: inlineSalt))
+        } catch {
+            throw .state("its cache does not open: \(error)")
+        }
+        try removeOrphans(metadata)
+        var dirty = try adopt(metadata, arena)
+        let settings = try wrap { () throws(MetadataError) in
+            try metadata.write { (reader) throws(MetadataError) in
+                (
+                    next: try reader.integer("next-inode") ?? 0,
+                    change: try reader.integer("change") ?? 0,
+                    highest: try reader.highestInode(), totals: try TotalsCounter.load(reader),
+                    parked: try reader.value("parked-pads"), pads: try reader.pads()
+                )
+            }
+        }
+        dirty.formUnion(try changedFiles(metadata, after: head.change))
+        let volume = Volume(
+            configuration: configuration, metadata: metadata, arena: arena, sealer: sealer,
+            totals: settings.totals,
+            nextInode: max(UInt64(bitPattern: settings.next), settings.highest + 1),
+            lastChange: UInt64(bitPattern: settings.change))
+        // Unreadable parked identities only mean that names do not get theirs back.
+        let parked = settings.parked.flatMap { try? ParkedPads(decoding: $0) } ?? ParkedPads()
+        let engine = Engine(
+            volume: volume, head: head, parked: parked, threads: EngineStarter.encodingThreads)
+        let pending = settings.pads.filter { $0.pendingRecord != nil || $0.publishedDigest == nil }
+        engine.startThreads(dirty: dirty.sorted(), pending: pending.map { $0.ino })
+        return engine
+    }
+
+    /// Threads that hash and encrypt: one a processor, at most eight.
+    static var encodingThreads: Int { min(max(Int(sysconf(Int32(_SC_NPROCESSORS_ONLN))), 1), 8) }
+
+    private func salts(
+        _ metadata: MetadataDatabase
+    ) throws(EngineStartError) -> (arena: [UInt8], inline: [UInt8]) {
+        try wrap { () throws(MetadataError) in
+            let salts = try metadata.write { (writer) throws(MetadataError) in
+                let arena = try writer.value("arena-salt") ?? SystemRandom.bytes(EngineStarter.saltSize)
+                let inline =
+                    try writer.value("inline-salt") ?? SystemRandom.bytes(EngineStarter.saltSize)
+                try writer.setValue("arena-salt", arena)
+                try writer.setValue("inline-salt", inline)
+                return (arena: arena, inline: inline)
+            }
+            // Durable before the first block is sealed with them.
+            try metadata.commit()
+            try metadata.syncLog()
+            return salts
+        }
+    }
+
+    /// Inodes that lost their last name while something had them open, in a run that ended early.
+    private func removeOrphans(_ metadata: MetadataDatabase) throws(EngineStartError) {
+        try wrap { () throws(MetadataError) in
+            try metadata.write { (writer) throws(MetadataError) in
+                for ino in try writer.orphans() { try writer.deleteInode(ino) }
+            }
+            try metadata.commit()
+            // Durable before the arena is told which slots are free: a power loss must not bring back
+            // rows whose slots somebody else has by then.
+            try metadata.syncLog()
+        }
+    }
+
+    /// Tells the arena who owns which slot. Returns the files that have dirty blocks.
+    private func adopt(
+        _ metadata: MetadataDatabase, _ arena: Arena
+    ) throws(EngineStartError) -> Set<UInt64> {
+        var dirty: Set<UInt64> = []
+        try wrap { () throws(MetadataError) in
+            try metadata.write { (reader) throws(MetadataError) in
+                try reader.forEachBlockGroup { (row) throws(MetadataError) in
+                    guard let group = BlockGroup(decoding: row.map) else {
+                        throw .corrupt("a block map row is malformed")
+                    }
+                    for (index, entry) in group.entries.enumerated() {
+                        if entry.differsFromBase { dirty.insert(row.ino) }
+                        guard let reference = entry.reference else { continue }
+                        let block = row.group * UInt64(BlockGroup.span) + UInt64(index)
+                        arena.adopt(
+                            reference, owner: BlockOwner(ino: row.ino, block: block),
+                            isDirty: entry.differsFromBase)
+                    }
+                }
+            }
+        }
+        arena.adoptionFinished()
+        return dirty
+    }
+
+    /// Files in blocks that changed since the head: a truncation leaves no dirty block behind.
+    private func changedFiles(
+        _ metadata: MetadataDatabase, after change: UInt64
+    ) throws(EngineStartError) -> Set<UInt64> {
+        var files: Set<UInt64> = []
+        var cursor = change
+        while true {
+            let from = cursor
+            let rows = try wrap { () throws(MetadataError) in
+                try metadata.write { (reader) throws(MetadataError) in
+                    try reader.changedInodes(after: from, limit: Publisher.rowBatch)
+                }
+            }
+            for row in rows where row.form == .blocks && row.linkCount > 0 { files.insert(row.ino) }
+            guard let last = rows.last, rows.count == Publisher.rowBatch else { return files }
+            cursor = last.change
+        }
+    }
+
+    private func wrap<R>(_ body: () throws(MetadataError) -> R) throws(EngineStartError) -> R {
+        do {
+            return try body()
+        } catch {
+            throw .state("its database failed: \(error)")
+        }
+    }
+}

@@ -1,0 +1,276 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// The work of a flush: snapshot, hash, encrypt, put. Large files use all threads of the pool for their
+// chunks, small ones a thread each.
+
+import Blocks
+import Compression
+import Metadata
+import Namespace
+import Primitives
+import SelfEncryption
+import Stores
+import Synchronization
+
+/// A file whose chunks have been handed to the store.
+struct EncodedFile: Sendable {
+    let snapshot: FileSnapshot
+    let segments: [Segment]
+    /// Maps before packing, by segment offset: the next flush starts from them.
+    let fullMaps: [UInt64: DataMap]
+}
+
+/// Encodes files on a pool of polite threads.
+final class FileEncoder: Sendable {
+    /// From this size on a file's own chunks are worth all threads.
+    static let largeFile: UInt64 = 16 << 20
+    /// The generation that is written.
+    static let version = FormatVersion.v2
+    /// Nice value of the encoding threads: the user's own work goes first.
+    static let niceness: Int32 = 5
+
+    private let volume: Volume
+    private let fetcher: ChunkFetcher
+    private let reader: ContentReader
+    private let pool: WorkerPool
+
+    init(volume: Volume, fetcher: ChunkFetcher, reader: ContentReader, threads: Int) {
+        self.volume = volume
+        self.fetcher = fetcher
+        self.reader = reader
+        pool = WorkerPool(threads: threads, niceness: FileEncoder.niceness)
+    }
+
+    func stop() {
+        pool.stop()
+    }
+
+    private struct Outcome: Sendable {
+        var done: [EncodedFile] = []
+        var failed: [(UInt64, FileError)] = []
+    }
+
+    /// Encodes the files and puts their chunks. Snapshots of the done ones are the caller's to release,
+    /// with one pin each.
+    func encode(_ inodes: [UInt64]) -> (done: [EncodedFile], failed: [(UInt64, FileError)]) {
+        let outcome = SharedBox(Outcome())
+        var large: [FileSnapshot] = []
+        var small: [FileSnapshot] = []
+        for ino in inodes {
+            do throws(FileError) {
+                guard let snapshot = try snapshot(ino) else { continue }
+                if snapshot.size >= FileEncoder.largeFile {
+                    large.append(snapshot)
+                } else {
+                    small.append(snapshot)
+                }
+            } catch {
+                outcome.value.withLock { $0.failed.append((ino, error)) }
+            }
+        }
+        for snapshot in large { finish(snapshot, isParallel: true, outcome) }
+        let files = small
+        do throws(FileError) {
+            try pool.forEach(count: files.count) { (index) throws(FileError) in
+                self.finish(files[index], isParallel: false, outcome)
+            }
+        } catch {
+            // `finish` keeps each file's own error; none is thrown here.
+            assertionFailure("a file's failure left its own record")
+        }
+        let all = outcome.value.withLock { $0 }
+        return (all.done, all.failed)
+    }
+
+    private func finish(
+        _ snapshot: FileSnapshot, isParallel: Bool, _ outcome: SharedBox<Outcome>
+    ) {
+        do throws(FileError) {
+            let encoded = try encode(snapshot, isParallel: isParallel)
+            outcome.value.withLock { $0.done.append(encoded) }
+        } catch {
+            outcome.value.withLock { $0.failed.append((snapshot.inode.ino, error)) }
+            snapshot.release(volume)
+            snapshot.inode.state.withLock { $0.flushTruncation = nil }
+            volume.table.unpin(snapshot.inode)
+        }
+    }
+
+    /// A pinned snapshot; nil when there is nothing to flush any more.
+    private func snapshot(_ ino: UInt64) throws(FileError) -> FileSnapshot? {
+        let inode: Inode
+        do throws(FileError) {
+            inode = try volume.pin(ino)
+        } catch {
+            if error == .stale { return nil }
+            throw error
+        }
+        var isKept = false
+        defer { if !isKept { volume.table.unpin(inode) } }
+        let limit = UInt64(volume.configuration.inlineLimit)
+        let shrinks = inode.state.withLock { state in
+            state.row.form == .blocks && state.row.size <= limit && state.openCount == 0
+        }
+        if shrinks, try becomeInline(inode) { return nil }
+        let snapshot = try volume.change(inode) { (state) throws(FileError) -> FileSnapshot? in
+            guard !state.isDeleted, state.row.form == .blocks, state.row.linkCount > 0 else {
+                return nil
+            }
+            try volume.loadBase(&state)
+            try volume.sealBuffers(&state)
+            let ino = state.ino
+            let rows = try volume.query { (reader) throws(MetadataError) in
+                try reader.blockGroups(ino, in: 0..<UInt64(Int64.max))
+            }
+            for (group, _) in rows { try volume.loadGroup(group, &state) }
+            state.flushTruncation = state.row.size
+            return try FileSnapshot(inode, &state, volume)
+        }
+        isKept = snapshot != nil
+        return snapshot
+    }
+
+    /// A file that shrank below the inline limit goes back into its row.
+    private func becomeInline(_ inode: Inode) throws(FileError) -> Bool {
+        let before = inode.state.withLock { ($0.row.size, $0.lastModified) }
+        var bytes = [UInt8](repeating: 0, count: Int(before.0))
+        var span = bytes.mutableSpan
+        let patience = Patience(until: .now + volume.configuration.readDeadline)
+        _ = try reader.read(inode, at: 0, into: &span, patience)
+        let content = bytes
+        return try volume.change(inode) { (state) throws(FileError) -> Bool in
+            guard state.row.form == .blocks, state.row.size == before.0,
+                state.lastModified == before.1, !state.isDeleted
+            else { return false }
+            volume.dropBuffers(from: 0, &state)
+            try volume.dropEntries(from: 0, &state)
+            state.base = nil
+            state.isBaseDirty = true
+            state.fullMaps = [:]
+            state.row.form = .inline
+            state.row.allocated = state.row.size
+            state.inline = content
+            state.isInlineDirty = true
+            state.isRowDirty = true
+            return true
+        }
+    }
+
+    // MARK: One file
+
+    private func encode(
+        _ snapshot: FileSnapshot, isParallel: Bool
+    ) throws(FileError) -> EncodedFile {
+        let version = FileEncoder.version
+        let chunkSize = UInt64(version.maximumChunkSize)
+        var segments: [Segment] = []
+        var fullMaps: [UInt64: DataMap] = [:]
+        for run in snapshot.segments(chunkSize: chunkSize) {
+            let old = snapshot.base?.segments.first {
+                $0.offset == run.lowerBound && $0.map.version == version
+            }
+            let oldMap = try old.map { (segment) throws(FileError) -> DataMap in
+                try fetcher.fullMap(snapshot.inode, segment).0
+            }
+            let size = run.upperBound - run.lowerBound
+            let changed = old.map { snapshot.changes(in: run, since: $0) } ?? [0..<size]
+            if let old, changed.isEmpty, old.size == size, let oldMap {
+                segments.append(old)
+                fullMaps[run.lowerBound] = oldMap
+                continue
+            }
+            let plan = ReencryptionPlan(
+                version: version, old: oldMap, size: size, changed: changed,
+                maximumChunkSize: version.maximumChunkSize)
+            let full = try carryOut(plan, snapshot, run, isParallel)
+            segments.append(
+                Segment(offset: run.lowerBound, size: size, map: try store(full)))
+            fullMaps[run.lowerBound] = full
+        }
+        return EncodedFile(snapshot: snapshot, segments: segments, fullMaps: fullMaps)
+    }
+
+    private func carryOut(
+        _ plan: ReencryptionPlan, _ snapshot: FileSnapshot, _ run: Range<UInt64>,
+        _ isParallel: Bool
+    ) throws(FileError) -> DataMap {
+        let transform = ChunkTransform(
+            version: plan.version, quality: volume.configuration.compression)
+        let layout = plan.layout
+        let known = SharedBox(plan.knownSources)
+        let toHash = plan.toHash
+        try forEach(toHash.count, isParallel) { (position) throws(FileError) in
+            let index = toHash[position]
+            let plain = try self.read(snapshot, run, layout.range(of: index))
+            let digest = transform.sourceDigest(plain.span)
+            known.value.withLock { $0[index] = digest }
+        }
+        let sources = known.value.withLock { $0.compactMap { $0 } }
+        precondition(sources.count == layout.count, "a chunk's source digest is missing")
+        let toEncrypt = plan.toEncrypt(sources: sources)
+        let encrypted = SharedBox<[Int: Digest]>([:])
+        volume.counters.pendingChunks.add(toEncrypt.count, ordering: .relaxed)
+        defer { volume.counters.pendingChunks.subtract(toEncrypt.count, ordering: .relaxed) }
+        try forEach(toEncrypt.count, isParallel) { (position) throws(FileError) in
+            let index = toEncrypt[position]
+            let plain = try self.read(snapshot, run, layout.range(of: index))
+            let neighbours = layout.neighbours(of: index)
+            let chunk = transform.encrypt(
+                plain.span, index: index, source: sources[index],
+                neighbours: (sources[neighbours.0], sources[neighbours.1]))
+            try self.put(chunk)
+            encrypted.value.withLock { $0[index] = chunk.address }
+        }
+        return plan.map(sources: sources, encrypted: encrypted.value.withLock { $0 })
+    }
+
+    /// Packs a map and stores its upper levels.
+    private func store(_ full: DataMap) throws(FileError) -> DataMap {
+        do {
+            let packed = try pack(full, quality: volume.configuration.compression)
+            for chunk in packed.chunks { try put(chunk) }
+            return packed.root
+        } catch let error as FileError {
+            throw error
+        } catch {
+            volume.errors.add(.chunk, "a data map could not be packed", detail: "\(error)")
+            throw .tooLarge
+        }
+    }
+
+    private func put(_ chunk: EncryptedChunk) throws(FileError) {
+        do throws(StoreError) {
+            try volume.configuration.chunks.put(chunk.address, chunk.bytes)
+        } catch {
+            throw volume.reportStore(error)
+        }
+        volume.counters.storeAnswered()
+        volume.counters.chunksStored.add(1, ordering: .relaxed)
+        volume.counters.bytesStored.add(UInt64(chunk.bytes.count), ordering: .relaxed)
+    }
+
+    private func read(
+        _ snapshot: FileSnapshot, _ run: Range<UInt64>, _ part: Range<UInt64>
+    ) throws(FileError) -> [UInt8] {
+        let patience = Patience(until: .now + volume.configuration.readDeadline)
+        let range = (run.lowerBound + part.lowerBound)..<(run.lowerBound + part.upperBound)
+        return try snapshot.read(range, volume, fetcher, patience)
+    }
+
+    private func forEach(
+        _ count: Int, _ isParallel: Bool,
+        _ body: @escaping @Sendable (Int) throws(FileError) -> Void
+    ) throws(FileError) {
+        if isParallel {
+            try pool.forEach(count: count, body)
+        } else {
+            for index in 0..<count { try body(index) }
+        }
+    }
+}
+
+/// A mutex that closures of several threads share.
+final class SharedBox<Value: Sendable>: Sendable {
+    let value: Mutex<Value>
+    init(_ initial: Value) { value = Mutex(initial) }
+}

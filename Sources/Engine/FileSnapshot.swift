@@ -1,0 +1,154 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// One file's content at one moment, held still while a flush reads it: the slots it names are pinned,
+// writers go on beside it (their blocks go to other slots).
+
+import Blocks
+import Metadata
+import Namespace
+import SelfEncryption
+
+/// The bytes of one file as they were when the snapshot was taken.
+struct FileSnapshot: Sendable {
+    let inode: Inode
+    let size: UInt64
+    let modified: Timestamp
+    let base: StoredContent?
+    let groups: [UInt64: BlockGroup]
+    /// Slots retained for this snapshot.
+    let slots: [UInt32]
+
+    /// Takes a snapshot; the inode's lock is held and its buffers are sealed.
+    init(_ inode: Inode, _ state: inout InodeState, _ volume: Volume) throws(FileError) {
+        self.inode = inode
+        size = state.row.size
+        modified = state.row.attributes.modified
+        base = state.base
+        groups = state.groups
+        var slots: [UInt32] = []
+        for group in state.groups.values {
+            for entry in group.entries {
+                if let slot = entry.reference?.slot { slots.append(slot) }
+            }
+        }
+        for slot in slots { volume.arena.retain(slot) }
+        self.slots = slots
+    }
+
+    /// Unpins the slots; the snapshot is of no use afterwards.
+    func release(_ volume: Volume) {
+        for slot in slots { volume.arena.release(slot) }
+    }
+
+    /// The runs that become data maps: data runs with the small gaps between them filled by zeros.
+    ///
+    /// A gap of a chunk or more stays a hole; a run longer than `maximumSegmentSize` is cut.
+    func segments(chunkSize: UInt64) -> [Range<UInt64>] {
+        var runs: [Range<UInt64>] = []
+        ExtentScan(groups: groups, base: base).forEach(in: 0..<size) { run in
+            if let last = runs.last, run.lowerBound - last.upperBound < chunkSize {
+                runs[runs.count - 1] = last.lowerBound..<run.upperBound
+            } else {
+                runs.append(run)
+            }
+            return true
+        }
+        return runs.flatMap { run -> [Range<UInt64>] in
+            var run = run
+            if run.upperBound - run.lowerBound < UInt64(ChunkLayout.minimumFileSize) {
+                // Self-encryption needs three bytes: the block before lends its zeros.
+                run = (run.lowerBound - min(run.lowerBound, UInt64(Arena.blockSize)))..<run.upperBound
+            }
+            return stride(
+                from: run.lowerBound, to: run.upperBound, by: Int(FileSnapshot.maximumSegmentSize)
+            ).map { $0..<min($0 + FileSnapshot.maximumSegmentSize, run.upperBound) }
+        }
+    }
+
+    /// Most bytes of one data map.
+    ///
+    /// - Source: DESIGN §3; the reference library cannot read a map of much more.
+    static let maximumSegmentSize: UInt64 = 512 << 30
+
+    /// Where the content of `run` may differ from the old segment at the same place, relative to it.
+    func changes(in run: Range<UInt64>, since old: Segment) -> [Range<UInt64>] {
+        var changed: [Range<UInt64>] = []
+        let size = UInt64(Arena.blockSize)
+        let span = UInt64(BlockGroup.span)
+        for (number, group) in groups {
+            for index in 0..<BlockGroup.span where group[index].differsFromBase {
+                let start = (number * span + UInt64(index)) * size
+                let bytes = (start..<start + size).clamped(to: run)
+                if bytes.isEmpty { continue }
+                changed.append(
+                    (bytes.lowerBound - run.lowerBound)..<(bytes.upperBound - run.lowerBound))
+            }
+        }
+        // What was cut off and grown back is zeros now, whatever the old map says.
+        let limit = base?.baseLimit ?? 0
+        let end = min(old.offset + old.size, run.upperBound)
+        if limit < end {
+            let from = max(limit, run.lowerBound) - run.lowerBound
+            changed.append(from..<(end - run.lowerBound))
+        }
+        return changed
+    }
+
+    /// The bytes of `range`; evicted ones are fetched.
+    func read(
+        _ range: Range<UInt64>, _ volume: Volume, _ fetcher: ChunkFetcher, _ patience: Patience
+    ) throws(FileError) -> [UInt8] {
+        var bytes = [UInt8](repeating: 0, count: Int(range.upperBound - range.lowerBound))
+        let size = UInt64(Arena.blockSize)
+        var position = range.lowerBound
+        while position < range.upperBound {
+            let block = position / size
+            let end = min((block + 1) * size, range.upperBound)
+            let place = BlockPosition(block)
+            let target = Int(position - range.lowerBound)..<Int(end - range.lowerBound)
+            var out = bytes.mutableSpan
+            var part = out._mutatingExtracting(target)
+            switch groups[place.group]?[place.index] ?? .absent {
+            case .clean(let reference), .dirty(let reference):
+                let run = slotRun(from: block, to: range.upperBound, aligned: position == block * size)
+                if run.count > 1 {
+                    let whole = target.lowerBound..<target.lowerBound + run.count * Arena.blockSize
+                    var wide = out._mutatingExtracting(whole)
+                    do {
+                        try volume.arena.read(run, into: &wide)
+                    } catch { throw volume.failure(error) }
+                    position += UInt64(run.count) * size
+                    continue
+                }
+                do {
+                    try volume.arena.read(
+                        reference, from: Int(position - block * size), into: &part)
+                } catch { throw volume.failure(error) }
+            case .zero:
+                break
+            case .absent:
+                let limit = base?.baseLimit ?? 0
+                let stop = min(end, limit)
+                if let base, position < stop {
+                    try fetcher.read(inode, base.segments, position..<stop, into: &part, patience)
+                }
+            }
+            position = end
+        }
+        return bytes
+    }
+
+    /// Neighbouring whole blocks that all have slots.
+    private func slotRun(from block: UInt64, to end: UInt64, aligned: Bool) -> [BlockReference] {
+        guard aligned else { return [] }
+        var run: [BlockReference] = []
+        var next = block
+        while (next + 1) * UInt64(Arena.blockSize) <= end {
+            let place = BlockPosition(next)
+            guard let reference = groups[place.group]?[place.index].reference else { break }
+            run.append(reference)
+            next += 1
+        }
+        return run
+    }
+}

@@ -1,0 +1,254 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// Turns dirty blocks into chunks and data maps that the store has acknowledged.
+//
+// Invariants (DESIGN §6.2, 6.3):
+// 1. A block becomes clean only here, after `ChunkStore.sync` acknowledged every chunk of the map.
+// 2. The map committed is that of the snapshot that was read: a block is cleaned only if its entry is
+//    still the snapshot's; what was written since stays dirty over it.
+
+import Blocks
+import Metadata
+import Namespace
+import Primitives
+import SelfEncryption
+import Stores
+import Synchronization
+
+/// Flushes files that are closed or idle, on its own thread and its own pool.
+final class Flusher: Sendable {
+    /// Files of one round: they share one acknowledgement.
+    static let batchLimit = 256
+    /// Bytes after which a round takes no further file.
+    static let batchBytes: UInt64 = 256 << 20
+    /// How often due files are looked for.
+    static let tick = Duration.milliseconds(250)
+    /// A file written without pause is flushed at last after this long.
+    static let patienceWithWriters = Duration.seconds(30)
+    /// First wait after a failure; doubles up to `longestBackoff`.
+    static let firstBackoff = Duration.seconds(1)
+    static let longestBackoff = Duration.seconds(60)
+
+    private let volume: Volume
+    private let committer: Committer
+    private let encoder: FileEncoder
+    private let publisherPoke = Mutex<(@Sendable () -> Void)?>(nil)
+
+    /// A file that has bytes to flush.
+    private struct Candidate {
+        var since: ContinuousClock.Instant
+        var last: ContinuousClock.Instant
+    }
+
+    private struct Work {
+        var files: [UInt64: Candidate] = [:]
+        var flushing: Set<UInt64> = []
+        var isUrgent = false
+        var isStopping = false
+        var isStopped = false
+        var failures = 0
+        var retryAt: ContinuousClock.Instant?
+        /// Rounds ended, for those who wait.
+        var rounds = 0
+        var lastFailure: FileError?
+    }
+    private let work = Monitor(Work())
+
+    init(volume: Volume, committer: Committer, encoder: FileEncoder) {
+        self.volume = volume
+        self.committer = committer
+        self.encoder = encoder
+    }
+
+    func start(poke: @escaping @Sendable () -> Void) {
+        publisherPoke.withLock { $0 = poke }
+        spawnThread { self.run() }
+    }
+
+    func stop() {
+        work.update { $0.isStopping = true }
+        _ = work.wait { $0.isStopped ? true : nil }
+    }
+
+    /// The file has bytes the store does not have.
+    func note(_ ino: UInt64) {
+        let now = ContinuousClock.now
+        work.look { state in
+            state.files[ino, default: Candidate(since: now, last: now)].last = now
+        }
+    }
+
+    /// The file is gone.
+    func forget(_ ino: UInt64) {
+        work.look { _ = $0.files.removeValue(forKey: ino) }
+    }
+
+    /// True while the file waits for its flush, or is in it.
+    func state(of ino: UInt64) -> FileState? {
+        work.look { state in
+            if state.flushing.contains(ino) { return .flushing }
+            return state.files[ino] == nil ? nil : .dirty
+        }
+    }
+
+    /// Files that wait or are being flushed.
+    var pendingCount: Int { work.look { $0.files.count + $0.flushing.count } }
+
+    /// Flushes whatever is due now regardless of idle times.
+    func flushNow() {
+        work.update { state in
+            state.isUrgent = true
+            state.retryAt = nil
+        }
+    }
+
+    /// Flushes everything that is dirty now.
+    ///
+    /// - Returns: nil when all is stored; else why not. `wouldBlock` when the time ran out.
+    func flushAll(until deadline: ContinuousClock.Instant?) -> FileError? {
+        let start = work.look { $0.rounds }
+        while true {
+            flushNow()
+            let left = deadline.map { $0 - ContinuousClock.now }
+            if let left, left <= .zero { return .wouldBlock }
+            let step = min(left ?? Flusher.tick, Flusher.tick)
+            let outcome = work.wait(atMost: step) { state -> FileError?? in
+                if state.files.isEmpty && state.flushing.isEmpty { return .some(nil) }
+                if state.rounds > start, let failure = state.lastFailure, state.flushing.isEmpty {
+                    return .some(failure)
+                }
+                return nil
+            }
+            if let outcome { return outcome }
+        }
+    }
+
+    private func run() {
+        while true {
+            let batch = work.wait(atMost: Flusher.tick) { state -> [UInt64]? in
+                if state.isStopping { return [] }
+                let due = due(&state)
+                return due.isEmpty ? nil : due
+            }
+            if work.look({ $0.isStopping }) { break }
+            guard let batch else { continue }
+            round(batch)
+        }
+        work.update { $0.isStopped = true }
+    }
+
+    /// Takes the files whose time has come out of the list.
+    private func due(_ state: inout Work) -> [UInt64] {
+        let now = ContinuousClock.now
+        if let retryAt = state.retryAt, now < retryAt { return [] }
+        let delay = volume.configuration.flushDelay
+        let isUrgent = state.isUrgent
+        var batch: [UInt64] = []
+        for (ino, candidate) in state.files {
+            let isDue =
+                isUrgent || now - candidate.last >= delay
+                || now - candidate.since >= Flusher.patienceWithWriters
+            if isDue { batch.append(ino) }
+            if batch.count >= Flusher.batchLimit { break }
+        }
+        for ino in batch {
+            state.files[ino] = nil
+            state.flushing.insert(ino)
+        }
+        if state.files.isEmpty { state.isUrgent = false }
+        return batch
+    }
+
+    private func round(_ batch: [UInt64]) {
+        let (results, failed) = encoder.encode(batch.sorted())
+        var failure = failed.first?.1
+        var lost = failed.map { $0.0 }
+        if !results.isEmpty {
+            do throws(StoreError) {
+                try volume.configuration.chunks.sync()
+                volume.counters.storeAnswered()
+            } catch {
+                failure = volume.reportStore(error)
+                lost += results.map { $0.snapshot.inode.ino }
+            }
+        }
+        for result in results {
+            if !lost.contains(result.snapshot.inode.ino) {
+                do throws(FileError) {
+                    try complete(result)
+                } catch {
+                    failure = error
+                    lost.append(result.snapshot.inode.ino)
+                }
+            }
+            result.snapshot.release(volume)
+            volume.table.unpin(result.snapshot.inode)
+        }
+        if results.count > 0 && failure == nil {
+            do throws(FileError) { try committer.commit() } catch { failure = error }
+        }
+        settle(batch, lost: lost, failure)
+        publisherPoke.withLock { $0 }?()
+    }
+
+    private func settle(_ batch: [UInt64], lost: [UInt64], _ failure: FileError?) {
+        let now = ContinuousClock.now
+        work.update { state in
+            for ino in batch { state.flushing.remove(ino) }
+            for ino in lost where state.files[ino] == nil {
+                state.files[ino] = Candidate(since: now, last: now)
+            }
+            state.rounds += 1
+            state.lastFailure = failure
+            if failure == nil {
+                state.failures = 0
+                state.retryAt = nil
+            } else {
+                state.failures += 1
+                let doublings = min(state.failures - 1, 6)
+                let wait = min(Flusher.firstBackoff * (1 << doublings), Flusher.longestBackoff)
+                state.retryAt = now + wait
+            }
+        }
+    }
+
+    /// The map is acknowledged: it becomes the content of the snapshot.
+    private func complete(_ result: EncodedFile) throws(FileError) {
+        let snapshot = result.snapshot
+        var isStillDirty = false
+        try volume.change(snapshot.inode) { (state) throws(FileError) in
+            let truncation = state.flushTruncation ?? snapshot.size
+            state.flushTruncation = nil
+            if state.isDeleted || state.row.form != .blocks { return }
+            var cleaned: [UInt32] = []
+            for (number, group) in snapshot.groups {
+                try volume.loadGroup(number, &state)
+                for index in 0..<BlockGroup.span {
+                    let then = group[index]
+                    let block = number * UInt64(BlockGroup.span) + UInt64(index)
+                    guard then.differsFromBase, state.groups[number]?[index] == then else { continue }
+                    if case .dirty(let reference) = then {
+                        volume.setEntry(block, .clean(reference), &state)
+                        cleaned.append(reference.slot)
+                    } else {
+                        volume.setEntry(block, .absent, &state)
+                    }
+                }
+            }
+            volume.arena.setClean(cleaned)
+            state.base = StoredContent(
+                segments: result.segments, size: snapshot.size, modified: snapshot.modified,
+                baseLimit: min(snapshot.size, truncation), isDirty: false,
+                generation: (state.base?.generation ?? 0) + 1)
+            state.isBaseLoaded = true
+            state.isBaseDirty = true
+            state.isRowDirty = true
+            state.fullMaps = result.fullMaps
+            isStillDirty =
+                !state.buffers.isEmpty || truncation < snapshot.size
+                || state.row.size != snapshot.size
+                || state.groups.values.contains { $0.entries.contains { $0.differsFromBase } }
+        }
+        if isStillDirty { note(snapshot.inode.ino) }
+    }
+}

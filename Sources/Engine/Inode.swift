@@ -1,0 +1,228 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// One inode while the engine works on it: its row, and of its content what is in memory.
+//
+// An inode is *resident* while somebody has it pinned: an open file, a dirty list, an operation. All
+// others exist in the database only. The state is touched with its lock held, and nothing that
+// waits for the store is called under that lock.
+//
+// Invariants:
+// 1. `buffers` holds bytes that are newer than the group entry of the same block.
+// 2. A slot leaves an entry only into `pendingReleases`; it is released after the row that forgot it
+//    has been written, so no committed row names a slot that somebody else may have (DESIGN §6.8).
+// 3. `buffers` and dirty entries exist only where `row.form` is `.blocks`.
+// 4. Each buffer has one reserved slot in the arena.
+
+import Blocks
+import Metadata
+import Namespace
+import SelfEncryption
+import Synchronization
+
+/// What the engine keeps in memory of one inode.
+struct InodeState: Sendable {
+    /// The inode's row; newer than the database's when `isRowDirty`.
+    var row: InodeRow
+    var isRowDirty = false
+    /// Removed from the database; everything else here is void.
+    var isDeleted = false
+    /// On the volume's dirty list, which holds a pin.
+    var isListed = false
+
+    /// Whole content of an inline file, a pad or a symlink; nil when not loaded.
+    var inline: [UInt8]?
+    var isInlineDirty = false
+
+    /// What the chunk store has of a file in blocks; meaningful when `isBaseLoaded`.
+    var base: StoredContent?
+    var isBaseLoaded = false
+    var isBaseDirty = false
+    /// Root-level maps of the base's segments by offset, as far as they were needed.
+    var fullMaps: [UInt64: DataMap] = [:]
+
+    /// Groups read from the database or made here. A group that is not here may be in the database.
+    var groups: [UInt64: BlockGroup] = [:]
+    var dirtyGroups: Set<UInt64> = []
+    /// Blocks written and not yet sealed into the arena. Shorter than a block: the rest is zeros.
+    var buffers: [UInt64: [UInt8]] = [:]
+    /// Slots no entry names any more, to be released once the rows are written.
+    var pendingReleases: [UInt32] = []
+    /// Where the last write ended: sequential writers are sealed early.
+    var lastWriteEnd: UInt64 = 0
+
+    /// Set while a flush reads a snapshot: how far the content was truncated meanwhile.
+    var flushTruncation: UInt64?
+    /// When bytes last changed; a flush waits for quiet.
+    var lastModified: ContinuousClock.Instant?
+
+    /// A pad's identity and counters; nil when not loaded or not a pad.
+    var pad: PadRow?
+    var isPadDirty = false
+    /// Content or encoding changed since the pad was last sealed.
+    var isPadUnsealed = false
+
+    var openCount = 0
+    var writerCount = 0
+
+    /// The size the volume's totals have for this file.
+    var countedSize: UInt64
+
+    init(row: InodeRow) {
+        self.row = row
+        countedSize = row.kind == .regular ? row.size : 0
+    }
+
+    var ino: UInt64 { row.ino }
+
+    /// Anything a commit has to write.
+    var isDirty: Bool {
+        isRowDirty || isInlineDirty || isBaseDirty || isPadDirty || !dirtyGroups.isEmpty
+            || !buffers.isEmpty || !pendingReleases.isEmpty
+    }
+
+    /// Limit of the base's valid bytes; 0 without a base.
+    var baseLimit: UInt64 { base?.baseLimit ?? 0 }
+
+    /// What `stat` shows.
+    var status: FileStatus { FileStatus(row) }
+}
+
+extension FileStatus {
+    /// The size `stat` shows for a directory: entries are no bytes, and programs expect a block.
+    static let directorySize: UInt64 = 4096
+
+    init(_ row: InodeRow) {
+        let isDirectory = row.kind == .directory
+        self.init(
+            ino: row.ino, kind: row.kind, attributes: row.attributes,
+            size: isDirectory ? FileStatus.directorySize : row.size, linkCount: row.linkCount,
+            device: row.device,
+            allocated: isDirectory ? FileStatus.directorySize : row.allocated)
+    }
+}
+
+/// A resident inode.
+final class Inode: Sendable {
+    let ino: UInt64
+    /// Order: after `Committer.structure` and the table's shard, before the database and the arena.
+    let state: Mutex<InodeState>
+
+    init(row: InodeRow) {
+        ino = row.ino
+        state = Mutex(InodeState(row: row))
+    }
+}
+
+/// All resident inodes, and the kernel's references to inodes resident or not.
+///
+/// Invariant: at most one `Inode` per number exists, because loading, pinning and dropping happen
+/// under the shard's lock.
+final class InodeTable: Sendable {
+    private struct Shard: ~Copyable {
+        let resident = Mutex<[UInt64: Slot]>([:])
+        let references = Mutex<[UInt64: UInt64]>([:])
+    }
+
+    private struct Slot {
+        let inode: Inode
+        var pins: Int
+    }
+
+    private final class ShardBox: Sendable {
+        let shard = Shard()
+    }
+
+    private static let shardCount = 16
+    private let shards = (0..<InodeTable.shardCount).map { _ in ShardBox() }
+
+    private func box(_ ino: UInt64) -> ShardBox {
+        shards[Int(ino % UInt64(InodeTable.shardCount))]
+    }
+
+    /// The inode pinned once more; `load` reads its row when it is not resident.
+    ///
+    /// - Returns: nil when `load` finds no row.
+    func pin(
+        _ ino: UInt64, load: (UInt64) throws(FileError) -> InodeRow?
+    ) throws(FileError) -> Inode? {
+        try box(ino).shard.resident.withLock { (slots) throws(FileError) -> Inode? in
+            if let slot = slots[ino] {
+                slots[ino]?.pins += 1
+                return slot.inode
+            }
+            guard let row = try load(ino) else { return nil }
+            let inode = Inode(row: row)
+            slots[ino] = Slot(inode: inode, pins: 1)
+            return inode
+        }
+    }
+
+    /// A new inode, pinned once. Its number must not be resident.
+    func insert(_ row: InodeRow) -> Inode {
+        box(row.ino).shard.resident.withLock { slots in
+            precondition(slots[row.ino] == nil, "an inode number was given out twice")
+            let inode = Inode(row: row)
+            slots[row.ino] = Slot(inode: inode, pins: 1)
+            return inode
+        }
+    }
+
+    /// One more pin of an inode that is pinned already.
+    func pinAgain(_ inode: Inode) {
+        box(inode.ino).shard.resident.withLock { $0[inode.ino]?.pins += 1 }
+    }
+
+    /// Takes one pin back; the last one drops the inode from memory.
+    func unpin(_ inode: Inode) {
+        box(inode.ino).shard.resident.withLock { slots in
+            guard let slot = slots[inode.ino] else { return }
+            if slot.pins == 1 {
+                slots[inode.ino] = nil
+            } else {
+                slots[inode.ino]?.pins = slot.pins - 1
+            }
+        }
+    }
+
+    /// The inode if it is resident, pinned for the time of `body`.
+    func peek<R>(_ ino: UInt64, _ body: (inout InodeState) -> R) -> R? {
+        let found = box(ino).shard.resident.withLock { slots -> Inode? in
+            guard let slot = slots[ino] else { return nil }
+            slots[ino]?.pins += 1
+            return slot.inode
+        }
+        guard let found else { return nil }
+        defer { unpin(found) }
+        return found.state.withLock { body(&$0) }
+    }
+
+    /// Counts one reference of the kernel.
+    func addReference(_ ino: UInt64) {
+        box(ino).shard.references.withLock { $0[ino, default: 0] += 1 }
+    }
+
+    /// Takes `count` references back.
+    ///
+    /// - Returns: true when none is left.
+    func dropReferences(_ ino: UInt64, count: UInt64) -> Bool {
+        box(ino).shard.references.withLock { references in
+            guard let held = references[ino] else { return true }
+            if held > count {
+                references[ino] = held - count
+                return false
+            }
+            references[ino] = nil
+            return true
+        }
+    }
+
+    /// True while the kernel holds the inode.
+    func isReferenced(_ ino: UInt64) -> Bool {
+        box(ino).shard.references.withLock { $0[ino] != nil }
+    }
+
+    /// How many inodes are resident.
+    var residentCount: Int {
+        shards.reduce(0) { $0 + $1.shard.resident.withLock { $0.count } }
+    }
+}

@@ -1,0 +1,374 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// Scratchpads: who has which identity, and the way of a saved pad to the store.
+//
+// Invariants:
+// 1. (DESIGN §6.4) A pad's counter never goes down here, and no counter is ever sealed over two
+//    contents: the sealed record is committed with its counter before it is put, and put again as it is
+//    after a crash.
+// 2. One save is one bump: a pad is sealed some time after its last close, and only if its content or
+//    encoding differ from what was sealed last.
+// 3. A conflict loses nobody's bytes (DESIGN §6.6): what stands on the store is kept under a second name
+//    before ours goes over it.
+
+import Cryptography
+import Metadata
+import Namespace
+import Primitives
+import Scratchpads
+import Stores
+import Synchronization
+
+/// Gives pads their identities, seals them and sends them.
+final class PadKeeper: Sendable {
+    /// Most bytes of a pad's content: a record is at most 4 MiB whole.
+    static let maximumContentSize = WriteCapability.maximumPlaintextSize
+    /// A pad that stays open is sealed when nobody has written for this long.
+    static let openIdle = Duration.seconds(5)
+    /// First wait after a failed put; doubles up to `longestBackoff`.
+    static let firstBackoff = Duration.seconds(1)
+    static let longestBackoff = Duration.seconds(60)
+    /// How often due pads and expired identities are looked for.
+    static let tick = Duration.milliseconds(100)
+    /// Pads sent at once.
+    static let threads = 4
+
+    private let volume: Volume
+    private let committer: Committer
+    private let pool = WorkerPool(threads: PadKeeper.threads)
+    let names = PadNames()
+    let parked: Mutex<ParkedPads>
+
+    /// What the keeper needs from the engine above it.
+    struct Hooks: Sendable {
+        /// Keeps the store's bytes under a second name beside the pad.
+        let keepConflict: @Sendable (_ ino: UInt64, _ content: [UInt8]) -> Void
+        /// Something publishable changed.
+        let poke: @Sendable () -> Void
+    }
+    private let hooks = Mutex<Hooks?>(nil)
+
+    private struct Work {
+        var due: [UInt64: ContinuousClock.Instant] = [:]
+        var sending: Set<UInt64> = []
+        var failures: [UInt64: Int] = [:]
+        var lastFailure: FileError?
+        var isStopping = false
+        var isStopped = false
+    }
+    private let work = Monitor(Work())
+
+    init(volume: Volume, committer: Committer, parked: ParkedPads) {
+        self.volume = volume
+        self.committer = committer
+        self.parked = Mutex(parked)
+    }
+
+    /// Starts the thread, and sends again what a crash left unsent.
+    func start(_ hooks: Hooks, pending: [UInt64]) {
+        self.hooks.withLock { $0 = hooks }
+        for ino in pending { note(ino, after: .zero) }
+        spawnThread { self.run() }
+    }
+
+    func stop() {
+        work.update { $0.isStopping = true }
+        _ = work.wait { $0.isStopped ? true : nil }
+        pool.stop()
+    }
+
+    /// The pad changed, or was closed: seal it after the delay, counted from now.
+    func note(_ ino: UInt64, after delay: Duration) {
+        work.look { $0.due[ino] = .now + delay }
+    }
+
+    /// The file is no pad any more.
+    func forget(_ ino: UInt64) {
+        work.look { state in
+            state.due[ino] = nil
+            state.failures[ino] = nil
+        }
+    }
+
+    /// Pads whose newest content the store has not acknowledged.
+    var pendingCount: Int { work.look { $0.due.count + $0.sending.count } }
+
+    /// True while the pad waits or is being sent.
+    func isPending(_ ino: UInt64) -> Bool {
+        work.look { $0.due[ino] != nil || $0.sending.contains(ino) }
+    }
+
+    /// Sends everything that is unsent now.
+    ///
+    /// - Returns: nil when all is acknowledged; else why not. `wouldBlock` when the time ran out.
+    func flushAll(until deadline: ContinuousClock.Instant?) -> FileError? {
+        work.update { state in
+            for ino in state.due.keys { state.due[ino] = .now }
+            state.lastFailure = nil
+        }
+        while true {
+            let outcome = work.wait(atMost: PadKeeper.tick) { state -> FileError?? in
+                if state.due.isEmpty && state.sending.isEmpty { return .some(nil) }
+                if state.sending.isEmpty, let failure = state.lastFailure { return .some(failure) }
+                return nil
+            }
+            if let outcome { return outcome }
+            if let deadline, ContinuousClock.now >= deadline { return .wouldBlock }
+        }
+    }
+
+    // MARK: Identities
+
+    /// A new identity, which no name has had.
+    func newIdentity(for ino: UInt64) -> PadRow {
+        let identity = SystemRandom.bytes(PadReference.identitySize)
+        let capability = volume.configuration.keys.pad(identity: identity)
+        return PadRow(
+            ino: ino, identity: identity, address: capability.address, encoding: 0, counter: 0,
+            publishedDigest: nil, pendingRecord: nil, isLocalOnly: false)
+    }
+
+    /// Gives the inode the identity; its content is compared with what was sealed last, later.
+    func assign(_ pad: PadRow?, to state: inout InodeState) {
+        if var pad {
+            pad.ino = state.ino
+            state.pad = pad
+            state.isPadDirty = true
+            state.isPadUnsealed = true
+            note(state.ino, after: volume.configuration.padDelay)
+        } else {
+            state.pad = nil
+            state.isPadUnsealed = false
+            forget(state.ino)
+        }
+        state.isRowDirty = true
+    }
+
+    /// Makes `state.pad` present, if the inode has an identity.
+    func load(_ state: inout InodeState) throws(FileError) {
+        guard state.pad == nil, state.row.form == .pad, state.row.kind == .regular else { return }
+        let ino = state.ino
+        state.pad = try volume.query { (reader) throws(MetadataError) in try reader.pad(ino) }
+    }
+
+    /// Persists the parked identities; call it in the write that moves them.
+    func saveParked(_ writer: borrowing MetadataWriter) throws(MetadataError) {
+        let bytes = parked.withLock { $0.encoded() }
+        try writer.setValue("parked-pads", bytes)
+    }
+
+    /// Identities nobody came for: the file that went away takes its own along, others are gone.
+    private func expireParked() {
+        let over = parked.withLock { parked -> [ParkedPads.Parked] in
+            parked.entries.isEmpty ? [] : parked.expire(now: Timestamp.now().seconds)
+        }
+        for entry in over where entry.mover != 0 {
+            guard let inode = try? volume.pin(entry.mover) else { continue }
+            defer { volume.table.unpin(inode) }
+            try? volume.change(inode) { (state) throws(FileError) in
+                try load(&state)
+                guard state.pad == nil, !state.isDeleted, state.row.linkCount > 0 else { return }
+                assign(entry.pad, to: &state)
+            }
+        }
+        if !over.isEmpty {
+            try? volume.query { (writer) throws(MetadataError) in try saveParked(writer) }
+        }
+    }
+
+    // MARK: Sealing and sending
+
+    private func run() {
+        while true {
+            let due = work.wait(atMost: PadKeeper.tick) { state -> [UInt64]? in
+                if state.isStopping { return [] }
+                let now = ContinuousClock.now
+                let due = state.due.filter { $0.value <= now && !state.sending.contains($0.key) }
+                if due.isEmpty { return nil }
+                for ino in due.keys {
+                    state.due[ino] = nil
+                    state.sending.insert(ino)
+                }
+                return Array(due.keys)
+            }
+            if work.look({ $0.isStopping }) { break }
+            expireParked()
+            guard let due, !due.isEmpty else { continue }
+            send(due)
+        }
+        work.update { $0.isStopped = true }
+    }
+
+    private func send(_ inodes: [UInt64]) {
+        var sealed: [(UInt64, PadRecord)] = []
+        for ino in inodes {
+            do throws(FileError) {
+                if let record = try seal(ino) {
+                    sealed.append((ino, record))
+                } else {
+                    finish(ino, nil)
+                }
+            } catch {
+                finish(ino, error)
+            }
+        }
+        if sealed.isEmpty { return }
+        do throws(FileError) {
+            // The counters are durable before the first record leaves this machine.
+            try committer.commit()
+        } catch {
+            for (ino, _) in sealed { finish(ino, error) }
+            return
+        }
+        for (ino, record) in sealed {
+            let isQueued = pool.submit { self.put(ino, record) }
+            if !isQueued { finish(ino, .interrupted) }
+        }
+    }
+
+    /// The record to send; nil when the store has this content already.
+    private func seal(_ ino: UInt64) throws(FileError) -> PadRecord? {
+        let inode: Inode
+        do throws(FileError) {
+            inode = try volume.pin(ino)
+        } catch {
+            if error == .stale { return nil }
+            throw error
+        }
+        defer { volume.table.unpin(inode) }
+        return try volume.change(inode) { (state) throws(FileError) -> PadRecord? in
+            try load(&state)
+            guard !state.isDeleted, state.row.linkCount > 0, var pad = state.pad else { return nil }
+            if !state.isPadUnsealed, let pending = pad.pendingRecord {
+                return try decode(pending)
+            }
+            try volume.loadInline(&state)
+            let content = state.inline ?? []
+            let digest = PadKeeper.contentDigest(content, encoding: pad.encoding)
+            state.isPadUnsealed = false
+            if pad.publishedDigest == digest {
+                return try pad.pendingRecord.map { (bytes) throws(FileError) in try decode(bytes) }
+            }
+            let capability = volume.configuration.keys.pad(identity: pad.identity)
+            let record: PadRecord
+            do {
+                record = try capability.seal(
+                    content.span, encoding: pad.encoding, counter: pad.counter + 1)
+            } catch {
+                volume.errors.add(.pad, "a pad could not be sealed", detail: "\(error)")
+                throw .inputOutput
+            }
+            pad.counter += 1
+            pad.publishedDigest = digest
+            pad.pendingRecord = record.encoded()
+            state.pad = pad
+            state.isPadDirty = true
+            state.isRowDirty = true
+            return record
+        }
+    }
+
+    /// What tells one sealed content from another.
+    static func contentDigest(_ content: [UInt8], encoding: UInt64) -> [UInt8] {
+        var hasher = Blake3Hasher()
+        let prefix = (0..<8).map { UInt8(truncatingIfNeeded: encoding >> (8 * UInt64($0))) }
+        hasher.update(prefix.span)
+        hasher.update(content.span)
+        return hasher.finalize().bytes
+    }
+
+    private func decode(_ bytes: [UInt8]) throws(FileError) -> PadRecord {
+        do {
+            return try PadRecord(decoding: bytes)
+        } catch {
+            volume.errors.add(.pad, "a pending record is malformed: the state folder is damaged")
+            throw .inputOutput
+        }
+    }
+
+    private func put(_ ino: UInt64, _ record: PadRecord) {
+        do throws(StoreError) {
+            let outcome = try volume.configuration.pads.put(record)
+            volume.counters.storeAnswered()
+            switch outcome {
+            case .accepted: finish(ino, acknowledge(ino, record))
+            case .standing(let other): finish(ino, meet(other, ino, record))
+            }
+        } catch {
+            finish(ino, volume.reportStore(error))
+        }
+    }
+
+    private func acknowledge(_ ino: UInt64, _ record: PadRecord) -> FileError? {
+        do throws(FileError) {
+            try volume.with(ino) { (inode) throws(FileError) in
+                try volume.change(inode) { (state) throws(FileError) in
+                    try load(&state)
+                    guard var pad = state.pad, pad.counter == record.counter else { return }
+                    pad.pendingRecord = nil
+                    state.pad = pad
+                    state.isPadDirty = true
+                    state.isRowDirty = true
+                }
+            }
+        } catch {
+            // Deleted meanwhile: there is nothing left to acknowledge.
+            return error == .stale ? nil : error
+        }
+        hooks.withLock { $0 }?.poke()
+        return nil
+    }
+
+    /// The store has a record that is not older than ours: another machine wrote this pad.
+    private func meet(_ other: PadRecord, _ ino: UInt64, _ ours: PadRecord) -> FileError? {
+        if other == ours { return acknowledge(ino, ours) }
+        do throws(FileError) {
+            let theirs: [UInt8] = try volume.with(ino) { (inode) throws(FileError) in
+                try volume.change(inode) { (state) throws(FileError) -> [UInt8] in
+                    try load(&state)
+                    guard var pad = state.pad else { return [] }
+                    let capability = volume.configuration.keys.pad(identity: pad.identity)
+                    let content: [UInt8]
+                    do {
+                        content = try capability.reading.open(other)
+                    } catch {
+                        volume.errors.add(.pad, "the store's record of a pad does not verify")
+                        throw .inputOutput
+                    }
+                    pad.counter = max(pad.counter, other.counter)
+                    pad.pendingRecord = nil
+                    pad.publishedDigest = PadKeeper.contentDigest(content, encoding: other.encoding)
+                    state.pad = pad
+                    state.isPadDirty = true
+                    state.isPadUnsealed = true
+                    try volume.loadInline(&state)
+                    return content == state.inline ? [] : content
+                }
+            }
+            if !theirs.isEmpty {
+                volume.errors.add(.conflict, "a pad was changed elsewhere; both contents are kept")
+                hooks.withLock { $0 }?.keepConflict(ino, theirs)
+            }
+        } catch {
+            return error == .stale ? nil : error
+        }
+        note(ino, after: .zero)
+        return nil
+    }
+
+    private func finish(_ ino: UInt64, _ failure: FileError?) {
+        work.update { state in
+            state.sending.remove(ino)
+            guard let failure else {
+                state.failures[ino] = nil
+                return
+            }
+            let failures = state.failures[ino, default: 0] + 1
+            state.failures[ino] = failures
+            state.lastFailure = failure
+            let wait = min(
+                PadKeeper.firstBackoff * (1 << min(failures - 1, 6)), PadKeeper.longestBackoff)
+            if state.due[ino] == nil { state.due[ino] = .now + wait }
+        }
+    }
+}

@@ -1,0 +1,102 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// Identities whose name has no file at the moment: an editor has moved the pad away, or removed it,
+// and is about to create it anew (DESIGN §2). Pure: the caller brings the clock.
+
+import Metadata
+import Primitives
+import Scratchpads
+
+/// The identities left behind at their names.
+struct ParkedPads: Sendable {
+    /// How long a name keeps its identity, in seconds: editors take milliseconds, people seconds.
+    static let lifetime: Int64 = 30
+    /// Most names at once; the oldest goes first.
+    static let limit = 1024
+
+    struct Parked: Sendable, Equatable {
+        let parent: UInt64
+        let name: [UInt8]
+        var pad: PadRow
+        /// The file that went away under another name, and gets the identity if nobody else comes; 0 for none.
+        let mover: UInt64
+        /// Seconds since 1970.
+        let expires: Int64
+    }
+
+    private(set) var entries: [Parked] = []
+
+    /// Leaves an identity at a name.
+    mutating func park(_ pad: PadRow, parent: UInt64, name: [UInt8], mover: UInt64, now: Int64) {
+        entries.removeAll { $0.parent == parent && $0.name == name }
+        entries.append(
+            Parked(
+                parent: parent, name: name, pad: pad, mover: mover,
+                expires: now + ParkedPads.lifetime))
+        if entries.count > ParkedPads.limit { entries.removeFirst() }
+    }
+
+    /// The identity left at this name, which it leaves now.
+    mutating func take(parent: UInt64, name: [UInt8]) -> PadRow? {
+        guard let index = entries.firstIndex(where: { $0.parent == parent && $0.name == name })
+        else { return nil }
+        return entries.remove(at: index).pad
+    }
+
+    /// Those whose time is over.
+    mutating func expire(now: Int64) -> [Parked] {
+        let over = entries.filter { $0.expires <= now }
+        if !over.isEmpty { entries.removeAll { $0.expires <= now } }
+        return over
+    }
+
+    /// For the settings table: an identity must survive a crash between an editor's two steps.
+    func encoded() -> [UInt8] {
+        var writer = ByteWriter()
+        writer.u8(1)
+        writer.varint(UInt64(entries.count))
+        for entry in entries {
+            writer.u64le(entry.parent)
+            writer.lengthPrefixed(entry.name)
+            writer.u64le(entry.mover)
+            writer.i64le(entry.expires)
+            writer.lengthPrefixed(entry.pad.identity)
+            writer.u8(entry.pad.address.scheme.rawValue)
+            writer.lengthPrefixed(entry.pad.address.bytes)
+            writer.u64le(entry.pad.encoding)
+            writer.u64le(entry.pad.counter)
+            writer.lengthPrefixed(entry.pad.publishedDigest ?? [])
+        }
+        return writer.bytes
+    }
+
+    init() {}
+
+    /// Reads what `encoded` wrote.
+    init(decoding bytes: [UInt8]) throws(CodingError) {
+        var reader = ByteReader(bytes)
+        guard try reader.u8() == 1 else { throw .malformed("parked pads") }
+        let count = try reader.varint()
+        guard count <= UInt64(ParkedPads.limit) else { throw .tooLarge(limit: ParkedPads.limit) }
+        for _ in 0..<count {
+            let parent = try reader.u64le()
+            let name = try reader.lengthPrefixed(limit: 255)
+            let mover = try reader.u64le()
+            let expires = try reader.i64le()
+            let identity = try reader.lengthPrefixed(limit: 64)
+            guard let scheme = SignatureSchemeID(rawValue: try reader.u8()),
+                let address = PadAddress(scheme: scheme, bytes: try reader.lengthPrefixed(limit: 256))
+            else { throw .malformed("parked pads") }
+            let encoding = try reader.u64le()
+            let counter = try reader.u64le()
+            let digest = try reader.lengthPrefixed(limit: 32)
+            let pad = PadRow(
+                ino: mover, identity: identity, address: address, encoding: encoding,
+                counter: counter, publishedDigest: digest.isEmpty ? nil : digest,
+                pendingRecord: nil, isLocalOnly: false)
+            entries.append(
+                Parked(parent: parent, name: name, pad: pad, mover: mover, expires: expires))
+        }
+        try reader.expectEnd()
+    }
+}

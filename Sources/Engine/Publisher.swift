@@ -1,0 +1,360 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// Publishes: changed pages, then the root pad with its counter one higher.
+//
+// Invariants (DESIGN §6.1, 6.4):
+// 1. The root is put only after `ChunkStore.sync` acknowledged every page and every chunk the pages name.
+// 2. A sealed root is committed here before it is put, so that after a crash the same counter is never
+//    signed over another root.
+
+import Compression
+import Cryptography
+import Metadata
+import Namespace
+import Primitives
+import Scratchpads
+import SelfEncryption
+import Stores
+import Synchronization
+
+/// Publishes on its own thread, some time after the last change.
+final class Publisher: Sendable {
+    /// How often changes are looked for.
+    static let tick = Duration.milliseconds(250)
+    /// First wait after a failure; doubles up to `longestBackoff`.
+    static let firstBackoff = Duration.seconds(1)
+    static let longestBackoff = Duration.seconds(60)
+    /// Changed inodes read at a time.
+    static let rowBatch = 4096
+    /// Pages stored at once.
+    static let threads = 4
+
+    private let volume: Volume
+    private let committer: Committer
+    private let pool = WorkerPool(threads: Publisher.threads)
+    /// Files that wait for their chunks: a publication waits a while for them.
+    private let hasUnstored: @Sendable () -> Bool
+
+    /// What is published; the head this machine knows.
+    struct Head: Sendable, Equatable {
+        var revision: UInt64
+        /// Change number up to which the head is complete.
+        var change: UInt64
+        var hardLinks: PageReference?
+        var revisionLog: PageReference?
+    }
+    let head: Mutex<Head>
+
+    private struct Work {
+        var isUrgent = false
+        var isStopping = false
+        var isStopped = false
+        var rounds = 0
+        var failures = 0
+        var retryAt: ContinuousClock.Instant?
+        var lastFailure: FileError?
+        var isHalted = false
+    }
+    private let work = Monitor(Work())
+
+    init(
+        volume: Volume, committer: Committer, head: Head,
+        hasUnstored: @escaping @Sendable () -> Bool
+    ) {
+        self.volume = volume
+        self.committer = committer
+        self.head = Mutex(head)
+        self.hasUnstored = hasUnstored
+    }
+
+    func start() {
+        spawnThread { self.run() }
+    }
+
+    func stop() {
+        work.update { $0.isStopping = true }
+        _ = work.wait { $0.isStopped ? true : nil }
+        pool.stop()
+    }
+
+    /// Another machine's newer head was found: nothing is published over it.
+    func halt() {
+        work.update { $0.isHalted = true }
+    }
+
+    /// True while something is newer than the head, and for a volume that has none yet.
+    var hasChanges: Bool {
+        let (revision, change) = head.withLock { ($0.revision, $0.change) }
+        return revision == 0 || volume.lastChange.load(ordering: .relaxed) > change
+            || !volume.dirty.withLock { $0.isEmpty }
+    }
+
+    /// Publishes now if there is anything to publish, and waits for the end.
+    ///
+    /// - Returns: nil when the head is complete; else why not. `wouldBlock` when the time ran out.
+    func publishNow(until deadline: ContinuousClock.Instant?) -> FileError? {
+        let start = work.update { state -> Int in
+            state.isUrgent = true
+            state.retryAt = nil
+            return state.rounds
+        }
+        while true {
+            let outcome = work.wait(atMost: Publisher.tick) { state -> FileError?? in
+                state.rounds > start ? .some(state.lastFailure) : nil
+            }
+            if let outcome { return outcome }
+            if let deadline, ContinuousClock.now >= deadline { return .wouldBlock }
+        }
+    }
+
+    private func run() {
+        var activity: (change: UInt64, dirty: Int) = (0, 0)
+        var lastActive = ContinuousClock.now
+        var firstChange: ContinuousClock.Instant?
+        while true {
+            let isUrgent = work.wait(atMost: Publisher.tick) { state -> Bool? in
+                state.isStopping || state.isUrgent ? state.isUrgent : nil
+            }
+            if work.look({ $0.isStopping }) { break }
+            let now = ContinuousClock.now
+            let seen = (
+                volume.lastChange.load(ordering: .relaxed), volume.dirty.withLock { $0.count }
+            )
+            if seen != activity {
+                activity = seen
+                lastActive = now
+            }
+            if !hasChanges {
+                firstChange = nil
+                if isUrgent == true { settle(nil) }
+                continue
+            }
+            let since = firstChange ?? now
+            firstChange = since
+            let isQuiet =
+                now - lastActive >= volume.configuration.publishDelay && !hasUnstored()
+            let isOverdue = now - since >= volume.configuration.publishCeiling
+            guard isUrgent == true || isQuiet || isOverdue else { continue }
+            if isUrgent != true, work.look({ $0.retryAt.map { now < $0 } ?? false }) { continue }
+            do throws(FileError) {
+                try round()
+                firstChange = nil
+                settle(nil)
+            } catch {
+                settle(error)
+            }
+        }
+        work.update { $0.isStopped = true }
+    }
+
+    private func settle(_ failure: FileError?) {
+        work.update { state in
+            state.isUrgent = false
+            state.rounds += 1
+            state.lastFailure = failure
+            if failure == nil {
+                state.failures = 0
+                state.retryAt = nil
+            } else {
+                state.failures += 1
+                let doublings = min(state.failures - 1, 6)
+                state.retryAt =
+                    .now + min(Publisher.firstBackoff * (1 << doublings), Publisher.longestBackoff)
+            }
+        }
+    }
+
+    // MARK: One publication
+
+    private func round() throws(FileError) {
+        if volume.configuration.isReadOnly || work.look({ $0.isHalted }) { throw .readOnly }
+        try committer.drain()
+        // Every change up to this number is in the commit that follows, and so in the snapshot.
+        let change = volume.lastChange.load(ordering: .sequentiallyConsistent)
+        try committer.commit()
+        let before = head.withLock { $0 }
+        let snapshot: MetadataSnapshot
+        do {
+            snapshot = try volume.metadata.snapshot()
+        } catch {
+            throw volume.failure(error)
+        }
+        defer { snapshot.close() }
+        do {
+            let changed = try changedNames(snapshot, after: before.change, upTo: change)
+            guard let changed else {
+                // What was committed is of this machine only: cached blocks, counters.
+                head.withLock { $0.change = change }
+                return
+            }
+            var writer = PageWriter(volume: volume, snapshot: snapshot, pool: pool)
+            try writer.rebuild(changed)
+            let (record, next) = try sealRoot(&writer, before, change)
+            try volume.configuration.chunks.sync()
+            try put(record, before)
+            try remember(writer.rebuilt, next)
+        } catch let error as FileError {
+            throw error
+        } catch let error as StoreError {
+            throw volume.reportStore(error)
+        } catch let error as MetadataError {
+            throw volume.failure(error)
+        } catch PageWriter.Failure.store(let error) {
+            throw volume.reportStore(error)
+        } catch {
+            volume.errors.add(.page, "a revision could not be made", detail: "\(error)")
+            throw .inputOutput
+        }
+    }
+
+    /// Which names of which directories may differ from what is published; nil when nothing does.
+    private func changedNames(
+        _ snapshot: MetadataSnapshot, after: UInt64, upTo change: UInt64
+    ) throws(MetadataError) -> [UInt64: Set<[UInt8]>]? {
+        var changed: [UInt64: Set<[UInt8]>] = [:]
+        var cursor = after
+        var isTopChanged = head.withLock { $0.revision == 0 }
+        while true {
+            let rows = try snapshot.changedInodes(after: cursor, limit: Publisher.rowBatch)
+            for row in rows where row.linkCount > 0 && row.ino >= Volume.firstOrdinaryInode {
+                if row.isHardLinked {
+                    changed[Volume.hardLinkDirectory, default: []].insert(
+                        Entry.hardLinkName(of: row.ino))
+                } else if let name = try snapshot.name(parent: row.parent, cookie: row.cookie) {
+                    changed[row.parent, default: []].insert(name)
+                }
+            }
+            if rows.contains(where: { $0.ino < Volume.firstOrdinaryInode }) { isTopChanged = true }
+            guard let last = rows.last, rows.count == Publisher.rowBatch else { break }
+            cursor = last.change
+        }
+        for touched in try snapshot.touchedNames(upTo: change) {
+            changed[touched.directory, default: []].insert(touched.name)
+        }
+        return changed.isEmpty && !isTopChanged ? nil : changed
+    }
+
+    private func sealRoot(
+        _ writer: inout PageWriter, _ before: Head, _ change: UInt64
+    ) throws -> (PadRecord, Head) {
+        guard let files = try writer.topEntry(Engine.filesInode, name: "files"),
+            let pads = try writer.topEntry(Engine.scratchpadsInode, name: "scratchpads")
+        else {
+            volume.errors.add(.database, "a top directory is missing: the state folder is damaged")
+            throw FileError.inputOutput
+        }
+        let keys = volume.configuration.keys
+        let now = Timestamp.now()
+        var next = before
+        next.revision += 1
+        next.change = change
+        if let table = writer.rebuilt[Volume.hardLinkDirectory] { next.hardLinks = table.root }
+        var log = try revisionLog(before)
+        let page = try log.append(
+            RevisionRecord(
+                revision: next.revision, published: now,
+                device: volume.configuration.deviceName, files: files, scratchpads: pads,
+                hardLinks: next.hardLinks), secret: keys.pageSecret)
+        try writer.store(page)
+        next.revisionLog = page.reference
+        let root = Root(
+            volumeID: keys.volumeID, revision: next.revision, files: files, scratchpads: pads,
+            hardLinks: next.hardLinks, totals: volume.totals.value,
+            nextInode: volume.inodeHighWater, device: volume.configuration.deviceName,
+            published: now, revisionLog: next.revisionLog,
+            compression: volume.configuration.compression == .autonomi ? 1 : 0,
+            maximumChunkSize: UInt32(FileEncoder.version.maximumChunkSize))
+        let encoded = try root.encoded()
+        let record = try keys.rootPad.seal(
+            encoded.span, encoding: Publisher.rootEncoding, counter: next.revision)
+        return (record, next)
+    }
+
+    /// Tells a root pad from others; the digits of "root" on a telephone.
+    ///
+    /// - Source: docs/format.md, "Root pad".
+    static let rootEncoding: UInt64 = 7668
+
+    /// The log as the head has it, from the local copy of its newest page or from the store.
+    private func revisionLog(_ before: Head) throws -> RevisionLog {
+        guard let reference = before.revisionLog else { return RevisionLog() }
+        let chunk = try volume.configuration.chunks.get(reference.address)
+        return try RevisionLog(
+            page: try PageCodec.open(chunk, reference: reference), reference: reference)
+    }
+
+    private func put(_ record: PadRecord, _ before: Head) throws(FileError) {
+        let bytes = record.encoded()
+        try volume.query { (writer) throws(MetadataError) in
+            try writer.setValue("pending-root", bytes)
+        }
+        try committer.commit()
+        let outcome: PadPutOutcome
+        do throws(StoreError) {
+            outcome = try volume.configuration.pads.put(record)
+        } catch {
+            throw volume.reportStore(error)
+        }
+        volume.counters.storeAnswered()
+        guard case .standing(let other) = outcome, other != record else { return }
+        volume.errors.add(
+            .root,
+            "another machine has published revision \(other.counter), this one knows "
+                + "\(before.revision): nothing more is published from here until it is mounted anew")
+        halt()
+        throw .stale
+    }
+
+    /// The root is on the store: what was built is the published state from now on.
+    private func remember(
+        _ rebuilt: [UInt64: EntryBuilder.DirectoryPages], _ next: Head
+    ) throws(FileError) {
+        try volume.query { (writer) throws(MetadataError) in
+            for (directory, pages) in rebuilt {
+                let isThere = try writer.inode(directory) != nil
+                if !isThere && directory != Volume.hardLinkDirectory { continue }
+                try writer.setPage(directory, pages.root)
+                try writer.replaceLeaves(directory, pages.leaves)
+            }
+            try writer.clearTouched(upTo: next.change)
+            try HeadStorage.save(next, writer)
+            try writer.setValue("pending-root", nil)
+        }
+        head.withLock { $0 = next }
+        try committer.commit()
+    }
+}
+
+/// The head in the settings table.
+enum HeadStorage {
+    static func save(
+        _ head: Publisher.Head, _ writer: borrowing MetadataWriter
+    ) throws(MetadataError) {
+        try writer.setInteger("revision", Int64(bitPattern: head.revision))
+        try writer.setInteger("published-change", Int64(bitPattern: head.change))
+        try writer.setValue("hard-links", head.hardLinks.map(encoded))
+        try writer.setValue("revision-log", head.revisionLog.map(encoded))
+    }
+
+    static func load<Reader: MetadataReader & ~Copyable>(
+        _ reader: borrowing Reader
+    ) throws(MetadataError) -> Publisher.Head? {
+        guard let revision = try reader.integer("revision") else { return nil }
+        return Publisher.Head(
+            revision: UInt64(bitPattern: revision),
+            change: UInt64(bitPattern: try reader.integer("published-change") ?? 0),
+            hardLinks: try reader.value("hard-links").flatMap(decoded),
+            revisionLog: try reader.value("revision-log").flatMap(decoded))
+    }
+
+    private static func encoded(_ reference: PageReference) -> [UInt8] {
+        reference.address.bytes + reference.key
+    }
+
+    private static func decoded(_ bytes: [UInt8]) -> PageReference? {
+        guard bytes.count == Digest.byteCount + PageReference.keySize,
+            let address = Digest(Array(bytes[..<Digest.byteCount]))
+        else { return nil }
+        return PageReference(address: address, key: Array(bytes[Digest.byteCount...]))
+    }
+}

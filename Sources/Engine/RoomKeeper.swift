@@ -1,0 +1,126 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// Keeps the arena inside its budget: evicts clean blocks, and lets writers wait for room.
+//
+// Invariant (DESIGN §6.2): only clean entries are evicted, and an entry is clean only when a data map
+// whose chunks are all acknowledged has its bytes.
+
+import Blocks
+import Metadata
+import Synchronization
+
+/// Evicts on its own thread, when asked.
+final class RoomKeeper: Sendable {
+    /// Blocks evicted in one step: 16 MiB, so that each step is one commit.
+    static let batch = 1024
+    /// How often a waiting writer looks again.
+    static let step = Duration.milliseconds(20)
+
+    private let volume: Volume
+    private let committer: Committer
+
+    private struct Wish {
+        var isAsked = false
+        var isStopping = false
+        var isStopped = false
+        var flushNow: (@Sendable () -> Void)?
+    }
+    private let wish = Monitor(Wish())
+
+    init(volume: Volume, committer: Committer) {
+        self.volume = volume
+        self.committer = committer
+    }
+
+    /// Starts the thread. `flushNow` is called when evicting alone gives no room.
+    func start(flushNow: @escaping @Sendable () -> Void) {
+        wish.update { $0.flushNow = flushNow }
+        spawnThread { self.run() }
+    }
+
+    /// Ends the thread.
+    func stop() {
+        wish.update { state in
+            state.isStopping = true
+            // The flusher reaches this object again through its reader.
+            state.flushNow = nil
+        }
+        _ = wish.wait { $0.isStopped ? true : nil }
+    }
+
+    /// Asks for room; returns at once.
+    func ask() {
+        wish.update { $0.isAsked = true }
+    }
+
+    /// Asks if the arena is short of free slots.
+    func askIfShort() {
+        if volume.arena.shortfall() > 0 { ask() }
+    }
+
+    /// Returns when `count` slots can be reserved.
+    ///
+    /// - Throws: `noSpace` at the deadline, `interrupted` by a signal.
+    func waitForRoom(_ count: Int, _ patience: Patience) throws(FileError) {
+        while true {
+            if (try? volume.arena.reserve(count)) != nil {
+                // Only a look: the caller reserves for itself, under its inode's lock.
+                volume.arena.unreserve(count)
+                return
+            }
+            if patience.isInterrupted { throw .interrupted }
+            if ContinuousClock.now >= patience.deadline { throw .noSpace }
+            ask()
+            _ = wish.wait(atMost: RoomKeeper.step) { _ in Bool?.none }
+        }
+    }
+
+    private func run() {
+        while true {
+            let isStopping = wish.wait { state -> Bool? in
+                if state.isStopping { return true }
+                guard state.isAsked else { return nil }
+                state.isAsked = false
+                return false
+            }
+            if isStopping == true { break }
+            if evict() == 0 { wish.look { $0.flushNow }?() }
+        }
+        wish.update { $0.isStopped = true }
+    }
+
+    /// One batch. Returns how many slots will be free after its commit.
+    private func evict() -> Int {
+        let wanted = max(volume.arena.shortfall(), 1)
+        let candidates = volume.arena.evictable(min(max(wanted, 64), RoomKeeper.batch))
+        var evicted = 0
+        for (ino, blocks) in Dictionary(grouping: candidates, by: { $0.owner.ino }) {
+            // A file deleted meanwhile has no blocks to evict: its slots are on their way already.
+            guard let inode = try? volume.pin(ino) else { continue }
+            defer { volume.table.unpin(inode) }
+            do throws(FileError) {
+                try volume.change(inode) { (state) throws(FileError) in
+                    for candidate in blocks {
+                        let block = candidate.owner.block
+                        guard case .clean(let reference) = try volume.entry(block, &state),
+                            reference.slot == candidate.slot
+                        else { continue }
+                        volume.setEntry(block, .absent, &state)
+                        evicted += 1
+                    }
+                }
+            } catch {
+                continue
+            }
+        }
+        guard evicted > 0 else { return 0 }
+        do throws(FileError) {
+            try committer.commit()
+        } catch {
+            // Said in the error log by whoever failed; the slots stay deferred until a commit works.
+            return 0
+        }
+        volume.arena.punchFreed(limit: BackgroundCommits.punchLimit)
+        return evicted
+    }
+}

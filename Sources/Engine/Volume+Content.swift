@@ -1,0 +1,188 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// The content of one inode on this machine: loading it, and moving its blocks between memory and arena.
+// Every function here is called with the inode's lock held, and none waits for the store.
+
+import Blocks
+import Cryptography
+import Metadata
+import Namespace
+import Synchronization
+
+extension InodeState {
+    /// Groups kept in memory for one inode: 4096 groups are the map of 4 GiB, about 12 MB.
+    static let groupLimit = 4096
+
+    /// Drops clean groups when there are many: they can be read again.
+    mutating func trimGroups() {
+        if groups.count > InodeState.groupLimit && dirtyGroups.isEmpty {
+            groups.removeAll(keepingCapacity: false)
+        }
+    }
+
+    /// True when the store has bytes of this block, as far as the base is still valid.
+    func baseCovers(_ block: UInt64) -> Bool {
+        let start = block * UInt64(Arena.blockSize)
+        guard let base, start < base.baseLimit else { return false }
+        let end = min(start + UInt64(Arena.blockSize), base.baseLimit)
+        return base.firstSegment(endingAfter: start).map { base.segments[$0].offset < end } ?? false
+    }
+}
+
+extension StoredContent {
+    /// Index of the first segment that ends after `offset`; nil when none does.
+    func firstSegment(endingAfter offset: UInt64) -> Int? {
+        var low = 0
+        var high = segments.count
+        while low < high {
+            let middle = (low + high) / 2
+            if segments[middle].offset + segments[middle].size > offset {
+                high = middle
+            } else {
+                low = middle + 1
+            }
+        }
+        return low < segments.count ? low : nil
+    }
+}
+
+extension Volume {
+    /// Makes `state.inline` present.
+    ///
+    /// - Throws: `inputOutput` when the row does not open, or when a pad's content never arrived.
+    func loadInline(_ state: inout InodeState) throws(FileError) {
+        if state.inline != nil { return }
+        let ino = state.ino
+        let sealed = try query { (reader) throws(MetadataError) in try reader.inline(ino) }
+        guard let sealed else {
+            guard state.row.size == 0 else { throw .inputOutput }
+            state.inline = []
+            return
+        }
+        do {
+            state.inline = try sealer.open(sealed)
+        } catch {
+            errors.add(.database, "a file's inline content does not open: the state folder is damaged")
+            throw .inputOutput
+        }
+    }
+
+    /// Makes `state.base` valid for a file in blocks.
+    func loadBase(_ state: inout InodeState) throws(FileError) {
+        if state.isBaseLoaded { return }
+        let ino = state.ino
+        if state.row.form == .blocks {
+            state.base = try query { (reader) throws(MetadataError) in try reader.content(ino) }
+        }
+        state.isBaseLoaded = true
+    }
+
+    /// The group, from memory or database.
+    func loadGroup(_ group: UInt64, _ state: inout InodeState) throws(FileError) {
+        if state.groups[group] != nil { return }
+        let ino = state.ino
+        let blob = try query { (reader) throws(MetadataError) in
+            try reader.blockGroup(ino, group)
+        }
+        guard let blob else {
+            state.groups[group] = BlockGroup()
+            return
+        }
+        guard let loaded = BlockGroup(decoding: blob) else {
+            errors.add(.database, "a block map row is malformed: the state folder is damaged")
+            throw .inputOutput
+        }
+        state.groups[group] = loaded
+    }
+
+    /// The entry of one block.
+    func entry(_ block: UInt64, _ state: inout InodeState) throws(FileError) -> BlockEntry {
+        let position = BlockPosition(block)
+        if let group = state.groups[position.group] { return group[position.index] }
+        try loadGroup(position.group, &state)
+        return state.groups[position.group]?[position.index] ?? .absent
+    }
+
+    /// Replaces the entry of one block whose group is loaded; a slot it named is released after the commit's row.
+    func setEntry(_ block: UInt64, _ entry: BlockEntry, _ state: inout InodeState) {
+        let position = BlockPosition(block)
+        if let old = state.groups[position.group]?[position.index].reference,
+            old.slot != entry.reference?.slot
+        {
+            state.pendingReleases.append(old.slot)
+        }
+        state.groups[position.group]?[position.index] = entry
+        state.dirtyGroups.insert(position.group)
+    }
+
+    /// True when reading the block gives zeros because nothing was ever there.
+    func isHole(_ block: UInt64, _ state: inout InodeState) throws(FileError) -> Bool {
+        if state.buffers[block] != nil { return false }
+        switch try entry(block, &state) {
+        case .clean, .dirty: return false
+        case .zero: return true
+        case .absent: return !state.baseCovers(block)
+        }
+    }
+
+    /// Seals every buffer into the arena. Their reservations are used up; memory is free afterwards.
+    func sealBuffers(_ state: inout InodeState, keeping kept: UInt64? = nil) throws(FileError) {
+        if state.buffers.isEmpty { return }
+        let ino = state.ino
+        var blocks = state.buffers.keys.filter { $0 != kept }
+        if blocks.isEmpty { return }
+        blocks.sort()
+        for block in blocks { try loadGroup(BlockPosition(block).group, &state) }
+        let plain = blocks.map { block in
+            PlainBlock(
+                bytes: state.buffers[block] ?? [], owner: BlockOwner(ino: ino, block: block),
+                isDirty: true, usesReservation: true)
+        }
+        let references: [BlockReference]
+        do {
+            references = try arena.write(plain)
+        } catch {
+            throw failure(error)
+        }
+        for (block, reference) in zip(blocks, references) {
+            setEntry(block, .dirty(reference), &state)
+            state.buffers[block] = nil
+        }
+        bufferedBytes.subtract(blocks.count * Arena.blockSize, ordering: .relaxed)
+    }
+
+    /// Forgets buffers from `first` on, with their reservations.
+    func dropBuffers(from first: UInt64, through last: UInt64 = .max, _ state: inout InodeState) {
+        let dropped = state.buffers.keys.filter { $0 >= first && $0 <= last }
+        if dropped.isEmpty { return }
+        for block in dropped { state.buffers[block] = nil }
+        arena.unreserve(dropped.count)
+        bufferedBytes.subtract(dropped.count * Arena.blockSize, ordering: .relaxed)
+    }
+
+    /// Forgets every entry from block `first` on, whether its group is in memory or not.
+    func dropEntries(from first: UInt64, _ state: inout InodeState) throws(FileError) {
+        let ino = state.ino
+        let start = BlockPosition(first)
+        let rows = try query { (reader) throws(MetadataError) in
+            try reader.blockGroups(ino, in: start.group..<UInt64(Int64.max))
+        }
+        for (group, _) in rows where state.groups[group] == nil { try loadGroup(group, &state) }
+        for group in state.groups.keys where group >= start.group {
+            let from = group == start.group ? start.index : 0
+            for index in from..<BlockGroup.span {
+                let block = group * UInt64(BlockGroup.span) + UInt64(index)
+                if state.groups[group]?[index] != .absent { setEntry(block, .absent, &state) }
+            }
+        }
+    }
+
+    /// Everything the inode holds in memory and arena is given up: it is being deleted.
+    /// The caller has removed, or removes in the same transaction, the inode's rows.
+    func discardContent(_ state: inout InodeState) throws(FileError) {
+        dropBuffers(from: 0, &state)
+        if state.row.form == .blocks { try dropEntries(from: 0, &state) }
+        state.dirtyGroups.removeAll()
+        state.groups.removeAll()
+    }
+}

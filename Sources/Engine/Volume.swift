@@ -1,0 +1,154 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// What all parts of the engine share: the database, the arena, the resident inodes, and the list of
+// those that a commit has to write. It decides nothing about the kernel or the stores.
+//
+// Lock order, outermost first: `Committer.structure` → a shard of `table` → an inode's state (two only
+// under `structure`, one after the other) → the database's mutex → the arena's own locks. `dirty` and
+// the small mutexes of the logs and counters are leaves: nothing is taken while they are held.
+
+import Blocks
+import Cryptography
+import Metadata
+import Namespace
+import Stores
+import Synchronization
+
+/// The shared state of one running volume.
+final class Volume: Sendable {
+    /// Inodes below this are fixed; ordinary ones start here.
+    static let firstOrdinaryInode: UInt64 = 64
+    /// The pseudo-directory whose entries are the inodes with more than one name.
+    static let hardLinkDirectory: UInt64 = 0
+
+    let configuration: EngineConfiguration
+    let metadata: MetadataDatabase
+    let arena: Arena
+    let table = InodeTable()
+    let errors = ErrorLog()
+    let counters = Counters()
+    let sealer: LocalSealer
+    let totals: TotalsCounter
+
+    /// Inodes with something to commit, each pinned once by this list.
+    let dirty = Mutex<[Inode]>([])
+    /// Inodes without a name that something still holds.
+    let orphans = Mutex<Set<UInt64>>([])
+
+    private let nextInode: Atomic<UInt64>
+    /// The last change number given out. Only raised inside `metadata.write`.
+    let lastChange: Atomic<UInt64>
+    /// Bytes in unsealed buffers and dirty inline content, for back-pressure.
+    let bufferedBytes = Atomic<Int>(0)
+
+    init(
+        configuration: EngineConfiguration, metadata: MetadataDatabase, arena: Arena,
+        sealer: LocalSealer, totals: Totals, nextInode: UInt64, lastChange: UInt64
+    ) {
+        self.configuration = configuration
+        self.metadata = metadata
+        self.arena = arena
+        self.sealer = sealer
+        self.totals = TotalsCounter(totals)
+        self.nextInode = Atomic(max(nextInode, Volume.firstOrdinaryInode))
+        self.lastChange = Atomic(lastChange)
+    }
+
+    // MARK: Inodes
+
+    /// A number no inode of this volume has had.
+    func newInodeNumber() -> UInt64 {
+        nextInode.add(1, ordering: .relaxed).oldValue
+    }
+
+    /// The number the next new inode gets; published, so that another machine goes on from there.
+    var inodeHighWater: UInt64 { nextInode.load(ordering: .relaxed) }
+
+    /// Numbers below `number` are taken, says a revision from the store.
+    func raiseInodeHighWater(to number: UInt64) {
+        nextInode.max(number, ordering: .relaxed)
+    }
+
+    /// The inode pinned; throws `stale` when there is none.
+    func pin(_ ino: UInt64) throws(FileError) -> Inode {
+        let inode = try table.pin(ino) { (ino) throws(FileError) -> InodeRow? in
+            try self.query { (reader) throws(MetadataError) in try reader.inode(ino) }
+        }
+        guard let inode else { throw .stale }
+        return inode
+    }
+
+    /// Runs `body` with the inode pinned.
+    func with<R>(
+        _ ino: UInt64, _ body: (Inode) throws(FileError) -> R
+    ) throws(FileError) -> R {
+        let inode = try pin(ino)
+        defer { table.unpin(inode) }
+        return try body(inode)
+    }
+
+    /// Runs `body` with the inode's lock held, and lists the inode for the next commit if it is dirty then.
+    func change<R>(
+        _ inode: Inode, _ body: (inout InodeState) throws(FileError) -> R
+    ) throws(FileError) -> R {
+        var isNew = false
+        defer { if isNew { list(inode) } }
+        return try inode.state.withLock { (state) throws(FileError) -> R in
+            defer {
+                if state.isDirty && !state.isListed && !state.isDeleted {
+                    state.isListed = true
+                    isNew = true
+                }
+            }
+            return try body(&state)
+        }
+    }
+
+    private func list(_ inode: Inode) {
+        table.pinAgain(inode)
+        dirty.withLock { $0.append(inode) }
+    }
+
+    /// The row as it is now, in memory or in the database.
+    func row(_ ino: UInt64) throws(FileError) -> InodeRow {
+        if let row = table.peek(ino, { $0.isDeleted ? nil : $0.row }), let row { return row }
+        let found = try query { (reader) throws(MetadataError) in try reader.inode(ino) }
+        guard let found else { throw .stale }
+        return found
+    }
+
+    // MARK: Database
+
+    /// A read or write of the live state; database failures become EIO with a line in the log.
+    func query<R>(
+        _ body: (borrowing MetadataWriter) throws(MetadataError) -> R
+    ) throws(FileError) -> R {
+        do {
+            return try metadata.write(body)
+        } catch {
+            throw failure(error)
+        }
+    }
+
+    /// The number of one more change. Call it inside `metadata.write` only, with the row it is for.
+    func nextChange() -> UInt64 {
+        lastChange.add(1, ordering: .relaxed).newValue
+    }
+
+    /// A database error as the caller of a file operation sees it.
+    func failure(_ error: MetadataError) -> FileError {
+        if error == .full { return .noSpace }
+        errors.add(.database, "the local database failed", detail: "\(error)")
+        return .inputOutput
+    }
+
+    /// An arena error as the caller of a file operation sees it.
+    func failure(_ error: ArenaError) -> FileError {
+        switch error {
+        case .full, .diskFull: return .noSpace
+        default:
+            errors.add(.arena, "the local cache failed", detail: "\(error)")
+            return .inputOutput
+        }
+    }
+}

@@ -1,0 +1,168 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// Threads that may block: on the store, on the disk, on long encryption. The kernel's workers never
+// do; they hand the work over.
+
+import COpenSSL
+import Glibc
+import Synchronization
+
+/// A fixed number of threads that run jobs in the order they came.
+final class WorkerPool: Sendable {
+    /// Most jobs that wait at once; `submit` blocks beyond it.
+    static let queueLimit = 4096
+
+    private struct Queue {
+        var jobs: [@Sendable () -> Void] = []
+        var head = 0
+        var isStopping = false
+        var running = 0
+        var threads = 0
+        var count: Int { jobs.count - head }
+
+        mutating func pop() -> (@Sendable () -> Void)? {
+            guard head < jobs.count else { return nil }
+            let job = jobs[head]
+            head += 1
+            if head == jobs.count {
+                jobs.removeAll(keepingCapacity: head <= 256)
+                head = 0
+            }
+            return job
+        }
+    }
+
+    private let queue: Monitor<Queue>
+    /// How many jobs run at once.
+    let threadCount: Int
+
+    /// - Parameters:
+    ///   - threads: how many jobs run at once; at least 1.
+    ///   - niceness: added to the threads' nice value, so that background work yields to the user's.
+    init(threads: Int, niceness: Int32 = 0) {
+        precondition(threads >= 1, "a pool without threads runs nothing")
+        threadCount = threads
+        queue = Monitor(Queue())
+        for _ in 0..<threads {
+            let queue = queue
+            queue.update { $0.threads += 1 }
+            spawnThread { WorkerPool.work(queue, niceness) }
+        }
+    }
+
+    private static func work(_ queue: Monitor<Queue>, _ niceness: Int32) {
+        if niceness != 0 {
+            // On Linux the "process" 0 of setpriority is the calling thread. Failing only costs politeness.
+            _ = setpriority(__priority_which_t(PRIO_PROCESS.rawValue), 0, niceness)
+        }
+        while true {
+            let job = queue.wait { state -> (@Sendable () -> Void)?? in
+                if let job = state.pop() {
+                    state.running += 1
+                    return .some(job)
+                }
+                return state.isStopping ? .some(nil) : nil
+            }
+            guard let job = job ?? nil else { break }
+            job()
+            queue.update { $0.running -= 1 }
+        }
+        queue.update { $0.threads -= 1 }
+    }
+
+    /// Queues one job; waits while the queue is at its limit. False after `stop`: the job will not run.
+    @discardableResult
+    func submit(_ job: @escaping @Sendable () -> Void) -> Bool {
+        let accepted = queue.wait { state -> Bool? in
+            if state.isStopping { return false }
+            return state.count < WorkerPool.queueLimit ? true : nil
+        }
+        guard accepted == true else { return false }
+        return queue.update { state in
+            if state.isStopping { return false }
+            state.jobs.append(job)
+            return true
+        }
+    }
+
+    /// Runs `body` for every index below `count`, on the pool, and returns when all are done.
+    ///
+    /// The first error is thrown; indexes not begun by then are left out.
+    func forEach<Failure: Error>(
+        count: Int, _ body: @escaping @Sendable (Int) throws(Failure) -> Void
+    ) throws(Failure) {
+        if count == 0 { return }
+        let progress = Monitor(Progress<Failure>(left: min(count, threadCount)))
+        let next = Atomic<Int>(0)
+        let counter = Shared(next)
+        for _ in 0..<min(count, threadCount) {
+            let isQueued = submit {
+                while progress.look({ $0.failure == nil }) {
+                    let index = counter.value.add(1, ordering: .relaxed).oldValue
+                    if index >= count { break }
+                    do throws(Failure) {
+                        try body(index)
+                    } catch {
+                        progress.update { $0.failure = $0.failure ?? error }
+                    }
+                }
+                progress.update { $0.left -= 1 }
+            }
+            if !isQueued { progress.update { $0.left -= 1 } }
+        }
+        let failure = progress.wait { $0.left == 0 ? .some($0.failure) : nil }
+        if let failure, let error = failure { throw error }
+        precondition(
+            counter.value.load(ordering: .relaxed) >= count, "a stopped pool was given work")
+    }
+
+    private struct Progress<Failure: Error> {
+        var left: Int
+        var failure: Failure?
+    }
+
+    private final class Shared: Sendable {
+        let value: Atomic<Int>
+        init(_ value: consuming Atomic<Int>) { self.value = value }
+    }
+
+    /// Lets running and queued jobs end, then ends the threads.
+    func stop() {
+        queue.update { $0.isStopping = true }
+        _ = queue.wait { $0.threads == 0 ? true : nil }
+    }
+}
+
+/// Starts a detached thread with a stack of `threadStackSize`.
+func spawnThread(_ body: @escaping @Sendable () -> Void) {
+    var attributes = pthread_attr_t()
+    // SAFETY: a local, initialised here and destroyed below.
+    unsafe pthread_attr_init(&attributes)
+    // SAFETY: as above.
+    unsafe pthread_attr_setdetachstate(&attributes, Int32(PTHREAD_CREATE_DETACHED))
+    // SAFETY: as above.
+    unsafe pthread_attr_setstacksize(&attributes, threadStackSize)
+    // SAFETY: the box is retained until the thread takes it over, exactly once.
+    let box = unsafe Unmanaged.passRetained(ThreadBody(body)).toOpaque()
+    var thread = pthread_t()
+    // SAFETY: attributes and thread are locals; `runThread` takes the box over.
+    let status = unsafe pthread_create(&thread, &attributes, runThread, box)
+    // SAFETY: as above.
+    unsafe pthread_attr_destroy(&attributes)
+    precondition(status == 0, "the system refused a thread")
+}
+
+private func runThread(_ argument: UnsafeMutableRawPointer?) -> UnsafeMutableRawPointer? {
+    guard let box = unsafe argument else { return nil }
+    // SAFETY: balances passRetained in `spawnThread`.
+    unsafe Unmanaged<ThreadBody>.fromOpaque(box).takeRetainedValue().run()
+    return nil
+}
+
+/// Stack of each of the engine's own threads, in bytes: brotli and OpenSSL keep their state on the heap.
+let threadStackSize = 1 << 20
+
+private final class ThreadBody: Sendable {
+    let run: @Sendable () -> Void
+    init(_ run: @escaping @Sendable () -> Void) { self.run = run }
+}

@@ -1,0 +1,248 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// The metadata of one volume on this machine: one SQLite database, one writer, any number of
+// snapshots.
+//
+// Invariants:
+// - One write transaction stands from `init` to `close()`. Nothing but `commit()` and `close()`
+//   commits it: an engine that syncs its arena before `commit()` thus never has a durable row that
+//   names a slot that is not on the disk.
+// - No fsync happens under the writer's lock, with one exception: when the log starts anew, once
+//   per `logLimit` of log, the few frames that are left are copied and synced there, and the next
+//   COMMIT syncs the new header.
+// - Lock order: `checkpointer`, then `writer`. The log's own lock is taken under neither.
+
+import Glibc
+import Synchronization
+
+/// The metadata database of one volume.
+package final class MetadataDatabase: Sendable {
+    /// The schema this code writes.
+    package static let schemaVersion = Schema.currentVersion
+    /// Bytes of the log from which on it is started anew.
+    package static let logLimit = 64 * 1024 * 1024
+    /// Frames that may still have to be copied when the log starts anew under the writer's lock:
+    /// 4 MiB. Each of them is a write there.
+    private static let restartFrameLimit = 1024
+    /// From this many times `logLimit` on, the log is started anew however long it takes, and then
+    /// its disk space is given back.
+    private static let excessFactor = 4
+    /// How long opening waits for another process that is just closing, in milliseconds.
+    private static let openTimeout: Int32 = 250
+
+    private let path: String
+    private let log: WriteAheadLog
+    private let snapshots = SnapshotCounter()
+    private let isClosed = Atomic<Bool>(false)
+    private let checkpointer: Mutex<SQLiteConnection?>
+    private let writer: Mutex<Writer>
+
+    private struct Writer {
+        let core: WriterCore
+        /// Set when the log is to start anew after the next commit: how many of its frames were
+        /// copied by then.
+        var copiedForRestart: Int?
+    }
+
+    /// Opens the database of a state folder, creates it if there is none, and brings its schema up
+    /// to date. What stands in the log is on the disk when this returns, so that nothing seen now
+    /// can be lost later.
+    ///
+    /// - Parameter path: the database file, in an existing folder. It gets mode 0600, and the
+    ///   `-wal` and `-shm` files beside it the same.
+    /// - Throws: `.newerSchema`, `.corrupt`, `.inUse`, `.full`, or what SQLite says.
+    package init(path: String) throws(MetadataError) {
+        self.path = path
+        try Self.createFile(at: path)
+        let connection = try SQLiteConnection(path: path, timeout: Self.openTimeout)
+        try Self.prepare(connection)
+        log = try WriteAheadLog(databasePath: path)
+        // Frames another process left may never have been synced. A reader somewhere may keep the
+        // checkpoint from finishing; the log is synced in any case.
+        _ = try connection.checkpoint(.truncate)
+        try log.sync()
+        let background = try SQLiteConnection(path: path, timeout: Self.openTimeout)
+        try background.execute(Self.connectionSettings)
+        checkpointer = Mutex(background)
+        let core = try WriterCore(connection: connection, log: log)
+        // From here on a busy lock means a reader of the log, for whom nobody waits under a lock.
+        try connection.execute("PRAGMA busy_timeout = 0")
+        writer = Mutex(Writer(core: core))
+    }
+
+    // MARK: The live state
+
+    /// Runs a body that reads and writes the live state, with all that is not yet committed, and
+    /// alone: keep it short, and never call this database from inside.
+    ///
+    /// What the body did before it throws stays done; see `MetadataWriter.atomically`.
+    ///
+    /// - Throws: what the body throws. After `close()` that is `.closed` at its first call.
+    package func write<R, E: Error>(
+        _ body: (borrowing MetadataWriter) throws(E) -> R
+    ) throws(E) -> R {
+        try writer.withLock { (writer) throws(E) in
+            writer.core.checkRoom()
+            return try body(MetadataWriter(core: writer.core))
+        }
+    }
+
+    /// Commits everything written since the last commit, in one step: after a crash either all of
+    /// it is there or none. Fast, and durable only after `syncLog()`.
+    ///
+    /// The kernel may bring it to the disk at any time from here on: what the rows name must be on
+    /// its disk before this is called.
+    ///
+    /// - Throws: `.transactionLost` if the changes are gone; `.logNotSynced` after a failed sync.
+    package func commit() throws(MetadataError) {
+        try writer.withLock { (writer) throws(MetadataError) in
+            let copied = writer.copiedForRestart
+            writer.copiedForRestart = nil
+            try writer.core.commit { core in
+                if let copied { self.restartLog(core, copied: copied) }
+            }
+        }
+    }
+
+    /// Brings the log to the disk, outside the writer's lock: when it returns, every `commit()`
+    /// that returned before it was called is durable. Those who call at the same time share a sync.
+    ///
+    /// - Throws: `.logNotSynced`, now and ever after: then nothing since the last success is sure.
+    package func syncLog() throws(MetadataError) {
+        try log.sync()
+    }
+
+    /// Begins anew after `.transactionLost`. The caller has by now dropped what it knew from the
+    /// lost changes; the live state is the one last committed. Does nothing if nothing was lost.
+    package func resumeAfterLoss() throws(MetadataError) {
+        try writer.withLock { (writer) throws(MetadataError) in
+            try writer.core.resume()
+        }
+    }
+
+    // MARK: Beside the writer
+
+    /// A fixed view of what is committed now, on a connection of its own.
+    package func snapshot() throws(MetadataError) -> sending MetadataSnapshot {
+        if isClosed.load(ordering: .acquiring) { throw .closed }
+        return try MetadataSnapshot(path: path, counter: snapshots)
+    }
+
+    /// Copies what is committed from the log into the database file, so that the log stays short
+    /// and the next start is fast. Slow: it syncs. For a background thread, every few seconds.
+    ///
+    /// Once the log is longer than `logLimit`, or the disk has no room for more of it, and nearly
+    /// all is copied, it is started anew: at once if nothing waits to be committed, else within the
+    /// next `commit()`.
+    package func checkpoint() throws(MetadataError) {
+        let result = try checkpointer.withLock { (connection) throws(MetadataError) in
+            guard let connection else { throw MetadataError.closed }
+            return try connection.checkpoint(.passive)
+        }
+        let isLong = result.logFrames * WriteAheadLog.frameSize > Self.logLimit
+        try writer.withLock { (writer) throws(MetadataError) in
+            guard isLong || writer.core.lacksRoom, !writer.core.isLost else { return }
+            if writer.core.hasChanges {
+                writer.copiedForRestart = result.copiedFrames
+            } else {
+                try writer.core.betweenTransactions { core in
+                    self.restartLog(core, copied: result.copiedFrames)
+                }
+            }
+        }
+    }
+
+    /// Commits, brings all to the disk, and ends all connections but those of snapshots. Whatever
+    /// is asked later throws `.closed`; closing once more does nothing.
+    ///
+    /// - Throws: what `commit()` and `syncLog()` throw; the connections are ended all the same.
+    package func close() throws(MetadataError) {
+        guard !isClosed.exchange(true, ordering: .acquiringAndReleasing) else { return }
+        defer {
+            checkpointer.withLock { connection in
+                connection?.close()
+                connection = nil
+            }
+            // The last connection to close copies the log into the database and removes it.
+            writer.withLock { writer in writer.core.connection.close() }
+        }
+        try commit()
+        try syncLog()
+    }
+
+    /// Starts the log anew while no transaction stands, if that is possible and quick.
+    private func restartLog(_ core: WriterCore, copied: Int) {
+        let isExcessive =
+            core.logFrames * WriteAheadLog.frameSize > Self.logLimit * Self.excessFactor
+        let pending = core.logFrames - copied
+        guard snapshots.open.load(ordering: .relaxed) == 0,
+            isExcessive || pending <= Self.restartFrameLimit
+        else { return }
+        // A failure changes nothing but that the log stays as it is. A disk that fails is told by
+        // the next `checkpoint()`, which does the same work where its error has a caller.
+        _ = try? core.restartLog(cut: isExcessive)
+    }
+}
+
+// MARK: Opening
+
+extension MetadataDatabase {
+    /// Settings of every writing connection.
+    ///
+    /// - `synchronous`: see WriteAheadLog.swift.
+    /// - `secure_delete = FAST` wipes removed rows where that costs no further write; Debian's
+    ///   library would wipe whole pages, which doubles what a removal writes.
+    /// - `mmap_size = 0`: a failing disk gives an error, not a signal.
+    private static let connectionSettings = """
+        PRAGMA synchronous = NORMAL;
+        PRAGMA cache_size = -\(WriterCore.cacheSizeKiB);
+        PRAGMA mmap_size = 0;
+        PRAGMA temp_store = MEMORY;
+        PRAGMA foreign_keys = OFF;
+        PRAGMA trusted_schema = OFF;
+        PRAGMA cell_size_check = ON;
+        PRAGMA secure_delete = FAST;
+        """
+
+    /// Makes an empty file of mode 0600 if there is none. SQLite would make it with 0644.
+    private static func createFile(at path: String) throws(MetadataError) {
+        // An existing file is not even opened: closing it again would drop the locks this process
+        // may have on it.
+        // SAFETY: the path lives for the call.
+        let descriptor = unsafe open(path, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0o600)
+        if descriptor >= 0 {
+            Glibc.close(descriptor)
+        } else if errno == ENOSPC || errno == EDQUOT {
+            throw .full
+        }
+        // EEXIST is the usual case; whatever else it is, SQLite meets it too and has words for it.
+    }
+
+    /// Checks that the file is ours, sets the connection up and brings the schema up to date.
+    private static func prepare(_ connection: SQLiteConnection) throws(MetadataError) {
+        let version = Int(try connection.integer("PRAGMA user_version") ?? 0)
+        let application = try connection.integer("PRAGMA application_id") ?? 0
+        let pageCount = try connection.integer("PRAGMA page_count") ?? 0
+        let isNew = pageCount == 0
+        guard isNew || application == Schema.applicationID else {
+            throw .corrupt("application number in the header")
+        }
+        guard version <= schemaVersion else { throw .newerSchema(version) }
+        guard version >= 0, isNew == (version == 0) else { throw .corrupt("schema version") }
+        if isNew {
+            // Both must come before the first page is written.
+            try connection.execute("PRAGMA page_size = \(Schema.pageSize)")
+            try connection.execute("PRAGMA auto_vacuum = NONE")
+        }
+        guard try connection.text("PRAGMA journal_mode = WAL") == "wal" else {
+            throw .sqlite(code: 1, message: "no write-ahead log on this filesystem")
+        }
+        try connection.execute(connectionSettings)
+        try connection.migrate(Schema.migrations, from: version)
+        guard try connection.integer("PRAGMA page_size") == Int64(Schema.pageSize) else {
+            throw .corrupt("page size in the header")
+        }
+        // The first read in this mode makes the log file, if there is none yet.
+        _ = try connection.integer("PRAGMA schema_version")
+    }
+}

@@ -1,0 +1,125 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// The `-wal` file beside the database, seen as a file: brought to the disk, and given room.
+//
+// Why a sync of it makes commits durable. The database runs with `synchronous=NORMAL`: a COMMIT
+// writes its frames to the log and syncs nothing. `synchronous=FULL` differs in one thing only:
+// after the frames it syncs the log (on storage without powersafe overwrite it pads to a sector
+// too; SQLite's unix layer takes powersafe overwrite for granted). `sync()` is that very sync, done
+// through a descriptor of our own, later and outside every lock. It holds across a log that starts
+// anew, because SQLite 3.40 syncs these by itself, in NORMAL mode too:
+// - the log, before a checkpoint copies frames from it into the database file;
+// - the database file, after a checkpoint has copied the last frame, before the log may be reused;
+// - the header of a new or restarted log, alone, before the first frame after it; the first time
+//   with the folder, so that the file's name is on the disk before anything is in it.
+// So a commit whose frames are no longer in the log is in a synced database file, and one whose
+// frames are there is behind a synced header: fdatasync of the log is all that is missing.
+//
+// Closing this descriptor is harmless: POSIX drops all locks a process has on a file when any
+// descriptor of it is closed, but SQLite locks the database and the `-shm` file, never the log.
+//
+// Invariants:
+// - `synced` never passes a commit whose frames were not written before an fdatasync began.
+// - After one failed fdatasync no later one is believed: `failure` stays.
+// - The lock is held during fdatasync, and no other lock is taken under it.
+
+import CLinux
+import Glibc
+import Synchronization
+
+/// The log of one open database.
+final class WriteAheadLog: Sendable {
+    /// Bytes of the log's header; the frames follow.
+    ///
+    /// - Source: SQLite's file format, §4.1.
+    static let headerSize = 32
+    /// Bytes of one frame: a header of 24, and a page.
+    static let frameSize = 24 + Schema.pageSize
+
+    /// Bytes of the disk that are left alone.
+    private static let spareRoom: UInt64 = 1024 * 1024
+
+    private let databasePath: String
+    private let descriptor: Int32
+    /// Commits so far, counting what stood in the log when it was opened as one.
+    private let committed = Atomic<UInt64>(1)
+    /// Commits that are on the disk. Held while syncing, so that those who wait find their commit
+    /// synced by whoever went before them.
+    private let synced = Mutex<UInt64>(0)
+    /// The errno of the first failed sync; 0 if there was none.
+    private let failure = Atomic<Int32>(0)
+
+    /// Opens the log of a database that SQLite has open in WAL mode.
+    init(databasePath: String) throws(MetadataError) {
+        self.databasePath = databasePath
+        let path = databasePath + "-wal"
+        // SAFETY: the path lives for the call.
+        descriptor = unsafe open(path, O_RDWR | O_CLOEXEC)
+        guard descriptor >= 0 else { throw .logNotSynced(errno: errno) }
+    }
+
+    deinit {
+        close(descriptor)
+    }
+
+    /// One more commit is in the file. Called under the writer's lock.
+    func noteCommit() {
+        committed.add(1, ordering: .releasing)
+    }
+
+    /// Throws if a sync has ever failed: nothing may be built on such a log.
+    func checkSound() throws(MetadataError) {
+        let code = failure.load(ordering: .acquiring)
+        if code != 0 { throw .logNotSynced(errno: code) }
+    }
+
+    /// Brings to the disk every commit that was noted before this was called.
+    func sync() throws(MetadataError) {
+        let wanted = committed.load(ordering: .acquiring)
+        try synced.withLock { (synced) throws(MetadataError) in
+            try checkSound()
+            guard synced < wanted else { return }
+            // Whatever was noted by now was written by now: the sync covers it too.
+            let covered = committed.load(ordering: .acquiring)
+            var code = fdatasync(descriptor)
+            while code != 0 && errno == EINTR { code = fdatasync(descriptor) }
+            guard code == 0 else {
+                failure.store(errno, ordering: .releasing)
+                throw .logNotSynced(errno: errno)
+            }
+            synced = covered
+        }
+    }
+
+    /// Whether the disk has space for the log to take some more, for the database file to grow to a
+    /// size, and a little besides: the `-shm` file takes 32 KiB for every 16 MiB of log.
+    ///
+    /// A look, not a reservation: who else fills the disk can still keep the log from being copied
+    /// until there is space again, but not make it lose anything.
+    func hasRoom(logGrowth: Int, databaseSize: Int) -> Bool {
+        var disk = statvfs()
+        var file = stat()
+        // SAFETY: the calls fill structures of ours; the path lives for the call.
+        guard unsafe fstatvfs(descriptor, &disk) == 0, unsafe stat(databasePath, &file) == 0
+        else { return true }
+        let free = UInt64(disk.f_bavail) * UInt64(disk.f_frsize)
+        let fileGrowth = max(0, databaseSize - Int(file.st_size))
+        return free >= Self.spareRoom + UInt64(logGrowth + fileGrowth)
+    }
+
+    /// Takes disk space for a part of the file, so that writing there can not fail for lack of it.
+    ///
+    /// The file's length stays: SQLite reads it. Nothing is promised on filesystems that copy on
+    /// write.
+    ///
+    /// - Returns: false if the disk is full or a quota is used up; true also where the filesystem
+    ///   can not reserve, since then nothing is known.
+    func reserve(from start: Int, count: Int) -> Bool {
+        guard count > 0 else { return true }
+        var code = cairn_reserve(descriptor, Int64(start), Int64(count))
+        while code != 0 && errno == EINTR {
+            code = cairn_reserve(descriptor, Int64(start), Int64(count))
+        }
+        return code == 0 || (errno != ENOSPC && errno != EDQUOT)
+    }
+}

@@ -1,0 +1,220 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// The writing connection and its standing transaction; MetadataDatabase keeps it in its Mutex.
+//
+// Invariants:
+// - Between calls a write transaction stands, or the connection is lost or closed.
+// - Cookies are given in growing order, each once: the end of the reserved batch is in the
+//   database before the first cookie of the batch is given, in the same transaction as the names.
+// - `reservedLog` never exceeds what the log file really has allocated: cutting the log sets it
+//   to 0.
+
+import Namespace
+
+/// What stands behind the writer's lock.
+///
+/// `@unchecked Sendable` because only `MetadataDatabase` has it, inside a Mutex.
+final class WriterCore: @unchecked Sendable {
+    /// Memory the writing connection may keep pages in, in KiB.
+    static let cacheSizeKiB = 32 * 1024
+    /// Keys of settings that begin so are the database's own.
+    static let ownKeyPrefix = "metadata."
+    /// Smaller cookies are never given: a listing has `.` and `..` before its first name.
+    static let firstCookie: UInt64 = 16
+    /// Cookies that are reserved at once. A crash wastes at most as many of 2^63.
+    private static let cookieBatch: UInt64 = 65_536
+    /// Where the end of the reserved cookies is kept.
+    private static let cookieKey = "metadata.cookies"
+    /// Room beyond what is known to be needed: what 64 changes may dirty or add until room is
+    /// looked at again, with much to spare.
+    private static let roomSlack = 4 * 1024 * 1024
+    /// Room in the log is taken in steps of this many bytes.
+    private static let roomStep = 8 * 1024 * 1024
+    /// After this many rows or bytes room is looked at again.
+    private static let roomCheckRows: Int64 = 64
+    private static let roomCheckBytes = 1024 * 1024
+
+    let connection: SQLiteConnection
+    let reads: ReadStatements
+    let writes: WriteStatements
+    private let log: WriteAheadLog
+
+    private var nextCookie: UInt64 = 0
+    private var reservedCookies: UInt64 = 0
+
+    /// Frames in the log after the last commit.
+    private(set) var logFrames = 0
+    private var changesAtBegin: Int64 = 0
+
+    private var reservedLog = 0
+    private var spilledPages = 0
+    private var changesAtCheck: Int64 = 0
+    private var bytesSinceCheck = 0
+    private var hasRoom = true
+
+    /// Takes a connection in WAL mode, and begins the standing transaction.
+    init(connection: SQLiteConnection, log: WriteAheadLog) throws(MetadataError) {
+        self.connection = connection
+        self.log = log
+        reads = ReadStatements(connection)
+        writes = WriteStatements(connection)
+        try begin()
+        try loadCookies()
+    }
+
+    // MARK: The transaction
+
+    /// Whether the standing transaction has changed anything.
+    var hasChanges: Bool { connection.changeCount != changesAtBegin }
+
+    /// Whether the standing transaction is gone.
+    var isLost: Bool { connection.isLost }
+
+    /// Whether the log was found without room: starting it anew makes some.
+    var lacksRoom: Bool { !hasRoom }
+
+    private func begin() throws(MetadataError) {
+        connection.setStanding(false)
+        do {
+            try writes.transaction.begin.begin().run()
+            connection.setStanding(true)
+        } catch {
+            connection.markLost()
+            throw error
+        }
+        changesAtBegin = connection.changeCount
+        spilledPages = 0
+        _ = connection.takeSpilledPages()
+        lookForRoom()
+    }
+
+    /// Commits what stands and begins anew.
+    ///
+    /// - Parameter between: what is done to the log while no transaction stands.
+    func commit(_ between: (WriterCore) -> Void) throws(MetadataError) {
+        if connection.isClosed { throw .closed }
+        try log.checkSound()
+        guard hasChanges else {
+            // A lost transaction may have had no changes yet, and must be told all the same.
+            if isLost { throw .transactionLost }
+            return
+        }
+        try writes.transaction.commit.begin().run()
+        logFrames = connection.logFrames
+        log.noteCommit()
+        between(self)
+        // The commit itself is done. If no new transaction can be begun then `begin` marks the
+        // connection lost, and the next call says so.
+        try? begin()
+    }
+
+    /// Ends a transaction that has changed nothing, does something, and begins anew.
+    func betweenTransactions(_ body: (WriterCore) -> Void) throws(MetadataError) {
+        precondition(!hasChanges, "a transaction with changes is committed by its owner only")
+        try writes.transaction.commit.begin().run()
+        body(self)
+        try begin()
+    }
+
+    /// Lets the next transaction write at the start of the log.
+    ///
+    /// - Parameter cut: also gives the log's disk space back.
+    /// - Returns: false if a reader still needs the log.
+    func restartLog(cut: Bool) throws(MetadataError) -> Bool {
+        connection.setStanding(false)
+        let result = try connection.checkpoint(cut ? .truncate : .restart)
+        guard !result.wasBusy else { return false }
+        logFrames = 0
+        if cut { reservedLog = 0 }
+        return true
+    }
+
+    /// Begins anew after the standing transaction was lost.
+    func resume() throws(MetadataError) {
+        guard isLost else { return }
+        try begin()
+        try loadCookies()
+    }
+
+    // MARK: Room
+
+    /// Looks whether the log has room for what stands and what may come; cheap when little changed.
+    func checkRoom() {
+        let changes = connection.changeCount - changesAtCheck
+        if !hasRoom || changes >= Self.roomCheckRows || bytesSinceCheck >= Self.roomCheckBytes {
+            lookForRoom()
+        }
+    }
+
+    /// Throws `.full` if the log had no room when this write began.
+    @inline(__always)
+    func requireRoom(for bytes: Int = 0) throws(MetadataError) {
+        bytesSinceCheck += bytes
+        if !hasRoom { throw .full }
+    }
+
+    /// A COMMIT that finds the disk full loses the whole transaction: so the log has disk space for
+    /// the most that can come, which is each page of the cache dirty and all that spilled. A log
+    /// that can not be copied can never start anew: so nothing is accepted for which the database
+    /// file could not grow.
+    private func lookForRoom() {
+        changesAtCheck = connection.changeCount
+        bytesSinceCheck = 0
+        spilledPages += connection.takeSpilledPages()
+        let cachePages = Self.cacheSizeKiB * 1024 / Schema.pageSize
+        let frames = logFrames + spilledPages + cachePages
+        let needed = WriteAheadLog.headerSize + frames * WriteAheadLog.frameSize + Self.roomSlack
+        let end = needed > reservedLog ? (needed / Self.roomStep + 1) * Self.roomStep : reservedLog
+        // A connection that can not even count its pages has worse to tell, at its next use.
+        let databaseSize = (try? fileSizeToCome()) ?? 0
+        // Looked at before it is taken: room for a longer log must not come from what the log needs
+        // to be copied.
+        hasRoom =
+            log.hasRoom(logGrowth: end - reservedLog, databaseSize: databaseSize)
+            && log.reserve(from: reservedLog, count: end - reservedLog)
+        if hasRoom { reservedLog = end }
+    }
+
+    /// Bytes the database file may have after the next changes, which take its free pages first.
+    private func fileSizeToCome() throws(MetadataError) -> Int {
+        let pages = try number(writes.transaction.pageCount)
+        let free = try number(writes.transaction.freePageCount)
+        return max(pages * Schema.pageSize, (pages - free) * Schema.pageSize + Self.roomSlack)
+    }
+
+    private func number(_ statement: SQLiteStatement) throws(MetadataError) -> Int {
+        let query = try statement.begin()
+        defer { query.reset() }
+        return try query.step() ? Int(query.int64(0)) : 0
+    }
+
+    // MARK: Cookies
+
+    /// A cookie that was never given before.
+    func takeCookie() throws(MetadataError) -> UInt64 {
+        if nextCookie >= reservedCookies {
+            let end = nextCookie + Self.cookieBatch
+            try setInteger(Self.cookieKey, Int64(bitPattern: end))
+            reservedCookies = end
+        }
+        defer { nextCookie += 1 }
+        return nextCookie
+    }
+
+    private func loadCookies() throws(MetadataError) {
+        let query = try reads.publishing.setting.begin()
+        defer { query.reset() }
+        try query.bind(1, Array(Self.cookieKey.utf8))
+        reservedCookies = try query.step() ? query.uint64(0) : 0
+        // After a loss the cookies given in memory stay given: some listing may have shown them.
+        nextCookie = max(nextCookie, reservedCookies, Self.firstCookie)
+    }
+
+    /// Sets a setting to a number.
+    func setInteger(_ key: String, _ value: Int64) throws(MetadataError) {
+        let change = try writes.publishing.setSetting.begin()
+        try change.bind(1, Array(key.utf8))
+        change.bind(2, value)
+        try change.run()
+    }
+}

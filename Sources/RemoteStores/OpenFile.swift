@@ -1,0 +1,150 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// One open file. Short reads and writes and interrupted calls end here.
+
+internal import Glibc
+
+/// An open file; closed when it goes.
+struct OpenFile: ~Copyable {
+    /// Bytes that are compared at a time: they stay in the processor's second cache.
+    private static let comparisonSize = 128 * 1024
+
+    let descriptor: Int32
+
+    /// Takes over an open descriptor.
+    init(descriptor: Int32) {
+        self.descriptor = descriptor
+    }
+
+    deinit {
+        // A file that was written is closed by `close`, which looks at the outcome; from one that
+        // was only read there is nothing to learn.
+        _ = Glibc.close(descriptor)
+    }
+
+    /// Closes the file and says what a network filesystem only says now: that it kept nothing.
+    consuming func close() throws(SystemError) {
+        let descriptor = self.descriptor
+        discard self
+        // Never asked again after EINTR: Linux has closed the descriptor all the same.
+        guard Glibc.close(descriptor) == 0 || errno == EINTR else { throw .last }
+    }
+
+    /// Gives the descriptor to the caller, who closes it.
+    consuming func release() -> Int32 {
+        let descriptor = self.descriptor
+        discard self
+        return descriptor
+    }
+
+    /// What kind of file it is, how large, and when written.
+    func status() throws(SystemError) -> FileStatus {
+        var status = stat()
+        // SAFETY: `status` is written during the call only.
+        guard unsafe fstat(descriptor, &status) == 0 else { throw .last }
+        return FileStatus(status)
+    }
+
+    /// Writes all of `bytes` where the file stands.
+    func write(_ bytes: Span<UInt8>) throws(SystemError) {
+        var offset = 0
+        while offset < bytes.count {
+            let rest = bytes.extracting(offset..<bytes.count)
+            let count = try retrying {
+                // SAFETY: the span's memory is lent for the call, with its size.
+                unsafe rest.withUnsafeBytes {
+                    unsafe Glibc.write(descriptor, $0.baseAddress, $0.count)
+                }
+            }
+            // Linux writes at least a byte of a regular file, or fails.
+            guard count > 0 else { throw SystemError(code: EIO) }
+            offset += count
+        }
+    }
+
+    /// The first `size` bytes, or what there is of them.
+    func read(size: Int) throws(SystemError) -> [UInt8] {
+        var failure: SystemError?
+        // SAFETY: the array's memory has room for `size` bytes, and only the bytes that the system
+        // says it wrote are counted as there.
+        let bytes = unsafe [UInt8](unsafeUninitializedCapacity: size) { buffer, count in
+            do throws(SystemError) {
+                unsafe count = try read(into: UnsafeMutableRawBufferPointer(buffer), at: 0)
+            } catch {
+                failure = error
+            }
+        }
+        if let failure { throw failure }
+        return bytes
+    }
+
+    /// Whether the file consists of exactly these bytes.
+    func holds(_ bytes: Span<UInt8>) throws(SystemError) -> Bool {
+        guard try status().size == bytes.count else { return false }
+        let size = min(bytes.count, OpenFile.comparisonSize)
+        // SAFETY: given back below, on every way out.
+        let piece = UnsafeMutableRawBufferPointer.allocate(byteCount: size, alignment: 64)
+        // SAFETY: as above; nothing refers to it any more.
+        defer { unsafe piece.deallocate() }
+        var offset = 0
+        while offset < bytes.count {
+            let wanted = min(size, bytes.count - offset)
+            // SAFETY: `wanted` is at most the size of the piece.
+            let target = unsafe UnsafeMutableRawBufferPointer(rebasing: piece[..<wanted])
+            guard unsafe try read(into: target, at: offset) == wanted else { return false }
+            let expected = bytes.extracting(offset..<offset + wanted)
+            // SAFETY: both have `wanted` bytes, which is above zero, so both have an address.
+            let isEqual = unsafe expected.withUnsafeBytes { expected in
+                guard let left = expected.baseAddress, let right = target.baseAddress
+                else { return false }
+                return unsafe memcmp(left, right, wanted) == 0
+            }
+            guard isEqual else { return false }
+            offset += wanted
+        }
+        return true
+    }
+
+    /// Waits until the content, and the size with it, is on the disk.
+    func syncContent() throws(SystemError) {
+        _ = try retrying { fdatasync(descriptor) }
+    }
+
+    /// Reads until the buffer is full or the file ends; the bytes read.
+    private func read(
+        into buffer: UnsafeMutableRawBufferPointer, at start: Int
+    ) throws(SystemError) -> Int {
+        var done = 0
+        while done < buffer.count {
+            let count = try retrying {
+                // SAFETY: the buffer has room for what is left of it.
+                unsafe pread(
+                    descriptor, buffer.baseAddress?.advanced(by: done), buffer.count - done,
+                    start + done)
+            }
+            if count == 0 { break }
+            done += count
+        }
+        return done
+    }
+}
+
+/// What is known of a file without reading it.
+struct FileStatus {
+    let isRegular: Bool
+    let size: Int
+    /// Permission bits only.
+    let permissions: mode_t
+    /// Seconds since 1970.
+    let modified: Int
+    /// Whether it still has a name somewhere.
+    let isLinked: Bool
+
+    init(_ status: stat) {
+        isRegular = status.st_mode & S_IFMT == S_IFREG
+        size = status.st_size
+        permissions = status.st_mode & 0o777
+        modified = status.st_mtim.tv_sec
+        isLinked = status.st_nlink > 0
+    }
+}

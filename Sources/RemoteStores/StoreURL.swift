@@ -1,0 +1,148 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// Where a store is, as a person writes it.
+
+internal import Primitives
+
+/// Why a text does not name a store that this version can open.
+package enum StoreURLError: Error, Equatable, Sendable {
+    /// There is no text.
+    case empty
+    /// Neither an address nor a path from the root: a relative path would mean another place when
+    /// the daemon reads it again from elsewhere.
+    case relativePath
+    /// A kind of store that Cairn's design has and this version has not.
+    case notInThisVersion(scheme: String)
+    /// A kind of store nobody has heard of.
+    case unknownScheme(String)
+    /// A `file:` address that names another machine; its folder must be mounted here.
+    case foreignHost(String)
+    /// A percent sign without two hexadecimal digits, bytes that are not UTF-8, a NUL, or one of
+    /// the characters `?` and `#`, which a `file:` address must write as `%3F` and `%23`.
+    case malformed
+}
+
+extension StoreURLError: CustomStringConvertible {
+    /// One sentence for a person.
+    package var description: String {
+        switch self {
+        case .empty: "no store is named"
+        case .relativePath: "a store is an absolute path or an address like file:///path"
+        case .notInThisVersion(let scheme): "this version has no \(scheme) stores yet, only folders"
+        case .unknownScheme(let scheme): "no kind of store is called \(scheme)"
+        case .foreignHost(let host):
+            "a file address cannot name another machine (\(host)); mount its folder here"
+        case .malformed: "the address is malformed"
+        }
+    }
+}
+
+/// Where a store is.
+package enum StoreURL: Hashable, Sendable {
+    /// A folder, by its absolute path.
+    case folder(path: String)
+
+    /// Kinds of stores that the design names and this version does not have.
+    private static let plannedSchemes: Set<String> = ["s3", "autonomi", "aleph"]
+
+    /// Reads an absolute path, taken as it is, or a `file:` address, whose escapes are resolved.
+    ///
+    /// - Source: RFC 8089 for `file:` addresses.
+    package init(_ text: String) throws(StoreURLError) {
+        guard !text.isEmpty else { throw .empty }
+        if text.utf8.first == UInt8(ascii: "/") {
+            guard !text.utf8.contains(0) else { throw .malformed }
+            self = .folder(path: StoreURL.withoutTrailingSlashes(text))
+            return
+        }
+        guard let colon = text.utf8.firstIndex(of: UInt8(ascii: ":")),
+            StoreURL.isScheme(text.utf8[..<colon])
+        else { throw .relativePath }
+        let scheme = text[..<colon].lowercased()
+        guard scheme == "file" else {
+            throw StoreURL.plannedSchemes.contains(scheme)
+                ? .notInThisVersion(scheme: scheme) : .unknownScheme(scheme)
+        }
+        self = .folder(
+            path: try StoreURL.path(ofFileAddress: text[text.utf8.index(after: colon)...]))
+    }
+
+    /// The address of the store; `StoreURL(text)` is this again.
+    package var text: String {
+        switch self {
+        case .folder(let path):
+            "file://"
+                + path.utf8.map { byte in
+                    let isPlain = StoreURL.isUnreserved(byte) || byte == UInt8(ascii: "/")
+                    return isPlain
+                        ? String(UnicodeScalar(byte)) : "%" + Hex.encode([byte]).uppercased()
+                }.joined()
+        }
+    }
+
+    /// - Parameter rest: what follows `file:`.
+    private static func path(
+        ofFileAddress rest: Substring
+    ) throws(StoreURLError) -> String {
+        var encoded = rest
+        if rest.hasPrefix("//") {
+            let authority = rest.dropFirst(2).prefix { $0 != "/" }
+            guard authority.isEmpty || authority.lowercased() == "localhost" else {
+                throw .foreignHost(String(authority))
+            }
+            encoded = rest[authority.endIndex...]
+        }
+        guard encoded.utf8.first == UInt8(ascii: "/") else { throw .relativePath }
+        return withoutTrailingSlashes(try decode(encoded))
+    }
+
+    private static func decode(_ text: Substring) throws(StoreURLError) -> String {
+        var bytes: [UInt8] = []
+        var rest = text.utf8
+        while let byte = rest.popFirst() {
+            switch byte {
+            case 0, UInt8(ascii: "?"), UInt8(ascii: "#"):
+                throw .malformed
+            case UInt8(ascii: "%"):
+                let digits = rest.prefix(2)
+                guard digits.count == 2,
+                    let value = Hex.decode(String(decoding: digits, as: UTF8.self)),
+                    value != [0]
+                else { throw .malformed }
+                bytes += value
+                rest = rest.dropFirst(2)
+            default:
+                bytes.append(byte)
+            }
+        }
+        guard let path = String(validating: bytes, as: UTF8.self) else { throw .malformed }
+        return path
+    }
+
+    private static func withoutTrailingSlashes(_ path: String) -> String {
+        let kept = path.utf8.lastIndex { $0 != UInt8(ascii: "/") }
+        guard let kept else { return "/" }
+        return String(path[...kept])
+    }
+
+    /// RFC 3986 §3.1.
+    private static func isScheme(_ text: Substring.UTF8View) -> Bool {
+        guard let first = text.first, isLetter(first) else { return false }
+        return text.allSatisfy { byte in
+            isLetter(byte) || isDigit(byte) || "+-.".utf8.contains(byte)
+        }
+    }
+
+    /// RFC 3986 §2.3.
+    private static func isUnreserved(_ byte: UInt8) -> Bool {
+        isLetter(byte) || isDigit(byte) || "-._~".utf8.contains(byte)
+    }
+
+    private static func isLetter(_ byte: UInt8) -> Bool {
+        (UInt8(ascii: "a")...UInt8(ascii: "z")).contains(byte | 0x20)
+    }
+
+    private static func isDigit(_ byte: UInt8) -> Bool {
+        (UInt8(ascii: "0")...UInt8(ascii: "9")).contains(byte)
+    }
+}

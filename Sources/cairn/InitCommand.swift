@@ -1,0 +1,151 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// `cairn init` and `cairn recover`.
+
+import ArgumentParser
+import Control
+
+/// What a volume is made with, new or again.
+struct VolumeOptions: ParsableArguments {
+    @Argument(help: "The volume's name on this machine; “home” if none is given.")
+    var name: String?
+
+    @Option(help: ArgumentHelp("The same as the argument.", valueName: "name"))
+    var volume: String?
+
+    @Option(
+        help: ArgumentHelp(
+            "Where the volume rests: a folder, as file:///path or a path.",
+            discussion: "Without it, a folder beside the state folder: STATE-store/NAME.",
+            valueName: "url"))
+    var store: String?
+
+    @Flag(help: "Seal the key file with a passphrase, asked for at the terminal.")
+    var passphrase = false
+
+    @Option(
+        help: ArgumentHelp(
+            "Seal the key file with the first line of this file; - is standard input.",
+            valueName: "file"),
+        completion: .file())
+    var passphraseFile: String?
+
+    @Option(help: ArgumentHelp("Most bytes of the local cache, such as 10G.", valueName: "size"))
+    var cache: String?
+
+    @Option(help: ArgumentHelp("This machine's name in the volume's history.", valueName: "name"))
+    var device: String?
+
+    func creation(in state: StateFolder) throws -> VolumeCreation {
+        if let name, let volume, name != volume {
+            throw CommandFailure(.usage, "two names are given, “\(name)” and “\(volume)”")
+        }
+        let name = try (name ?? volume).map { try VolumeName($0) } ?? .standard
+        var creation = VolumeCreation(state: state, name: name)
+        creation.store = store
+        creation.device = device
+        if let passphraseFile {
+            creation.passphrase = .file(passphraseFile)
+        } else if passphrase {
+            creation.passphrase = .terminal
+        }
+        creation.cache = try Self.size(cache)
+        return creation
+    }
+
+    static func size(_ text: String?) throws -> UInt64? {
+        guard let text else { return nil }
+        guard let size = SizeText.parse(text) else {
+            throw CommandFailure(.usage, "“\(text)” is no size", advice: "write 512M or 10G")
+        }
+        return size
+    }
+}
+
+struct InitCommand: ParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "init",
+        abstract: "Make a new volume, and print its recovery phrase.",
+        discussion: """
+            The 24 words are printed alone on standard output, once, and never again. Who has them \
+            has the volume; who loses them, and this machine, has lost it.
+
+            EXAMPLES
+              cairn init
+              cairn init work --store file:///mnt/nas/cairn --passphrase
+              cairn init box --store /srv/cairn --cache 2G > phrase.txt
+            """)
+
+    @OptionGroup var volume: VolumeOptions
+    @OptionGroup var state: StateOptions
+
+    @Option(
+        help: ArgumentHelp(
+            "“fast”, or “autonomi”: as Autonomi's own clients compress, three to six times slower.",
+            valueName: "kind"),
+        completion: .list(["fast", "autonomi"]))
+    var compression = "fast"
+
+    @Option(
+        help: ArgumentHelp(
+            "Files up to this size live inside their folder's page; at most 64K.",
+            valueName: "size"))
+    var inlineLimit: String?
+
+    func run() throws {
+        var creation = try volume.creation(in: try state.folder())
+        creation.inlineLimit = try VolumeOptions.size(inlineLimit)
+        try creation.setCompression(compression)
+        try creation.create { words throws(CommandFailure) in
+            try Output.result(words + "\n")
+        }
+        Output.note(
+            """
+            cairn: the volume “\(creation.name)” is made. Its 24 words were printed once: write them
+                   down on paper. Mount it with: cairn mount \(creation.name) DIR
+
+            """)
+    }
+}
+
+struct RecoverCommand: ParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "recover",
+        abstract: "Bring a volume to this machine from its recovery phrase.",
+        discussion: """
+            The phrase is read from standard input, or from a file; never from an argument, where \
+            other users could see it. Only the volume's head is fetched: folders and files come when \
+            somebody looks at them.
+
+            EXAMPLES
+              cairn recover home --store file:///mnt/nas/cairn
+              cairn recover home --store /srv/cairn --phrase-file phrase.txt
+            """)
+
+    @OptionGroup var volume: VolumeOptions
+    @OptionGroup var state: StateOptions
+
+    @Option(
+        help: ArgumentHelp(
+            "A file with the 24 words; else they are read from standard input.",
+            valueName: "file"),
+        completion: .file())
+    var phraseFile: String?
+
+    func run() throws {
+        let creation = try volume.creation(in: try state.folder())
+        let readsPhrase = phraseFile == nil || phraseFile == "-"
+        if readsPhrase, volume.passphraseFile == "-" {
+            throw CommandFailure(
+                .usage, "standard input cannot be both the phrase and the passphrase",
+                advice: "give one of them in a file")
+        }
+        try creation.recover(try SecretInput.phrase(from: phraseFile))
+        Output.note(
+            """
+            cairn: the volume “\(creation.name)” is on this machine.
+                   Mount it with: cairn mount \(creation.name) DIR
+
+            """)
+    }
+}

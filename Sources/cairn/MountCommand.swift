@@ -1,0 +1,125 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// `cairn mount`, `cairn unmount`, and the daemon that `mount` starts.
+
+import ArgumentParser
+import Control
+
+struct MountCommand: ParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "mount",
+        abstract: "Mount a volume on an empty directory.",
+        discussion: """
+            Returns when the mount answers; a daemon serves it in the background. A dead mount at the \
+            same place is cleaned away first.
+
+            MOUNT OPTIONS (-o, separated by commas)
+              ro                     nothing can be changed
+              allow_other            other users may enter; permissions still hold
+              subdir=PATH            show only this folder of the volume, such as files
+              cache=SIZE             most bytes of the local cache, for this mount
+              durability=remote      fsync waits until the store has it
+              passphrase-file=PATH   opens a sealed key
+              finish-time=TIME       how long a daemon that is told to end goes on
+              state=PATH             as --state, for lines in fstab
+              noexec, suid, dev      as mount(8) has them
+            A comma within a value is written \\,.
+
+            EXAMPLES
+              cairn mount home ~/cairn
+              cairn mount home ~/letters -o ro,subdir=files/letters
+              cairn mount work /mnt/work -o allow_other,cache=50G
+              cairn mount home ~/cairn -f
+            """)
+
+    @Argument(help: "The volume's name.")
+    var volume: String
+
+    @Argument(help: "An empty directory.", completion: .directory)
+    var directory: String
+
+    @Option(
+        name: [.customShort("o"), .long],
+        help: ArgumentHelp("Mount options; may be given several times.", valueName: "list"))
+    var options: [String] = []
+
+    @Flag(name: .shortAndLong, help: "Stay in the foreground, and log to standard error.")
+    var foreground = false
+
+    @OptionGroup var passphrase: PassphraseOptions
+    @OptionGroup var state: StateOptions
+
+    func run() throws {
+        var settings = MountSettings()
+        for list in options { try settings.add(list) }
+        if let file = passphrase.passphraseFile { settings.passphraseFile = file }
+        var mounting = Mounting(
+            state: try StateFolder(state.state ?? settings.state), name: try VolumeName(volume),
+            directory: directory, settings: settings)
+        mounting.isInForeground = foreground
+        try mounting.run()
+    }
+}
+
+struct UnmountCommand: ParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "unmount",
+        abstract: "Bring everything to the store, then unmount.",
+        discussion: """
+            Waits until the store has everything, with progress at a terminal; Ctrl-C leaves the \
+            volume mounted. While programs use the mount it is refused, and they are named.
+
+            EXAMPLES
+              cairn unmount ~/cairn
+              cairn unmount home --timeout 5m
+              cairn unmount home --now
+            """,
+        aliases: ["umount"])
+
+    @Argument(help: "The mount point, or the volume's name.", completion: .directory)
+    var target: String?
+
+    @Flag(help: "Unmount at once; what is not on the store yet stays on this machine.")
+    var now = false
+
+    @OptionGroup var timeout: TimeoutOptions
+    @OptionGroup var state: StateOptions
+
+    func run() throws {
+        let folder = try state.folder()
+        if let target, target.contains("/"), try cleanDead(target) { return }
+        var unmounting = Unmounting(try VolumeTarget(target, in: folder))
+        unmounting.timeout = try timeout.duration()
+        unmounting.progress = { Progress.show(StatusText.progress(of: $0)) }
+        let last = try unmounting.unmount(isForced: now)
+        Progress.clear()
+        if let text = StatusText.leftover(of: last) { Output.note("cairn: \(text).\n") }
+    }
+
+    private func cleanDead(_ path: String) throws -> Bool {
+        let path = try VolumeTarget.absolute(path)
+        guard try MountPoint.cleanDead(path) else { return false }
+        Output.note("cairn: the mount at “\(path)” was dead, and is cleaned away.\n")
+        return true
+    }
+}
+
+/// What a background mount starts itself as.
+struct DaemonCommand: ParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: DaemonLaunch.subcommand,
+        abstract: "Serve a mount that “cairn mount” has begun.",
+        shouldDisplay: false)
+
+    @Argument var volume: String
+    @Argument var directory: String
+    @Option var options = ""
+    @OptionGroup var state: StateOptions
+
+    func run() throws {
+        var settings = MountSettings()
+        try settings.add(options)
+        let folder = try state.folder().volume(try VolumeName(volume))
+        try DaemonProcess.serve(folder, settings, at: directory)
+    }
+}

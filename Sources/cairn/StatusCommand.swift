@@ -1,0 +1,139 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// `cairn status`, `list`, `sync`, `info` and `version`.
+
+import ArgumentParser
+import Control
+import Glibc
+
+struct StatusCommand: ParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "status",
+        abstract: "Show how volumes are: mounted or not, and what is not on the store yet.",
+        discussion: """
+            EXAMPLES
+              cairn status
+              cairn status home --json
+              cairn status ~/cairn
+            """)
+
+    @Argument(help: "A volume's name, or a path under its mount; all volumes if none is given.")
+    var target: String?
+
+    @Flag(help: "Print JSON: an object, or a list of them when no volume is named.")
+    var json = false
+
+    @OptionGroup var state: StateOptions
+
+    func run() throws {
+        let state = try state.folder()
+        if let target {
+            let found = try VolumeTarget(target, in: state)
+            let store = try VolumeConfiguration.read(from: found.folder).store
+            try Output.result(
+                json
+                    ? StatusText.json(
+                        volume: found.folder.name, store: store, status: found.status
+                    ).text + "\n"
+                    : StatusText.lines(
+                        volume: found.folder.name, store: store, status: found.status,
+                        now: Int64(time(nil))))
+            return
+        }
+        var objects: [JSONText] = []
+        var blocks: [String] = []
+        for folder in try state.volumes() {
+            let store = try VolumeConfiguration.read(from: folder).store
+            let status = try ControlClient.status(of: folder)
+            objects.append(StatusText.json(volume: folder.name, store: store, status: status))
+            blocks.append(
+                StatusText.lines(
+                    volume: folder.name, store: store, status: status, now: Int64(time(nil))))
+        }
+        if json { return try Output.result(JSONText.list(objects).text + "\n") }
+        if blocks.isEmpty { Output.note("cairn: there is no volume in “\(state.path)”.\n") }
+        try Output.result(blocks.joined(separator: "\n"))
+    }
+}
+
+struct ListCommand: ParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "list",
+        abstract: "List the volumes of this machine, one name a line.",
+        discussion: """
+            EXAMPLE
+              cairn list
+            """)
+
+    @OptionGroup var state: StateOptions
+
+    func run() throws {
+        let names = try state.folder().volumes().map(\.name.text)
+        try Output.result(names.map { $0 + "\n" }.joined())
+    }
+}
+
+struct SyncCommand: ParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "sync",
+        abstract: "Wait until everything is on the store, and published.",
+        discussion: """
+            EXAMPLES
+              cairn sync
+              cairn sync ~/cairn/files/letters
+              cairn sync home --timeout 10m
+            """)
+
+    @Argument(help: "A volume's name, or a path under its mount.")
+    var target: String?
+
+    @OptionGroup var timeout: TimeoutOptions
+    @OptionGroup var state: StateOptions
+
+    func run() throws {
+        var unmounting = Unmounting(try VolumeTarget(target, in: try state.folder()))
+        unmounting.timeout = try timeout.duration()
+        unmounting.progress = { Progress.show(StatusText.progress(of: $0)) }
+        let state = try unmounting.synchronize()
+        Progress.clear()
+        if Output.isWatched { Output.note("cairn: \(StatusText.published(state)).\n") }
+    }
+}
+
+struct InfoCommand: ParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "info",
+        abstract: "Show how a file rests: its form, data map, chunks, address, counter and owner.",
+        discussion: """
+            EXAMPLES
+              cairn info ~/cairn/files/photo.jpg
+              cairn info ~/cairn/scratchpads/todo --json
+              cairn info home:files/photo.jpg
+            """)
+
+    @Argument(help: "A path under a mount, or VOLUME:PATH.", completion: .file())
+    var path: String
+
+    @Flag(help: "Print JSON.")
+    var json = false
+
+    @OptionGroup var passphrase: PassphraseOptions
+    @OptionGroup var state: StateOptions
+
+    func run() throws {
+        var inquiry = FileInquiry(state: try state.folder())
+        inquiry.passphrase = passphrase.source
+        let report = try inquiry.report(on: path)
+        try Output.result(
+            json ? report.json(path: path).text + "\n" : report.lines(path: path))
+    }
+}
+
+struct VersionCommand: ParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "version", abstract: "Print the version.")
+
+    func run() throws {
+        try Output.result("cairn \(Version.text)\n")
+    }
+}

@@ -1,0 +1,173 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// The disk under the arena: holes that give it back, and a disk without room.
+
+import Foundation
+import Testing
+
+@testable import Blocks
+
+@Suite("Disk")
+struct ArenaDiskTests {
+    /// Bytes of the disk that the file takes.
+    private func diskBytes(_ path: String) -> Int {
+        var status = stat()
+        // SAFETY: stat reads the path and fills the struct, for the time of the call.
+        guard unsafe stat(path, &status) == 0 else { return 0 }
+        return Int(status.st_blocks) * 512
+    }
+
+    private func fullBlocks(_ count: Int, first: Int = 0) -> [PlainBlock] {
+        (0..<count).map {
+            PlainBlock(
+                bytes: [UInt8](repeating: UInt8(truncatingIfNeeded: $0), count: blockSize),
+                owner: BlockOwner(ino: 1, block: UInt64(first + $0)), isDirty: true,
+                usesReservation: false)
+        }
+    }
+
+    @Test("punching freed slots gives their disk blocks back and leaves the others")
+    func punching() throws {
+        let folder = try TemporaryFolder()
+        let arena = try openArena(folder, budget: 64 * mebibyte)
+        let references = try arena.write(fullBlocks(512))
+        try arena.sync()
+        let before = diskBytes(folder.arena)
+        #expect(before >= 512 * blockSize)
+        arena.release(references[0..<256].map(\.slot))
+        #expect(arena.punchFreed() == 0, "nothing is punched before the commit ended")
+        arena.commit()
+        #expect(arena.usage().punchable == UInt64(256 * blockSize))
+        #expect(arena.punchFreed(limit: 2 * mebibyte) == 2 * mebibyte)
+        #expect(arena.punchFreed() == 2 * mebibyte)
+        #expect(arena.punchFreed() == 0)
+        #expect(arena.usage().punchable == 0)
+        #expect(diskBytes(folder.arena) <= before - 256 * blockSize)
+        for (index, reference) in references.enumerated().dropFirst(256) {
+            let expected = [UInt8](repeating: UInt8(truncatingIfNeeded: index), count: blockSize)
+            #expect(try arena.bytes(reference) == expected)
+        }
+        #expect(arena.violations() == [])
+    }
+
+    @Test("short runs are punched only when much is free")
+    func shortRuns() throws {
+        let folder = try TemporaryFolder()
+        let arena = try openArena(folder, budget: 1024 * mebibyte)
+        let references = try arena.write(smallBlocks(9000))
+        let odd = references.enumerated().filter { $0.offset % 2 == 1 }.map(\.element.slot)
+        arena.release(Array(odd[0..<100]))
+        arena.commit()
+        #expect(arena.punchFreed() == 0)
+        arena.release(Array(odd[100...]))
+        arena.commit()
+        #expect(arena.punchFreed() == UInt64(odd.count * blockSize))
+        #expect(arena.violations() == [])
+    }
+
+    @Test("a nearly full arena keeps its disk blocks")
+    func nearlyFull() throws {
+        let folder = try TemporaryFolder()
+        let arena = try openArena(folder, budget: 64 * mebibyte)
+        let references = try arena.write(smallBlocks(4096))
+        arena.release(references[0..<300].map(\.slot))
+        arena.commit()
+        #expect(arena.punchFreed() == 0)
+        arena.release(references[300..<600].map(\.slot))
+        arena.commit()
+        #expect(arena.punchFreed() == UInt64(600 * blockSize))
+    }
+
+    @Test("slots that a crash left behind are given back after the next start")
+    func leftovers() throws {
+        let folder = try TemporaryFolder()
+        var kept: BlockReference?
+        do {
+            let arena = try openArena(folder, budget: 64 * mebibyte)
+            kept = try arena.write(fullBlocks(1))[0]
+            _ = try arena.write(fullBlocks(512, first: 1))
+            try arena.sync()
+        }
+        let reference = try #require(kept)
+        let arena = try Arena(path: folder.arena, key: testKey(), budget: 64 * mebibyte)
+        arena.adopt(reference, owner: BlockOwner(ino: 1, block: 0), isDirty: true)
+        arena.adoptionFinished()
+        #expect(arena.usage().punchable == UInt64(512 * blockSize))
+        #expect(arena.punchFreed() == UInt64(512 * blockSize))
+        #expect(diskBytes(folder.arena) < 8 * blockSize)
+        #expect(try arena.bytes(reference) == [UInt8](repeating: 0, count: blockSize))
+        #expect(arena.violations() == [])
+    }
+
+    @Test("an arena that nothing is left in is cut short at the next start")
+    func cutShort() throws {
+        let folder = try TemporaryFolder()
+        do { _ = try openArena(folder).write(fullBlocks(100)) }
+        do { _ = try openArena(folder) }
+        #expect(diskBytes(folder.arena) <= blockSize)
+    }
+
+    /// A small filesystem of its own, or nil where this process may not mount.
+    private func withSmallDisk(_ body: (TemporaryFolder) throws -> Void) throws {
+        let folder = try TemporaryFolder()
+        guard try run("/bin/mount", "-t", "tmpfs", "-o", "size=4m", "cairn", folder.path) else {
+            return
+        }
+        defer {
+            // Lazily: the arena that the test made may still be open. Nothing is kept on it.
+            _ = try? run("/bin/umount", "-l", folder.path)
+        }
+        try body(folder)
+    }
+
+    private func run(_ program: String, _ arguments: String...) throws -> Bool {
+        let process = Process()
+        process.executableURL = URL(fileURLWithPath: program)
+        process.arguments = arguments
+        process.standardError = FileHandle.nullDevice
+        try process.run()
+        process.waitUntilExit()
+        return process.terminationStatus == 0
+    }
+
+    @Test(
+        "a full disk fails the write, changes nothing, and freed slots can be written again",
+        .enabled(if: geteuid() == 0))
+    func fullDisk() throws {
+        try withSmallDisk { folder in
+            let arena = try openArena(folder, budget: 64 * mebibyte)
+            var held: [BlockReference] = []
+            var failure: ArenaError?
+            while failure == nil {
+                do throws(ArenaError) {
+                    held += try arena.write(fullBlocks(16, first: held.count))
+                } catch {
+                    failure = error
+                }
+            }
+            #expect(failure == .diskFull)
+            #expect(held.count > 200)
+            #expect(arena.usage().used == UInt64(held.count * blockSize))
+            #expect(arena.violations() == [])
+            #expect(throws: ArenaError.diskFull) { try arena.reserve(1) }
+            #expect(arena.usage().reserved == 0)
+            arena.release(held[0..<32].map(\.slot))
+            #expect(throws: ArenaError.diskFull) { try arena.write(fullBlocks(32)) }
+            arena.commit()
+            // The cursor stands on slots that need room; the freed ones do not.
+            let again = try arena.write(fullBlocks(32))
+            #expect(Set(again.map(\.slot)) == Set(held[0..<32].map(\.slot)))
+            for (index, reference) in held.enumerated().dropFirst(32) {
+                let byte = UInt8(truncatingIfNeeded: index % 16)
+                #expect(try arena.bytes(reference)[blockSize - 1] == byte)
+            }
+            #expect(arena.violations() == [])
+        }
+    }
+
+    @Test("the operating system's codes mean what they should")
+    func codes() {
+        #expect(ArenaError(ENOSPC) == .diskFull && ArenaError(EDQUOT) == .diskFull)
+        #expect(ArenaError(EIO) == .io(errno: EIO))
+    }
+}

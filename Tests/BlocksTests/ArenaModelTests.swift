@@ -1,0 +1,273 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// Random work on an arena, judged by a plain model: a dictionary of rows and their bytes. Crashes
+// among it: the arena is opened again with the rows of a commit that may be the last durable one.
+
+import Synchronization
+import Testing
+
+@testable import Blocks
+
+/// What a row says, and what the block it names must read as.
+private struct Row {
+    var reference: BlockReference
+    var bytes: [UInt8]
+    var isDirty: Bool
+}
+
+private typealias Rows = [BlockOwner: Row]
+
+/// The arena, the engine's part in miniature, and what both should know.
+private struct Model {
+    let folder: TemporaryFolder
+    let seed: UInt64
+    var dice: Dice
+    var arena: Arena?
+    var rows: Rows = [:]
+    var pins: [[Row]] = []
+    var durable: Rows = [:]
+    var pending: [(epoch: FreeEpoch, rows: Rows)] = []
+    /// Blocks made so far: each has bytes of its own.
+    var written = 0
+
+    init(seed: UInt64) throws {
+        folder = try TemporaryFolder()
+        self.seed = seed
+        dice = Dice(seed: seed)
+        try open()
+    }
+
+    mutating func open() throws {
+        // Let go first: the file is locked while an arena of it lives.
+        arena = nil
+        let budget = UInt64(blockSize * (dice.roll(4) == 0 ? 60 : 120))
+        let opened = try Arena(path: folder.arena, key: testKey(), budget: budget)
+        for (owner, row) in rows { opened.adopt(row.reference, owner: owner, isDirty: row.isDirty) }
+        opened.adoptionFinished()
+        arena = opened
+    }
+
+    mutating func crash() throws {
+        // A commit that was begun may have reached the disk or not.
+        let states = [durable] + pending.map(\.rows)
+        rows = states[dice.roll(states.count)]
+        durable = rows
+        pending = []
+        pins = []
+        try open()
+        try checkAll()
+    }
+
+    mutating func step() throws {
+        let kind = dice.roll(100)
+        // A crash first: no other reference to the arena may keep its file locked.
+        if kind >= 98 { return try crash() }
+        guard let arena else { return }
+        switch kind {
+        case 0..<30: try write(arena)
+        case 30..<40: delete(arena)
+        case 40..<48: copy(arena)
+        case 48..<58: clean(arena)
+        case 58..<66: evict(arena)
+        case 66..<72: pin(arena)
+        case 72..<78:
+            guard !pins.isEmpty else { return }
+            arena.release(pins.remove(at: dice.roll(pins.count)).map(\.reference.slot))
+        case 78..<86: pending.append((arena.beginCommit(), rows))
+        case 86..<93:
+            guard !pending.isEmpty else { return }
+            let index = dice.roll(pending.count)
+            try arena.sync()
+            durable = pending[index].rows
+            arena.endCommit(pending[index].epoch)
+            pending.removeFirst(index + 1)
+        case 93..<96: arena.punchFreed(limit: UInt64(dice.roll(3)) * 4 * mebibyte)
+        default: try checkAll()
+        }
+    }
+
+    private mutating func newBytes() -> [UInt8] {
+        written += 1
+        let length = dice.roll(10) == 0 ? blockSize : dice.roll(300)
+        return content(seed << 32 | UInt64(written), count: length)
+    }
+
+    private mutating func anyOwner() -> BlockOwner {
+        BlockOwner(ino: UInt64(1 + dice.roll(3)), block: UInt64(dice.roll(25)))
+    }
+
+    private mutating func write(_ arena: Arena) throws {
+        var owners: Set<BlockOwner> = []
+        for _ in 0...dice.roll(12) { owners.insert(anyOwner()) }
+        let isReserved = dice.roll(2) == 0
+        let blocks = owners.map { owner in
+            PlainBlock(
+                bytes: newBytes(), owner: owner, isDirty: isReserved || dice.roll(2) == 0,
+                usesReservation: isReserved)
+        }
+        if isReserved {
+            do {
+                try arena.reserve(blocks.count)
+            } catch ArenaError.full {
+                return
+            }
+        }
+        let references: [BlockReference]
+        do {
+            references = try arena.write(blocks)
+        } catch ArenaError.full {
+            #expect(!isReserved, "a reserved write found no slot, seed \(seed)")
+            return
+        }
+        for (block, reference) in zip(blocks, references) {
+            let old = rows.updateValue(
+                Row(reference: reference, bytes: block.bytes, isDirty: block.isDirty),
+                forKey: block.owner)
+            if let old { arena.release(old.reference.slot, owner: block.owner) }
+        }
+    }
+
+    private mutating func delete(_ arena: Arena) {
+        for _ in 0...dice.roll(4) {
+            let owner = anyOwner()
+            guard let row = rows.removeValue(forKey: owner) else { continue }
+            arena.release([(row.reference.slot, owner)])
+        }
+    }
+
+    private mutating func copy(_ arena: Arena) {
+        let (from, to) = (anyOwner(), anyOwner())
+        guard let row = rows[from], from != to else { return }
+        arena.retain(row.reference.slot, owner: to, isDirty: row.isDirty)
+        if let old = rows.updateValue(row, forKey: to) {
+            arena.release(old.reference.slot, owner: to)
+        }
+    }
+
+    private mutating func clean(_ arena: Arena) {
+        let ino = UInt64(1 + dice.roll(3))
+        var cleaned: [(slot: UInt32, owner: BlockOwner)] = []
+        for (owner, row) in rows where owner.ino == ino && row.isDirty {
+            rows[owner]?.isDirty = false
+            cleaned.append((row.reference.slot, owner))
+        }
+        arena.setClean(cleaned)
+    }
+
+    private mutating func evict(_ arena: Arena) {
+        let pinned = Set(pins.joined().map(\.reference.slot))
+        for (slot, owner) in arena.evictable(dice.roll(20)) {
+            guard let row = rows[owner], row.reference.slot == slot else {
+                Issue.record("\(owner) does not name the slot it was offered for, seed \(seed)")
+                continue
+            }
+            #expect(!row.isDirty && !pinned.contains(slot), "seed \(seed)")
+            rows[owner] = nil
+            arena.release(slot, owner: owner)
+        }
+    }
+
+    private mutating func pin(_ arena: Arena) {
+        let ino = UInt64(1 + dice.roll(3))
+        let snapshot = rows.filter { $0.key.ino == ino }.map(\.value)
+        arena.retain(snapshot.map(\.reference.slot))
+        pins.append(snapshot)
+    }
+
+    /// Everything that has a name reads as it should, and the counts are right.
+    func checkAll() throws {
+        guard let arena else { return }
+        let named = Array(rows.values) + pins.joined()
+        for row in named {
+            #expect(try arena.bytes(row.reference) == padded(row.bytes), "seed \(seed)")
+        }
+        let slots = Set(named.map(\.reference.slot))
+        let usage = arena.usage()
+        #expect(usage.used == UInt64(slots.count * blockSize), "seed \(seed)")
+        let dirty = Set(rows.values.filter(\.isDirty).map(\.reference.slot))
+        #expect(usage.dirty >= UInt64(dirty.count * blockSize), "seed \(seed)")
+        #expect(arena.violations() == [], "seed \(seed)")
+    }
+
+    /// Every slot comes back once nothing names it.
+    mutating func finish() throws {
+        guard let arena else { return }
+        for pin in pins { arena.release(pin.map(\.reference.slot)) }
+        arena.release(rows.map { ($0.value.reference.slot, $0.key) })
+        arena.commit()
+        let usage = arena.usage()
+        #expect(usage.used == 0 && usage.deferred == 0 && usage.pinned == 0, "seed \(seed)")
+        #expect(usage.dirty == 0 && usage.clean == 0 && usage.evictable == 0, "seed \(seed)")
+        #expect(arena.table.withLock { $0.shared.isEmpty }, "seed \(seed)")
+        #expect(arena.violations() == [], "seed \(seed)")
+    }
+}
+
+@Suite("Random work")
+struct ArenaModelTests {
+    @Test("random work and crashes lose no row's bytes", arguments: UInt64(1)...16)
+    func model(seed: UInt64) throws {
+        var model = try Model(seed: seed)
+        for _ in 0..<300 { try model.step() }
+        try model.checkAll()
+        try model.finish()
+    }
+
+    @Test("reopening counts what the rows say, and takes the rest for free")
+    func reopening() throws {
+        let folder = try TemporaryFolder()
+        var references: [BlockReference] = []
+        do {
+            let arena = try openArena(folder)
+            references = try arena.write(smallBlocks(100))
+            try arena.sync()
+        }
+        let kept = references.enumerated().filter { $0.offset % 3 == 0 }
+        let arena = try Arena(path: folder.arena, key: testKey(), budget: 16 * mebibyte)
+        for (index, reference) in kept {
+            arena.adopt(
+                reference, owner: BlockOwner(ino: 1, block: UInt64(index)), isDirty: index % 2 == 0)
+        }
+        let copy = BlockOwner(ino: 2, block: 0)
+        arena.adopt(references[3], owner: copy, isDirty: true)
+        arena.adoptionFinished()
+        let usage = arena.usage()
+        #expect(usage.used == UInt64(34 * blockSize) && usage.pinned == UInt64(blockSize))
+        #expect(usage.dirty == UInt64(18 * blockSize) && usage.clean == UInt64(16 * blockSize))
+        #expect(usage.evictable == usage.clean && usage.punchable == UInt64(66 * blockSize))
+        for (index, reference) in kept {
+            #expect(try arena.bytes(reference) == padded([UInt8(index)]))
+        }
+        let fresh = Set(try arena.write(smallBlocks(66, ino: 3)).map(\.slot))
+        #expect(fresh.isDisjoint(with: kept.map(\.element.slot)))
+        #expect(arena.violations() == [])
+    }
+
+    @Test("a smaller budget is reached by evicting what lies above it")
+    func shrinking() throws {
+        let folder = try TemporaryFolder()
+        var references: [BlockReference] = []
+        do {
+            let arena = try openArena(folder, budget: 128 * mebibyte)
+            references = try arena.write(smallBlocks(5000))
+            try arena.sync()
+        }
+        let arena = try Arena(path: folder.arena, key: testKey(), budget: mebibyte)
+        for (index, reference) in references.enumerated() {
+            arena.adopt(
+                reference, owner: BlockOwner(ino: 1, block: UInt64(index)), isDirty: false)
+        }
+        arena.adoptionFinished()
+        #expect(throws: ArenaError.full) { try arena.reserve(1) }
+        #expect(arena.shortfall() == 5000 - 64 + 4)
+        while arena.shortfall() > 0 {
+            arena.release(arena.evictable(min(500, arena.shortfall())))
+        }
+        arena.commit()
+        try arena.reserve(20)
+        let fresh = try arena.write(smallBlocks(20, ino: 2, reserved: true))
+        #expect(fresh.allSatisfy { $0.slot < 64 + 512 })
+        #expect(arena.punchFreed() > 0)
+        #expect(arena.violations() == [])
+    }
+}
