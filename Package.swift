@@ -39,7 +39,9 @@ let package = Package(
         .systemLibrary(name: "CSQLite"),
         .target(name: "CBlake3", cSettings: [.unsafeFlags(["-O3", "-Wall", "-Werror"])]),
         .target(name: "CLinux", cSettings: [.unsafeFlags(["-Wall", "-Werror"])]),
-        .target(name: "CFuse", linkerSettings: [.linkedLibrary("fuse3")]),
+        .target(
+            name: "CFuse", cSettings: [.unsafeFlags(["-O2", "-Wall", "-Werror"])],
+            linkerSettings: [.linkedLibrary("fuse3")]),
 
         // L0: pure.
         library("Primitives", []),
@@ -126,6 +128,7 @@ let package = Package(
                 "FuseHost",
             ]),
         tests("FuseHostTests", ["FuseHost", "Engine", "Namespace"]),
+        tests("FuseHostTests", ["FuseHost", "Engine", "Namespace", "CFuse"]),
         tests("TidyTests", []),
         tests("MountTests", ["Primitives"]),
     ],
