@@ -36,10 +36,13 @@ struct MountSettingsTests {
         #expect(settings.finishTime == .seconds(300))
     }
 
-    @Test("what mount(8) and systemd add is let pass", arguments: [
-        "", ",", "rw,nosuid,nodev,relatime", "defaults,user,noauto,_netdev,nofail",
-        "x-systemd.automount,x-systemd.idle-timeout=60", "comment=a line", "default_permissions",
-    ])
+    @Test(
+        "what mount(8) and systemd add is let pass",
+        arguments: [
+            "", ",", "rw,nosuid,nodev,relatime", "defaults,user,noauto,_netdev,nofail",
+            "x-systemd.automount,x-systemd.idle-timeout=60", "comment=a line",
+            "default_permissions",
+        ])
     func silent(list: String) throws {
         #expect(try read(list) == MountSettings())
     }
@@ -51,11 +54,14 @@ struct MountSettingsTests {
         #expect(try read("cache=1G,cache=2G").cache == 2 << 30)
     }
 
-    @Test("an unknown option, a missing value and a senseless value are usage errors", arguments: [
-        "allow_others", "uid=0", "subdir", "cache", "cache=", "cache=1M", "cache=x",
-        "durability=never", "subdir=a/../b", "state=relative", "finish-time=x", "passphrase-file=",
-        "ro=1", "=1", "nonsense=1",
-    ])
+    @Test(
+        "an unknown option, a missing value and a senseless value are usage errors",
+        arguments: [
+            "allow_others", "uid=0", "subdir", "cache", "cache=", "cache=1M", "cache=x",
+            "durability=never", "subdir=a/../b", "state=relative", "finish-time=x",
+            "passphrase-file=",
+            "ro=1", "=1", "nonsense=1",
+        ])
     func refused(list: String) {
         #expect(code(list) == .usage)
     }
@@ -81,10 +87,15 @@ struct MountSettingsTests {
         settings.honoursSetUser = Bool.random(using: &dice)
         settings.honoursDevices = Bool.random(using: &dice)
         settings.fsyncIsRemote = Bool.random(using: &dice)
-        if Bool.random(using: &dice) { settings.cache = .random(in: (64 << 20)...(1 << 46), using: &dice) }
-        if Bool.random(using: &dice) { settings.finishTime = .milliseconds(Int.random(in: 0...86_400_000, using: &dice)) }
         if Bool.random(using: &dice) {
-            settings.subdirectory = String((0..<8).map { _ in "ab,\\=é".randomElement(using: &dice) ?? "a" })
+            settings.cache = .random(in: (64 << 20)...(1 << 46), using: &dice)
+        }
+        if Bool.random(using: &dice) {
+            settings.finishTime = .milliseconds(Int.random(in: 0...86_400_000, using: &dice))
+        }
+        if Bool.random(using: &dice) {
+            settings.subdirectory = String(
+                (0..<8).map { _ in "ab,\\=é".randomElement(using: &dice) ?? "a" })
         }
         #expect(try read(settings.list) == settings, "seed \(seed)")
     }

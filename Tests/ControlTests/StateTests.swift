@@ -6,17 +6,21 @@ import Control
 import Testing
 
 struct StateTests {
-    @Test("names that are one plain path component are taken", arguments: [
-        "home", "a", "_x", "2024-photos.old", String(repeating: "n", count: 64),
-    ])
+    @Test(
+        "names that are one plain path component are taken",
+        arguments: [
+            "home", "a", "_x", "2024-photos.old", String(repeating: "n", count: 64),
+        ])
     func names(text: String) throws {
         #expect(try VolumeName(text).text == text)
     }
 
-    @Test("other names are refused", arguments: [
-        "", ".", "..", ".hidden", "-f", "a/b", "a b", "ä", "a\n", "٣", "a:b",
-        String(repeating: "n", count: 65),
-    ])
+    @Test(
+        "other names are refused",
+        arguments: [
+            "", ".", "..", ".hidden", "-f", "a/b", "a b", "ä", "a\n", "٣", "a:b",
+            String(repeating: "n", count: 65),
+        ])
     func noNames(text: String) {
         let failure = #expect(throws: CommandFailure.self) { try VolumeName(text) }
         #expect(failure?.code == .usage)

@@ -6,17 +6,21 @@ import Control
 import Testing
 
 struct TextTests {
-    @Test("a size is read in every unit", arguments: [
-        ("0", 0), ("1000", 1000), ("1K", 1024), ("512m", 512 << 20), ("10GiB", 10 << 30),
-        ("2TB", 2 << 40), ("16777215T", 16_777_215 << 40),
-    ])
+    @Test(
+        "a size is read in every unit",
+        arguments: [
+            ("0", 0), ("1000", 1000), ("1K", 1024), ("512m", 512 << 20), ("10GiB", 10 << 30),
+            ("2TB", 2 << 40), ("16777215T", 16_777_215 << 40),
+        ])
     func sizes(text: String, bytes: UInt64) {
         #expect(SizeText.parse(text) == bytes)
     }
 
-    @Test("what is no size, or too large for 64 bits, is none", arguments: [
-        "", "K", "1.5G", "-1", "1 G", "1X", "16777216T", "99999999999999999999", "٣", "0x10",
-    ])
+    @Test(
+        "what is no size, or too large for 64 bits, is none",
+        arguments: [
+            "", "K", "1.5G", "-1", "1 G", "1X", "16777216T", "99999999999999999999", "٣", "0x10",
+        ])
     func noSizes(text: String) {
         #expect(SizeText.parse(text) == nil)
     }
@@ -57,11 +61,13 @@ struct TextTests {
         #expect(DurationText.parse(DurationText.exact(time)) == time, "seed \(seed)")
     }
 
-    @Test("moments are written in UTC, leap days and years before 1970 too", arguments: [
-        (0, "1970-01-01T00:00:00Z"), (951_782_400, "2000-02-29T00:00:00Z"),
-        (-1, "1969-12-31T23:59:59Z"), (4_107_542_399, "2100-02-28T23:59:59Z"),
-        (1_769_850_300, "2026-01-31T09:05:00Z"),
-    ])
+    @Test(
+        "moments are written in UTC, leap days and years before 1970 too",
+        arguments: [
+            (0, "1970-01-01T00:00:00Z"), (951_782_400, "2000-02-29T00:00:00Z"),
+            (-1, "1969-12-31T23:59:59Z"), (4_107_542_399, "2100-02-28T23:59:59Z"),
+            (1_769_850_300, "2026-01-31T09:05:00Z"),
+        ])
     func moments(seconds: Int64, text: String) {
         #expect(UTCText.of(seconds) == text)
     }

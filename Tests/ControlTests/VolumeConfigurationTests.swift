@@ -55,17 +55,21 @@ struct VolumeConfigurationTests {
 
     @Test("comments, empty lines and white space mean nothing")
     func layout() throws {
-        let lines = ["", "# a comment", "  version=1 ", "id\t=\t" + String(repeating: "a", count: 32),
-            "store = /srv/a store  \r"]
+        let lines = [
+            "", "# a comment", "  version=1 ", "id\t=\t" + String(repeating: "a", count: 32),
+            "store = /srv/a store  \r",
+        ]
         let read = try VolumeConfiguration(text: Array(lines.joined(separator: "\n").utf8))
         #expect(read.store == "/srv/a store")
     }
 
-    @Test("garbage names the line it is on", arguments: [
-        "no equals sign", "unknown = 1", "= 1", "store =", "cache = lots", "cache = 1M",
-        "inline-limit = 1M", "compression = zip", "read-deadline = never", "publish-delay = 0s",
-        "version = 1", "\u{1}\u{2}\u{3}",
-    ])
+    @Test(
+        "garbage names the line it is on",
+        arguments: [
+            "no equals sign", "unknown = 1", "= 1", "store =", "cache = lots", "cache = 1M",
+            "inline-limit = 1M", "compression = zip", "read-deadline = never", "publish-delay = 0s",
+            "version = 1", "\u{1}\u{2}\u{3}",
+        ])
     func garbage(line: String) {
         let found = problem(Self.needed + [line])
         #expect(found?.line == 4, "\(String(describing: found))")
@@ -87,9 +91,11 @@ struct VolumeConfigurationTests {
         #expect(found?.line == (index == 0 ? 1 : 0))
     }
 
-    @Test("what is no text at all is an error without a line", arguments: [
-        [0xFF, 0xFE, 0x00], [0x76, 0x00], [],
-    ] as [[UInt8]])
+    @Test(
+        "what is no text at all is an error without a line",
+        arguments: [
+            [0xFF, 0xFE, 0x00], [0x76, 0x00], [],
+        ] as [[UInt8]])
     func binary(bytes: [UInt8]) {
         #expect(throws: ConfigurationError.self) { try VolumeConfiguration(text: bytes) }
     }
@@ -124,7 +130,8 @@ struct VolumeConfigurationTests {
     func file() throws {
         let folder = try TemporaryFolder()
         let volume = try folder.volume()
-        try Files.replace(volume.configuration, with: Array("version = 1\nrubbish".utf8), mode: 0o600)
+        try Files.replace(
+            volume.configuration, with: Array("version = 1\nrubbish".utf8), mode: 0o600)
         let failure = #expect(throws: CommandFailure.self) {
             try VolumeConfiguration.read(from: volume)
         }
