@@ -40,7 +40,8 @@ struct TreeCopierTests {
             mkdir -p source/d/empty; echo one > source/one; ln source/one source/d/hard
             ln -s ../nowhere source/link; mkfifo source/d/pipe; : > source/d/nothing
             head -c 3000000 /dev/urandom > source/d/big; chmod 4751 source/d/big
-            truncate -s 5M source/sparse; printf x | dd of=source/sparse bs=1 seek=4000000 conv=notrunc
+            truncate -s 5M source/sparse
+            printf x | dd of=source/sparse bs=1 seek=4000000 conv=notrunc
             touch -d @1000000000.123456789 source/one source/d/empty; touch -h -d @5 source/link
             chmod 555 source/d/empty; chmod 710 source/d
             printf '\\344 \\n' > "source/$(printf 'a\\344b\\nc')"
@@ -66,7 +67,7 @@ struct TreeCopierTests {
         try run("echo short > source/a; ln -sfn b source/l; echo new > source/c")
         #expect(try copy().reports.isEmpty)
         try run(
-            "diff -r --no-dereference source target; [ source/a -ef source/b ]; [ target/a -ef target/b ]"
+            "diff -r --no-dereference source target; [ target/a -ef target/b ]"
         )
     }
 

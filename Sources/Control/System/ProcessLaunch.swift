@@ -92,7 +92,7 @@ package enum ProcessLaunch {
         // SAFETY: strdup's copies live until freed below, after the spawn has returned.
         var vector: [UnsafeMutablePointer<CChar>?] = unsafe arguments.map { unsafe strdup($0) }
         unsafe vector.append(nil)
-        defer { for unsafepointer in unsafe vector { unsafe free(pointer) } }
+        defer { unsafe vector.forEach { unsafe free($0) } }
         var process = pid_t()
         let start = unsafe searching ? posix_spawnp : posix_spawn
         let result = unsafe start(&process, program, &actions, &attributes, &vector, environ)
