@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
 // Reading blocks: ciphertext into a pooled buffer, authenticated plaintext into the caller's
-// bytes. Takes no lock but the pools'.
+// bytes. Takes no lock but that of the lanes.
 
 internal import Cryptography
 
@@ -24,13 +24,18 @@ extension Arena {
             out.update(repeating: 0)
             return
         }
-        try scratch.withBuffer { buffer throws(ArenaError) in
-            var span = buffer.mutableSpan
-            var sealed = span._mutatingExtracting(0..<length)
-            guard try file.read(into: &sealed, at: Self.offset(of: reference.slot)) == length else {
-                throw .corrupt(slot: reference.slot)
+        do throws(ArenaError) {
+            try lanes.withLane(blocks: 1) { cipher, buffer, scratch throws(ArenaError) in
+                var span = buffer.mutableSpan
+                var sealed = span._mutatingExtracting(0..<length)
+                let got = try file.read(into: &sealed, at: Self.offset(of: reference.slot))
+                guard got == length else { throw .corrupt(slot: reference.slot) }
+                try open(reference, sealed.span, cipher, &scratch, from: offset, into: &out)
             }
-            try open(reference, sealed.span, from: offset, into: &out)
+        } catch {
+            // What could not be authenticated must not be seen.
+            out.update(repeating: 0)
+            throw error
         }
     }
 
@@ -39,7 +44,7 @@ extension Arena {
     /// - Parameters:
     ///   - run: the blocks, in the order of their bytes.
     ///   - out: `blockSize` bytes for each; the last may be cut short. Bytes past a block's length
-    ///     are zero. After an error its contents are zeros where nothing authentic was read.
+    ///     are zero. All of it is zeros after an error.
     /// - Throws: `corrupt`, `io`.
     package func read(
         _ run: [BlockReference], into out: inout MutableSpan<UInt8>
@@ -54,8 +59,13 @@ extension Arena {
             while end < run.count, end - start < Self.transferSlots,
                 UInt64(run[end].slot) == UInt64(run[end - 1].slot) + 1
             { end += 1 }
-            var part = out._mutatingExtracting(start * size..<min(end * size, out.count))
-            try readNeighbours(run[start..<end], into: &part)
+            do throws(ArenaError) {
+                var part = out._mutatingExtracting(start * size..<min(end * size, out.count))
+                try readNeighbours(run[start..<end], into: &part)
+            } catch {
+                out.update(repeating: 0)
+                throw error
+            }
             start = end
         }
     }
@@ -66,8 +76,7 @@ extension Arena {
     ) throws(ArenaError) {
         guard let first = run.first, let last = run.last else { return }
         let size = Self.blockSize
-        let pool = run.count == 1 ? scratch : transfers
-        try pool.withBuffer { buffer throws(ArenaError) in
+        try lanes.withLane(blocks: run.count) { cipher, buffer, scratch throws(ArenaError) in
             var span = buffer.mutableSpan
             // The last block's rest may lie past the end of the file.
             let wanted = (run.count - 1) * size + Int(last.length)
@@ -80,15 +89,16 @@ extension Arena {
                 guard end <= got else { throw .corrupt(slot: reference.slot) }
                 var part = out._mutatingExtracting(start..<min(start + size, out.count))
                 try open(
-                    reference, sealed.span.extracting(start..<end), from: 0, into: &part)
+                    reference, sealed.span.extracting(start..<end), cipher, &scratch,
+                    from: 0, into: &part)
             }
         }
     }
 
     /// Authenticates `sealed` and puts the block's bytes from `offset` on into `out`.
     private func open(
-        _ reference: BlockReference, _ sealed: Span<UInt8>, from offset: Int,
-        into out: inout MutableSpan<UInt8>
+        _ reference: BlockReference, _ sealed: Span<UInt8>, _ cipher: BlockCipher,
+        _ scratch: inout [UInt8], from offset: Int, into out: inout MutableSpan<UInt8>
     ) throws(ArenaError) {
         let length = Int(reference.length)
         let available = max(0, min(length - offset, out.count))
@@ -99,18 +109,12 @@ extension Arena {
                 var plain = out._mutatingExtracting(0..<length)
                 try cipher.open(sealed, nonce: nonce.span, tag: tag.span, into: &plain)
             } else {
-                try scratch.withBuffer { buffer throws(CryptographyError) in
-                    var span = buffer.mutableSpan
-                    var plain = span._mutatingExtracting(0..<length)
-                    try cipher.open(sealed, nonce: nonce.span, tag: tag.span, into: &plain)
-                    copy(
-                        plain.span.extracting(offset..<offset + available),
-                        into: &out)
-                }
+                var span = scratch.mutableSpan
+                var plain = span._mutatingExtracting(0..<length)
+                try cipher.open(sealed, nonce: nonce.span, tag: tag.span, into: &plain)
+                copy(plain.span.extracting(offset..<offset + available), into: &out)
             }
         } catch {
-            // What could not be authenticated must not be seen.
-            out.update(repeating: 0)
             throw .corrupt(slot: reference.slot)
         }
         if available < out.count {

@@ -8,7 +8,7 @@ internal import Synchronization
 extension Arena {
     /// Pins a slot that something names: it is neither freed nor evicted until released.
     package func retain(_ slot: UInt32) {
-        table.withLock { $0.retain(slot) }
+        table.withShortLock { $0.retain(slot) }
     }
 
     /// Pins all of `slots`, as one snapshot does.
@@ -20,12 +20,12 @@ extension Arena {
     ///
     /// While it is dirty, so is the slot, whatever the other rows are.
     package func retain(_ slot: UInt32, owner: BlockOwner, isDirty: Bool) {
-        table.withLock { $0.retain(slot, owner: owner, isDirty: isDirty) }
+        table.withShortLock { $0.retain(slot, owner: owner, isDirty: isDirty) }
     }
 
     /// Takes away a pin, or the row of a slot that only one row names.
     package func release(_ slot: UInt32) {
-        table.withLock { $0.release(slot) }
+        table.withShortLock { $0.release(slot) }
     }
 
     /// Takes away a pin, or the only row, of each of `slots`.
@@ -35,7 +35,7 @@ extension Arena {
 
     /// Takes away the row of `owner`; right for shared slots too. Traps if it is not one.
     package func release(_ slot: UInt32, owner: BlockOwner) {
-        table.withLock { $0.release(slot, owner: owner) }
+        table.withShortLock { $0.release(slot, owner: owner) }
     }
 
     /// Takes away a row of each slot; right for shared slots too.
@@ -61,7 +61,7 @@ extension Arena {
         var start = 0
         while start < elements.count {
             let end = min(start + Self.lockBatch, elements.count)
-            table.withLock { table in
+            table.withShortLock { table in
                 for index in start..<end { body(&table, elements[index]) }
             }
             start = end

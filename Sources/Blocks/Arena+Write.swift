@@ -20,7 +20,7 @@ extension Arena {
             count: blocks.count, reserved: reserved,
             row: { (blocks[$0].owner, blocks[$0].isDirty) },
             length: { blocks[$0].bytes.count },
-            seal: { [cipher] index, nonce, out, tag in
+            seal: { cipher, index, nonce, out, tag in
                 let bytes = blocks[index].bytes
                 cipher.seal(bytes.span, nonce: nonce, into: &out, tag: &tag)
             })
@@ -44,7 +44,7 @@ extension Arena {
             count: count, reserved: usesReservation ? count : 0,
             row: { (BlockOwner(ino: first.ino, block: first.block + UInt64($0)), isDirty) },
             length: { min(size, bytes.count - $0 * size) },
-            seal: { [cipher] index, nonce, out, tag in
+            seal: { cipher, index, nonce, out, tag in
                 let end = min(bytes.count, (index + 1) * size)
                 let plain = bytes.extracting(index * size..<end)
                 cipher.seal(plain, nonce: nonce, into: &out, tag: &tag)
@@ -53,7 +53,7 @@ extension Arena {
 
     /// Seals block `index` with a nonce into as many bytes of ciphertext, and a tag.
     private typealias Seal = (
-        _ index: Int, _ nonce: Span<UInt8>, _ out: inout MutableSpan<UInt8>,
+        _ cipher: BlockCipher, _ index: Int, _ nonce: Span<UInt8>, _ out: inout MutableSpan<UInt8>,
         _ tag: inout MutableSpan<UInt8>
     ) -> Void
 
@@ -70,14 +70,14 @@ extension Arena {
         references.reserveCapacity(count)
         var backedOnly = false
         while true {
-            let runs = try table.withLock { table throws(ArenaError) in
+            let runs = try table.withShortLock { table throws(ArenaError) in
                 try table.allocate(count, reservedCount: reserved, backedOnly: backedOnly)
             }
             do {
                 try fill(runs, length: length, seal: seal, into: &references)
                 break
             } catch {
-                table.withLock { $0.abandon(runs, reservedCount: reserved) }
+                table.withShortLock { $0.abandon(runs, reservedCount: reserved) }
                 // Slots that were written before need nothing new from a full disk.
                 guard error == .diskFull, !backedOnly else { throw error }
                 references.removeAll(keepingCapacity: true)
@@ -86,7 +86,7 @@ extension Arena {
         }
         written.add(1, ordering: .releasing)
         for reference in references { referenced.set(reference.slot) }
-        table.withLock { table in
+        table.withShortLock { table in
             for index in 0..<count {
                 let (owner, isDirty) = row(index)
                 table.install(references[index].slot, owner: owner, isDirty: isDirty)
@@ -101,51 +101,51 @@ extension Arena {
         into references: inout [BlockReference]
     ) throws(ArenaError) {
         let count = runs.reduce(0) { $0 + $1.count }
-        var nonces = [UInt8](repeating: 0, count: count * BlockCipher.nonceSize)
-        var nonceSpan = nonces.mutableSpan
-        SystemRandom.fill(&nonceSpan)
-        for run in runs {
-            var done = 0
-            while done < run.count {
-                let part = SlotRun(
-                    first: run.first + UInt32(done),
-                    count: min(Self.transferSlots, run.count - done))
-                try transfer(part, nonces: nonces.span, length: length, seal: seal, &references)
-                done += part.count
+        let nonces = SystemRandom.bytes(count * BlockCipher.nonceSize)
+        let room = min(Self.transferSlots, runs.reduce(0) { max($0, $1.count) })
+        try lanes.withLane(blocks: room) { cipher, sealed, _ throws(ArenaError) in
+            for run in runs {
+                var done = 0
+                while done < run.count {
+                    let part = SlotRun(
+                        first: run.first + UInt32(done),
+                        count: min(Self.transferSlots, run.count - done))
+                    try transfer(
+                        part, cipher, &sealed, nonces: nonces, length: length, seal: seal,
+                        &references)
+                    done += part.count
+                }
             }
         }
     }
 
     /// Seals the next blocks side by side in one buffer, and writes it to `run` in one go.
     private func transfer(
-        _ run: SlotRun, nonces: Span<UInt8>, length: (Int) -> Int, seal: Seal,
-        _ references: inout [BlockReference]
+        _ run: SlotRun, _ cipher: BlockCipher, _ buffer: inout [UInt8], nonces: [UInt8],
+        length: (Int) -> Int, seal: Seal, _ references: inout [BlockReference]
     ) throws(ArenaError) {
-        let pool = run.count == 1 ? scratch : transfers
-        try pool.withBuffer { buffer throws(ArenaError) in
-            var staging = buffer.mutableSpan
-            var end = 0
-            for place in 0..<run.count {
-                let index = references.count
-                let size = length(index)
-                let start = place * Self.blockSize
-                end = start + size
-                let at = index * BlockCipher.nonceSize
-                let nonce = InlineArray<12, UInt8> { nonces[at + $0] }
-                var tag = InlineArray<16, UInt8>(repeating: 0)
-                var tagSpan = tag.mutableSpan
-                var out = staging._mutatingExtracting(start..<end)
-                seal(index, nonce.span, &out, &tagSpan)
-                if place + 1 < run.count, size < Self.blockSize {
-                    // The run is one write, so the gap is written with it: zeros, not leftovers.
-                    var gap = staging._mutatingExtracting(end..<start + Self.blockSize)
-                    gap.update(repeating: 0)
-                }
-                references.append(
-                    BlockReference(
-                        slot: run.first + UInt32(place), length: size, nonce: nonce, tag: tag))
+        var staging = buffer.mutableSpan
+        var end = 0
+        for place in 0..<run.count {
+            let index = references.count
+            let size = length(index)
+            let start = place * Self.blockSize
+            end = start + size
+            let at = index * BlockCipher.nonceSize
+            let nonce = InlineArray<12, UInt8> { nonces[at + $0] }
+            var tag = InlineArray<16, UInt8>(repeating: 0)
+            var tagSpan = tag.mutableSpan
+            var out = staging._mutatingExtracting(start..<end)
+            seal(cipher, index, nonce.span, &out, &tagSpan)
+            if place + 1 < run.count, size < Self.blockSize {
+                // The run is one write, so the gap is written with it: zeros, not leftovers.
+                var gap = staging._mutatingExtracting(end..<start + Self.blockSize)
+                gap.update(repeating: 0)
             }
-            try file.write(staging.span.extracting(0..<end), at: Self.offset(of: run.first))
+            references.append(
+                BlockReference(
+                    slot: run.first + UInt32(place), length: size, nonce: nonce, tag: tag))
         }
+        try file.write(staging.span.extracting(0..<end), at: Self.offset(of: run.first))
     }
 }

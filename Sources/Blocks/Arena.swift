@@ -11,7 +11,7 @@
 //
 // Locks: `table` is held for bookkeeping only, never over a system call or a seal. `synced` is held
 // over fdatasync, so that one caller's error is seen by all who wait. Neither is taken while the
-// other is held; the pools' locks are leaves.
+// other is held; the lanes' lock is a leaf.
 
 package import Cryptography
 internal import Glibc
@@ -71,13 +71,9 @@ package final class Arena: Sendable {
     package let identifier: [UInt8]
 
     let file: ArenaFile
-    let cipher: BlockCipher
+    let lanes: LanePool
     let table: Mutex<SlotTable>
     let referenced: ReferencedBits
-    /// Ciphertext of many blocks on its way.
-    let transfers = BufferPool(size: transferSlots * blockSize, limit: 16)
-    /// One block's ciphertext or plaintext.
-    let scratch = BufferPool(size: blockSize, limit: 32)
     /// Counts finished writes, and how many of them a sync has covered.
     let written = Atomic<UInt64>(0)
     let synced = Mutex(SyncState())
@@ -103,13 +99,14 @@ package final class Arena: Sendable {
         path: String, key: SecretBytes, budget: UInt64, identifier: [UInt8]? = nil
     ) throws(ArenaError) {
         do {
-            cipher = try BlockCipher(key: key)
+            lanes = try LanePool(key: key)
         } catch {
             throw .wrongKey
         }
         file = try ArenaFile(path: path)
-        let header = try Self.openHeader(
-            of: file, path: path, cipher: cipher, identifier: identifier)
+        let header = try lanes.withLane(blocks: 1) { [file] cipher, _, _ throws(ArenaError) in
+            try Self.openHeader(of: file, path: path, cipher: cipher, identifier: identifier)
+        }
         self.identifier = header.identifier
         let size = UInt64(Self.blockSize)
         let budget = min(max(budget, size), Self.budgetLimit)
@@ -159,7 +156,7 @@ package final class Arena: Sendable {
     /// Rows that share a slot are adopted each. A slot beyond the end of the file, or damaged, is
     /// counted too, and reads as `corrupt`.
     package func adopt(_ reference: BlockReference, owner: BlockOwner, isDirty: Bool) {
-        table.withLock { $0.adopt(reference.slot, owner: owner, isDirty: isDirty) }
+        table.withShortLock { $0.adopt(reference.slot, owner: owner, isDirty: isDirty) }
     }
 
     /// Ends adoption: every slot that was not adopted is free, and its disk blocks can be punched.
@@ -167,7 +164,7 @@ package final class Arena: Sendable {
     /// The metadata that was replayed must be durable by now (sync its log first): slots that
     /// only an older state of it names may be overwritten from here on.
     package func adoptionFinished() {
-        let kept = table.withLock { $0.finishAdoption() }
+        let kept = table.withShortLock { $0.finishAdoption() }
         let end = Self.offset(of: UInt32(clamping: kept))
         // Both only serve the disk's space, and the arena works without: errors are let go.
         if let size = try? file.size(), size > end { try? file.truncate(to: end) }
@@ -177,7 +174,7 @@ package final class Arena: Sendable {
             let first = max(range.lowerBound, Self.firstSlotOffset) / size - 1
             let last = (range.upperBound - 1) / size - 1
             let run = SlotRun(first: UInt32(clamping: first), count: Int(last - first) + 1)
-            table.withLock { $0.markBacked(run) }
+            table.withShortLock { $0.markBacked(run) }
         }
     }
 
@@ -190,24 +187,34 @@ package final class Arena: Sendable {
     /// - Throws: `full` when too much is dirty, pinned or deferred; `diskFull` when the disk has
     ///   no room for what is promised already and this.
     package func reserve(_ count: Int) throws(ArenaError) {
-        if table.withLock({ $0.wantsDiskMeasure(count) }) {
-            let free = try file.freeDiskBytes()
-            let slots = (free - min(free, Self.diskMargin)) / UInt64(Self.blockSize)
-            table.withLock { $0.diskMeasured(Int(clamping: slots)) }
+        let isStale = !table.withShortLock { $0.wantsDiskMeasure(count) }
+        if !isStale { try measureDisk() }
+        do throws(ArenaError) {
+            try table.withShortLock { table throws(ArenaError) in try table.reserve(count) }
+        } catch {
+            guard isStale, error == .diskFull else { throw error }
+            // Somebody may have made room since the disk was looked at.
+            try measureDisk()
+            try table.withShortLock { table throws(ArenaError) in try table.reserve(count) }
         }
-        try table.withLock { table throws(ArenaError) in try table.reserve(count) }
+    }
+
+    private func measureDisk() throws(ArenaError) {
+        let free = try file.freeDiskBytes()
+        let slots = (free - min(free, Self.diskMargin)) / UInt64(Self.blockSize)
+        table.withShortLock { $0.diskMeasured(Int(clamping: slots)) }
     }
 
     /// Takes back `count` promised slots that will not be written.
     package func unreserve(_ count: Int) {
-        table.withLock { $0.unreserve(count) }
+        table.withShortLock { $0.unreserve(count) }
     }
 
     /// How many slots should be evicted now to keep some free; 0 also when none can be.
-    package func shortfall() -> Int { table.withLock { $0.shortfall } }
+    package func shortfall() -> Int { table.withShortLock { $0.shortfall } }
 
     /// How the budget is spent.
-    package func usage() -> ArenaUsage { table.withLock { $0.usage() } }
+    package func usage() -> ArenaUsage { table.withShortLock { $0.usage() } }
 
     /// At most `count` clean slots with one row and no pin, those not read for longest first
     /// (second-chance clock), and the row that names each.
@@ -218,10 +225,10 @@ package final class Arena: Sendable {
     package func evictable(_ count: Int) -> [(slot: UInt32, owner: BlockOwner)] {
         var victims: [(slot: UInt32, owner: BlockOwner)] = []
         // Two turns see every slot once without the bit that the first one may have found set.
-        var left = 2 * table.withLock { $0.chunks.count * SlotChunk.wordCount }
+        var left = 2 * table.withShortLock { $0.chunks.count * SlotChunk.wordCount }
         while left > 0, victims.count < count {
             let step = min(left, Self.lockBatch)
-            table.withLock {
+            table.withShortLock {
                 $0.sweep(words: step, wanted: count, referenced: referenced, into: &victims)
             }
             left -= step

@@ -81,7 +81,7 @@ extension SlotTable {
     /// Takes the row of `owner` away; the last reference defers the slot.
     mutating func release(_ slot: UInt32, owner: BlockOwner) {
         let (chunk, index) = place(slot)
-        if var rows = shared[slot] {
+        if var rows = sharedRows(slot) {
             guard let row = rows.firstIndex(where: { $0.owner == owner }) else {
                 preconditionFailure("released for a row that does not name the slot")
             }
@@ -99,7 +99,7 @@ extension SlotTable {
     /// Turns the slot clean if one row names it. With more rows it takes `setClean(_:owner:)`.
     mutating func setClean(_ slot: UInt32) {
         let (chunk, index) = place(slot)
-        guard chunk.records[index].state == .dirty, shared[slot] == nil else { return }
+        guard chunk.records[index].state == .dirty, sharedRows(slot) == nil else { return }
         setState(.clean, of: chunk, at: index)
         refreshEvictable(chunk, index)
     }
@@ -108,7 +108,7 @@ extension SlotTable {
     mutating func setClean(_ slot: UInt32, owner: BlockOwner) {
         let (chunk, index) = place(slot)
         guard chunk.records[index].state == .dirty else { return }
-        if var rows = shared[slot] {
+        if var rows = sharedRows(slot) {
             guard let row = rows.firstIndex(where: { $0.owner == owner }) else { return }
             rows[row].isDirty = false
             settle(rows, of: slot, chunk, index)
@@ -126,6 +126,11 @@ extension SlotTable {
         shared[slot] = rows.count > 1 ? rows : nil
         let isDirty = rows.contains { $0.isDirty }
         setState(isDirty ? .dirty : .clean, of: chunk, at: index)
+    }
+
+    /// The rows of a slot that two or more name. Most volumes share nothing: no hashing for them.
+    private func sharedRows(_ slot: UInt32) -> [SharedRow]? {
+        shared.isEmpty ? nil : shared[slot]
     }
 
     // MARK: Counts and states
@@ -160,7 +165,7 @@ extension SlotTable {
         chunk.records[index].count = count - 1
         if count == 2 { pinned -= 1 }
         if count == 1 {
-            shared[slot] = nil
+            if !shared.isEmpty { shared[slot] = nil }
             chunk.records[index].owner = nil
             setState(.deferred, of: chunk, at: index)
             deferToEpoch(slot)

@@ -121,11 +121,7 @@ struct SlotTable: ~Copyable {
         guard free + evictable >= count, committed + count <= capacity else { throw .full }
         if let disk = diskSlots {
             // Slots that still hold disk blocks need no new ones.
-            guard reserved + count - backedFree <= disk else {
-                // Looked at again before the next answer: somebody may have made room.
-                diskSlots = nil
-                throw .diskFull
-            }
+            guard reserved + count - backedFree <= disk else { throw .diskFull }
         }
         reserved += count
         reservedSinceDisk += count

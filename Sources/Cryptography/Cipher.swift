@@ -49,7 +49,11 @@ final class Cipher: @unchecked Sendable {
         ContextPool(
             make: {
                 // SAFETY: the pool owns the context until it frees it, which also wipes it.
-                let context = unsafe Context(pointer: EVP_CIPHER_CTX_new())
+                guard let pointer = unsafe EVP_CIPHER_CTX_new() else {
+                    preconditionFailure("out of memory for a cipher")
+                }
+                // SAFETY: as above.
+                let context = unsafe Context(pointer: pointer)
                 prepare(context)
                 return context
             },
@@ -144,9 +148,8 @@ extension Context {
     @discardableResult
     func run(_ input: Span<UInt8>, appendingTo output: inout OutputSpan<UInt8>) -> Bool {
         precondition(input.count <= Cipher.maximumSize, "a message too large for one call")
-        precondition(output.freeCapacity >= input.count, "no room for the output")
-        // SAFETY: the context is lent to this thread; padding adds at most the block that callers
-        // leave room for.
+        precondition(output.freeCapacity >= input.count + AES128CBC.blockSize, "no room to pad")
+        // SAFETY: the context is lent to this thread; padding adds at most one block.
         return unsafe input.withUnsafeBufferPointer { input in
             unsafe output.withUnsafeMutableBufferPointer { buffer, written in
                 guard let start = buffer.baseAddress else { return false }

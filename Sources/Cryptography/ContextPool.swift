@@ -59,6 +59,6 @@ final class ContextPool: Sendable {
 /// contexts to no thread.
 @safe
 struct Context: @unchecked Sendable {
-    /// The library's object. Nil only if it had no memory for one.
-    let pointer: OpaquePointer?
+    /// The library's object.
+    let pointer: OpaquePointer
 }

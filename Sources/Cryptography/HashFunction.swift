@@ -17,8 +17,14 @@ final class HashFunction: @unchecked Sendable {
     let size: Int
     private let method: OpaquePointer
     private let contexts = ContextPool(
-        // SAFETY: the pool owns the context until it frees it.
-        make: { unsafe Context(pointer: EVP_MD_CTX_new()) },
+        make: {
+            // SAFETY: the pool owns the context until it frees it.
+            guard let pointer = unsafe EVP_MD_CTX_new() else {
+                preconditionFailure("out of memory for a hash")
+            }
+            // SAFETY: as above.
+            return unsafe Context(pointer: pointer)
+        },
         free: { context in
             // SAFETY: the pool gave it up.
             unsafe EVP_MD_CTX_free(context.pointer)

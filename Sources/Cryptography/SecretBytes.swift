@@ -34,7 +34,7 @@ package final class SecretBytes: Sendable, Equatable {
     ///
     /// - Parameters:
     ///   - count: its size; the memory is zero before `fill` runs.
-    ///   - isGuarded: whether the memory has guard pages. Without them it costs a tenth of the
+    ///   - isGuarded: whether the memory has guard pages. Without them it costs a quarter of the
     ///     time, which may be right for a secret that lives for one call.
     ///   - fill: writes the bytes. If it throws, the memory is wiped and given back.
     package init<E: Error>(

@@ -296,6 +296,9 @@ struct EngineStarter {
                 for ino in try writer.orphans() { try writer.deleteInode(ino) }
             }
             try metadata.commit()
+            // Durable before the arena is told which slots are free: a power loss must not bring back
+            // rows whose slots somebody else has by then.
+            try metadata.syncLog()
         }
     }
 

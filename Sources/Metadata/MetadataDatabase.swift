@@ -7,8 +7,9 @@
 // - One write transaction stands from `init` to `close()`. Nothing but `commit()` and `close()`
 //   commits it: an engine that syncs its arena before `commit()` thus never has a durable row that
 //   names a slot that is not on the disk.
-// - No fsync happens under the writer's lock, with one exception: when the log starts anew, once per
-//   `logLimit` of log, the few frames that are left are copied and synced there.
+// - No fsync happens under the writer's lock, with one exception: when the log starts anew, once
+//   per `logLimit` of log, the few frames that are left are copied and synced there, and the next
+//   COMMIT syncs the new header.
 // - Lock order: `checkpointer`, then `writer`. The log's own lock is taken under neither.
 
 import Glibc
@@ -27,11 +28,12 @@ package final class MetadataDatabase: Sendable {
     /// its disk space is given back.
     private static let excessFactor = 4
     /// How long opening waits for another process that is just closing, in milliseconds.
-    private static let openTimeout: Int32 = 2_000
+    private static let openTimeout: Int32 = 250
 
     private let path: String
     private let log: WriteAheadLog
     private let snapshots = SnapshotCounter()
+    private let isClosed = Atomic<Bool>(false)
     private let checkpointer: Mutex<SQLiteConnection?>
     private let writer: Mutex<Writer>
 
@@ -52,19 +54,20 @@ package final class MetadataDatabase: Sendable {
     package init(path: String) throws(MetadataError) {
         self.path = path
         try Self.createFile(at: path)
-        let connection = try SQLiteConnection(
-            path: path, access: .readWrite, timeout: Self.openTimeout)
+        let connection = try SQLiteConnection(path: path, timeout: Self.openTimeout)
         try Self.prepare(connection)
         log = try WriteAheadLog(databasePath: path)
         // Frames another process left may never have been synced. A reader somewhere may keep the
         // checkpoint from finishing; the log is synced in any case.
         _ = try connection.checkpoint(.truncate)
         try log.sync()
-        let background = try SQLiteConnection(
-            path: path, access: .readWrite, timeout: Self.openTimeout)
+        let background = try SQLiteConnection(path: path, timeout: Self.openTimeout)
         try background.execute(Self.connectionSettings)
         checkpointer = Mutex(background)
-        writer = Mutex(Writer(core: try WriterCore(connection: connection, log: log)))
+        let core = try WriterCore(connection: connection, log: log)
+        // From here on a busy lock means a reader of the log, for whom nobody waits under a lock.
+        try connection.execute("PRAGMA busy_timeout = 0")
+        writer = Mutex(Writer(core: core))
     }
 
     // MARK: The live state
@@ -101,8 +104,8 @@ package final class MetadataDatabase: Sendable {
         }
     }
 
-    /// Brings the log to the disk, outside the writer's lock: when it returns, every `commit()` that
-    /// returned before it was called is durable. Those who call it at the same time share one sync.
+    /// Brings the log to the disk, outside the writer's lock: when it returns, every `commit()`
+    /// that returned before it was called is durable. Those who call at the same time share a sync.
     ///
     /// - Throws: `.logNotSynced`, now and ever after: then nothing since the last success is sure.
     package func syncLog() throws(MetadataError) {
@@ -121,21 +124,24 @@ package final class MetadataDatabase: Sendable {
 
     /// A fixed view of what is committed now, on a connection of its own.
     package func snapshot() throws(MetadataError) -> sending MetadataSnapshot {
-        try MetadataSnapshot(path: path, counter: snapshots)
+        if isClosed.load(ordering: .acquiring) { throw .closed }
+        return try MetadataSnapshot(path: path, counter: snapshots)
     }
 
     /// Copies what is committed from the log into the database file, so that the log stays short
     /// and the next start is fast. Slow: it syncs. For a background thread, every few seconds.
     ///
-    /// Once the log is longer than `logLimit` and nearly all copied, it is started anew: at once if
-    /// nothing waits to be committed, else within the next `commit()`.
+    /// Once the log is longer than `logLimit`, or the disk has no room for more of it, and nearly
+    /// all is copied, it is started anew: at once if nothing waits to be committed, else within the
+    /// next `commit()`.
     package func checkpoint() throws(MetadataError) {
         let result = try checkpointer.withLock { (connection) throws(MetadataError) in
             guard let connection else { throw MetadataError.closed }
             return try connection.checkpoint(.passive)
         }
-        guard result.logFrames * WriteAheadLog.frameSize > Self.logLimit else { return }
+        let isLong = result.logFrames * WriteAheadLog.frameSize > Self.logLimit
         try writer.withLock { (writer) throws(MetadataError) in
+            guard isLong || writer.core.lacksRoom, !writer.core.isLost else { return }
             if writer.core.hasChanges {
                 writer.copiedForRestart = result.copiedFrames
             } else {
@@ -146,17 +152,22 @@ package final class MetadataDatabase: Sendable {
         }
     }
 
-    /// Commits, copies the log into the database file and ends all connections but snapshots'.
-    /// Everything is durable then, and everything asked later throws `.closed`.
+    /// Commits, brings all to the disk, and ends all connections but those of snapshots. Whatever
+    /// is asked later throws `.closed`; closing once more does nothing.
+    ///
+    /// - Throws: what `commit()` and `syncLog()` throw; the connections are ended all the same.
     package func close() throws(MetadataError) {
+        guard !isClosed.exchange(true, ordering: .acquiringAndReleasing) else { return }
+        defer {
+            checkpointer.withLock { connection in
+                connection?.close()
+                connection = nil
+            }
+            // The last connection to close copies the log into the database and removes it.
+            writer.withLock { writer in writer.core.connection.close() }
+        }
         try commit()
         try syncLog()
-        checkpointer.withLock { connection in
-            connection?.close()
-            connection = nil
-        }
-        // The last connection to close copies the log and removes it.
-        writer.withLock { writer in writer.core.connection.close() }
     }
 
     /// Starts the log anew while no transaction stands, if that is possible and quick.
@@ -184,7 +195,6 @@ extension MetadataDatabase {
     /// - `mmap_size = 0`: a failing disk gives an error, not a signal.
     private static let connectionSettings = """
         PRAGMA synchronous = NORMAL;
-        PRAGMA wal_autocheckpoint = 0;
         PRAGMA cache_size = -\(WriterCore.cacheSizeKiB);
         PRAGMA mmap_size = 0;
         PRAGMA temp_store = MEMORY;
@@ -228,18 +238,11 @@ extension MetadataDatabase {
             throw .sqlite(code: 1, message: "no write-ahead log on this filesystem")
         }
         try connection.execute(connectionSettings)
-        for migration in Schema.migrations where migration.version > version {
-            try connection.execute(
-                """
-                BEGIN IMMEDIATE;
-                \(migration.sql)
-                PRAGMA application_id = \(Schema.applicationID);
-                PRAGMA user_version = \(migration.version);
-                COMMIT;
-                """)
-        }
+        try connection.migrate(Schema.migrations, from: version)
         guard try connection.integer("PRAGMA page_size") == Int64(Schema.pageSize) else {
             throw .corrupt("page size in the header")
         }
+        // The first read in this mode makes the log file, if there is none yet.
+        _ = try connection.integer("PRAGMA schema_version")
     }
 }

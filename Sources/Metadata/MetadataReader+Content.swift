@@ -10,7 +10,7 @@ extension MetadataReader where Self: ~Copyable {
 
     /// The inline content of an inode, or the target of a symbolic link; nil if it has none.
     package func inline(_ ino: UInt64) throws(MetadataError) -> [UInt8]? {
-        let query = try readStatements.inline.begin()
+        let query = try readStatements.content.inline.begin()
         defer { query.reset() }
         query.bind(1, ino)
         return try query.step() ? query.blob(0) : nil
@@ -18,7 +18,7 @@ extension MetadataReader where Self: ~Copyable {
 
     /// The stored content of a file; nil if it has none.
     package func content(_ ino: UInt64) throws(MetadataError) -> StoredContent? {
-        let query = try readStatements.content.begin()
+        let query = try readStatements.content.content.begin()
         defer { query.reset() }
         query.bind(1, ino)
         guard try query.step() else { return nil }
@@ -33,14 +33,14 @@ extension MetadataReader where Self: ~Copyable {
 
     /// Files whose stored content is marked dirty, in the order of their numbers.
     package func dirtyFiles() throws(MetadataError) -> [UInt64] {
-        let query = try readStatements.dirtyFiles.begin()
+        let query = try readStatements.content.dirtyFiles.begin()
         defer { query.reset() }
         return try query.allNumbers()
     }
 
     /// The map of one block group; nil if it was never set.
     package func blockGroup(_ ino: UInt64, _ group: UInt64) throws(MetadataError) -> [UInt8]? {
-        let query = try readStatements.blockGroup.begin()
+        let query = try readStatements.content.blockGroup.begin()
         defer { query.reset() }
         query.bind(1, ino)
         query.bind(2, group)
@@ -51,7 +51,7 @@ extension MetadataReader where Self: ~Copyable {
     package func blockGroups(
         _ ino: UInt64, in range: Range<UInt64>
     ) throws(MetadataError) -> [(UInt64, [UInt8])] {
-        let query = try readStatements.blockGroupRange.begin()
+        let query = try readStatements.content.blockGroupRange.begin()
         defer { query.reset() }
         query.bind(1, ino)
         query.bind(2, Int64(clamping: range.lowerBound))
@@ -67,7 +67,7 @@ extension MetadataReader where Self: ~Copyable {
     package func forEachBlockGroup(
         _ body: (BlockGroupRow) throws(MetadataError) -> Void
     ) throws(MetadataError) {
-        let query = try readStatements.allBlockGroups.begin()
+        let query = try readStatements.content.allBlockGroups.begin()
         defer { query.reset() }
         while try query.step() {
             try body(
@@ -79,7 +79,7 @@ extension MetadataReader where Self: ~Copyable {
 
     /// The value of one extended attribute; nil if the inode has none of that name.
     package func xattr(_ ino: UInt64, _ name: [UInt8]) throws(MetadataError) -> [UInt8]? {
-        let query = try readStatements.xattr.begin()
+        let query = try readStatements.content.xattr.begin()
         defer { query.reset() }
         query.bind(1, ino)
         try query.bind(2, name)
@@ -88,7 +88,7 @@ extension MetadataReader where Self: ~Copyable {
 
     /// The names of an inode's extended attributes, in the order of their bytes.
     package func xattrNames(_ ino: UInt64) throws(MetadataError) -> [[UInt8]] {
-        let query = try readStatements.xattrNames.begin()
+        let query = try readStatements.content.xattrNames.begin()
         defer { query.reset() }
         query.bind(1, ino)
         return try query.allBlobs()
@@ -96,7 +96,7 @@ extension MetadataReader where Self: ~Copyable {
 
     /// An inode's extended attributes, in the order of their names' bytes.
     package func xattrs(_ ino: UInt64) throws(MetadataError) -> [ExtendedAttribute] {
-        let query = try readStatements.xattrs.begin()
+        let query = try readStatements.content.xattrs.begin()
         defer { query.reset() }
         query.bind(1, ino)
         var attributes: [ExtendedAttribute] = []
@@ -110,7 +110,7 @@ extension MetadataReader where Self: ~Copyable {
 
     /// The scratchpad an inode shows; nil if it shows none.
     package func pad(_ ino: UInt64) throws(MetadataError) -> PadRow? {
-        let query = try readStatements.pad.begin()
+        let query = try readStatements.content.pad.begin()
         defer { query.reset() }
         query.bind(1, ino)
         return try query.step() ? try PadRow(from: query) : nil
@@ -118,7 +118,7 @@ extension MetadataReader where Self: ~Copyable {
 
     /// The scratchpad with this identity; nil if no inode shows it.
     package func pad(identity: [UInt8]) throws(MetadataError) -> PadRow? {
-        let query = try readStatements.padByIdentity.begin()
+        let query = try readStatements.content.padByIdentity.begin()
         defer { query.reset() }
         try query.bind(1, identity)
         return try query.step() ? try PadRow(from: query) : nil
@@ -126,7 +126,7 @@ extension MetadataReader where Self: ~Copyable {
 
     /// All scratchpads, in the order of their inodes, pending records included.
     package func pads() throws(MetadataError) -> [PadRow] {
-        let query = try readStatements.pads.begin()
+        let query = try readStatements.content.pads.begin()
         defer { query.reset() }
         var rows: [PadRow] = []
         while try query.step() { rows.append(try PadRow(from: query)) }

@@ -7,7 +7,7 @@ package import Namespace
 extension MetadataReader where Self: ~Copyable {
     /// The root page of a directory as it was published last; nil if it never was.
     package func pageOf(_ directory: UInt64) throws(MetadataError) -> PageReference? {
-        let query = try readStatements.page.begin()
+        let query = try readStatements.publishing.page.begin()
         defer { query.reset() }
         query.bind(1, directory)
         return try query.step() ? try PageReference(stored: query.blob(0)) : nil
@@ -15,7 +15,7 @@ extension MetadataReader where Self: ~Copyable {
 
     /// The leaf pages of a directory as it was published last, in the order of their names.
     package func leaves(_ directory: UInt64) throws(MetadataError) -> [LeafRow] {
-        let query = try readStatements.leaves.begin()
+        let query = try readStatements.publishing.leaves.begin()
         defer { query.reset() }
         query.bind(1, directory)
         var rows: [LeafRow] = []
@@ -31,7 +31,7 @@ extension MetadataReader where Self: ~Copyable {
     /// Names to publish that were touched last at or before a sequence number, by directory and
     /// then by name.
     package func touchedNames(upTo sequence: UInt64) throws(MetadataError) -> [TouchedName] {
-        let query = try readStatements.touched.begin()
+        let query = try readStatements.publishing.touched.begin()
         defer { query.reset() }
         query.bind(1, Int64(clamping: sequence))
         var names: [TouchedName] = []
@@ -43,7 +43,7 @@ extension MetadataReader where Self: ~Copyable {
 
     /// Directories that have touched names, for those who take them one directory at a time.
     package func touchedDirectories(upTo sequence: UInt64) throws(MetadataError) -> [UInt64] {
-        let query = try readStatements.touchedDirectories.begin()
+        let query = try readStatements.publishing.touchedDirectories.begin()
         defer { query.reset() }
         query.bind(1, Int64(clamping: sequence))
         return try query.allNumbers()
@@ -53,7 +53,7 @@ extension MetadataReader where Self: ~Copyable {
     package func touchedNames(
         in directory: UInt64, upTo sequence: UInt64
     ) throws(MetadataError) -> [[UInt8]] {
-        let query = try readStatements.touchedIn.begin()
+        let query = try readStatements.publishing.touchedIn.begin()
         defer { query.reset() }
         query.bind(1, directory)
         query.bind(2, Int64(clamping: sequence))
@@ -62,7 +62,7 @@ extension MetadataReader where Self: ~Copyable {
 
     /// Conflicts nobody has dismissed, oldest first.
     package func conflicts() throws(MetadataError) -> [ConflictRow] {
-        let query = try readStatements.conflicts.begin()
+        let query = try readStatements.publishing.conflicts.begin()
         defer { query.reset() }
         var rows: [ConflictRow] = []
         while try query.step() {
@@ -77,7 +77,7 @@ extension MetadataReader where Self: ~Copyable {
 
     /// The bytes of a setting; nil if it was never set.
     package func value(_ key: String) throws(MetadataError) -> [UInt8]? {
-        let query = try readStatements.setting.begin()
+        let query = try readStatements.publishing.setting.begin()
         defer { query.reset() }
         try query.bind(1, Array(key.utf8))
         return try query.step() ? query.blob(0) : nil
@@ -85,7 +85,7 @@ extension MetadataReader where Self: ~Copyable {
 
     /// The number of a setting; nil if it was never set. 0 for one that was set to bytes.
     package func integer(_ key: String) throws(MetadataError) -> Int64? {
-        let query = try readStatements.setting.begin()
+        let query = try readStatements.publishing.setting.begin()
         defer { query.reset() }
         try query.bind(1, Array(key.utf8))
         return try query.step() ? query.int64(0) : nil

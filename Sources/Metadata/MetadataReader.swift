@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 //
 // What can be asked about inodes and names. MetadataReader+Content.swift and
-// MetadataReader+Publishing.swift have the rest. Written once, for the live state and for snapshots.
+// MetadataReader+Publishing.swift have the rest. Written once, for the live state and for
+// snapshots.
 
 import Namespace
 
@@ -20,7 +21,7 @@ extension MetadataReader where Self: ~Copyable {
 
     /// The inode with this number; nil if there is none.
     package func inode(_ ino: UInt64) throws(MetadataError) -> InodeRow? {
-        let query = try readStatements.inode.begin()
+        let query = try readStatements.inodes.inode.begin()
         defer { query.reset() }
         query.bind(1, ino)
         return try query.step() ? try InodeRow(from: query, at: 0) : nil
@@ -33,7 +34,7 @@ extension MetadataReader where Self: ~Copyable {
     package func changedInodes(
         after change: UInt64, limit: Int
     ) throws(MetadataError) -> [InodeRow] {
-        let query = try readStatements.changedInodes.begin()
+        let query = try readStatements.inodes.changedInodes.begin()
         defer { query.reset() }
         query.bind(1, Int64(clamping: change))
         query.bind(2, Int64(limit))
@@ -44,14 +45,14 @@ extension MetadataReader where Self: ~Copyable {
 
     /// Inodes without a name, in the order of their numbers: what a crash left of open files.
     package func orphans() throws(MetadataError) -> [UInt64] {
-        let query = try readStatements.orphans.begin()
+        let query = try readStatements.inodes.orphans.begin()
         defer { query.reset() }
         return try query.allNumbers()
     }
 
     /// The largest number of an inode; 0 if there are none.
     package func highestInode() throws(MetadataError) -> UInt64 {
-        let query = try readStatements.highestInode.begin()
+        let query = try readStatements.inodes.highestInode.begin()
         defer { query.reset() }
         return try query.step() ? query.uint64(0) : 0
     }
@@ -62,7 +63,7 @@ extension MetadataReader where Self: ~Copyable {
     package func dentry(
         parent: UInt64, name: [UInt8]
     ) throws(MetadataError) -> DirectoryItem? {
-        let query = try readStatements.dentry.begin()
+        let query = try readStatements.names.dentry.begin()
         defer { query.reset() }
         query.bind(1, parent)
         try query.bind(2, name)
@@ -71,7 +72,7 @@ extension MetadataReader where Self: ~Copyable {
 
     /// The inode this name leads to; nil if there is none. One search, not two.
     package func lookup(parent: UInt64, name: [UInt8]) throws(MetadataError) -> InodeRow? {
-        let query = try readStatements.lookup.begin()
+        let query = try readStatements.names.lookup.begin()
         defer { query.reset() }
         query.bind(1, parent)
         try query.bind(2, name)
@@ -80,7 +81,7 @@ extension MetadataReader where Self: ~Copyable {
 
     /// The name with this cookie; nil if it is gone.
     package func name(parent: UInt64, cookie: UInt64) throws(MetadataError) -> [UInt8]? {
-        let query = try readStatements.nameByCookie.begin()
+        let query = try readStatements.names.nameByCookie.begin()
         defer { query.reset() }
         query.bind(1, parent)
         query.bind(2, cookie)
@@ -95,7 +96,7 @@ extension MetadataReader where Self: ~Copyable {
     package func entries(
         parent: UInt64, after cookie: UInt64, limit: Int
     ) throws(MetadataError) -> [DirectoryItem] {
-        let query = try readStatements.entriesByCookie.begin()
+        let query = try readStatements.names.entriesByCookie.begin()
         defer { query.reset() }
         query.bind(1, parent)
         query.bind(2, Int64(clamping: cookie))
@@ -107,7 +108,7 @@ extension MetadataReader where Self: ~Copyable {
     package func entriesWithInodes(
         parent: UInt64, after cookie: UInt64, limit: Int
     ) throws(MetadataError) -> [(DirectoryItem, InodeRow)] {
-        let query = try readStatements.entriesWithInodes.begin()
+        let query = try readStatements.names.entriesWithInodes.begin()
         defer { query.reset() }
         query.bind(1, parent)
         query.bind(2, Int64(clamping: cookie))
@@ -130,7 +131,8 @@ extension MetadataReader where Self: ~Copyable {
         parent: UInt64, from name: [UInt8], before end: [UInt8]?, limit: Int
     ) throws(MetadataError) -> [DirectoryItem] {
         let statement =
-            end == nil ? readStatements.entriesFromName : readStatements.entriesBetweenNames
+            end == nil
+            ? readStatements.names.entriesFromName : readStatements.names.entriesBetweenNames
         let query = try statement.begin()
         defer { query.reset() }
         query.bind(1, parent)
@@ -142,7 +144,7 @@ extension MetadataReader where Self: ~Copyable {
 
     /// Whether a directory has no entries.
     package func isEmpty(_ parent: UInt64) throws(MetadataError) -> Bool {
-        let query = try readStatements.anyEntry.begin()
+        let query = try readStatements.names.anyEntry.begin()
         defer { query.reset() }
         query.bind(1, parent)
         return try !query.step()
@@ -150,7 +152,7 @@ extension MetadataReader where Self: ~Copyable {
 
     /// Entries of a directory that are directories. Reads the whole listing: keep the answer.
     package func childDirectoryCount(_ parent: UInt64) throws(MetadataError) -> Int {
-        let query = try readStatements.childDirectoryCount.begin()
+        let query = try readStatements.names.childDirectoryCount.begin()
         defer { query.reset() }
         query.bind(1, parent)
         query.bind(2, Int64(FileKind.directory.rawValue))

@@ -23,7 +23,7 @@ package final class MetadataSnapshot: MetadataReader {
 
     init(path: String, counter: SnapshotCounter) throws(MetadataError) {
         connection = try SQLiteConnection(
-            path: path, access: .readOnly, timeout: Self.busyTimeout)
+            path: path, isReadOnly: true, timeout: Self.busyTimeout)
         readStatements = ReadStatements(connection)
         self.counter = counter
         try connection.execute(
@@ -36,7 +36,7 @@ package final class MetadataSnapshot: MetadataReader {
             """)
         // BEGIN alone fixes nothing: the first read does.
         _ = try connection.integer("SELECT count(*) FROM settings WHERE key IS NULL")
-        connection.beginStanding()
+        connection.setStanding(true)
         counter.open.add(1, ordering: .relaxed)
     }
 

@@ -19,12 +19,12 @@ extension MetadataWriter {
         _ ino: UInt64, _ bytes: [UInt8]?
     ) throws(MetadataError) {
         guard let bytes else {
-            let change = try core.writes.deleteInline.begin()
+            let change = try core.writes.inodes.deleteInline.begin()
             change.bind(1, ino)
             return try change.run()
         }
         try core.requireRoom(for: bytes.count)
-        let change = try core.writes.setInline.begin()
+        let change = try core.writes.content.setInline.begin()
         change.bind(1, ino)
         try change.bind(2, bytes)
         try change.run()
@@ -35,13 +35,13 @@ extension MetadataWriter {
         _ ino: UInt64, _ content: StoredContent?
     ) throws(MetadataError) {
         guard let content else {
-            let change = try core.writes.deleteContent.begin()
+            let change = try core.writes.inodes.deleteContent.begin()
             change.bind(1, ino)
             return try change.run()
         }
         let segments = content.encodedSegments
         try core.requireRoom(for: segments.count)
-        let change = try core.writes.setContent.begin()
+        let change = try core.writes.content.setContent.begin()
         change.bind(1, ino)
         change.bind(2, content.size)
         change.bind(3, content.modified.seconds)
@@ -55,7 +55,7 @@ extension MetadataWriter {
 
     /// Marks the stored content of a file dirty or clean; does nothing if it has none.
     package borrowing func setDirty(_ ino: UInt64, _ isDirty: Bool) throws(MetadataError) {
-        let change = try core.writes.setDirty.begin()
+        let change = try core.writes.content.setDirty.begin()
         change.bind(1, ino)
         change.bind(2, isDirty ? 1 : 0 as Int64)
         try change.run()
@@ -68,13 +68,13 @@ extension MetadataWriter {
         _ ino: UInt64, _ group: UInt64, _ map: [UInt8]?
     ) throws(MetadataError) {
         guard let map else {
-            let change = try core.writes.deleteBlockGroup.begin()
+            let change = try core.writes.content.deleteBlockGroup.begin()
             change.bind(1, ino)
             change.bind(2, group)
             return try change.run()
         }
         try core.requireRoom(for: map.count)
-        let change = try core.writes.setBlockGroup.begin()
+        let change = try core.writes.content.setBlockGroup.begin()
         change.bind(1, ino)
         change.bind(2, group)
         try change.bind(3, map)
@@ -85,7 +85,7 @@ extension MetadataWriter {
     package borrowing func deleteBlockGroups(
         _ ino: UInt64, from group: UInt64
     ) throws(MetadataError) {
-        let change = try core.writes.deleteBlockGroups.begin()
+        let change = try core.writes.inodes.deleteBlockGroups.begin()
         change.bind(1, ino)
         change.bind(2, Int64(clamping: group))
         try change.run()
@@ -96,7 +96,7 @@ extension MetadataWriter {
         _ ino: UInt64, _ name: [UInt8], _ value: [UInt8]
     ) throws(MetadataError) {
         try core.requireRoom(for: value.count)
-        let change = try core.writes.setXattr.begin()
+        let change = try core.writes.content.setXattr.begin()
         change.bind(1, ino)
         try change.bind(2, name)
         try change.bind(3, value)
@@ -110,7 +110,7 @@ extension MetadataWriter {
     package borrowing func removeXattr(
         _ ino: UInt64, _ name: [UInt8]
     ) throws(MetadataError) -> Bool {
-        let change = try core.writes.removeXattr.begin()
+        let change = try core.writes.content.removeXattr.begin()
         change.bind(1, ino)
         try change.bind(2, name)
         return try change.runCountingChanges() == 1
@@ -121,7 +121,7 @@ extension MetadataWriter {
     /// - Throws: `.sqlite` if another inode has the same identity: take it from that one first.
     package borrowing func setPad(_ row: PadRow) throws(MetadataError) {
         try core.requireRoom(for: row.pendingRecord?.count ?? 0)
-        let change = try core.writes.setPad.begin()
+        let change = try core.writes.content.setPad.begin()
         change.bind(1, row.ino)
         try change.bind(2, row.identity)
         change.bind(3, Int64(row.address.scheme.rawValue))
@@ -136,7 +136,7 @@ extension MetadataWriter {
 
     /// Forgets the scratchpad of an inode; its identity may then be given to another.
     package borrowing func removePad(_ ino: UInt64) throws(MetadataError) {
-        let change = try core.writes.deletePad.begin()
+        let change = try core.writes.inodes.deletePad.begin()
         change.bind(1, ino)
         try change.run()
     }

@@ -10,12 +10,12 @@ extension MetadataWriter {
         _ directory: UInt64, _ reference: PageReference?
     ) throws(MetadataError) {
         guard let reference else {
-            let change = try core.writes.deletePage.begin()
+            let change = try core.writes.inodes.deletePage.begin()
             change.bind(1, directory)
             return try change.run()
         }
         try core.requireRoom()
-        let change = try core.writes.setPage.begin()
+        let change = try core.writes.publishing.setPage.begin()
         change.bind(1, directory)
         try change.bind(2, reference.stored)
         try change.run()
@@ -28,11 +28,11 @@ extension MetadataWriter {
         _ directory: UInt64, _ leaves: [LeafRow]
     ) throws(MetadataError) {
         if !leaves.isEmpty { try core.requireRoom(for: leaves.count * 512) }
-        let removal = try core.writes.deleteLeaves.begin()
+        let removal = try core.writes.inodes.deleteLeaves.begin()
         removal.bind(1, directory)
         try removal.run()
         for leaf in leaves {
-            let change = try core.writes.insertLeaf.begin()
+            let change = try core.writes.publishing.insertLeaf.begin()
             change.bind(1, directory)
             try change.bind(2, leaf.first)
             try change.bind(3, leaf.reference.stored)
@@ -48,7 +48,7 @@ extension MetadataWriter {
         _ directory: UInt64, _ name: [UInt8], _ sequence: UInt64
     ) throws(MetadataError) {
         try core.requireRoom()
-        let change = try core.writes.touch.begin()
+        let change = try core.writes.publishing.touch.begin()
         change.bind(1, directory)
         try change.bind(2, name)
         change.bind(3, sequence)
@@ -58,7 +58,7 @@ extension MetadataWriter {
     /// Forgets the marks of names that were touched last at or before a sequence number: they are
     /// published. Names touched since keep theirs.
     package borrowing func clearTouched(upTo sequence: UInt64) throws(MetadataError) {
-        let change = try core.writes.clearTouched.begin()
+        let change = try core.writes.publishing.clearTouched.begin()
         change.bind(1, Int64(clamping: sequence))
         try change.run()
     }
@@ -69,7 +69,7 @@ extension MetadataWriter {
     @discardableResult
     package borrowing func addConflict(_ row: ConflictRow) throws(MetadataError) -> UInt64 {
         try core.requireRoom()
-        let change = try core.writes.addConflict.begin()
+        let change = try core.writes.publishing.addConflict.begin()
         change.bind(1, row.directory)
         try change.bind(2, row.keptName)
         try change.bind(3, row.conflictName)
@@ -81,7 +81,7 @@ extension MetadataWriter {
 
     /// Takes a conflict off the list.
     package borrowing func removeConflict(_ number: UInt64) throws(MetadataError) {
-        let change = try core.writes.removeConflict.begin()
+        let change = try core.writes.publishing.removeConflict.begin()
         change.bind(1, number)
         try change.run()
     }
@@ -92,12 +92,12 @@ extension MetadataWriter {
     package borrowing func setValue(_ key: String, _ value: [UInt8]?) throws(MetadataError) {
         precondition(!key.hasPrefix(WriterCore.ownKeyPrefix), "a key of the database's own")
         guard let value else {
-            let change = try core.writes.removeSetting.begin()
+            let change = try core.writes.publishing.removeSetting.begin()
             try change.bind(1, Array(key.utf8))
             return try change.run()
         }
         try core.requireRoom(for: value.count)
-        let change = try core.writes.setSetting.begin()
+        let change = try core.writes.publishing.setSetting.begin()
         try change.bind(1, Array(key.utf8))
         try change.bind(2, value)
         try change.run()

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// Changes of inodes and names. MetadataWriter+Content.swift and MetadataWriter+Publishing.swift have
-// the rest. All of them happen in the standing transaction, and are seen at once by every reader of
-// the live state; `MetadataDatabase.commit()` makes them last.
+// Changes of inodes and names; MetadataWriter+Content.swift and MetadataWriter+Publishing.swift
+// have the rest. All of them happen in the standing transaction, and are seen at once by every
+// reader of the live state; `MetadataDatabase.commit()` makes them last.
 
 package import Namespace
 
@@ -23,16 +23,16 @@ package struct MetadataWriter: ~Copyable, MetadataReader {
     package borrowing func atomically<R>(
         _ body: (borrowing MetadataWriter) throws(MetadataError) -> R
     ) throws(MetadataError) -> R {
-        try core.writes.savepoint.begin().run()
+        try core.writes.transaction.savepoint.begin().run()
         do {
             let result = try body(self)
-            try core.writes.release.begin().run()
+            try core.writes.transaction.release.begin().run()
             return result
         } catch {
             // If undoing fails then the whole transaction is lost, and each later call says so;
             // what the body met is the cause, and is told now.
-            try? core.writes.rollBackToSavepoint.begin().run()
-            try? core.writes.release.begin().run()
+            try? core.writes.transaction.rollBackToSavepoint.begin().run()
+            try? core.writes.transaction.release.begin().run()
             throw error
         }
     }
@@ -44,14 +44,14 @@ package struct MetadataWriter: ~Copyable, MetadataReader {
     /// - Throws: `.sqlite` if its number is taken.
     package borrowing func insertInode(_ row: InodeRow) throws(MetadataError) {
         try core.requireRoom()
-        let change = try core.writes.insertInode.begin()
+        let change = try core.writes.inodes.insertInode.begin()
         row.bind(to: change)
         try change.run()
     }
 
     /// Replaces all of an inode but its number; without one of that number, does nothing.
     package borrowing func updateInode(_ row: InodeRow) throws(MetadataError) {
-        let change = try core.writes.updateInode.begin()
+        let change = try core.writes.inodes.updateInode.begin()
         row.bind(to: change)
         try change.run()
     }
@@ -59,10 +59,10 @@ package struct MetadataWriter: ~Copyable, MetadataReader {
     /// Removes an inode with everything that belongs to it: content, block groups, extended
     /// attributes, scratchpad, published pages. Names that lead to it are the caller's to remove.
     package borrowing func deleteInode(_ ino: UInt64) throws(MetadataError) {
-        let writes = core.writes
+        let inodes = core.writes.inodes
         for statement in [
-            writes.deleteInode, writes.deleteInline, writes.deleteContent, writes.deleteXattrs,
-            writes.deletePad, writes.deletePage, writes.deleteLeaves,
+            inodes.deleteInode, inodes.deleteInline, inodes.deleteContent, inodes.deleteXattrs,
+            inodes.deletePad, inodes.deletePage, inodes.deleteLeaves,
         ] {
             let change = try statement.begin()
             change.bind(1, ino)
@@ -82,7 +82,7 @@ package struct MetadataWriter: ~Copyable, MetadataReader {
     ) throws(MetadataError) -> UInt64 {
         try core.requireRoom()
         let cookie = try core.takeCookie()
-        let change = try core.writes.insertDentry.begin()
+        let change = try core.writes.names.insertDentry.begin()
         change.bind(1, parent)
         try change.bind(2, name)
         change.bind(3, ino)
@@ -99,7 +99,7 @@ package struct MetadataWriter: ~Copyable, MetadataReader {
     package borrowing func replaceDentry(
         parent: UInt64, name: [UInt8], ino: UInt64, kind: FileKind
     ) throws(MetadataError) -> Bool {
-        let change = try core.writes.replaceDentry.begin()
+        let change = try core.writes.names.replaceDentry.begin()
         change.bind(1, parent)
         try change.bind(2, name)
         change.bind(3, ino)
@@ -117,7 +117,7 @@ package struct MetadataWriter: ~Copyable, MetadataReader {
     ) throws(MetadataError) -> UInt64? {
         try core.requireRoom()
         let cookie = try core.takeCookie()
-        let change = try core.writes.moveDentry.begin()
+        let change = try core.writes.names.moveDentry.begin()
         change.bind(1, parent)
         try change.bind(2, name)
         change.bind(3, newParent)
@@ -133,7 +133,7 @@ package struct MetadataWriter: ~Copyable, MetadataReader {
     package borrowing func removeDentry(
         parent: UInt64, name: [UInt8]
     ) throws(MetadataError) -> Bool {
-        let change = try core.writes.removeDentry.begin()
+        let change = try core.writes.names.removeDentry.begin()
         change.bind(1, parent)
         try change.bind(2, name)
         return try change.runCountingChanges() == 1

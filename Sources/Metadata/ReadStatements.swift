@@ -7,11 +7,39 @@
 ///
 /// `@unchecked Sendable` because it belongs to a connection, which one thread at a time uses.
 package final class ReadStatements: @unchecked Sendable {
+    let inodes: InodeQueries
+    let names: NameQueries
+    let content: ContentQueries
+    let publishing: PublishingQueries
+
+    init(_ connection: SQLiteConnection) {
+        inodes = InodeQueries(connection)
+        names = NameQueries(connection)
+        content = ContentQueries(connection)
+        publishing = PublishingQueries(connection)
+    }
+}
+
+/// Queries of inodes.
+struct InodeQueries {
     let inode: SQLiteStatement
     let changedInodes: SQLiteStatement
     let orphans: SQLiteStatement
     let highestInode: SQLiteStatement
 
+    init(_ connection: SQLiteConnection) {
+        func query(_ sql: String) -> SQLiteStatement { SQLiteStatement(connection, sql) }
+
+        inode = query("SELECT \(Columns.inode) FROM inodes WHERE ino = ?1")
+        changedInodes = query(
+            "SELECT \(Columns.inode) FROM inodes WHERE change > ?1 ORDER BY change LIMIT ?2")
+        orphans = query("SELECT ino FROM inodes WHERE link_count = 0 ORDER BY ino")
+        highestInode = query("SELECT max(ino) FROM inodes")
+    }
+}
+
+/// Queries of names in directories.
+struct NameQueries {
     let dentry: SQLiteStatement
     let lookup: SQLiteStatement
     let nameByCookie: SQLiteStatement
@@ -22,37 +50,8 @@ package final class ReadStatements: @unchecked Sendable {
     let anyEntry: SQLiteStatement
     let childDirectoryCount: SQLiteStatement
 
-    let inline: SQLiteStatement
-    let content: SQLiteStatement
-    let dirtyFiles: SQLiteStatement
-    let blockGroup: SQLiteStatement
-    let blockGroupRange: SQLiteStatement
-    let allBlockGroups: SQLiteStatement
-
-    let xattr: SQLiteStatement
-    let xattrNames: SQLiteStatement
-    let xattrs: SQLiteStatement
-
-    let pad: SQLiteStatement
-    let padByIdentity: SQLiteStatement
-    let pads: SQLiteStatement
-
-    let page: SQLiteStatement
-    let leaves: SQLiteStatement
-    let touched: SQLiteStatement
-    let touchedDirectories: SQLiteStatement
-    let touchedIn: SQLiteStatement
-    let conflicts: SQLiteStatement
-    let setting: SQLiteStatement
-
     init(_ connection: SQLiteConnection) {
         func query(_ sql: String) -> SQLiteStatement { SQLiteStatement(connection, sql) }
-
-        inode = query("SELECT \(Columns.inode) FROM inodes WHERE ino = ?1")
-        changedInodes = query(
-            "SELECT \(Columns.inode) FROM inodes WHERE change > ?1 ORDER BY change LIMIT ?2")
-        orphans = query("SELECT ino FROM inodes WHERE link_count = 0 ORDER BY ino")
-        highestInode = query("SELECT max(ino) FROM inodes")
 
         dentry = query("SELECT \(Columns.item) FROM dentries WHERE parent = ?1 AND name = ?2")
         // CROSS JOIN keeps the order: the name first, then the inode by its key.
@@ -62,8 +61,10 @@ package final class ReadStatements: @unchecked Sendable {
             ON i.ino = d.ino WHERE d.parent = ?1 AND d.name = ?2
             """)
         nameByCookie = query(
-            "SELECT name FROM dentries INDEXED BY dentries_by_cookie WHERE parent = ?1 AND cookie = ?2"
-        )
+            """
+            SELECT name FROM dentries INDEXED BY dentries_by_cookie
+            WHERE parent = ?1 AND cookie = ?2
+            """)
         entriesByCookie = query(
             """
             SELECT \(Columns.item) FROM dentries INDEXED BY dentries_by_cookie
@@ -91,6 +92,26 @@ package final class ReadStatements: @unchecked Sendable {
             SELECT count(*) FROM dentries INDEXED BY dentries_by_cookie
             WHERE parent = ?1 AND kind = ?2
             """)
+    }
+}
+
+/// Queries of content, extended attributes and scratchpads.
+struct ContentQueries {
+    let inline: SQLiteStatement
+    let content: SQLiteStatement
+    let dirtyFiles: SQLiteStatement
+    let blockGroup: SQLiteStatement
+    let blockGroupRange: SQLiteStatement
+    let allBlockGroups: SQLiteStatement
+    let xattr: SQLiteStatement
+    let xattrNames: SQLiteStatement
+    let xattrs: SQLiteStatement
+    let pad: SQLiteStatement
+    let padByIdentity: SQLiteStatement
+    let pads: SQLiteStatement
+
+    init(_ connection: SQLiteConnection) {
+        func query(_ sql: String) -> SQLiteStatement { SQLiteStatement(connection, sql) }
 
         inline = query("SELECT bytes FROM inlines WHERE ino = ?1")
         content = query(
@@ -106,14 +127,27 @@ package final class ReadStatements: @unchecked Sendable {
             WHERE ino = ?1 AND block_group >= ?2 AND block_group < ?3 ORDER BY block_group
             """)
         allBlockGroups = query("SELECT ino, block_group, map FROM block_groups")
-
         xattr = query("SELECT value FROM xattrs WHERE ino = ?1 AND name = ?2")
         xattrNames = query("SELECT name FROM xattrs WHERE ino = ?1 ORDER BY name")
         xattrs = query("SELECT name, value FROM xattrs WHERE ino = ?1 ORDER BY name")
-
         pad = query("SELECT \(Columns.pad) FROM pads WHERE ino = ?1")
         padByIdentity = query("SELECT \(Columns.pad) FROM pads WHERE identity = ?1")
         pads = query("SELECT \(Columns.pad) FROM pads ORDER BY ino")
+    }
+}
+
+/// Queries of pages, touched names, conflicts and settings.
+struct PublishingQueries {
+    let page: SQLiteStatement
+    let leaves: SQLiteStatement
+    let touched: SQLiteStatement
+    let touchedDirectories: SQLiteStatement
+    let touchedIn: SQLiteStatement
+    let conflicts: SQLiteStatement
+    let setting: SQLiteStatement
+
+    init(_ connection: SQLiteConnection) {
+        func query(_ sql: String) -> SQLiteStatement { SQLiteStatement(connection, sql) }
 
         page = query("SELECT reference FROM pages WHERE directory = ?1")
         leaves = query(

@@ -6,9 +6,9 @@
 // Invariants:
 // - A connection and its statements are used by one thread at a time (SQLITE_OPEN_NOMUTEX): their
 //   owner keeps them in a Mutex, or lets nobody share them.
-// - Once `beginStanding` was called, a statement that finds the transaction gone sets `isLost`, and
-//   from then on every statement fails with `.transactionLost` before it touches the database: in
-//   SQLite's automatic mode it would commit alone, out of order.
+// - Once `setStanding(true)` was called, a statement that finds the transaction gone sets `isLost`,
+//   and from then on every statement fails with `.transactionLost` before it touches the database:
+//   in SQLite's automatic mode it would commit alone, out of order.
 // - A statement is reset before the call that used it returns, so that none keeps a lock or pins
 //   the log.
 
@@ -19,50 +19,20 @@ import Glibc
 ///
 /// `@unchecked Sendable` because whoever owns it lets one thread at a time use it.
 @safe final class SQLiteConnection: @unchecked Sendable {
-    /// What the connection may do.
-    enum Access {
-        case readWrite
-        case readOnly
-    }
-
-    /// How far a checkpoint goes.
-    enum CheckpointMode {
-        /// Copies what no reader needs, waits for nobody.
-        case passive
-        /// Copies everything and lets the next transaction start the log anew.
-        case restart
-        /// As `restart`, and the log file is cut to nothing.
-        case truncate
-    }
-
-    /// What a checkpoint found and did, in frames of the log.
-    struct CheckpointResult: Equatable {
-        /// Frames in the log; 0 after `truncate`.
-        let logFrames: Int
-        /// Frames of them that are in the database file now.
-        let copiedFrames: Int
-        /// Somebody was in the way, so that less was done than asked.
-        let wasBusy: Bool
-    }
-
     fileprivate let handle: OpaquePointer
     /// Where SQLite's hook leaves the length of the log.
     private let logFrameCount: UnsafeMutablePointer<Int32>
     private(set) var isLost = false
     private var isStanding = false
-    private var isClosed = false
+    private(set) var isClosed = false
 
     /// Opens an existing file.
     ///
     /// - Parameter timeout: milliseconds to wait for a lock; 0 fails at once.
-    init(path: String, access: Access, timeout: Int32) throws(MetadataError) {
-        let mode =
-            switch access {
-            case .readWrite: SQLITE_OPEN_READWRITE
-            case .readOnly: SQLITE_OPEN_READONLY
-            }
+    init(path: String, isReadOnly: Bool = false, timeout: Int32) throws(MetadataError) {
         let flags =
-            mode | SQLITE_OPEN_NOMUTEX | SQLITE_OPEN_PRIVATECACHE | SQLITE_OPEN_EXRESCODE
+            (isReadOnly ? SQLITE_OPEN_READONLY : SQLITE_OPEN_READWRITE) | SQLITE_OPEN_NOMUTEX
+            | SQLITE_OPEN_PRIVATECACHE | SQLITE_OPEN_EXRESCODE
         var opened: OpaquePointer?
         // SAFETY: `path` lives for the call; `opened` is ours from here, also after a failure.
         let code = unsafe sqlite3_open_v2(path, &opened, flags, nil)
@@ -75,6 +45,8 @@ import Glibc
         // SAFETY: ours until deinit, which runs after the hook that writes it is gone.
         unsafe logFrameCount = .allocate(capacity: 1)
         unsafe logFrameCount.initialize(to: 0)
+        // SQLite's own checkpoint after a COMMIT is such a hook too: this one takes its place, and
+        // a log is copied only when `checkpoint` is called.
         // SAFETY: the hook runs on this connection's thread, inside COMMIT, while both live.
         unsafe sqlite3_busy_timeout(opened, timeout)
         _ = unsafe sqlite3_wal_hook(
@@ -93,16 +65,16 @@ import Glibc
         unsafe logFrameCount.deallocate()
     }
 
-    /// Ends the connection; an open transaction is rolled back. Statements fail from here on.
+    /// Ends the connection and its statements; an open transaction is rolled back.
     func close() {
         guard !isClosed else { return }
         isClosed = true
-        // While a statement lives the library keeps the connection, and with it the transaction's lock.
-        // SAFETY: the handle is valid until deinit; without a transaction this does nothing.
-        _ = unsafe sqlite3_exec(handle, "ROLLBACK", nil, nil, nil)
-        // SAFETY: `close_v2` keeps the connection until its last statement is finalized, so that
-        // statements that still live stay valid. It can not fail.
-        _ = unsafe sqlite3_close_v2(handle)
+        // SAFETY: `isClosed` keeps every statement from using or finalizing its handle again. A
+        // connection without statements can be closed, and then its locks are really gone.
+        while let statement = unsafe sqlite3_next_stmt(handle, nil) {
+            unsafe sqlite3_finalize(statement)
+        }
+        _ = unsafe sqlite3_close(handle)
     }
 
     /// Frames in the log after this connection's last commit; 0 if it never committed.
@@ -115,21 +87,22 @@ import Glibc
 
     /// Rows inserted, updated and deleted since the connection was opened.
     var changeCount: Int64 {
-        // SAFETY: the handle is valid until deinit.
-        unsafe sqlite3_total_changes64(handle)
+        // SAFETY: the handle is valid until `close`.
+        isClosed ? 0 : unsafe sqlite3_total_changes64(handle)
     }
 
     /// The number of the row inserted last.
     var lastInsertedRow: UInt64 {
-        // SAFETY: the handle is valid until deinit.
-        UInt64(bitPattern: unsafe sqlite3_last_insert_rowid(handle))
+        // SAFETY: the handle is valid until `close`.
+        isClosed ? 0 : UInt64(bitPattern: unsafe sqlite3_last_insert_rowid(handle))
     }
 
     /// Dirty pages written to the log before their transaction committed, since the last call.
     func takeSpilledPages() -> Int {
+        guard !isClosed else { return 0 }
         var current: Int32 = 0
         var highest: Int32 = 0
-        // SAFETY: both outlive the call, the handle is valid until deinit.
+        // SAFETY: both outlive the call, the handle is valid until `close`.
         let code = unsafe sqlite3_db_status(
             handle, SQLITE_DBSTATUS_CACHE_SPILL, &current, &highest, 1)
         return code == SQLITE_OK ? Int(current) : 0
@@ -138,7 +111,7 @@ import Glibc
     /// Runs fixed SQL text that gives no rows; several statements may stand in it.
     func execute(_ sql: String) throws(MetadataError) {
         try checkUsable()
-        // SAFETY: the text lives for the call; the handle is valid until deinit.
+        // SAFETY: the text lives for the call; the handle is valid until `close`.
         let code = unsafe sqlite3_exec(handle, sql, nil, nil, nil)
         if code != SQLITE_OK { throw failure(code) }
     }
@@ -157,15 +130,9 @@ import Glibc
         return try statement.step() ? statement.text(0) : nil
     }
 
-    /// Declares that a transaction stands from here on, and that losing it is an error.
-    func beginStanding() {
-        isStanding = true
-        isLost = false
-    }
-
-    /// Declares that no transaction stands: automatic mode is no loss.
-    func endStanding() {
-        isStanding = false
+    /// Declares whether a transaction stands from here on, whose loss is an error.
+    func setStanding(_ stands: Bool) {
+        isStanding = stands
         isLost = false
     }
 
@@ -185,7 +152,7 @@ import Glibc
             }
         var log: Int32 = 0
         var copied: Int32 = 0
-        // SAFETY: both outlive the call; the handle is valid until deinit.
+        // SAFETY: both outlive the call; the handle is valid until `close`.
         let code = unsafe sqlite3_wal_checkpoint_v2(handle, nil, raw, &log, &copied)
         guard code == SQLITE_OK || code & 0xff == SQLITE_BUSY else { throw failure(code) }
         return CheckpointResult(
@@ -201,7 +168,7 @@ import Glibc
 
     /// What a result code means here; notices when the standing transaction is gone.
     fileprivate func failure(_ code: Int32) -> MetadataError {
-        // SAFETY: the handle is valid until deinit.
+        // SAFETY: the handle is valid until `close`.
         if unsafe isStanding && sqlite3_get_autocommit(handle) != 0 {
             isLost = true
             return .transactionLost
@@ -251,8 +218,8 @@ import Glibc
     }
 
     deinit {
-        // SAFETY: both are ours alone, and the connection is still retained; nil is allowed.
-        _ = unsafe sqlite3_finalize(handle)
+        // SAFETY: both are ours alone; a closed connection has finalized the handle; nil is fine.
+        if !connection.isClosed { _ = unsafe sqlite3_finalize(handle) }
         unsafe scratch?.deallocate()
     }
 
@@ -274,7 +241,7 @@ import Glibc
     /// Binds an integer.
     @inline(__always)
     func bind(_ index: Int32, _ value: Int64) {
-        // SAFETY: the handle is valid until deinit; the value is copied.
+        // SAFETY: the handle is valid until `close`; the value is copied.
         check(unsafe sqlite3_bind_int64(handle, index, value))
     }
 
@@ -284,10 +251,10 @@ import Glibc
         bind(index, Int64(bitPattern: value))
     }
 
-    /// Binds a copy of the bytes; empty ones too are a blob, not NULL.
+    /// Binds a copy of the bytes; none at all are an empty blob, not NULL.
     func bind(_ index: Int32, _ bytes: [UInt8]) throws(MetadataError) {
         guard !bytes.isEmpty else {
-            // SAFETY: the handle is valid until deinit.
+            // SAFETY: the handle is valid until `close`.
             return check(unsafe sqlite3_bind_zeroblob(handle, index, 0))
         }
         guard bytes.count <= Self.scratchSize - scratchUsed else {
@@ -309,7 +276,7 @@ import Glibc
     /// Binds the bytes, or NULL for nil.
     func bind(_ index: Int32, optional bytes: [UInt8]?) throws(MetadataError) {
         if let bytes { return try bind(index, bytes) }
-        // SAFETY: the handle is valid until deinit.
+        // SAFETY: the handle is valid until `close`.
         check(unsafe sqlite3_bind_null(handle, index))
     }
 
@@ -332,7 +299,9 @@ import Glibc
     /// Goes to the next row; false when there is none.
     @inline(__always)
     func step() throws(MetadataError) -> Bool {
-        // SAFETY: the handle is valid until deinit.
+        // Between two rows of a walk its caller may close the connection.
+        if connection.isClosed { throw .closed }
+        // SAFETY: the handle is valid until the connection is closed.
         let code = unsafe sqlite3_step(handle)
         if code == SQLITE_ROW { return true }
         if code == SQLITE_DONE { return false }
@@ -354,7 +323,8 @@ import Glibc
 
     /// Makes the statement ready for its next use.
     func reset() {
-        // SAFETY: the handle is valid until deinit. The code repeats what `step` has thrown.
+        guard !connection.isClosed else { return }
+        // SAFETY: the handle is valid until `close`. The code repeats what `step` has thrown.
         _ = unsafe sqlite3_reset(handle)
         scratchUsed = 0
         if hasCopies {
@@ -366,7 +336,7 @@ import Glibc
     /// A column of the present row as an integer; 0 for NULL.
     @inline(__always)
     func int64(_ column: Int32) -> Int64 {
-        // SAFETY: the handle is valid until deinit; a wrong column reads as NULL.
+        // SAFETY: the handle is valid until `close`; a wrong column reads as NULL.
         unsafe sqlite3_column_int64(handle, column)
     }
 
@@ -378,7 +348,7 @@ import Glibc
 
     /// Whether a column of the present row is NULL.
     func isNull(_ column: Int32) -> Bool {
-        // SAFETY: the handle is valid until deinit.
+        // SAFETY: the handle is valid until `close`.
         unsafe sqlite3_column_type(handle, column) == SQLITE_NULL
     }
 

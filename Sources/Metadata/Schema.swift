@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 //
 // The tables, as numbered steps that are never edited once released: a database of any earlier
-// step is brought up by the steps after it, one transaction each. docs/format.md describes them.
+// step is brought up by the steps after it, one transaction each. docs/format-metadata.md describes
+// them.
 //
 // Unsigned numbers are bit patterns of signed ones. Names and keys are blobs: a name is bytes.
 
@@ -100,4 +101,24 @@ enum Schema {
 
         CREATE TABLE settings (key BLOB PRIMARY KEY, value ANY NOT NULL) STRICT, WITHOUT ROWID;
         """
+}
+
+extension SQLiteConnection {
+    /// Takes the steps above a version, one transaction each: one that fails leaves nothing behind.
+    func migrate(_ migrations: [Migration], from version: Int) throws(MetadataError) {
+        for migration in migrations where migration.version > version {
+            try execute("BEGIN IMMEDIATE")
+            do {
+                try execute(migration.sql)
+                try execute("PRAGMA application_id = \(Schema.applicationID)")
+                try execute("PRAGMA user_version = \(migration.version)")
+                try execute("COMMIT")
+            } catch {
+                // The step's own failure is the one to tell, and SQLite may have rolled back
+                // already; closing the connection rolls back in any case.
+                try? execute("ROLLBACK")
+                throw error
+            }
+        }
+    }
 }

@@ -3,9 +3,9 @@
 // The `-wal` file beside the database, seen as a file: brought to the disk, and given room.
 //
 // Why a sync of it makes commits durable. The database runs with `synchronous=NORMAL`: a COMMIT
-// writes its frames to the log and syncs nothing. `synchronous=FULL` differs in one thing only: after
-// the frames it syncs the log (on storage without powersafe overwrite it pads to a sector too;
-// SQLite's unix layer takes powersafe overwrite for granted). `sync()` is that very sync, done
+// writes its frames to the log and syncs nothing. `synchronous=FULL` differs in one thing only:
+// after the frames it syncs the log (on storage without powersafe overwrite it pads to a sector
+// too; SQLite's unix layer takes powersafe overwrite for granted). `sync()` is that very sync, done
 // through a descriptor of our own, later and outside every lock. It holds across a log that starts
 // anew, because SQLite 3.40 syncs these by itself, in NORMAL mode too:
 // - the log, before a checkpoint copies frames from it into the database file;
@@ -36,6 +36,10 @@ final class WriteAheadLog: Sendable {
     /// Bytes of one frame: a header of 24, and a page.
     static let frameSize = 24 + Schema.pageSize
 
+    /// Bytes of the disk that are left alone.
+    private static let spareRoom: UInt64 = 1024 * 1024
+
+    private let databasePath: String
     private let descriptor: Int32
     /// Commits so far, counting what stood in the log when it was opened as one.
     private let committed = Atomic<UInt64>(1)
@@ -47,6 +51,7 @@ final class WriteAheadLog: Sendable {
 
     /// Opens the log of a database that SQLite has open in WAL mode.
     init(databasePath: String) throws(MetadataError) {
+        self.databasePath = databasePath
         let path = databasePath + "-wal"
         // SAFETY: the path lives for the call.
         descriptor = unsafe open(path, O_RDWR | O_CLOEXEC)
@@ -86,6 +91,22 @@ final class WriteAheadLog: Sendable {
         }
     }
 
+    /// Whether the disk has space for the log to take some more, for the database file to grow to a
+    /// size, and a little besides: the `-shm` file takes 32 KiB for every 16 MiB of log.
+    ///
+    /// A look, not a reservation: who else fills the disk can still keep the log from being copied
+    /// until there is space again, but not make it lose anything.
+    func hasRoom(logGrowth: Int, databaseSize: Int) -> Bool {
+        var disk = statvfs()
+        var file = stat()
+        // SAFETY: the calls fill structures of ours; the path lives for the call.
+        guard unsafe fstatvfs(descriptor, &disk) == 0, unsafe stat(databasePath, &file) == 0
+        else { return true }
+        let free = UInt64(disk.f_bavail) * UInt64(disk.f_frsize)
+        let fileGrowth = max(0, databaseSize - Int(file.st_size))
+        return free >= Self.spareRoom + UInt64(logGrowth + fileGrowth)
+    }
+
     /// Takes disk space for a part of the file, so that writing there can not fail for lack of it.
     ///
     /// The file's length stays: SQLite reads it. Nothing is promised on filesystems that copy on
@@ -94,6 +115,7 @@ final class WriteAheadLog: Sendable {
     /// - Returns: false if the disk is full or a quota is used up; true also where the filesystem
     ///   can not reserve, since then nothing is known.
     func reserve(from start: Int, count: Int) -> Bool {
+        guard count > 0 else { return true }
         var code = cairn_reserve(descriptor, Int64(start), Int64(count))
         while code != 0 && errno == EINTR {
             code = cairn_reserve(descriptor, Int64(start), Int64(count))

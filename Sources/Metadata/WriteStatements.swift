@@ -6,12 +6,46 @@
 ///
 /// `@unchecked Sendable` because it belongs to a connection, which one thread at a time uses.
 final class WriteStatements: @unchecked Sendable {
+    let transaction: TransactionStatements
+    let inodes: InodeChanges
+    let names: NameChanges
+    let content: ContentChanges
+    let publishing: PublishingChanges
+
+    init(_ connection: SQLiteConnection) {
+        transaction = TransactionStatements(connection)
+        inodes = InodeChanges(connection)
+        names = NameChanges(connection)
+        content = ContentChanges(connection)
+        publishing = PublishingChanges(connection)
+    }
+}
+
+/// The transaction, and the size of the database.
+struct TransactionStatements {
     let begin: SQLiteStatement
     let commit: SQLiteStatement
     let savepoint: SQLiteStatement
     let release: SQLiteStatement
     let rollBackToSavepoint: SQLiteStatement
+    let pageCount: SQLiteStatement
+    let freePageCount: SQLiteStatement
 
+    init(_ connection: SQLiteConnection) {
+        func change(_ sql: String) -> SQLiteStatement { SQLiteStatement(connection, sql) }
+
+        begin = change("BEGIN IMMEDIATE")
+        commit = change("COMMIT")
+        savepoint = change("SAVEPOINT step")
+        release = change("RELEASE step")
+        rollBackToSavepoint = change("ROLLBACK TO step")
+        pageCount = change("PRAGMA page_count")
+        freePageCount = change("PRAGMA freelist_count")
+    }
+}
+
+/// Changes of inodes, and the removal of all that belongs to one.
+struct InodeChanges {
     let insertInode: SQLiteStatement
     let updateInode: SQLiteStatement
     let deleteInode: SQLiteStatement
@@ -23,36 +57,8 @@ final class WriteStatements: @unchecked Sendable {
     let deletePage: SQLiteStatement
     let deleteLeaves: SQLiteStatement
 
-    let insertDentry: SQLiteStatement
-    let replaceDentry: SQLiteStatement
-    let moveDentry: SQLiteStatement
-    let removeDentry: SQLiteStatement
-
-    let setInline: SQLiteStatement
-    let setContent: SQLiteStatement
-    let setDirty: SQLiteStatement
-    let setBlockGroup: SQLiteStatement
-    let deleteBlockGroup: SQLiteStatement
-    let setXattr: SQLiteStatement
-    let removeXattr: SQLiteStatement
-    let setPad: SQLiteStatement
-    let setPage: SQLiteStatement
-    let insertLeaf: SQLiteStatement
-    let touch: SQLiteStatement
-    let clearTouched: SQLiteStatement
-    let addConflict: SQLiteStatement
-    let removeConflict: SQLiteStatement
-    let setSetting: SQLiteStatement
-    let removeSetting: SQLiteStatement
-
     init(_ connection: SQLiteConnection) {
         func change(_ sql: String) -> SQLiteStatement { SQLiteStatement(connection, sql) }
-
-        begin = change("BEGIN IMMEDIATE")
-        commit = change("COMMIT")
-        savepoint = change("SAVEPOINT step")
-        release = change("RELEASE step")
-        rollBackToSavepoint = change("ROLLBACK TO step")
 
         insertInode = change(
             "INSERT INTO inodes (\(Columns.inode)) VALUES (\(Columns.inodeParameters))")
@@ -66,6 +72,18 @@ final class WriteStatements: @unchecked Sendable {
         deletePad = change("DELETE FROM pads WHERE ino = ?1")
         deletePage = change("DELETE FROM pages WHERE directory = ?1")
         deleteLeaves = change("DELETE FROM leaves WHERE directory = ?1")
+    }
+}
+
+/// Changes of names in directories.
+struct NameChanges {
+    let insertDentry: SQLiteStatement
+    let replaceDentry: SQLiteStatement
+    let moveDentry: SQLiteStatement
+    let removeDentry: SQLiteStatement
+
+    init(_ connection: SQLiteConnection) {
+        func change(_ sql: String) -> SQLiteStatement { SQLiteStatement(connection, sql) }
 
         insertDentry = change(
             "INSERT INTO dentries (parent, name, ino, kind, cookie) VALUES (?1, ?2, ?3, ?4, ?5)")
@@ -77,6 +95,22 @@ final class WriteStatements: @unchecked Sendable {
             WHERE parent = ?1 AND name = ?2
             """)
         removeDentry = change("DELETE FROM dentries WHERE parent = ?1 AND name = ?2")
+    }
+}
+
+/// Changes of content, extended attributes and scratchpads.
+struct ContentChanges {
+    let setInline: SQLiteStatement
+    let setContent: SQLiteStatement
+    let setDirty: SQLiteStatement
+    let setBlockGroup: SQLiteStatement
+    let deleteBlockGroup: SQLiteStatement
+    let setXattr: SQLiteStatement
+    let removeXattr: SQLiteStatement
+    let setPad: SQLiteStatement
+
+    init(_ connection: SQLiteConnection) {
+        func change(_ sql: String) -> SQLiteStatement { SQLiteStatement(connection, sql) }
 
         setInline = change(
             """
@@ -114,6 +148,23 @@ final class WriteStatements: @unchecked Sendable {
             counter = excluded.counter, flags = excluded.flags,
             published_digest = excluded.published_digest, pending_record = excluded.pending_record
             """)
+    }
+}
+
+/// Changes of pages, touched names, conflicts and settings.
+struct PublishingChanges {
+    let setPage: SQLiteStatement
+    let insertLeaf: SQLiteStatement
+    let touch: SQLiteStatement
+    let clearTouched: SQLiteStatement
+    let addConflict: SQLiteStatement
+    let removeConflict: SQLiteStatement
+    let setSetting: SQLiteStatement
+    let removeSetting: SQLiteStatement
+
+    init(_ connection: SQLiteConnection) {
+        func change(_ sql: String) -> SQLiteStatement { SQLiteStatement(connection, sql) }
+
         setPage = change(
             """
             INSERT INTO pages (directory, reference) VALUES (?1, ?2)

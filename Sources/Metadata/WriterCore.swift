@@ -6,7 +6,8 @@
 // - Between calls a write transaction stands, or the connection is lost or closed.
 // - Cookies are given in growing order, each once: the end of the reserved batch is in the
 //   database before the first cookie of the batch is given, in the same transaction as the names.
-// - `reservedEnd` never exceeds what the log file really has allocated: cutting the log sets it to 0.
+// - `reservedLog` never exceeds what the log file really has allocated: cutting the log sets it
+//   to 0.
 
 import Namespace
 
@@ -24,10 +25,10 @@ final class WriterCore: @unchecked Sendable {
     private static let cookieBatch: UInt64 = 65_536
     /// Where the end of the reserved cookies is kept.
     private static let cookieKey = "metadata.cookies"
-    /// Room in the log beyond a cache full of dirty pages: what 64 changes may dirty until room is
+    /// Room beyond what is known to be needed: what 64 changes may dirty or add until room is
     /// looked at again, with much to spare.
     private static let roomSlack = 4 * 1024 * 1024
-    /// Room is taken in steps of this many bytes.
+    /// Room in the log is taken in steps of this many bytes.
     private static let roomStep = 8 * 1024 * 1024
     /// After this many rows or bytes room is looked at again.
     private static let roomCheckRows: Int64 = 64
@@ -45,7 +46,7 @@ final class WriterCore: @unchecked Sendable {
     private(set) var logFrames = 0
     private var changesAtBegin: Int64 = 0
 
-    private var reservedEnd = 0
+    private var reservedLog = 0
     private var spilledPages = 0
     private var changesAtCheck: Int64 = 0
     private var bytesSinceCheck = 0
@@ -69,11 +70,14 @@ final class WriterCore: @unchecked Sendable {
     /// Whether the standing transaction is gone.
     var isLost: Bool { connection.isLost }
 
+    /// Whether the log was found without room: starting it anew makes some.
+    var lacksRoom: Bool { !hasRoom }
+
     private func begin() throws(MetadataError) {
-        connection.endStanding()
+        connection.setStanding(false)
         do {
-            try writes.begin.begin().run()
-            connection.beginStanding()
+            try writes.transaction.begin.begin().run()
+            connection.setStanding(true)
         } catch {
             connection.markLost()
             throw error
@@ -88,13 +92,14 @@ final class WriterCore: @unchecked Sendable {
     ///
     /// - Parameter between: what is done to the log while no transaction stands.
     func commit(_ between: (WriterCore) -> Void) throws(MetadataError) {
+        if connection.isClosed { throw .closed }
         try log.checkSound()
         guard hasChanges else {
             // A lost transaction may have had no changes yet, and must be told all the same.
             if isLost { throw .transactionLost }
             return
         }
-        try writes.commit.begin().run()
+        try writes.transaction.commit.begin().run()
         logFrames = connection.logFrames
         log.noteCommit()
         between(self)
@@ -106,7 +111,7 @@ final class WriterCore: @unchecked Sendable {
     /// Ends a transaction that has changed nothing, does something, and begins anew.
     func betweenTransactions(_ body: (WriterCore) -> Void) throws(MetadataError) {
         precondition(!hasChanges, "a transaction with changes is committed by its owner only")
-        try writes.commit.begin().run()
+        try writes.transaction.commit.begin().run()
         body(self)
         try begin()
     }
@@ -116,11 +121,11 @@ final class WriterCore: @unchecked Sendable {
     /// - Parameter cut: also gives the log's disk space back.
     /// - Returns: false if a reader still needs the log.
     func restartLog(cut: Bool) throws(MetadataError) -> Bool {
-        connection.endStanding()
+        connection.setStanding(false)
         let result = try connection.checkpoint(cut ? .truncate : .restart)
         guard !result.wasBusy else { return false }
         logFrames = 0
-        if cut { reservedEnd = 0 }
+        if cut { reservedLog = 0 }
         return true
     }
 
@@ -148,8 +153,10 @@ final class WriterCore: @unchecked Sendable {
         if !hasRoom { throw .full }
     }
 
-    /// A COMMIT that finds the disk full loses the whole transaction. So the log always has disk
-    /// space for the most that can come: each page in the cache dirty, and all that spilled.
+    /// A COMMIT that finds the disk full loses the whole transaction: so the log has disk space for
+    /// the most that can come, which is each page of the cache dirty and all that spilled. A log
+    /// that can not be copied can never start anew: so nothing is accepted for which the database
+    /// file could not grow.
     private func lookForRoom() {
         changesAtCheck = connection.changeCount
         bytesSinceCheck = 0
@@ -157,13 +164,28 @@ final class WriterCore: @unchecked Sendable {
         let cachePages = Self.cacheSizeKiB * 1024 / Schema.pageSize
         let frames = logFrames + spilledPages + cachePages
         let needed = WriteAheadLog.headerSize + frames * WriteAheadLog.frameSize + Self.roomSlack
-        guard needed > reservedEnd else {
-            hasRoom = true
-            return
-        }
-        let end = (needed / Self.roomStep + 1) * Self.roomStep
-        hasRoom = log.reserve(from: reservedEnd, count: end - reservedEnd)
-        if hasRoom { reservedEnd = end }
+        let end = needed > reservedLog ? (needed / Self.roomStep + 1) * Self.roomStep : reservedLog
+        // A connection that can not even count its pages has worse to tell, at its next use.
+        let databaseSize = (try? fileSizeToCome()) ?? 0
+        // Looked at before it is taken: room for a longer log must not come from what the log needs
+        // to be copied.
+        hasRoom =
+            log.hasRoom(logGrowth: end - reservedLog, databaseSize: databaseSize)
+            && log.reserve(from: reservedLog, count: end - reservedLog)
+        if hasRoom { reservedLog = end }
+    }
+
+    /// Bytes the database file may have after the next changes, which take its free pages first.
+    private func fileSizeToCome() throws(MetadataError) -> Int {
+        let pages = try number(writes.transaction.pageCount)
+        let free = try number(writes.transaction.freePageCount)
+        return max(pages * Schema.pageSize, (pages - free) * Schema.pageSize + Self.roomSlack)
+    }
+
+    private func number(_ statement: SQLiteStatement) throws(MetadataError) -> Int {
+        let query = try statement.begin()
+        defer { query.reset() }
+        return try query.step() ? Int(query.int64(0)) : 0
     }
 
     // MARK: Cookies
@@ -180,7 +202,7 @@ final class WriterCore: @unchecked Sendable {
     }
 
     private func loadCookies() throws(MetadataError) {
-        let query = try reads.setting.begin()
+        let query = try reads.publishing.setting.begin()
         defer { query.reset() }
         try query.bind(1, Array(Self.cookieKey.utf8))
         reservedCookies = try query.step() ? query.uint64(0) : 0
@@ -190,7 +212,7 @@ final class WriterCore: @unchecked Sendable {
 
     /// Sets a setting to a number.
     func setInteger(_ key: String, _ value: Int64) throws(MetadataError) {
-        let change = try writes.setSetting.begin()
+        let change = try writes.publishing.setSetting.begin()
         try change.bind(1, Array(key.utf8))
         change.bind(2, value)
         try change.run()

@@ -52,9 +52,12 @@ struct FolderLayout {
         } catch {
             throw error.storeError
         }
-        let isMarked = try FolderLayout.checkMarker(in: root)
+        var isMarked = try FolderLayout.checkMarker(in: root)
         if !isMarked {
-            guard createIfMissing, try FolderLayout.isHarmless(root) else {
+            let isHarmless = createIfMissing ? try FolderLayout.isHarmless(root) : false
+            // Looked at again, because another process may have made the store meanwhile.
+            if !isHarmless { isMarked = try FolderLayout.checkMarker(in: root) }
+            guard isHarmless || isMarked else {
                 throw .notAStore("the folder has no file named cairn-store")
             }
         }

@@ -153,6 +153,25 @@ struct FolderStoreFileTests {
         #expect(try store.put(try other.seal("other", counter: 1)) == .accepted)
     }
 
+    @Test("a change of any part of a pad's file is damage")
+    func damagedPad() throws {
+        defer { folder.remove() }
+        let record = try WriteCapability(testSeed: 1).seal("text", counter: 3)
+        let bytes = record.encoded()
+        _ = try store.put(record)
+        // The scheme, address, encoding, counter, size, payload and signature.
+        for index in [5, 6, 38, 53, 61, 62, bytes.count - 1] {
+            var changed = bytes
+            changed[index] ^= 4
+            try write(changed, to: FolderPaths.pad(record.address, in: path))
+            #expect(throws: StoreError.corruptPad(record.address), "byte \(index)") {
+                try store.get(record.address)
+            }
+        }
+        #expect(try store.put(record) == .accepted)
+        #expect(try store.get(record.address) == record)
+    }
+
     @Test("a pad record of a newer format is neither handed over nor replaced")
     func newerRecord() throws {
         defer { folder.remove() }

@@ -190,11 +190,12 @@ struct FolderStoreOpeningTests {
     func sweeping() throws {
         defer { folder.remove() }
         _ = try FolderStore(path: path, createIfMissing: true)
-        let old = Date(timeIntervalSinceNow: -25 * 60 * 60)
-        for name in ["put-old", "put-young", "letter.txt"] {
-            try write("half a chu", to: "\(path)/tmp/\(name)")
-            guard name != "put-young" else { continue }
-            try files.setAttributes([.modificationDate: old], ofItemAtPath: "\(path)/tmp/\(name)")
+        let ages = ["put-old": 25.0, "put-young": 23.0, "letter.txt": 25.0]
+        for (name, hours) in ages {
+            let file = "\(path)/tmp/\(name)"
+            try write("half a chu", to: file)
+            let date = Date(timeIntervalSinceNow: -hours * 60 * 60)
+            try files.setAttributes([.modificationDate: date], ofItemAtPath: file)
         }
         _ = try FolderStore(path: path, createIfMissing: false)
         #expect(try contents(path + "/tmp") == ["put-young", "letter.txt"])

@@ -1,0 +1,45 @@
+// SPDX-License-Identifier: Apache-2.0
+
+import Glibc
+import Testing
+
+@testable import Metadata
+
+@Suite("The log as a file")
+struct LogTests {
+    @Test("after one failed sync no later one is believed")
+    func failedSync() throws {
+        let folder = try TestFolder()
+        // A pipe can be opened, but not synced: the nearest thing to a broken disk.
+        // SAFETY: the path lives for the call.
+        #expect(unsafe mkfifo(folder.database + "-wal", 0o600) == 0)
+        let log = try WriteAheadLog(databasePath: folder.database)
+        try log.checkSound()
+        for _ in 0..<3 {
+            #expect(throws: MetadataError.logNotSynced(errno: EINVAL)) { try log.sync() }
+            #expect(throws: MetadataError.logNotSynced(errno: EINVAL)) { try log.checkSound() }
+        }
+    }
+
+    @Test("a log that is not there is an error")
+    func missing() throws {
+        let folder = try TestFolder()
+        #expect(throws: MetadataError.logNotSynced(errno: ENOENT)) {
+            try WriteAheadLog(databasePath: folder.database)
+        }
+    }
+
+    @Test("room taken for the log leaves its length alone")
+    func reservation() throws {
+        let folder = try TestFolder()
+        let database = try folder.open()
+        try database.write { try $0.insertInode(file(1)) }
+        try database.commit()
+        let size = try folder.size(of: "-wal")
+        var status = stat()
+        // SAFETY: the call fills a structure of ours; the path lives for it.
+        #expect(unsafe stat(folder.database + "-wal", &status) == 0)
+        #expect(size < 1 << 20)
+        #expect(Int(status.st_blocks) * 512 > WriterCore.cacheSizeKiB * 1024)
+    }
+}

@@ -1,0 +1,95 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// What the tests of the metadata database share: folders that go away, rows, dice.
+
+import Foundation
+import Namespace
+import Primitives
+import Scratchpads
+import SelfEncryption
+import Testing
+
+@testable import Metadata
+
+/// A folder for one test, removed when the last reference goes.
+final class TestFolder: Sendable {
+    let path: String
+
+    init() throws {
+        path = NSTemporaryDirectory() + "cairn-metadata-" + UUID().uuidString
+        try FileManager.default.createDirectory(
+            atPath: path, withIntermediateDirectories: true)
+    }
+
+    deinit {
+        // A folder that can not be removed fails no test: the system empties its own place.
+        try? FileManager.default.removeItem(atPath: path)
+    }
+
+    var database: String { path + "/metadata.db" }
+
+    func open() throws -> MetadataDatabase { try MetadataDatabase(path: database) }
+
+    /// What a power cut would leave if every write so far had reached the disk: a copy of database
+    /// and log, opened anew.
+    func crashCopy(name: String, logBytes: Int? = nil) throws -> MetadataDatabase {
+        let copy = path + "/" + name
+        try FileManager.default.copyItem(atPath: database, toPath: copy)
+        try FileManager.default.copyItem(atPath: database + "-wal", toPath: copy + "-wal")
+        if let logBytes {
+            let handle = try #require(FileHandle(forWritingAtPath: copy + "-wal"))
+            try handle.truncate(atOffset: UInt64(logBytes))
+            try handle.close()
+        }
+        return try MetadataDatabase(path: copy)
+    }
+
+    func size(of suffix: String) throws -> Int {
+        let attributes = try FileManager.default.attributesOfItem(atPath: database + suffix)
+        return try #require(attributes[.size] as? Int)
+    }
+}
+
+/// Dice that fall the same way for the same seed.
+struct Dice: RandomNumberGenerator {
+    private var state: UInt64
+
+    init(seed: UInt64) { state = seed }
+
+    mutating func next() -> UInt64 {
+        state &+= 0x9E37_79B9_7F4A_7C15
+        var word = state
+        word = (word ^ (word >> 30)) &* 0xBF58_476D_1CE4_E5B9
+        word = (word ^ (word >> 27)) &* 0x94D0_49BB_1331_11EB
+        return word ^ (word >> 31)
+    }
+
+    mutating func bytes(_ count: Int) -> [UInt8] {
+        (0..<count).map { _ in UInt8.random(in: 0...255, using: &self) }
+    }
+}
+
+func bytes(_ text: String) -> [UInt8] { Array(text.utf8) }
+
+let noon = Timestamp(seconds: 1_780_000_000, nanoseconds: 123_456_789)
+
+let ordinary = FileAttributes(
+    mode: 0o644, uid: 1000, gid: 100, accessed: noon, modified: noon, changed: noon,
+    created: noon)
+
+func file(_ ino: UInt64, size: UInt64 = 0, change: UInt64 = 0) -> InodeRow {
+    InodeRow(ino: ino, kind: .regular, attributes: ordinary, size: size, change: change)
+}
+
+func digest(_ byte: UInt8, _ algorithm: DigestAlgorithm = .blake3) throws -> Digest {
+    try #require(Digest([UInt8](repeating: byte, count: 32), algorithm: algorithm))
+}
+
+func reference(_ byte: UInt8) throws -> PageReference {
+    PageReference(address: try digest(byte), key: [UInt8](repeating: byte ^ 0xff, count: 32))
+}
+
+/// An address no key was made for: nothing is signed here.
+func padAddress(_ byte: UInt8) throws -> PadAddress {
+    try #require(PadAddress(scheme: .ed25519, bytes: [UInt8](repeating: byte, count: 32)))
+}

@@ -1,0 +1,122 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// Every way editors save a file, on a pad: one save is one counter bump at the same address.
+
+import Foundation
+import Testing
+
+@Suite("editors and pads", .serialized)
+struct EditorTests {
+    struct Save: Sendable, CustomTestStringConvertible {
+        let name: String
+        let script: String
+        var testDescription: String { name }
+    }
+
+    static let vim = "vim -u NONE -N -es -c"
+    static let saves = [
+        Save(name: "redirection", script: "echo redirected > note"),
+        Save(name: "append", script: "echo appended >> note"),
+        Save(name: "cp", script: "echo copied > $ROOT/c && cp $ROOT/c note"),
+        Save(name: "sed -i", script: "sed -i 's/$/ sed/' note"),
+        Save(name: "ed", script: "printf 'a\\ned line\\n.\\nw\\nq\\n' | ed -s note"),
+        Save(
+            name: "vim backupcopy=yes",
+            script: "\(vim) 'set bkc=yes nobk' -c 'normal goyes' -c wq note < /dev/null"),
+        Save(
+            name: "vim backupcopy=yes with backup",
+            script: "\(vim) 'set bkc=yes bk' -c 'normal goyesbk' -c wq note < /dev/null; rm -f note~"),
+        Save(
+            name: "vim backupcopy=no",
+            script: "\(vim) 'set bkc=no nobk wb' -c 'normal gono' -c wq note < /dev/null"),
+        Save(
+            name: "vim backupcopy=no with backup and swap",
+            script: "\(vim) 'set bkc=no bk swf' -c 'normal gonobk' -c wq note < /dev/null"),
+        Save(
+            name: "vim without any backup",
+            script: "\(vim) 'set bkc=no nobk nowb noswf' -c 'normal gonone' -c wq note < /dev/null"),
+        Save(
+            name: "emacs",
+            script: "emacs -Q -batch note --eval '(progn (insert \"emacs\\n\") (save-buffer))'"),
+        Save(
+            name: "temporary, fsync, rename",
+            script:
+                "echo renamed > .note.ABC123 && sync .note.ABC123 && mv .note.ABC123 note"),
+        Save(
+            name: "nano",
+            script: """
+                command -v script > /dev/null
+                printf 'nano text\\r\\017\\r\\030' | TERM=xterm script -qec 'nano note' /dev/null > /dev/null
+                """),
+    ]
+
+    @Test("one save is one bump at the same address", arguments: saves)
+    func save(_ save: Save) throws {
+        let volume = try MountedVolume()
+        try volume.shell("cd $MNT/scratchpads && printf 'first\\n' > note && $CAIRN sync $MNT")
+        let address = try attribute("address", volume)
+        #expect(try attribute("counter", volume) == "1")
+        try volume.shell("cd $MNT/scratchpads && \(save.script) > $ROOT/log 2>&1; $CAIRN sync $MNT")
+        #expect(try attribute("counter", volume) == "2")
+        #expect(try attribute("address", volume) == address)
+        #expect(try volume.shell("cat $MNT/scratchpads/note") != "first\n")
+        // Nothing beside the note reached the store: the root pad and this one.
+        let pads = try volume.shell("find $STORE/pads -type f | wc -l")
+        #expect(pads.trimmingCharacters(in: .whitespacesAndNewlines) == "2")
+        let content = try volume.shell("sha256sum < $MNT/scratchpads/note")
+        try volume.recover()
+        #expect(try volume.shell("sha256sum < $MNT/scratchpads/note") == content)
+        #expect(try attribute("counter", volume) == "2")
+    }
+
+    @Test("saving without a change bumps nothing")
+    func unchanged() throws {
+        let volume = try MountedVolume()
+        try volume.shell(
+            """
+            cd $MNT/scratchpads && echo same > note && $CAIRN sync $MNT
+            echo same > note; $CAIRN sync $MNT; touch note; $CAIRN sync $MNT
+            \(Self.vim) 'set bkc=no' -c 'w!' -c q note < /dev/null; $CAIRN sync $MNT
+            """)
+        #expect(try attribute("counter", volume) == "1")
+    }
+
+    @Test("getfattr shows what a pad is")
+    func attributes() throws {
+        let volume = try MountedVolume()
+        try volume.shell("echo x > $MNT/scratchpads/note; $CAIRN sync $MNT")
+        let shown = try volume.shell("getfattr -d $MNT/scratchpads/note")
+        for name in ["address", "counter", "owner", "encoding", "signature", "state"] {
+            #expect(shown.contains("user.cairn.\(name)="), "\(name)")
+        }
+        try volume.shell(
+            "setfattr -n user.cairn.encoding -v 42 $MNT/scratchpads/note; $CAIRN sync $MNT")
+        #expect(try attribute("encoding", volume) == "42")
+        #expect(try attribute("counter", volume) == "2")
+    }
+
+    @Test("a pad over its limit is refused at write")
+    func tooLarge() throws {
+        let volume = try MountedVolume()
+        let result = try run(
+            "/usr/bin/python3",
+            [
+                "-c",
+                """
+                import os, sys, errno
+                fd = os.open(sys.argv[1], os.O_CREAT | os.O_WRONLY | os.O_DIRECT | os.O_SYNC)
+                import mmap
+                b = mmap.mmap(-1, 1 << 20)
+                try:
+                    for _ in range(5): os.write(fd, b)
+                except OSError as e:
+                    print(errno.errorcode[e.errno])
+                """, volume.mountPoint + "/scratchpads/big",
+            ])
+        #expect(result.output == "EFBIG\n")
+    }
+
+    private func attribute(_ name: String, _ volume: MountedVolume) throws -> String {
+        try volume.shell("getfattr --only-values -n user.cairn.\(name) $MNT/scratchpads/note")
+    }
+}

@@ -1,0 +1,117 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// A volume as a stranger gets one: made with the command, mounted, and everything cleaned up whatever
+// happens.
+
+import Foundation
+import Testing
+
+/// A volume on a folder store in a temporary folder.
+final class MountedVolume {
+    /// The command under test: `CAIRN_BINARY`, or the newest build beside the tests.
+    static let binary: String = {
+        if let named = ProcessInfo.processInfo.environment["CAIRN_BINARY"] { return named }
+        let root = URL(fileURLWithPath: #filePath).deletingLastPathComponent()
+            .deletingLastPathComponent().deletingLastPathComponent()
+        let candidates = ["release", "debug"].map {
+            root.appendingPathComponent(".build/\($0)/cairn").path
+        }
+        return candidates.first { FileManager.default.isExecutableFile(atPath: $0) }
+            ?? candidates[0]
+    }()
+
+    let root: String
+    let name = "test"
+    private(set) var phrase = ""
+    var mountPoint: String { root + "/mnt" }
+    var store: String { root + "/store" }
+    var state: String { root + "/state" }
+    var environment: [String: String] {
+        [
+            "CAIRN_STATE": state, "MNT": mountPoint, "ROOT": root, "STORE": store,
+            "HOME": root + "/home", "CAIRN": MountedVolume.binary, "LC_ALL": "C.UTF-8",
+        ]
+    }
+
+    init(mounts: Bool = true) throws {
+        root = "/tmp/cairn-mount-" + UUID().uuidString.prefix(8)
+        try FileManager.default.createDirectory(
+            atPath: root + "/home", withIntermediateDirectories: true)
+        try FileManager.default.createDirectory(
+            atPath: root + "/mnt", withIntermediateDirectories: true)
+        let made = try cairn(["init", name, "--store", "file://" + store])
+        guard made.status == 0 else { throw ShellFailure(command: "cairn init", result: made) }
+        phrase = made.output
+        if mounts { try mount() }
+    }
+
+    /// Runs the command with this volume's state folder.
+    func cairn(_ arguments: [String], input: String = "") throws -> ShellResult {
+        try run(MountedVolume.binary, arguments, input: input, environment: environment)
+    }
+
+    /// Runs a script with `MNT`, `STORE`, `CAIRN` and `CAIRN_STATE` set.
+    @discardableResult
+    func shell(_ script: String) throws -> String {
+        try MountTests.shell(script, environment)
+    }
+
+    func mount() throws {
+        let result = try cairn(["mount", name, mountPoint])
+        guard result.status == 0 else { throw ShellFailure(command: "cairn mount", result: result) }
+    }
+
+    func unmount() throws {
+        let result = try cairn(["unmount", mountPoint])
+        guard result.status == 0 else { throw ShellFailure(command: "cairn unmount", result: result) }
+    }
+
+    func sync() throws {
+        let result = try cairn(["sync", mountPoint])
+        guard result.status == 0 else { throw ShellFailure(command: "cairn sync", result: result) }
+    }
+
+    /// Unmounts, throws the local state away, and recovers from the phrase.
+    func recover() throws {
+        try sync()
+        try unmount()
+        try FileManager.default.removeItem(atPath: state)
+        let result = try cairn(
+            ["recover", name, "--store", "file://" + store], input: phrase)
+        guard result.status == 0 else { throw ShellFailure(command: "cairn recover", result: result) }
+        try mount()
+    }
+
+    /// The process that serves the mount, as `status` names it.
+    func daemonPID() throws -> Int32 {
+        let result = try cairn(["status", name, "--json"])
+        let json = try JSONSerialization.jsonObject(with: Data(result.output.utf8))
+        let fields = try #require(json as? [String: Any])
+        return Int32(try #require(fields["pid"] as? Int))
+    }
+
+    /// Everything that makes two trees the same: kind, mode, owner, size, time, link count, symlink
+    /// target, content, extended attributes.
+    static func manifest(_ tree: String) throws -> String {
+        try MountTests.shell(
+            """
+            cd "$TREE"
+            find . -mindepth 1 ! -type d -printf '%P|%y|%m|%U:%G|%s|%T@|%n|%l\\n' | LC_ALL=C sort
+            find . -type d -printf '%P|%y|%m|%U:%G|%T@\\n' | LC_ALL=C sort
+            find . -type f -print0 | LC_ALL=C sort -z | xargs -0 -r sha256sum
+            find . -print0 | LC_ALL=C sort -z | xargs -0 -r getfattr -h -d -m '^user\\.[^c]' --absolute-names 2>/dev/null
+            find . -type f -links +1 -printf '%i %P\\n' | LC_ALL=C sort -k2 | awk '{ if (!($1 in s)) s[$1]=++n; print s[$1], $2 }'
+            """, ["TREE": tree])
+    }
+
+    deinit {
+        // Best effort on the way out of a failed test: by the mount point and the process id.
+        let pid = try? daemonPID()
+        _ = try? run("/bin/umount", ["-l", mountPoint])
+        if let pid {
+            for _ in 0..<100 where kill(pid, 0) == 0 { usleep(50_000) }
+            _ = kill(pid, SIGKILL)
+        }
+        try? FileManager.default.removeItem(atPath: root)
+    }
+}
