@@ -128,7 +128,6 @@ let package = Package(
                 "FuseHost",
             ]),
         tests("FuseHostTests", ["FuseHost", "Engine", "Namespace"]),
-        tests("FuseHostTests", ["FuseHost", "Engine", "Namespace", "CFuse"]),
         tests("TidyTests", []),
         tests("MountTests", ["Primitives"]),
     ],
