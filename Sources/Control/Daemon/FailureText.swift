@@ -56,7 +56,7 @@ extension CommandFailure {
             case .noDevice, .deviceForbidden, .helperMissing, .allowOtherForbidden, .mountFailed:
                 .fuseUnavailable
             case .mountPointMissing, .mountPointNotDirectory, .mountPointNotEmpty,
-                .mountPointForbidden, .alreadyMounted, .deadMount:
+                .mountPointForbidden, .notMounted, .alreadyMounted, .deadMount:
                 .mountPointUnusable
             case .badOption: .usage
             case .sessionFailed, .connectionNotReachable: .failure
