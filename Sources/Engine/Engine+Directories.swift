@@ -76,7 +76,8 @@ extension Engine {
             if !body(dot) { return false }
         }
         if offset < 2 {
-            let parent = ino == Engine.rootInode || VirtualTree.isVirtual(ino)
+            let parent =
+                ino == Engine.rootInode || VirtualTree.isVirtual(ino)
                 ? Engine.rootInode : try volume.row(ino).parent
             let dots = ListedEntry(
                 name: Array("..".utf8), ino: parent, kind: .directory, nextOffset: 2, status: nil)

@@ -7,6 +7,7 @@
 // under `structure`, one after the other) → the database's mutex → the arena's own locks. `dirty` and
 // the small mutexes of the logs and counters are leaves: nothing is taken while they are held.
 
+import Primitives
 import Blocks
 import Cryptography
 import Metadata
@@ -31,9 +32,9 @@ final class Volume: Sendable {
     let totals: TotalsCounter
 
     /// Inodes with something to commit, each pinned once by this list.
-    let dirty = Mutex<[Inode]>([])
+    let dirty = Lock<[Inode]>([])
     /// Inodes without a name that something still holds.
-    let orphans = Mutex<Set<UInt64>>([])
+    let orphans = Lock<Set<UInt64>>([])
 
     private let nextInode: Atomic<UInt64>
     /// The last change number given out. Only raised inside `metadata.write`.
