@@ -128,6 +128,7 @@ final class Committer: Sendable {
                     if !state.isDeleted { try write(&state) }
                     state.isListed = false
                 }
+                volume.drained.add(1, ordering: .acquiringAndReleasing)
                 volume.table.unpin(inode)
             } catch {
                 // What is not written stays listed: nothing that was accepted is dropped.
