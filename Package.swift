@@ -125,9 +125,8 @@ let package = Package(
             "ControlTests",
             [
                 "Control", "Primitives", "Cryptography", "Namespace", "Stores", "Engine",
-                "FuseHost",
             ]),
-        tests("FuseHostTests", ["FuseHost", "Engine", "Namespace"]),
+        tests("FuseHostTests", ["FuseHost", "Engine", "Namespace", "CFuse"]),
         tests("TidyTests", []),
         tests("MountTests", ["Primitives"]),
     ],
