@@ -39,7 +39,9 @@ let package = Package(
         .systemLibrary(name: "CSQLite"),
         .target(name: "CBlake3", cSettings: [.unsafeFlags(["-O3", "-Wall", "-Werror"])]),
         .target(name: "CLinux", cSettings: [.unsafeFlags(["-Wall", "-Werror"])]),
-        .target(name: "CFuse", linkerSettings: [.linkedLibrary("fuse3")]),
+        .target(
+            name: "CFuse", cSettings: [.unsafeFlags(["-O2", "-Wall", "-Werror"])],
+            linkerSettings: [.linkedLibrary("fuse3")]),
 
         // L0: pure.
         library("Primitives", []),
@@ -102,7 +104,10 @@ let package = Package(
         tests("ScratchpadsTests", ["Scratchpads", "Primitives", "Cryptography"]),
         tests(
             "NamespaceTests",
-            ["Namespace", "Primitives", "Cryptography", "SelfEncryption", "Scratchpads"]),
+            [
+                "Namespace", "Primitives", "Cryptography", "Compression", "SelfEncryption",
+                "Scratchpads",
+            ]),
         tests(
             "StoresTests",
             ["Stores", "RemoteStores", "Aleph", "Scratchpads", "Primitives", "Cryptography"]),

@@ -40,7 +40,6 @@ static struct fuse_file_info opened(uint64_t handle, uint32_t flags) {
         .direct_io = (flags & CFUSE_OPEN_DIRECT_IO) != 0,
         .keep_cache = (flags & CFUSE_OPEN_KEEP_CACHE) != 0,
         .cache_readdir = (flags & CFUSE_OPEN_CACHE_DIRECTORY) != 0,
-        .noflush = (flags & CFUSE_OPEN_NO_FLUSH) != 0,
     };
 }
 

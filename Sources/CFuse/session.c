@@ -3,9 +3,9 @@
 // A session's life, the kernel's notifications, libfuse's log, and the checks that the structures
 // this shim was written for are the ones it is built with.
 //
-// libfuse 3.14 answers INIT with the flags it knows itself. To add one it does not know, the device
-// is read and written through the two functions below, which pass everything on untouched but for
-// the one INIT answer, to which they add the flags that Swift asked for and the kernel offered.
+// libfuse 3.14 answers INIT with the flags it knows itself. To add others, the device is read and
+// written through the two functions below, which pass everything on untouched but for the one INIT
+// answer, to which they add the flags that Swift asked for and the kernel offered.
 
 #define _GNU_SOURCE
 
@@ -43,6 +43,7 @@ SAME(CFUSE_CAP_WRITEBACK_CACHE, FUSE_CAP_WRITEBACK_CACHE);
 SAME(CFUSE_CAP_PARALLEL_DIROPS, FUSE_CAP_PARALLEL_DIROPS);
 SAME(CFUSE_CAP_CACHE_SYMLINKS, FUSE_CAP_CACHE_SYMLINKS);
 SAME(CFUSE_CAP_EXPLICIT_INVAL_DATA, FUSE_CAP_EXPLICIT_INVAL_DATA);
+SAME(CFUSE_INIT_PARALLEL_DIROPS, FUSE_PARALLEL_DIROPS);
 SAME(CFUSE_INIT_HANDLE_KILLPRIV_V2, FUSE_HANDLE_KILLPRIV_V2);
 SAME(CFUSE_SET_MODE, FUSE_SET_ATTR_MODE);
 SAME(CFUSE_SET_USER, FUSE_SET_ATTR_UID);

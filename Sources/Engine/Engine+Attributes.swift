@@ -32,9 +32,19 @@ extension Engine {
                 if state.isDeleted { throw .stale }
                 apply(change, to: &state.row)
                 state.isRowDirty = true
+                if change.modified != nil { try noteModified(&state) }
                 return state.status
             }
         }
+    }
+
+    /// A time that was set belongs to the stored content as well: it is what a publication shows.
+    private func noteModified(_ state: inout InodeState) throws(FileError) {
+        guard state.row.form == .blocks else { return }
+        try volume.loadBase(&state)
+        guard state.base != nil else { return }
+        state.base?.modified = state.row.attributes.modified
+        state.isBaseDirty = true
     }
 
     private func apply(_ change: AttributeChange, to row: inout InodeRow) {

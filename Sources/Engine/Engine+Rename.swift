@@ -145,11 +145,12 @@ extension Engine {
         }
         let firstDirectory: Int64 = first.kind == .directory ? 1 : 0
         let secondDirectory: Int64 = second.kind == .directory ? 1 : 0
-        try touchParent(firstParent, entries: 0, directories: secondDirectory - firstDirectory)
-        if firstParent != secondParent {
-            try touchParent(
-                secondParent, entries: 0, directories: firstDirectory - secondDirectory)
+        if firstParent == secondParent {
+            try touchParent(firstParent, entries: 0, directories: 0)
+            return
         }
+        try touchParent(firstParent, entries: 0, directories: secondDirectory - firstDirectory)
+        try touchParent(secondParent, entries: 0, directories: firstDirectory - secondDirectory)
     }
 
     // MARK: Pads

@@ -248,6 +248,8 @@ final class Flusher: Sendable {
                 !state.buffers.isEmpty || truncation < snapshot.size
                 || state.row.size != snapshot.size
                 || state.groups.values.contains { $0.entries.contains { $0.differsFromBase } }
+            // A time that was set after the snapshot changed no bytes: it is this content's time.
+            if !isStillDirty { state.base?.modified = state.row.attributes.modified }
         }
         if isStillDirty { note(snapshot.inode.ino) }
     }

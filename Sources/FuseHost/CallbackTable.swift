@@ -22,8 +22,8 @@ func makeCallbacks() -> cfuse_callbacks {
         init: onInit, lookup: onLookup, forget: onForget, getattr: onGetattr,
         setattr: onSetattr, readlink: onReadlink, mknod: onMknod, mkdir: onMkdir,
         unlink: onUnlink, rmdir: onRmdir, symlink: onSymlink, rename: onRename, link: onLink,
-        open: onOpen, create: onCreate, read: onRead, write: onWrite, flush: onFlush,
-        release: onRelease, fsync: onFsync, opendir: onOpendir, readdir: onReaddir,
+        open: onOpen, create: onCreate, read: onRead, write: onWrite, release: onRelease,
+        fsync: onFsync, opendir: onOpendir, readdir: onReaddir,
         releasedir: onReleasedir, statfs: onStatfs, setxattr: onSetxattr,
         getxattr: onGetxattr, listxattr: onListxattr, removexattr: onRemovexattr,
         fallocate: onFallocate, lseek: onLseek, copy_file_range: onCopyFileRange,
@@ -195,12 +195,6 @@ private func onWrite(
             Write(
                 ino: $0.inodes.engine(ino), handle: handle, offset: offset, bytes: bytes,
                 isFromCache: isFromCache != 0))
-    }
-}
-
-private func onFlush(_ host: Host, _ request: cfuse_request, _ ino: UInt64, _ handle: UInt64) {
-    unsafe with(host) {
-        unsafe $0.dispatch(request, Flush(ino: $0.inodes.engine(ino), handle: handle))
     }
 }
 

@@ -20,11 +20,19 @@ enum ConnectionTerms {
         CFUSE_CAP_EXPLICIT_INVAL_DATA,
     ].reduce(0, |)
 
+    /// What we want besides, and libfuse 3.14 does not pass on.
+    ///
+    /// - PARALLEL_DIROPS: without it the kernel lets only one lookup at a time into a directory,
+    ///   and one that waits for the store stops all others. libfuse takes the wish, and forgets
+    ///   it.
+    /// - HANDLE_KILLPRIV_V2: without it the kernel asks for `security.capability` before every
+    ///   single write, and gathering small writes gains nothing (measured: 33 000 writes of 4 KiB a
+    ///   second, and 1 200 000 with it). With it, clearing set-user-id after a change by an
+    ///   ordinary user is ours to do; `Privileges.swift` does.
+    static let flags: UInt32 = CFUSE_INIT_PARALLEL_DIROPS | CFUSE_INIT_HANDLE_KILLPRIV_V2
+
     /// What to answer to a kernel's offer.
     ///
-    /// HANDLE_KILLPRIV_V2: without it the kernel asks for `security.capability` before every single
-    /// write, which makes gathering small writes useless. With it, clearing set-user-id after a
-    /// change by an ordinary user is ours to do; `Privileges.swift` does.
     static func answer(
         to offer: cfuse_connection, _ options: MountOptions
     ) -> cfuse_connection {
@@ -41,7 +49,7 @@ enum ConnectionTerms {
         answer.max_background = UInt32(options.maxBackground)
         answer.congestion_threshold = UInt32(options.congestionThreshold)
         answer.time_granularity = 1
-        answer.init_flags = offer.init_flags & CFUSE_INIT_HANDLE_KILLPRIV_V2
+        answer.init_flags = offer.init_flags & flags
         return answer
     }
 }

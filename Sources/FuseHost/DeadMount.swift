@@ -52,22 +52,45 @@ package enum DeadMount {
         return answer.wait(atMost: patience) { $0 } ?? .unresponsive
     }
 
-    /// Takes a mount away, dead or alive, now for new callers, and for those inside when they leave.
+    /// Takes a mount away, dead or alive, now for new callers, and for those inside when they
+    /// leave.
     ///
     /// - Parameter path: of the mount point.
-    /// - Throws: `mountPointMissing` when nothing is mounted there, `helperMissing` or
-    ///   `mountPointForbidden` when this user cannot.
+    /// - Throws: `notMounted`; `helperMissing` or `mountPointForbidden` when this user cannot.
     package static func clean(_ path: String) throws(FuseHostError) {
         let resolved = resolvedMountPoint(path)
         // SAFETY: `resolved` is alive for the call.
         if unsafe umount2(resolved, Int32(MNT_DETACH)) == 0 { return }
         switch SystemFailure.last {
-        case .invalid, .missing: throw .mountPointMissing(path)
+        case .invalid, .missing: throw .notMounted(path)
         default: break
         }
         guard let helper = FuseHelper.find() else { throw .helperMissing }
         guard FuseHelper.run(helper, ["-u", "-z", "--", resolved]) else {
             throw .mountPointForbidden(path)
+        }
+    }
+
+    /// Ends the connection of a mount that hangs: every caller that waits on it gets an error, even
+    /// one that no signal can reach. The mount stays, as a dead one, for `clean`.
+    ///
+    /// - Parameter path: of the mount point.
+    /// - Throws: `notMounted` when no FUSE filesystem is there; `connectionNotReachable` when this
+    ///   user cannot.
+    package static func abort(_ path: String) throws(FuseHostError) {
+        let resolved = resolvedMountPoint(path)
+        guard let connection = MountTable.current().mount(at: resolved)?.connection else {
+            throw .notMounted(path)
+        }
+        do throws(FuseHostError) {
+            try connection.abort()
+        } catch {
+            // Where the control files are not mounted, a forced unmount ends the connection
+            // first, and then usually fails, because the mount is busy: only the first is wanted.
+            // Root only.
+            // SAFETY: `resolved` is alive for the call.
+            _ = unsafe umount2(resolved, Int32(MNT_FORCE))
+            guard condition(of: resolved) != .unresponsive else { throw error }
         }
     }
 

@@ -56,7 +56,8 @@ struct ReadDirectory: Operation {
             if taken == 0 && used == 0 { refusesFirst = true }
             return taken > 0
         }
-        // The kernel takes an empty answer for the end, so a buffer with room for nothing is an error.
+        // The kernel takes an empty answer for the end, so a buffer with room for nothing is an
+        // error.
         if refusesFirst { throw .invalid }
         // Only now: the engine may hold a lock while it lists.
         for ino in scratch.countedInodes { call.engine.countReference(ino) }

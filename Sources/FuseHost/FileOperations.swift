@@ -30,7 +30,7 @@ struct Open: Operation {
         let intent = OpenIntent(flags: flags)
         if intent.truncates { try call.dropPrivileges(of: ino) }
         let file = try call.engine.open(ino, intent, call.context)
-        return .opened(file, ino: ino, isReadOnly: !intent.writes)
+        return .opened(file, ino: ino)
     }
 }
 
@@ -139,17 +139,6 @@ struct Write: Operation {
         Write(
             ino: ino, handle: handle, offset: offset, bytes: bytes.keeping(),
             isFromCache: isFromCache)
-    }
-}
-
-/// flush(ino, handle): one close of an open file.
-struct Flush: Operation {
-    let ino: UInt64
-    let handle: UInt64
-
-    func perform(_ call: Call) throws(FileError) -> FuseReply {
-        try call.engine.flush(handle, ino: ino)
-        return .done
     }
 }
 

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// What a request is answered with, and the only place that knows error numbers: the engine's reasons
-// become the kernel's here, and what system calls report becomes a reason.
+// What a request is answered with, and the only place that knows error numbers: the engine's
+// reasons become the kernel's here, and what system calls report becomes a reason.
 
 import CFuse
 import Engine
@@ -21,7 +21,7 @@ enum FuseReply {
     /// A symlink's target.
     case target([UInt8])
     /// An open file; `ino` is the engine's.
-    case opened(OpenedFile, ino: UInt64, isReadOnly: Bool)
+    case opened(OpenedFile, ino: UInt64)
     /// An open directory.
     case openedDirectory(UInt64)
     /// Bytes written or copied.

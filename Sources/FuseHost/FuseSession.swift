@@ -5,7 +5,8 @@
 // States: made → mounted → serving → served → unmounted. `requestStop` may come at any moment, also
 // before `run`. Invariants:
 // 1. libfuse's session lives from `init` to `deinit`, and only `deinit` destroys it, when no thread
-//    of ours can hold a request any more: `run` returns after both lanes and the notifier are empty.
+//    of ours can hold a request any more: `run` returns after both lanes and the notifier are
+//    empty.
 // 2. The notifier ends while requests are still served, where that is ours to choose: the kernel
 //    may need one of them to finish a notification.
 
@@ -46,7 +47,7 @@ import Synchronization
     ///   - options: see `MountOptions`.
     /// - Throws: the reason nothing can be mounted there with these options.
     package init(engine: Engine, options: MountOptions) throws(FuseHostError) {
-        FuseLog.install()
+        FuseLog.install(options.log)
         let arguments = try options.libfuseOptions()
         mountPoint = try MountPointCheck.check(options)
         var options = options
@@ -55,7 +56,8 @@ import Synchronization
         self.host = host
         notifier = KernelNotifier(log: options.log)
         var callbacks = makeCallbacks()
-        // SAFETY: the table is copied; `host` is kept by `self` until libfuse's session is destroyed.
+        // SAFETY: the table is copied; `host` is kept by `self` until libfuse's session is
+        // destroyed.
         let made = unsafe cfuse_session_new(
             &callbacks, Unmanaged.passUnretained(host).toOpaque(), arguments)
         guard let made = unsafe made else {
@@ -65,6 +67,7 @@ import Synchronization
     }
 
     deinit {
+        unmount()
         // SAFETY: nobody can reach the session any more, see invariant 1.
         unsafe cfuse_session_destroy(session)
     }
@@ -162,8 +165,8 @@ import Synchronization
         let isStarted = HostThread.start("cairn-stop") { [self] in
             notifier.stop()
             repeat {
-                // SAFETY: the session lives as long as `self`. The thread is in `run` while the lock
-                // is held: `run` takes the lock before it returns.
+                // SAFETY: the session lives as long as `self`. The thread is in `run` while the
+                // lock is held: `run` takes the lock before it returns.
                 unsafe cfuse_session_exit(session)
                 state.withLock { state in
                     if let thread = state.loopThread { pthread_kill(thread, WakeSignal.number) }
@@ -206,8 +209,7 @@ import Synchronization
                 guard host.watchdog.look() > most else { continue }
                 host.options.log(.error, "a request was not answered for \(limit): giving up")
                 do throws(FuseHostError) {
-                    let mount = MountTable.current().mount(at: mountPoint)
-                    try mount?.connection?.abort()
+                    try DeadMount.abort(mountPoint)
                 } catch {
                     host.options.log(.error, error.sentence)
                 }

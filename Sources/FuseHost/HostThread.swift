@@ -23,8 +23,8 @@ enum HostThread {
 
     /// Runs `body` on a new, detached thread that takes no signals.
     ///
-    /// Signals of the process belong to whoever waits for them; a thread of ours must not be the one
-    /// they interrupt.
+    /// Signals of the process belong to whoever waits for them; a thread of ours must not be the
+    /// one they interrupt.
     ///
     /// - Parameter name: what `ps -T` shows; cut to `nameLimit`.
     /// - Returns: false when the system has no thread to give.

@@ -46,8 +46,8 @@ final class KernelNotifier: Sendable {
     /// Takes a change, to be told soon.
     ///
     /// Returns at once, but for a full queue, which holds the caller back for `patience`. A change
-    /// that then still finds no room is dropped, and said so: the kernel shows old content until its
-    /// timeout.
+    /// that then still finds no room is dropped, and said so: the kernel shows old content until
+    /// its timeout.
     func post(_ change: Invalidation) {
         let isTaken = monitor.wait(atMost: Self.patience) { state -> Bool? in
             if state.isEnded { return true }

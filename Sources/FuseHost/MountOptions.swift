@@ -62,8 +62,8 @@ package struct MountOptions: Sendable {
     package var threads: Int?
     /// Each thread reads requests from a device of its own.
     ///
-    /// Off: measured on 4 cores it gained nothing, and a device of its own takes one more descriptor
-    /// for every thread.
+    /// Off: measured on 4 cores it gained nothing, and a device of its own takes one more
+    /// descriptor for every thread.
     package var clonesDevice = false
     /// How long one request may wait for the store, before it fails.
     package var patience = Duration.seconds(30)

@@ -59,7 +59,10 @@ enum MountPointCheck {
         }
     }
 
-    private static func checkMountPoint(_ options: MountOptions) throws(FuseHostError) -> String {
+    /// Checks the directory to mount on.
+    ///
+    /// - Returns: its path, resolved.
+    static func checkMountPoint(_ options: MountOptions) throws(FuseHostError) -> String {
         let given = options.mountPoint
         // Before anything that would have to ask what is mounted there.
         let path = DeadMount.resolvedMountPoint(given)

@@ -69,6 +69,16 @@ package struct MountTable: Sendable, Hashable {
         return entries.last { $0.mountPoint == wanted }
     }
 
+    /// Every mount somewhere below a path, which keeps what is mounted there busy.
+    ///
+    /// - Parameter path: as for `mount(at:)`.
+    package func mounts(below path: String) -> [MountEntry] {
+        let outer = Self.withoutLastSlash(Array(path.utf8))
+        return entries.filter {
+            $0.mountPoint != outer && BusyProcess.isInside($0.mountPoint, outer)
+        }
+    }
+
     /// Every mount of a type, such as `fuse.cairn`.
     package func mounts(ofType type: String) -> [MountEntry] {
         entries.filter { $0.type == Array(type.utf8) }

@@ -81,7 +81,7 @@ import Engine
         case .created(let status, let file):
             var status = cfuse_status(status, inodes)
             return unsafe cfuse_reply_create(
-                raw, &status, believed, file.handle, Self.flags(file, isReadOnly: false))
+                raw, &status, believed, file.handle, Self.flags(file))
         case .attributes(let status):
             var status = cfuse_status(status, inodes)
             return unsafe cfuse_reply_attributes(raw, &status, timeouts.attributes)
@@ -93,9 +93,8 @@ import Engine
                     return unsafe cfuse_reply_link(raw, start)
                 }
             }
-        case .opened(let file, _, let isReadOnly):
-            return unsafe cfuse_reply_open(
-                raw, file.handle, Self.flags(file, isReadOnly: isReadOnly))
+        case .opened(let file, _):
+            return unsafe cfuse_reply_open(raw, file.handle, Self.flags(file))
         case .openedDirectory(let handle):
             return unsafe cfuse_reply_open(
                 raw, handle, CFUSE_OPEN_CACHE_DIRECTORY | CFUSE_OPEN_KEEP_CACHE)
@@ -124,12 +123,10 @@ import Engine
         }
     }
 
-    /// A read-only open asks for no flush; a kernel that gathers writes flushes all the same.
-    private static func flags(_ file: OpenedFile, isReadOnly: Bool) -> UInt32 {
+    private static func flags(_ file: OpenedFile) -> UInt32 {
         var flags: UInt32 = 0
         if file.keepsCache { flags |= CFUSE_OPEN_KEEP_CACHE }
         if file.isDirect { flags |= CFUSE_OPEN_DIRECT_IO }
-        if isReadOnly { flags |= CFUSE_OPEN_NO_FLUSH }
         return flags
     }
 }

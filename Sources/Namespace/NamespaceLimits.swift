@@ -41,7 +41,7 @@ package enum NamespaceLimits {
     package static let maximumDeviceSize = 128
     /// The entry of `files/` or of `scratchpads/` as it stands in the root, encoded. Only extended
     /// attributes can make one larger than some 150 bytes.
-    package static let maximumTopEntrySize = 64 * 1024
+    package static let maximumTopEntrySize = 256 * 1024
     /// The encoded root. A pad would take 4 MiB; a root is under one KiB in practice.
     package static let maximumRootSize = 2 * maximumTopEntrySize + 4096
     /// Records in one page of the revision log; the newest page is rewritten at every publish.

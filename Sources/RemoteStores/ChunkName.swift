@@ -60,7 +60,7 @@ enum ChunkName {
             return nil
         }
         let text = String(decoding: name.prefix(digits), as: UTF8.self)
-        // Compared with its own digits, because a name in capitals is a file that `get` never finds.
+        // Compared with its own digits: a name in capitals is a file that `get` never finds.
         guard let digest = Digest(hex: text, algorithm: algorithm), digest.hex == text,
             ChunkName.first(of: digest) == first
         else { return nil }

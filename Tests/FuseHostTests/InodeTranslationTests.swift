@@ -17,15 +17,16 @@ struct InodeTranslationTests {
         }
     }
 
-    @Test("what the kernel is told, it can ask for, whatever directory is mounted", arguments: 0..<32)
+    @Test(
+        "what the kernel is told, it can ask for, whatever directory is mounted", arguments: 0..<32)
     func undoesItself(seed: UInt64) {
-        var state = seed
-        let root = 2 + next(&state) % 1000
+        var numbers = Sequence64(seed: seed)
+        let root = UInt64.random(in: 2...1000, using: &numbers)
         let inodes = InodeTranslation(root: root)
         #expect(inodes.kernel(root) == 1, "seed \(seed)")
         #expect(inodes.engine(1) == root, "seed \(seed)")
         for _ in 0..<1000 {
-            let number = 2 + next(&state) % 2000
+            let number = UInt64.random(in: 2...2000, using: &numbers)
             #expect(inodes.engine(inodes.kernel(number)) == number, "seed \(seed)")
         }
     }
@@ -35,10 +36,5 @@ struct InodeTranslationTests {
         let inodes = InodeTranslation(root: 40)
         #expect(inodes.engine(40) == InodeTranslation.none)
         #expect(inodes.kernel(1) == 40)
-    }
-
-    private func next(_ state: inout UInt64) -> UInt64 {
-        state = state &* 6_364_136_223_846_793_005 &+ 1_442_695_040_888_963_407
-        return state >> 33
     }
 }

@@ -30,7 +30,9 @@
 #define CFUSE_CAP_CACHE_SYMLINKS (1u << 23)
 #define CFUSE_CAP_EXPLICIT_INVAL_DATA (1u << 25)
 
-/// A kernel flag of the INIT answer that libfuse 3.14 has no capability for; see `init_flags` below.
+/// Kernel flags of the INIT answer that libfuse 3.14 does not send: it has no capability for the
+/// one, and forgets the other's. See `init_flags` below.
+#define CFUSE_INIT_PARALLEL_DIROPS (1u << 18)
 #define CFUSE_INIT_HANDLE_KILLPRIV_V2 (1u << 28)
 
 /// Which fields of a `cfuse_change` are meant; libfuse's FUSE_SET_ATTR_* values.
@@ -50,7 +52,6 @@
 #define CFUSE_OPEN_DIRECT_IO (1u << 0)
 #define CFUSE_OPEN_KEEP_CACHE (1u << 1)
 #define CFUSE_OPEN_CACHE_DIRECTORY (1u << 2)
-#define CFUSE_OPEN_NO_FLUSH (1u << 3)
 
 /// What `stat` shows. `blocks` counts 512 bytes; `mode` has the kind of file in it.
 typedef struct cfuse_status {
@@ -166,7 +167,6 @@ typedef struct cfuse_callbacks {
     void (*write)(
         void *host, cfuse_request request, uint64_t ino, uint64_t handle, uint64_t offset,
         const uint8_t *bytes, size_t size, uint32_t is_from_cache);
-    void (*flush)(void *host, cfuse_request request, uint64_t ino, uint64_t handle);
     void (*release)(void *host, cfuse_request request, uint64_t ino, uint64_t handle);
     void (*fsync)(void *host, cfuse_request request, uint64_t ino, uint32_t is_data_only);
     void (*opendir)(void *host, cfuse_request request, uint64_t ino);

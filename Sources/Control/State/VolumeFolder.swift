@@ -6,7 +6,8 @@
 // killed); complete. `config` is written last, so a complete folder has everything.
 //
 // Invariants:
-// - it belongs to the user, mode 0700: nobody else reads names, keys or blocks, or meets the socket;
+// - it belongs to the user, mode 0700: nobody else reads names, keys or blocks, or meets the
+//   socket;
 // - who changes anything in it holds its lock (`lock()`).
 
 import Blocks

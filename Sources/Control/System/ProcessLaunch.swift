@@ -16,8 +16,8 @@ package enum ProcessLaunch {
 
     /// Starts this program with other arguments, in a session of its own.
     ///
-    /// Its standard input, output and error are /dev/null; `inherited` become its descriptors 3, 4, …
-    /// in that order. No signal is blocked or ignored in it.
+    /// Its standard input, output and error are /dev/null; `inherited` become its descriptors 3, 4,
+    /// … in that order. No signal is blocked or ignored in it.
     ///
     /// - Returns: the process's id.
     package static func startSelf(
@@ -92,7 +92,7 @@ package enum ProcessLaunch {
         // SAFETY: strdup's copies live until freed below, after the spawn has returned.
         var vector: [UnsafeMutablePointer<CChar>?] = unsafe arguments.map { unsafe strdup($0) }
         unsafe vector.append(nil)
-        defer { for unsafe pointer in unsafe vector { unsafe free(pointer) } }
+        defer { unsafe vector.forEach { unsafe free($0) } }
         var process = pid_t()
         let start = unsafe searching ? posix_spawnp : posix_spawn
         let result = unsafe start(&process, program, &actions, &attributes, &vector, environ)

@@ -26,7 +26,8 @@ package enum ProcessSettings {
         // Both only tune; a system that refuses them still runs the daemon.
         _ = cairn_limit_heap(heapArenaCount, heapReturnThreshold)
         var limit = rlimit()
-        // RLIMIT_NOFILE is 7 on Linux; Glibc's module gives the name an enumeration type of its own.
+        // RLIMIT_NOFILE is 7 on Linux; Glibc's module gives the name an enumeration type of its
+        // own.
         let openFiles = __rlimit_resource_t(RLIMIT_NOFILE.rawValue)
         // SAFETY: `limit` is ours.
         guard unsafe getrlimit(openFiles, &limit) == 0 else { return }
