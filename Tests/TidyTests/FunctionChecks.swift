@@ -29,8 +29,8 @@ enum FunctionChecks {
             guard let word = words.first(where: { swiftWords.contains(String($0)) }) else {
                 return false
             }
-            // Before a declaration's keyword stand only modifiers and attributes, never an operator:
-            // `x.init(…)` has a dot, `= init(…)` an equals sign.
+            // Before a declaration's keyword stand only modifiers and attributes, never an
+            // operator: `x.init(…)` has a dot, `= init(…)` an equals sign.
             let before = code[index][..<word.startIndex]
             return !before.contains { "=({[,:?".contains($0) } || before.contains("@")
         }

@@ -66,7 +66,7 @@ struct PackageTests {
 
     @Test("unsafe stands in named files, under a reason")
     func unsafeCode() {
-        expectNone(files.flatMap { WordChecks.unsafe($0, allowed: Named.unsafeFiles) })
+        expectNone(files.flatMap { UnsafeChecks.findings($0, allowed: Named.unsafeFiles) })
     }
 
     @Test("an unchecked Sendable says why")
@@ -114,7 +114,7 @@ struct PackageTests {
         let byPath = Dictionary(uniqueKeysWithValues: files.map { ($0.path, $0) })
         for path in Named.unsafeFiles {
             let isUsed =
-                byPath[path]?.code.contains { Words.contains("unsafe", in: $0) } ?? false
+                byPath[path]?.code.contains(where: UnsafeChecks.contains) ?? false
             #expect(isUsed, "\(path) is named for unsafe and has none")
         }
         for (module, paths) in Named.cImports {

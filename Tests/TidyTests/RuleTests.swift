@@ -110,19 +110,6 @@ struct WordRuleTests {
         #expect(WordChecks.forbidden(file(text)).map { $0.problem } == ["try!"])
     }
 
-    @Test("unsafe needs a named file and a SAFETY comment above it")
-    func unsafeCode() {
-        let good = file("// SAFETY: ours.\nlet a = unsafe p.pointee\n")
-        let bare = file("let a = unsafe p.pointee\n")
-        let far = file("// SAFETY: ours.\n" + String(repeating: "\n", count: 9) + "unsafe f()\n")
-        let mentioned = file("// unsafe would be wrong here\nlet a: UnsafePointer<Int>\n")
-        #expect(WordChecks.unsafe(good, allowed: [good.path]).isEmpty)
-        #expect(WordChecks.unsafe(good, allowed: []).count == 1)
-        #expect(WordChecks.unsafe(bare, allowed: [bare.path]).count == 1)
-        #expect(WordChecks.unsafe(far, allowed: [far.path]).count == 1)
-        #expect(WordChecks.unsafe(mentioned, allowed: []).isEmpty)
-    }
-
     @Test("an unchecked Sendable needs a because")
     func unchecked() {
         let bare = "final class C: @unchecked Sendable {}\n"
@@ -134,6 +121,56 @@ struct WordRuleTests {
     func foreign() {
         #expect(WordChecks.foreign(file("let a = \"/wo" + "rk/x\"\n")).count == 1)
         #expect(WordChecks.foreign(file("let a = \"homework/x\"\n")).isEmpty)
+    }
+}
+
+struct UnsafeRuleTests {
+    private func count(_ text: String) -> Int {
+        let sample = file(text)
+        return UnsafeChecks.findings(sample, allowed: [sample.path]).count
+    }
+
+    @Test("a reason is needed, and a named file")
+    func reason() {
+        #expect(count("// SAFETY: ours.\nlet a = unsafe p.pointee\n") == 0)
+        #expect(count("let a = unsafe p.pointee\n") == 1)
+        let good = file("// SAFETY: ours.\nlet a = unsafe p.pointee\n")
+        #expect(UnsafeChecks.findings(good, allowed: []).count == 1)
+    }
+
+    @Test("a reason does not reach far, nor into the next function")
+    func reach() {
+        #expect(
+            count("// SAFETY: ours.\n" + String(repeating: "\n", count: 9) + "unsafe f()\n") == 1)
+        let lines = String(repeating: "    work()\n", count: 5)
+        let first = "func a() {\n    // SAFETY: ours.\n    unsafe f()\n" + lines
+        #expect(count(first + "    unsafe g()\n}\n") == 0)
+        #expect(count(first + "}\n\nfunc b() {\n    unsafe g()\n}\n") == 1)
+    }
+
+    @Test("a reason holds in the closures of an unsafe call")
+    func nested() {
+        let open = "// SAFETY: ours.\nunsafe p.with { q in\n"
+        let lines = String(repeating: "    work()\n", count: 20)
+        #expect(count(open + lines + "    unsafe q.f()\n}\n") == 0)
+        #expect(count(open + lines + "}\nunsafe g()\n") == 1)
+    }
+
+    @Test("a reason for a block holds to its end")
+    func block() {
+        let lines = String(repeating: "    work()\n", count: 20)
+        let text = "struct A {\n    // SAFETY, for all of these: ours.\n" + lines
+        #expect(count(text + "    func f() { unsafe g() }\n}\n") == 0)
+        #expect(count(text + "}\nfunc f() { unsafe g() }\n") == 1)
+    }
+
+    @Test("a word in a comment, a type and a contract are no use of it")
+    func mentioned() {
+        #expect(
+            count("// unsafe would be wrong here\nlet a: UnsafePointer<Int>\n@unsafe func f()\n")
+                == 0)
+        #expect(count("nonisolated(unsafe) let a = 1\n") == 1)
+        #expect(count("// Because it is constant.\nnonisolated(unsafe) let a = 1\n") == 0)
     }
 }
 

@@ -42,7 +42,8 @@ struct SourceText {
     }
 }
 
-/// Copies each byte to code or to comments, and blanks it in the other; strings are blanked in both.
+/// Copies each byte to code or to comments, and blanks it in the other; strings are blanked in
+/// both.
 private struct Splitter {
     private let bytes: [UInt8]
     private let isSwift: Bool

@@ -4,8 +4,6 @@
 
 /// Rules about single words and the comments beside them.
 enum WordChecks {
-    /// Lines above an `unsafe` among which its SAFETY comment stands.
-    static let safetyReach = 8
     /// Lines around an `@unchecked Sendable` among which its reason stands.
     static let reasonReach = 8
 
@@ -23,21 +21,6 @@ enum WordChecks {
             where Words.contains(word, in: code) || Words.contains(word, in: file.comments[index]) {
                 add(word)
             }
-        }
-        return findings
-    }
-
-    /// `unsafe` outside the named files, or without a SAFETY comment above it.
-    static func unsafe(_ file: SourceText, allowed: Set<String>) -> [Finding] {
-        guard file.isSwift else { return [] }
-        var findings: [Finding] = []
-        for index in file.lines.indices where Words.contains("unsafe", in: file.code[index]) {
-            func add(_ problem: String) {
-                findings.append(Finding(path: file.path, line: index + 1, problem: problem))
-            }
-            if !allowed.contains(file.path) { add("unsafe in a file not named for it") }
-            let near = file.comments[max(index - safetyReach, 0)...index]
-            if !near.contains(where: { $0.contains("SAFETY:") }) { add("unsafe without SAFETY") }
         }
         return findings
     }
