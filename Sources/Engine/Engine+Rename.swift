@@ -136,7 +136,8 @@ extension Engine {
         try volume.with(first.ino) { (a) throws(FileError) in
             try volume.with(second.ino) { (b) throws(FileError) in
                 try swapPads(a, b)
-                // A name of the engine's own, which no program can have made, holds one of them meanwhile.
+                // A name of the engine's own, which no program can have made, holds one of them
+                // meanwhile.
                 let aside: [UInt8] = [0]
                 try move(a, first.name, firstParent, aside, firstParent)
                 try move(b, second.name, secondParent, first.name, firstParent)

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// How a volume comes to run: made new, recovered from its root pad, or taken up from its state folder.
+// How a volume comes to run: made new, recovered from its root pad, or taken up from its state
+// folder.
 
 import Blocks
 import Cryptography
@@ -51,7 +52,8 @@ struct EngineStarter {
             }
         }
         let engine = try assemble(
-            metadata, head: Publisher.Head(revision: 0, change: 0, hardLinks: nil, revisionLog: nil))
+            metadata, head: Publisher.Head(revision: 0, change: 0, hardLinks: nil, revisionLog: nil)
+        )
         if let failure = engine.publisher.publishNow(until: nil) {
             let sentence = engine.volume.counters.storeFailure
             _ = engine.stop(finishing: nil)
@@ -73,7 +75,8 @@ struct EngineStarter {
             try metadata.write { (writer) throws(MetadataError) in
                 try insertMountRoot(writer)
                 try insert(root.files, ino: Engine.filesInode, name: "files", writer)
-                try insert(root.scratchpads, ino: Engine.scratchpadsInode, name: "scratchpads", writer)
+                try insert(
+                    root.scratchpads, ino: Engine.scratchpadsInode, name: "scratchpads", writer)
                 try writer.setValue("volume-id", configuration.keys.volumeID)
                 try writer.setInteger("next-inode", Int64(bitPattern: root.nextInode))
                 try TotalsCounter(root.totals).save(writer)
@@ -93,13 +96,16 @@ struct EngineStarter {
                 )
             }
         }
-        guard let volumeID else { throw .state("it holds no volume: run `cairn init` or `cairn recover`") }
+        guard let volumeID else {
+            throw .state("it holds no volume: run `cairn init` or `cairn recover`")
+        }
         guard volumeID == configuration.keys.volumeID else {
             throw .state("it belongs to another volume than this phrase")
         }
         var head =
             stored ?? Publisher.Head(revision: 0, change: 0, hardLinks: nil, revisionLog: nil)
-        // The store may be out of reach: the volume then starts offline, on what this machine knows.
+        // The store may be out of reach: the volume then starts offline, on what this machine
+        // knows.
         let record = try? rootRecord()
         var notice: String?
         var isForeign = false
@@ -168,7 +174,8 @@ struct EngineStarter {
         }
     }
 
-    private func topRow(_ ino: UInt64, parent: UInt64, links: UInt32, form: StorageForm) -> InodeRow {
+    private func topRow(_ ino: UInt64, parent: UInt64, links: UInt32, form: StorageForm) -> InodeRow
+    {
         let now = Timestamp.now()
         let attributes = FileAttributes(
             mode: 0o755, uid: geteuid(), gid: getegid(), accessed: now, modified: now, changed: now,
@@ -275,7 +282,8 @@ struct EngineStarter {
     ) throws(EngineStartError) -> (arena: [UInt8], inline: [UInt8]) {
         try wrap { () throws(MetadataError) in
             let salts = try metadata.write { (writer) throws(MetadataError) in
-                let arena = try writer.value("arena-salt") ?? SystemRandom.bytes(EngineStarter.saltSize)
+                let arena =
+                    try writer.value("arena-salt") ?? SystemRandom.bytes(EngineStarter.saltSize)
                 let inline =
                     try writer.value("inline-salt") ?? SystemRandom.bytes(EngineStarter.saltSize)
                 try writer.setValue("arena-salt", arena)
@@ -296,8 +304,8 @@ struct EngineStarter {
                 for ino in try writer.orphans() { try writer.deleteInode(ino) }
             }
             try metadata.commit()
-            // Durable before the arena is told which slots are free: a power loss must not bring back
-            // rows whose slots somebody else has by then.
+            // Durable before the arena is told which slots are free: a power loss must not bring
+            // back rows whose slots somebody else has by then.
             try metadata.syncLog()
         }
     }

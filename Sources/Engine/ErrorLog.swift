@@ -25,7 +25,9 @@ final class ErrorLog: Sendable {
 
     /// Adds one line. A sentence repeated at once is counted, not listed again.
     func add(_ part: Part, _ sentence: String, detail: String = "") {
-        let text = detail.isEmpty ? "\(part.rawValue): \(sentence)" : "\(part.rawValue): \(sentence): \(detail)"
+        let text =
+            detail.isEmpty
+            ? "\(part.rawValue): \(sentence)" : "\(part.rawValue): \(sentence): \(detail)"
         state.withLock { log in
             log.count += 1
             if let last = log.last, last.text == text, !log.lines.isEmpty {

@@ -4,8 +4,8 @@
 //
 // Invariants (DESIGN §6.2, 6.3):
 // 1. A block becomes clean only here, after `ChunkStore.sync` acknowledged every chunk of the map.
-// 2. The map committed is that of the snapshot that was read: a block is cleaned only if its entry is
-//    still the snapshot's; what was written since stays dirty over it.
+// 2. The map committed is that of the snapshot that was read: a block is cleaned only if its entry
+//    is still the snapshot's; what was written since stays dirty over it.
 
 import Blocks
 import Metadata
@@ -226,7 +226,9 @@ final class Flusher: Sendable {
                 for index in 0..<BlockGroup.span {
                     let then = group[index]
                     let block = number * UInt64(BlockGroup.span) + UInt64(index)
-                    guard then.differsFromBase, state.groups[number]?[index] == then else { continue }
+                    guard then.differsFromBase, state.groups[number]?[index] == then else {
+                        continue
+                    }
                     if case .dirty(let reference) = then {
                         volume.setEntry(block, .clean(reference), &state)
                         cleaned.append(reference.slot)

@@ -18,7 +18,8 @@ struct ParkedPads: Sendable {
         let parent: UInt64
         let name: [UInt8]
         var pad: PadRow
-        /// The file that went away under another name, and gets the identity if nobody else comes; 0 for none.
+        /// The file that went away under another name, and gets the identity if nobody else comes;
+        /// 0 for none.
         let mover: UInt64
         /// Seconds since 1970.
         let expires: Int64
@@ -85,7 +86,8 @@ struct ParkedPads: Sendable {
             let expires = try reader.i64le()
             let identity = try reader.lengthPrefixed(limit: 64)
             guard let scheme = SignatureSchemeID(rawValue: try reader.u8()),
-                let address = PadAddress(scheme: scheme, bytes: try reader.lengthPrefixed(limit: 256))
+                let address = PadAddress(
+                    scheme: scheme, bytes: try reader.lengthPrefixed(limit: 256))
             else { throw .malformed("parked pads") }
             let encoding = try reader.u64le()
             let counter = try reader.u64le()

@@ -3,9 +3,10 @@
 // Publishes: changed pages, then the root pad with its counter one higher.
 //
 // Invariants (DESIGN §6.1, 6.4):
-// 1. The root is put only after `ChunkStore.sync` acknowledged every page and every chunk the pages name.
-// 2. A sealed root is committed here before it is put, so that after a crash the same counter is never
-//    signed over another root.
+// 1. The root is put only after `ChunkStore.sync` acknowledged every page and every chunk the pages
+//    name.
+// 2. A sealed root is committed here before it is put, so that after a crash the same counter is
+//    never signed over another root.
 
 import Compression
 import Cryptography
@@ -300,7 +301,8 @@ final class Publisher: Sendable {
         volume.errors.add(
             .root,
             "another machine has published revision \(other.counter), this one knows "
-                + "\(before.revision): nothing more is published from here until it is mounted anew")
+                + "\(before.revision): nothing more is published from here until it is mounted anew"
+        )
         halt()
         throw .stale
     }
