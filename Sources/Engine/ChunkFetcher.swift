@@ -3,7 +3,8 @@
 // Brings chunks from the store: fetched once for all who wait, verified, decrypted, kept for a
 // while in memory and for longer in the arena.
 //
-// Invariant (DESIGN §6.5): no byte leaves here whose chunk was not checked against its address.
+// Invariant (docs/ARCHITECTURE.md §6.5): no byte leaves here whose chunk was not checked against
+// its address.
 
 import Blocks
 import Compression

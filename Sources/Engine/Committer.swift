@@ -2,7 +2,7 @@
 //
 // Makes the past durable on this machine: one commit for all who wait.
 //
-// Invariants (DESIGN §6.8):
+// Invariants (docs/ARCHITECTURE.md §6.8):
 // 1. Every row of a commit names only slots that an arena sync has covered: dirty inodes are
 //    drained, the arena is synced, and no drain runs between that sync and the commit.
 // 2. Slots freed by rows of a commit are reusable only after the log of that commit is synced.

@@ -3,7 +3,7 @@
 // Changing one inode's bytes: writes, truncation, holes. Bytes land in memory and are sealed into
 // the arena by the next commit, or earlier when memory asks.
 //
-// Invariant (DESIGN §6.9): a block gets a buffer only with a slot reserved for it.
+// Invariant (docs/ARCHITECTURE.md §6.9): a block gets a buffer only with a slot reserved for it.
 
 import Blocks
 import Metadata

@@ -156,7 +156,8 @@ extension Engine {
 
     // MARK: Pads
 
-    /// Identities belong to names: a file that takes a pad's name takes its identity (DESIGN §2).
+    /// Identities belong to names: a file that takes a pad's name takes its identity
+    /// (docs/ARCHITECTURE.md §2).
     private func movePad(
         _ inode: Inode, _ source: DirectoryItem, _ parent: UInt64, _ target: DirectoryItem?,
         _ newName: [UInt8], _ newParent: UInt64

@@ -68,7 +68,7 @@ struct FileSnapshot: Sendable {
 
     /// Most bytes of one data map.
     ///
-    /// - Source: DESIGN §3; the reference library cannot read a map of much more.
+    /// - Source: docs/format.md §3; the reference library cannot read a map of much more.
     static let maximumSegmentSize: UInt64 = 512 << 30
 
     /// Where the content of `run` may differ from the old segment at the same place, relative to

@@ -6,7 +6,7 @@
 struct PadNames: Sendable {
     /// What vim, nano, emacs, sed, rsync, GNOME and others leave beside a file while they save it.
     ///
-    /// - Source: DESIGN §2, "Editors".
+    /// - Source: docs/ARCHITECTURE.md §2, "Editors".
     static let standard = [
         ".*.sw?", "*~", ".#*", "#*#", "4913", ".goutputstream-*", "sed??????", ".*.??????", "*.tmp",
     ]

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
 // Identities whose name has no file at the moment: an editor has moved the pad away, or removed it,
-// and is about to create it anew (DESIGN §2). Pure: the caller brings the clock.
+// and is about to create it anew (docs/ARCHITECTURE.md §2). Pure: the caller brings the clock.
 
 import Metadata
 import Primitives

@@ -2,7 +2,7 @@
 //
 // Publishes: changed pages, then the root pad with its counter one higher.
 //
-// Invariants (DESIGN §6.1, 6.4):
+// Invariants (docs/ARCHITECTURE.md §6.1, 6.4):
 // 1. The root is put only after `ChunkStore.sync` acknowledged every page and every chunk the pages
 //    name.
 // 2. A sealed root is committed here before it is put, so that after a crash the same counter is
