@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// How a volume comes to run: made new, recovered from its root pad, or taken up from its state folder.
+// How a volume comes to run: made new, recovered from its root pad, or taken up from its state
+// folder.
 
 import Blocks
 import Cryptography
@@ -103,7 +104,8 @@ struct EngineStarter {
         }
         var head =
             stored ?? Publisher.Head(revision: 0, change: 0, hardLinks: nil, revisionLog: nil)
-        // The store may be out of reach: the volume then starts offline, on what this machine knows.
+        // The store may be out of reach: the volume then starts offline, on what this machine
+        // knows.
         let record = try? rootRecord()
         var notice: String?
         var isForeign = false
@@ -302,8 +304,8 @@ struct EngineStarter {
                 for ino in try writer.orphans() { try writer.deleteInode(ino) }
             }
             try metadata.commit()
-            // Durable before the arena is told which slots are free: a power loss must not bring back
-            // rows whose slots somebody else has by then.
+            // Durable before the arena is told which slots are free: a power loss must not bring
+            // back rows whose slots somebody else has by then.
             try metadata.syncLog()
         }
     }

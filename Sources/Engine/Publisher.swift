@@ -2,10 +2,11 @@
 //
 // Publishes: changed pages, then the root pad with its counter one higher.
 //
-// Invariants (DESIGN §6.1, 6.4):
-// 1. The root is put only after `ChunkStore.sync` acknowledged every page and every chunk the pages name.
-// 2. A sealed root is committed here before it is put, so that after a crash the same counter is never
-//    signed over another root.
+// Invariants (docs/ARCHITECTURE.md §6.1, 6.4):
+// 1. The root is put only after `ChunkStore.sync` acknowledged every page and every chunk the pages
+//    name.
+// 2. A sealed root is committed here before it is put, so that after a crash the same counter is
+//    never signed over another root.
 
 import Compression
 import Cryptography

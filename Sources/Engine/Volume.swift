@@ -3,9 +3,10 @@
 // What all parts of the engine share: the database, the arena, the resident inodes, and the list of
 // those that a commit has to write. It decides nothing about the kernel or the stores.
 //
-// Lock order, outermost first: `Committer.structure` → a shard of `table` → an inode's state (two only
-// under `structure`, one after the other) → the database's mutex → the arena's own locks. `dirty` and
-// the small mutexes of the logs and counters are leaves: nothing is taken while they are held.
+// Lock order, outermost first: `Committer.structure` → a shard of `table` → an inode's state (two
+// only under `structure`, one after the other) → the database's mutex → the arena's own locks.
+// `dirty` and the small mutexes of the logs and counters are leaves: nothing is taken while they
+// are held.
 
 import Primitives
 import Blocks
@@ -90,7 +91,8 @@ final class Volume: Sendable {
         return try body(inode)
     }
 
-    /// Runs `body` with the inode's lock held, and lists the inode for the next commit if it is dirty then.
+    /// Runs `body` with the inode's lock held, and lists the inode for the next commit if it is
+    /// dirty then.
     func change<R>(
         _ inode: Inode, _ body: (inout InodeState) throws(FileError) -> R
     ) throws(FileError) -> R {

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// A volume as a stranger gets one: made with the command, mounted, and everything cleaned up whatever
-// happens.
+// A volume as a stranger gets one: made with the command, mounted, and everything cleaned up
+// whatever happens.
 
 import Foundation
 import Testing
@@ -63,7 +63,9 @@ final class MountedVolume {
 
     func unmount() throws {
         let result = try cairn(["unmount", mountPoint])
-        guard result.status == 0 else { throw ShellFailure(command: "cairn unmount", result: result) }
+        guard result.status == 0 else {
+            throw ShellFailure(command: "cairn unmount", result: result)
+        }
     }
 
     func sync() throws {
@@ -78,7 +80,9 @@ final class MountedVolume {
         try FileManager.default.removeItem(atPath: state)
         let result = try cairn(
             ["recover", name, "--store", "file://" + store], input: phrase)
-        guard result.status == 0 else { throw ShellFailure(command: "cairn recover", result: result) }
+        guard result.status == 0 else {
+            throw ShellFailure(command: "cairn recover", result: result)
+        }
         try mount()
     }
 

@@ -46,11 +46,15 @@ struct RealProgramTests {
         let include = try MountedVolume.manifest("/usr/include")
         func check(_ stage: Comment) throws {
             for copy in ["cp", "rsync"] {
-                #expect(try MountedVolume.manifest(volume.mountPoint + "/files/" + copy) == wanted, stage)
+                #expect(
+                    try MountedVolume.manifest(volume.mountPoint + "/files/" + copy) == wanted,
+                    stage)
             }
-            #expect(try MountedVolume.manifest(volume.mountPoint + "/files/include") == include, stage)
+            #expect(
+                try MountedVolume.manifest(volume.mountPoint + "/files/include") == include, stage)
             try volume.shell(
-                "tar -C \"$ROOT\" -cf - tree | tar -C \"$MNT/files\" -df - --transform 's/^tree/untar/' 2>&1 | { ! grep -E 'differs|No such|Cannot'; }")
+                "tar -C \"$ROOT\" -cf - tree | tar -C \"$MNT/files\" -df - --transform 's/^tree/untar/' 2>&1 | { ! grep -E 'differs|No such|Cannot'; }"
+            )
             try volume.shell("tar -C \"$MNT/files\" -cf - cp | tar -tf - | wc -l | grep -qv '^0$'")
         }
         try check("first mount")
@@ -143,7 +147,8 @@ struct RealProgramTests {
             """)
     }
 
-    @Test("after kill -9 in the middle of a copy the remount is clean and what was fsynced is there")
+    @Test(
+        "after kill -9 in the middle of a copy the remount is clean and what was fsynced is there")
     func killed() throws {
         let volume = try MountedVolume()
         try volume.shell(
