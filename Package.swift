@@ -125,6 +125,7 @@ let package = Package(
             "ControlTests",
             [
                 "Control", "Primitives", "Cryptography", "Namespace", "Stores", "Engine",
+                "FuseHost",
             ]),
         tests("FuseHostTests", ["FuseHost", "Engine", "Namespace", "CFuse"]),
         tests("TidyTests", []),
