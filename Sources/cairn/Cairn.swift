@@ -33,6 +33,7 @@ struct Cairn: ParsableCommand {
         ])
 
     static func main() {
+        ProcessSettings.openStandardStreams()
         do {
             var command = try parseAsRoot()
             try command.run()
