@@ -132,7 +132,8 @@ final class ChunkFetcher: Sendable {
         } catch let error as StoreError {
             throw fail(error)
         } catch {
-            volume.errors.add(.chunk, "a data map's upper level does not decrypt", detail: "\(error)")
+            volume.errors.add(
+                .chunk, "a data map's upper level does not decrypt", detail: "\(error)")
             throw .inputOutput
         }
     }

@@ -9,6 +9,7 @@
 // 3. A commit holds everything that had been done when it began, of every file: what a crash loses, it
 //    loses from the end.
 
+import Primitives
 import Blocks
 import Metadata
 import Namespace
@@ -24,7 +25,7 @@ final class Committer: Sendable {
     private let volume: Volume
     /// Held by whoever changes names, while dirty inodes are written, and from there to the commit: so
     /// a name and the rows of what it names are always in the same commit.
-    private let structure = Mutex<Void>(())
+    private let structure = Lock<Void>(())
 
     private struct Rounds {
         var begun: UInt64 = 0
@@ -81,7 +82,8 @@ final class Committer: Sendable {
             let epoch = volume.arena.beginCommit()
             do throws(MetadataError) {
                 try volume.metadata.write { (writer) throws(MetadataError) in
-                    try writer.setInteger("change", Int64(bitPattern: volume.lastChange.load(ordering: .relaxed)))
+                    try writer.setInteger(
+                        "change", Int64(bitPattern: volume.lastChange.load(ordering: .relaxed)))
                     try writer.setInteger("next-inode", Int64(bitPattern: volume.inodeHighWater))
                     try volume.totals.save(writer)
                 }
@@ -126,6 +128,7 @@ final class Committer: Sendable {
                     if !state.isDeleted { try write(&state) }
                     state.isListed = false
                 }
+                volume.drained.add(1, ordering: .acquiringAndReleasing)
                 volume.table.unpin(inode)
             } catch {
                 // What is not written stays listed: nothing that was accepted is dropped.

@@ -5,6 +5,7 @@
 import Blocks
 import Metadata
 import Namespace
+import Primitives
 import Synchronization
 
 extension ContentWriter {
@@ -175,7 +176,8 @@ extension ContentWriter {
         let size = UInt64(Arena.blockSize)
         // Beyond the last byte the base or the maps know of there is nothing to clear.
         let ino = state.ino
-        let groups = BlockPosition(blocks.lowerBound).group...BlockPosition(blocks.upperBound - 1).group
+        let groups =
+            BlockPosition(blocks.lowerBound).group...BlockPosition(blocks.upperBound - 1).group
         let rows = try volume.query { (reader) throws(MetadataError) in
             try reader.blockGroups(ino, in: groups.lowerBound..<groups.upperBound + 1)
         }

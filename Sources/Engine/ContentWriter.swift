@@ -154,7 +154,8 @@ struct ContentWriter: Sendable {
         var fresh = 0
         for block in blocks where state.buffers[block] == nil {
             fresh += 1
-            let isWhole = offset <= block * size && end >= min((block + 1) * size, max(state.row.size, end))
+            let isWhole =
+                offset <= block * size && end >= min((block + 1) * size, max(state.row.size, end))
             if isWhole || fetched[block] != nil { continue }
             if try volume.entry(block, &state) == .absent, state.baseCovers(block) {
                 missing.append(block)
@@ -238,7 +239,8 @@ struct ContentWriter: Sendable {
             let isSequential = state.lastWriteEnd <= end && end - state.lastWriteEnd <= 2 << 20
             state.lastWriteEnd = end
             let count = state.buffers.count
-            if (isSequential && count >= ContentWriter.sequentialRun) || (isCrowded && count >= 64) {
+            if (isSequential && count >= ContentWriter.sequentialRun) || (isCrowded && count >= 64)
+            {
                 // The block being appended to would only be sealed again.
                 let tail = end % UInt64(Arena.blockSize) == 0 ? nil : end / UInt64(Arena.blockSize)
                 try volume.sealBuffers(&state, keeping: tail)

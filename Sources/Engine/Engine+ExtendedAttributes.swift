@@ -34,7 +34,8 @@ extension Engine {
         of ino: UInt64, _ context: RequestContext
     ) throws(FileError) -> [[UInt8]] {
         if VirtualTree.isVirtual(ino) { return [] }
-        let names = try volume.query { (reader) throws(MetadataError) in try reader.xattrNames(ino) }
+        let names = try volume.query { (reader) throws(MetadataError) in try reader.xattrNames(ino)
+        }
         return names + (try ownNames(ino)).map { Array((Engine.ownPrefix + $0).utf8) }
     }
 

@@ -51,7 +51,8 @@ struct EngineStarter {
             }
         }
         let engine = try assemble(
-            metadata, head: Publisher.Head(revision: 0, change: 0, hardLinks: nil, revisionLog: nil))
+            metadata, head: Publisher.Head(revision: 0, change: 0, hardLinks: nil, revisionLog: nil)
+        )
         if let failure = engine.publisher.publishNow(until: nil) {
             let sentence = engine.volume.counters.storeFailure
             _ = engine.stop(finishing: nil)
@@ -73,7 +74,8 @@ struct EngineStarter {
             try metadata.write { (writer) throws(MetadataError) in
                 try insertMountRoot(writer)
                 try insert(root.files, ino: Engine.filesInode, name: "files", writer)
-                try insert(root.scratchpads, ino: Engine.scratchpadsInode, name: "scratchpads", writer)
+                try insert(
+                    root.scratchpads, ino: Engine.scratchpadsInode, name: "scratchpads", writer)
                 try writer.setValue("volume-id", configuration.keys.volumeID)
                 try writer.setInteger("next-inode", Int64(bitPattern: root.nextInode))
                 try TotalsCounter(root.totals).save(writer)
@@ -93,7 +95,9 @@ struct EngineStarter {
                 )
             }
         }
-        guard let volumeID else { throw .state("it holds no volume: run `cairn init` or `cairn recover`") }
+        guard let volumeID else {
+            throw .state("it holds no volume: run `cairn init` or `cairn recover`")
+        }
         guard volumeID == configuration.keys.volumeID else {
             throw .state("it belongs to another volume than this phrase")
         }
@@ -168,7 +172,8 @@ struct EngineStarter {
         }
     }
 
-    private func topRow(_ ino: UInt64, parent: UInt64, links: UInt32, form: StorageForm) -> InodeRow {
+    private func topRow(_ ino: UInt64, parent: UInt64, links: UInt32, form: StorageForm) -> InodeRow
+    {
         let now = Timestamp.now()
         let attributes = FileAttributes(
             mode: 0o755, uid: geteuid(), gid: getegid(), accessed: now, modified: now, changed: now,
@@ -275,7 +280,8 @@ struct EngineStarter {
     ) throws(EngineStartError) -> (arena: [UInt8], inline: [UInt8]) {
         try wrap { () throws(MetadataError) in
             let salts = try metadata.write { (writer) throws(MetadataError) in
-                let arena = try writer.value("arena-salt") ?? SystemRandom.bytes(EngineStarter.saltSize)
+                let arena =
+                    try writer.value("arena-salt") ?? SystemRandom.bytes(EngineStarter.saltSize)
                 let inline =
                     try writer.value("inline-salt") ?? SystemRandom.bytes(EngineStarter.saltSize)
                 try writer.setValue("arena-salt", arena)

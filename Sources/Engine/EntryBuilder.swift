@@ -40,7 +40,9 @@ struct EntryBuilder {
 
     /// The entry under `name`; nil when the inode has nothing to publish yet.
     mutating func entry(name: [UInt8], ino: UInt64, isTable: Bool) throws(Failure) -> Entry? {
-        guard let row = try read({ (s) throws(MetadataError) in try s.inode(ino) }) else { return nil }
+        guard let row = try read({ (s) throws(MetadataError) in try s.inode(ino) }) else {
+            return nil
+        }
         if row.isHardLinked && !isTable { return .link(name: name, ino: ino) }
         return try entry(name: name, row)
     }

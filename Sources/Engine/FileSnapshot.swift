@@ -57,7 +57,8 @@ struct FileSnapshot: Sendable {
             var run = run
             if run.upperBound - run.lowerBound < UInt64(ChunkLayout.minimumFileSize) {
                 // Self-encryption needs three bytes: the block before lends its zeros.
-                run = (run.lowerBound - min(run.lowerBound, UInt64(Arena.blockSize)))..<run.upperBound
+                run =
+                    (run.lowerBound - min(run.lowerBound, UInt64(Arena.blockSize)))..<run.upperBound
             }
             return stride(
                 from: run.lowerBound, to: run.upperBound, by: Int(FileSnapshot.maximumSegmentSize)
@@ -110,7 +111,8 @@ struct FileSnapshot: Sendable {
             var part = out._mutatingExtracting(target)
             switch groups[place.group]?[place.index] ?? .absent {
             case .clean(let reference), .dirty(let reference):
-                let run = slotRun(from: block, to: range.upperBound, aligned: position == block * size)
+                let run = slotRun(
+                    from: block, to: range.upperBound, aligned: position == block * size)
                 if run.count > 1 {
                     let whole = target.lowerBound..<target.lowerBound + run.count * Arena.blockSize
                     var wide = out._mutatingExtracting(whole)

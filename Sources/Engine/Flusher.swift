@@ -32,7 +32,7 @@ final class Flusher: Sendable {
     private let volume: Volume
     private let committer: Committer
     private let encoder: FileEncoder
-    private let publisherPoke = Mutex<(@Sendable () -> Void)?>(nil)
+    private let publisherPoke = Lock<(@Sendable () -> Void)?>(nil)
 
     /// A file that has bytes to flush.
     private struct Candidate {
@@ -226,7 +226,9 @@ final class Flusher: Sendable {
                 for index in 0..<BlockGroup.span {
                     let then = group[index]
                     let block = number * UInt64(BlockGroup.span) + UInt64(index)
-                    guard then.differsFromBase, state.groups[number]?[index] == then else { continue }
+                    guard then.differsFromBase, state.groups[number]?[index] == then else {
+                        continue
+                    }
                     if case .dirty(let reference) = then {
                         volume.setEntry(block, .clean(reference), &state)
                         cleaned.append(reference.slot)

@@ -85,7 +85,8 @@ struct ParkedPads: Sendable {
             let expires = try reader.i64le()
             let identity = try reader.lengthPrefixed(limit: 64)
             guard let scheme = SignatureSchemeID(rawValue: try reader.u8()),
-                let address = PadAddress(scheme: scheme, bytes: try reader.lengthPrefixed(limit: 256))
+                let address = PadAddress(
+                    scheme: scheme, bytes: try reader.lengthPrefixed(limit: 256))
             else { throw .malformed("parked pads") }
             let encoding = try reader.u64le()
             let counter = try reader.u64le()

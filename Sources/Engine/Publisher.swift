@@ -43,7 +43,7 @@ final class Publisher: Sendable {
         var hardLinks: PageReference?
         var revisionLog: PageReference?
     }
-    let head: Mutex<Head>
+    let head: Lock<Head>
 
     private struct Work {
         var isUrgent = false
@@ -63,7 +63,7 @@ final class Publisher: Sendable {
     ) {
         self.volume = volume
         self.committer = committer
-        self.head = Mutex(head)
+        self.head = Lock(head)
         self.hasUnstored = hasUnstored
     }
 
@@ -300,7 +300,8 @@ final class Publisher: Sendable {
         volume.errors.add(
             .root,
             "another machine has published revision \(other.counter), this one knows "
-                + "\(before.revision): nothing more is published from here until it is mounted anew")
+                + "\(before.revision): nothing more is published from here until it is mounted anew"
+        )
         halt()
         throw .stale
     }

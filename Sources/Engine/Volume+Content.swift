@@ -62,7 +62,8 @@ extension Volume {
         do {
             state.inline = try sealer.open(sealed)
         } catch {
-            errors.add(.database, "a file's inline content does not open: the state folder is damaged")
+            errors.add(
+                .database, "a file's inline content does not open: the state folder is damaged")
             throw .inputOutput
         }
     }
