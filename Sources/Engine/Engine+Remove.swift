@@ -102,10 +102,7 @@ extension Engine {
         let pad = try volume.change(inode) { (state) throws(FileError) in
             guard state.row.form == .pad, state.row.kind == .regular else { return Optional<PadRow>.none }
             try pads.load(&state)
-            guard var pad = state.pad else { return nil }
-            // What was sealed and not acknowledged counts as seen: the next counter is higher.
-            if pad.pendingRecord != nil { pad.publishedDigest = nil }
-            pad.pendingRecord = nil
+            guard let pad = state.pad else { return nil }
             pads.assign(nil, to: &state)
             return pad
         }

@@ -210,7 +210,8 @@ struct EngineStarter {
                 )
             }
         }
-        dirty.formUnion(try changedFiles(metadata, after: head.change))
+        let changed = try changedFiles(metadata, after: head.change)
+        dirty.formUnion(changed.files)
         let volume = Volume(
             configuration: configuration, metadata: metadata, arena: arena, sealer: sealer,
             totals: settings.totals,
@@ -221,8 +222,9 @@ struct EngineStarter {
         let engine = Engine(
             volume: volume, head: head, unanswered: unanswered, parked: parked,
             threads: EngineStarter.encodingThreads)
-        let pending = settings.pads.filter { $0.pendingRecord != nil || $0.publishedDigest == nil }
-        engine.startThreads(dirty: dirty.sorted(), pending: pending.map { $0.ino })
+        let unsent = settings.pads.filter { $0.pendingRecord != nil || $0.counter == 0 }
+        engine.startThreads(
+            dirty: dirty.sorted(), pending: Array(changed.pads.union(unsent.map { $0.ino })))
         return engine
     }
 
@@ -287,11 +289,13 @@ struct EngineStarter {
         return dirty
     }
 
-    /// Files in blocks that changed since the head: a truncation leaves no dirty block behind.
+    /// Files in blocks that changed since the head, as a truncation leaves no dirty block behind; and
+    /// pads, whose content may not have been sealed.
     private func changedFiles(
         _ metadata: MetadataDatabase, after change: UInt64
-    ) throws(EngineStartError) -> Set<UInt64> {
+    ) throws(EngineStartError) -> (files: Set<UInt64>, pads: Set<UInt64>) {
         var files: Set<UInt64> = []
+        var pads: Set<UInt64> = []
         var cursor = change
         while true {
             let from = cursor
@@ -300,8 +304,13 @@ struct EngineStarter {
                     try reader.changedInodes(after: from, limit: Publisher.rowBatch)
                 }
             }
-            for row in rows where row.form == .blocks && row.linkCount > 0 { files.insert(row.ino) }
-            guard let last = rows.last, rows.count == Publisher.rowBatch else { return files }
+            for row in rows where row.kind == .regular && row.linkCount > 0 {
+                if row.form == .blocks { files.insert(row.ino) }
+                if row.form == .pad { pads.insert(row.ino) }
+            }
+            guard let last = rows.last, rows.count == Publisher.rowBatch else {
+                return (files, pads)
+            }
             cursor = last.change
         }
     }

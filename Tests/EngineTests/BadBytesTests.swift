@@ -11,7 +11,7 @@ import Testing
 
 @Suite("a store with bad bytes", .serialized)
 struct BadBytesTests {
-    static let large = pattern(5_000_000, seed: 1)
+    static let large = pattern(1_200_000, seed: 1)
     static let medium = pattern(200_000, seed: 2)
 
     enum Damage: String, CaseIterable {
