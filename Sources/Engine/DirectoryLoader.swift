@@ -13,14 +13,11 @@ import Synchronization
 
 /// Loads directories on demand; each one once.
 final class DirectoryLoader: Sendable {
-    /// Pads of one leaf fetched at once.
-    static let padThreads = 8
-
     private let volume: Volume
     private let fetcher: ChunkFetcher
     private let hardLinks: @Sendable () -> PageReference?
     private let loading = Monitor<Set<UInt64>>([])
-    private let pool = WorkerPool(threads: DirectoryLoader.padThreads)
+    private let pads: PadFetcher
 
     init(
         volume: Volume, fetcher: ChunkFetcher,
@@ -29,10 +26,11 @@ final class DirectoryLoader: Sendable {
         self.volume = volume
         self.fetcher = fetcher
         self.hardLinks = hardLinks
+        pads = PadFetcher(volume: volume)
     }
 
     func stop() {
-        pool.stop()
+        pads.stop()
     }
 
     /// Makes the directory's entries present in the database.
@@ -160,23 +158,25 @@ final class DirectoryLoader: Sendable {
             prepared.append(one)
         }
         if padIndexes.isEmpty { return prepared }
-        let box = SharedBox(prepared)
-        let indexes = padIndexes
-        try pool.forEach(count: indexes.count) { (position) throws(FileError) in
-            let index = indexes[position]
-            guard var pad = box.value.withLock({ $0[index].pad }) else { return }
-            // A pad that cannot be had is a file that cannot be read; its directory still lists.
-            guard let content = try? self.fetch(&pad) else { return }
-            let sealed = self.volume.sealer.seal(content)
-            let found = pad
-            box.value.withLock { all in
-                all[index].pad = found
-                all[index].inline = content.isEmpty ? nil : sealed
-                all[index].row.size = UInt64(content.count)
-                all[index].row.allocated = UInt64(content.count)
+        let addresses = padIndexes.compactMap { prepared[$0].pad?.address }
+        pads.begin(addresses)
+        defer { pads.release(addresses) }
+        for index in padIndexes {
+            guard var pad = prepared[index].pad else { continue }
+            let content: [UInt8]
+            do throws(FileError) {
+                content = try opened(try pads.record(pad.address, patience), &pad)
+            } catch {
+                if error == .interrupted || ContinuousClock.now >= patience.deadline { throw error }
+                // A pad that cannot be had is a file that cannot be read; its directory still lists.
+                continue
             }
+            prepared[index].pad = pad
+            prepared[index].inline = content.isEmpty ? nil : volume.sealer.seal(content)
+            prepared[index].row.size = UInt64(content.count)
+            prepared[index].row.allocated = UInt64(content.count)
         }
-        return box.value.withLock { $0 }
+        return prepared
     }
 
     private func prepare(
@@ -276,14 +276,14 @@ final class DirectoryLoader: Sendable {
     // MARK: Pads
 
     /// The pad's content as the store has it; counter and encoding go into `pad`.
-    func fetch(_ pad: inout PadRow) throws(FileError) -> [UInt8] {
-        let record: PadRecord?
-        do throws(StoreError) {
-            record = try volume.configuration.pads.get(pad.address)
-        } catch {
-            throw volume.reportStore(error)
-        }
-        volume.counters.storeAnswered()
+    private func fetch(_ pad: inout PadRow, _ patience: Patience) throws(FileError) -> [UInt8] {
+        let address = pad.address
+        pads.begin([address])
+        defer { pads.release([address]) }
+        return try opened(try pads.record(address, patience), &pad)
+    }
+
+    private func opened(_ record: PadRecord?, _ pad: inout PadRow) throws(FileError) -> [UInt8] {
         guard let record else {
             volume.errors.add(.pad, "the store has no record of a pad", detail: pad.address.hex)
             throw .inputOutput
@@ -322,8 +322,8 @@ final class DirectoryLoader: Sendable {
             (try reader.inline(ino) != nil, try reader.pad(ino))
         }
         guard !known.0, var pad = loaded ?? known.1 else { return }
-        guard patience != nil else { throw .wouldBlock }
-        let content = try fetch(&pad)
+        guard let patience else { throw .wouldBlock }
+        let content = try fetch(&pad, patience)
         let found = pad
         try volume.change(inode) { (state) throws(FileError) in
             guard state.inline == nil else { return }
