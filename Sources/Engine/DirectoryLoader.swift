@@ -17,20 +17,62 @@ final class DirectoryLoader: Sendable {
     private let fetcher: ChunkFetcher
     private let hardLinks: @Sendable () -> PageReference?
     private let loading = Monitor<Set<UInt64>>([])
+    /// Directories of which some rows are there already and others not: nobody may take them for
+    /// whole, lest a publication leaves the others out.
+    private let partial: Mutex<Set<UInt64>>
+    private let partialCount: Atomic<Int>
     private let pads: PadFetcher
 
     init(
-        volume: Volume, fetcher: ChunkFetcher,
+        volume: Volume, fetcher: ChunkFetcher, partial: Set<UInt64>,
         hardLinks: @escaping @Sendable () -> PageReference?
     ) {
         self.volume = volume
         self.fetcher = fetcher
         self.hardLinks = hardLinks
+        self.partial = Mutex(partial)
+        partialCount = Atomic(partial.count)
         pads = PadFetcher(volume: volume)
     }
 
     func stop() {
         pads.stop()
+    }
+
+    /// True for a directory whose loading has begun and not ended: a name found in it does not count.
+    func isPartial(_ directory: UInt64) -> Bool {
+        if partialCount.load(ordering: .acquiring) == 0 { return false }
+        return partial.withLock { $0.contains(directory) }
+    }
+
+    /// Remembers, across a crash too, whether the directory is half loaded.
+    private func setPartial(
+        _ directory: UInt64, _ isPartial: Bool, _ writer: borrowing MetadataWriter
+    ) throws(MetadataError) {
+        let all = partial.withLock { partial -> Set<UInt64> in
+            if isPartial { partial.insert(directory) } else { partial.remove(directory) }
+            partialCount.store(partial.count, ordering: .releasing)
+            return partial
+        }
+        try writer.setValue(
+            DirectoryLoader.partialKey, all.isEmpty ? nil : DirectoryLoader.encoded(all))
+    }
+
+    static let partialKey = "partial-directories"
+
+    /// Eight bytes each, least significant first.
+    private static func encoded(_ directories: Set<UInt64>) -> [UInt8] {
+        var writer = ByteWriter()
+        for directory in directories.sorted() { writer.u64le(directory) }
+        return writer.bytes
+    }
+
+    /// Reads what `encoded` wrote, up to the first byte that makes no sense.
+    static func decoded(_ bytes: [UInt8]) -> Set<UInt64> {
+        var reader = ByteReader(bytes)
+        var directories: Set<UInt64> = []
+        while let directory = try? reader.u64le() { directories.insert(directory) }
+        return directories
     }
 
     /// Makes the directory's entries present in the database.
@@ -70,7 +112,9 @@ final class DirectoryLoader: Sendable {
                     entryCount: leaf.link.entryCount))
             if leaf.entries.contains(where: { $0.body == .link }) { try loadHardLinks(patience) }
             let rows = try prepare(leaf.entries, in: row, patience)
+            let isFirst = leaves.count == 1
             try volume.query { (writer) throws(MetadataError) in
+                if isFirst { try setPartial(row.ino, true, writer) }
                 for prepared in rows { try insert(prepared, into: row.ino, writer) }
             }
         }
@@ -79,14 +123,25 @@ final class DirectoryLoader: Sendable {
     }
 
     private func finish(_ directory: UInt64, _ leaves: [LeafRow]) throws(FileError) {
-        try volume.query { (writer) throws(MetadataError) in
-            try writer.replaceLeaves(directory, leaves)
-            guard directory != Volume.hardLinkDirectory, var row = try writer.inode(directory)
-            else { return }
-            row.isLoaded = true
-            try writer.updateInode(row)
+        if directory == Volume.hardLinkDirectory {
+            try volume.query { (writer) throws(MetadataError) in
+                try writer.replaceLeaves(directory, leaves)
+            }
+            return
         }
-        _ = volume.table.peek(directory) { $0.row.isLoaded = true }
+        try volume.with(directory) { (inode) throws(FileError) in
+            // Under the inode's lock: a commit must not write the row back as it was before.
+            try inode.state.withLock { (state) throws(FileError) in
+                try volume.query { (writer) throws(MetadataError) in
+                    try writer.replaceLeaves(directory, leaves)
+                    try setPartial(directory, false, writer)
+                    guard var row = try writer.inode(directory) else { return }
+                    row.isLoaded = true
+                    try writer.updateInode(row)
+                }
+                state.row.isLoaded = true
+            }
+        }
     }
 
     private func next(
