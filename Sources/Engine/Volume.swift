@@ -4,8 +4,9 @@
 // those that a commit has to write. It decides nothing about the kernel or the stores.
 //
 // Lock order, outermost first: `Committer.structure` → a shard of `table` → an inode's state (two only
-// under `structure`, one after the other) → the database's mutex → the arena's own locks. `dirty` and
-// the small mutexes of the logs and counters are leaves: nothing is taken while they are held.
+// under `structure`, one after the other) → the database's mutex → the arena's own locks. Pinning an
+// inode once more takes its shard's lock under its state's: no state is ever locked under a shard.
+// `dirty` and the small mutexes of the logs and counters are leaves: nothing is taken while they are held.
 
 import Blocks
 import Cryptography
@@ -91,22 +92,17 @@ final class Volume: Sendable {
     func change<R>(
         _ inode: Inode, _ body: (inout InodeState) throws(FileError) -> R
     ) throws(FileError) -> R {
-        var isNew = false
-        defer { if isNew { list(inode) } }
-        return try inode.state.withLock { (state) throws(FileError) -> R in
+        try inode.state.withLock { (state) throws(FileError) -> R in
             defer {
                 if state.isDirty && !state.isListed && !state.isDeleted {
+                    // Under the lock: a commit of whoever sees the mark must see the list as well.
                     state.isListed = true
-                    isNew = true
+                    table.pinAgain(inode)
+                    dirty.withLock { $0.append(inode) }
                 }
             }
             return try body(&state)
         }
-    }
-
-    private func list(_ inode: Inode) {
-        table.pinAgain(inode)
-        dirty.withLock { $0.append(inode) }
     }
 
     /// The row as it is now, in memory or in the database.
