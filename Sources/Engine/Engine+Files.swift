@@ -70,9 +70,23 @@ extension Engine {
         guard case .file(let inode, _) = handles.handle(handle) else { throw .stale }
         try requireWritable()
         if bytes.isEmpty { return 0 }
-        try writer.write(inode, at: offset, bytes, context.patience)
+        do throws(FileError) {
+            try writer.write(inode, at: offset, bytes, context.patience)
+        } catch {
+            noteUnstored(inode)
+            throw error
+        }
         noteWritten(inode)
         return bytes.count
+    }
+
+    /// A change that failed may have left the inode in blocks that no data map has: they are flushed
+    /// like any others, or the next publication would leave the file out.
+    private func noteUnstored(_ inode: Inode) {
+        let isUnstored = inode.state.withLock { state in
+            state.row.form == .blocks && state.isBaseLoaded && state.base == nil
+        }
+        if isUnstored { flusher.note(inode.ino) }
     }
 
     /// Tells the background that an inode has new bytes.
