@@ -2,17 +2,17 @@
 //
 // Makes the past durable on this machine: one commit for all who wait.
 //
-// Invariants (DESIGN §6.8):
-// 1. Every row of a commit names only slots that an arena sync has covered: dirty inodes are drained,
-//    the arena is synced, and no drain runs between that sync and the commit.
+// Invariants (docs/ARCHITECTURE.md §6.8):
+// 1. Every row of a commit names only slots that an arena sync has covered: dirty inodes are
+//    drained, the arena is synced, and no drain runs between that sync and the commit.
 // 2. Slots freed by rows of a commit are reusable only after the log of that commit is synced.
-// 3. A commit holds everything that had been done when it began, of every file: what a crash loses, it
-//    loses from the end.
+// 3. A commit holds everything that had been done when it began, of every file: what a crash loses,
+//    it loses from the end.
 
-import Primitives
 import Blocks
 import Metadata
 import Namespace
+import Primitives
 import Synchronization
 
 /// Drains dirty inodes into the database and commits, for one caller or many.
@@ -23,8 +23,8 @@ final class Committer: Sendable {
     static let drainThreshold = 1024
 
     private let volume: Volume
-    /// Held by whoever changes names, while dirty inodes are written, and from there to the commit: so
-    /// a name and the rows of what it names are always in the same commit.
+    /// Held by whoever changes names, while dirty inodes are written, and from there to the commit:
+    /// so a name and the rows of what it names are always in the same commit.
     private let structure = Lock<Void>(())
 
     private struct Rounds {
@@ -40,9 +40,11 @@ final class Committer: Sendable {
         self.volume = volume
     }
 
-    /// Returns when everything done before the call is durable. Callers that come together share a round.
+    /// Returns when everything done before the call is durable. Callers that come together share a
+    /// round.
     func commit() throws(FileError) {
-        // A round that is running may have passed this caller's change: wait for one that begins later.
+        // A round that is running may have passed this caller's change: wait for one that begins
+        // later.
         let wanted = rounds.look { $0.begun + 1 }
         while true {
             let lead = rounds.wait { state -> Bool? in

@@ -193,7 +193,8 @@ extension ContentWriter {
             for index in 0..<BlockGroup.span {
                 let block = start + UInt64(index)
                 guard blocks.contains(block) else { continue }
-                // While a flush runs, its base may cover this block soon: "zero" says more than "absent".
+                // While a flush runs, its base may cover this block soon: "zero" says more than
+                // "absent".
                 let isCovered = state.flushTruncation != nil || state.baseCovers(block)
                 let wanted: BlockEntry = isCovered ? .zero : .absent
                 if state.groups[group]?[index] != wanted { volume.setEntry(block, wanted, &state) }

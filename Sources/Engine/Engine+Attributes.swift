@@ -61,7 +61,8 @@ extension Engine {
         row.attributes.changed = change.changed ?? now
     }
 
-    /// What a write or a chown takes away; set-group-id without group execution is a lock mark and stays.
+    /// What a write or a chown takes away; set-group-id without group execution is a lock mark and
+    /// stays.
     private func clearPrivileges(_ attributes: inout FileAttributes) {
         attributes.mode &= ~Engine.setUserID
         if attributes.mode & Engine.groupExecute != 0 { attributes.mode &= ~Engine.setGroupID }

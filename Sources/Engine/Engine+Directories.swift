@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// Listings. An entry's offset is its cookie plus two, after `.` and `..`: cookies only grow, so a listing
-// that is interrupted goes on where it was, whatever came and went meanwhile.
+// Listings. An entry's offset is its cookie plus two, after `.` and `..`: cookies only grow, so a
+// listing that is interrupted goes on where it was, whatever came and went meanwhile.
 
 import Metadata
 import Namespace
@@ -27,7 +27,8 @@ extension Engine {
         return try handles.add(.directory(ino))
     }
 
-    /// Lists from `offset` on until `body` returns false; the entry it refused is given again next time.
+    /// Lists from `offset` on until `body` returns false; the entry it refused is given again next
+    /// time.
     package func readDirectory(
         _ handle: UInt64, ino: UInt64, from offset: UInt64, withStatus: Bool,
         _ context: RequestContext, _ body: (ListedEntry) -> Bool

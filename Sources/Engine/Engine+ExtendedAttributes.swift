@@ -119,8 +119,8 @@ extension Engine {
 
     // MARK: Cairn's own
 
-    /// Listed for pads only. In `files/` they answer to their names but are not listed: `rsync -X` and
-    /// others take what is listed for the user's own, and try to copy or remove it.
+    /// Listed for pads only. In `files/` they answer to their names but are not listed: `rsync -X`
+    /// and others take what is listed for the user's own, and try to copy or remove it.
     private func ownNames(_ ino: UInt64) throws(FileError) -> [String] {
         let row = try volume.row(ino)
         guard row.kind == .regular, row.form == .pad, try pad(ino) != nil else { return [] }

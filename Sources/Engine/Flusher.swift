@@ -2,10 +2,10 @@
 //
 // Turns dirty blocks into chunks and data maps that the store has acknowledged.
 //
-// Invariants (DESIGN §6.2, 6.3):
+// Invariants (docs/ARCHITECTURE.md §6.2, 6.3):
 // 1. A block becomes clean only here, after `ChunkStore.sync` acknowledged every chunk of the map.
-// 2. The map committed is that of the snapshot that was read: a block is cleaned only if its entry is
-//    still the snapshot's; what was written since stays dirty over it.
+// 2. The map committed is that of the snapshot that was read: a block is cleaned only if its entry
+//    is still the snapshot's; what was written since stays dirty over it.
 
 import Blocks
 import Metadata

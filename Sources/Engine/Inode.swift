@@ -2,14 +2,15 @@
 //
 // One inode while the engine works on it: its row, and of its content what is in memory.
 //
-// An inode is *resident* while somebody has it pinned: an open file, a dirty list, an operation. All
-// others exist in the database only. The state is touched with its lock held, and nothing that
+// An inode is *resident* while somebody has it pinned: an open file, a dirty list, an operation.
+// All others exist in the database only. The state is touched with its lock held, and nothing that
 // waits for the store is called under that lock.
 //
 // Invariants:
 // 1. `buffers` holds bytes that are newer than the group entry of the same block.
-// 2. A slot leaves an entry only into `pendingReleases`; it is released after the row that forgot it
-//    has been written, so no committed row names a slot that somebody else may have (DESIGN §6.8).
+// 2. A slot leaves an entry only into `pendingReleases`; it is released after the row that forgot
+//    it has been written, so no committed row names a slot that somebody else may have (DESIGN
+//    §6.8).
 // 3. `buffers` and dirty entries exist only where `row.form` is `.blocks`.
 // 4. Each buffer has one reserved slot in the arena.
 

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// Seals the small content that lives in database rows, as the arena seals blocks: the state folder holds
-// no file's bytes in the clear.
+// Seals the small content that lives in database rows, as the arena seals blocks: the state folder
+// holds no file's bytes in the clear.
 
 import Cryptography
 

@@ -58,14 +58,16 @@ import Glibc
         return try body(&state)
     }
 
-    /// Runs `body` with the lock held and wakes nobody; `body` must change nothing that is waited for.
+    /// Runs `body` with the lock held and wakes nobody; `body` must change nothing that is waited
+    /// for.
     func look<R>(_ body: (inout State) -> R) -> R {
         lock()
         defer { unlock() }
         return body(&state)
     }
 
-    /// Sleeps until `body` gives something, asking it after every update, and at the latest after `step`.
+    /// Sleeps until `body` gives something, asking it after every update, and at the latest after
+    /// `step`.
     ///
     /// - Returns: what `body` gave; nil when `timeout` has passed.
     func wait<R>(atMost timeout: Duration? = nil, _ body: (inout State) -> R?) -> R? {

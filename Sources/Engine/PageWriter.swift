@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// Builds and stores the pages of one publication: for every changed directory the leaves its changed
-// names fall into, the index above them, and so on up to the two roots.
+// Builds and stores the pages of one publication: for every changed directory the leaves its
+// changed names fall into, the index above them, and so on up to the two roots.
 
 import Metadata
 import Namespace

@@ -3,9 +3,10 @@
 // What all parts of the engine share: the database, the arena, the resident inodes, and the list of
 // those that a commit has to write. It decides nothing about the kernel or the stores.
 //
-// Lock order, outermost first: `Committer.structure` → a shard of `table` → an inode's state (two only
-// under `structure`, one after the other) → the database's mutex → the arena's own locks. `dirty` and
-// the small mutexes of the logs and counters are leaves: nothing is taken while they are held.
+// Lock order, outermost first: `Committer.structure` → a shard of `table` → an inode's state (two
+// only under `structure`, one after the other) → the database's mutex → the arena's own locks.
+// `dirty` and the small mutexes of the logs and counters are leaves: nothing is taken while they
+// are held.
 
 import Primitives
 import Blocks
@@ -90,7 +91,8 @@ final class Volume: Sendable {
         return try body(inode)
     }
 
-    /// Runs `body` with the inode's lock held, and lists the inode for the next commit if it is dirty then.
+    /// Runs `body` with the inode's lock held, and lists the inode for the next commit if it is
+    /// dirty then.
     func change<R>(
         _ inode: Inode, _ body: (inout InodeState) throws(FileError) -> R
     ) throws(FileError) -> R {
@@ -114,8 +116,8 @@ final class Volume: Sendable {
 
     /// The status of an inode whose row was read while `drained` stood at `mark`.
     ///
-    /// An inode may have been written back and dropped from memory between that read and this look: its
-    /// row is then older than what somebody has already been told, and is read again.
+    /// An inode may have been written back and dropped from memory between that read and this look:
+    /// its row is then older than what somebody has already been told, and is read again.
     func status(of row: InodeRow, readAt mark: UInt64) throws(FileError) -> FileStatus {
         if let status = table.peek(row.ino, { $0.isDeleted ? nil : $0.status }), let status {
             return status

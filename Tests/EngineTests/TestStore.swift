@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// A store in memory that can be made to fail in every way a store fails, and that remembers what was
-// asked of it. Each engine gets a connection of its own: cutting it is how an engine "dies".
+// A store in memory that can be made to fail in every way a store fails, and that remembers what
+// was asked of it. Each engine gets a connection of its own: cutting it is how an engine "dies".
 
 import Cryptography
 import Foundation
@@ -98,6 +98,11 @@ final class TestStore: Sendable {
             state.putFailure = error
             state.getFailure = error
         }
+    }
+
+    /// Looks at or changes what the store holds and does.
+    func change<R: Sendable>(_ body: (inout State) throws -> R) rethrows -> R {
+        try state.withLock { state in try body(&state) }
     }
 
     var putCount: Int { state.withLock { $0.puts.count } }
