@@ -104,7 +104,10 @@ let package = Package(
         tests("ScratchpadsTests", ["Scratchpads", "Primitives", "Cryptography"]),
         tests(
             "NamespaceTests",
-            ["Namespace", "Primitives", "Cryptography", "SelfEncryption", "Scratchpads"]),
+            [
+                "Namespace", "Primitives", "Cryptography", "Compression", "SelfEncryption",
+                "Scratchpads",
+            ]),
         tests(
             "StoresTests",
             ["Stores", "RemoteStores", "Aleph", "Scratchpads", "Primitives", "Cryptography"]),
@@ -122,6 +125,7 @@ let package = Package(
             "ControlTests",
             [
                 "Control", "Primitives", "Cryptography", "Namespace", "Stores", "Engine",
+                "FuseHost",
             ]),
         tests("FuseHostTests", ["FuseHost", "Engine", "Namespace", "CFuse"]),
         tests("TidyTests", []),

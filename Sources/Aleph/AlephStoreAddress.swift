@@ -57,7 +57,9 @@ package struct AlephStoreAddress: Hashable, Sendable {
             return
         }
         // A sign is not a digit, though the conversion takes one.
-        guard parts[1].first != "+", let port = UInt16(parts[1]), port > 0 else { throw .malformedAddress }
+        guard parts[1].first != "+", let port = UInt16(parts[1]), port > 0 else {
+            throw .malformedAddress
+        }
         self.port = port
     }
 

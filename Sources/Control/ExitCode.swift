@@ -1,11 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// Every exit code of the command, in one place. docs/exit-codes.md shows this table to people, and a
-// test compares the two.
+// Every exit code of the command, in one place. docs/exit-codes.md shows this table to people, and
+// a test compares the two.
 
 /// What the command's exit code means to a script.
 ///
-/// A code, once given a meaning, keeps it. `usage` is sysexits' EX_USAGE, which ArgumentParser uses too.
+/// A code, once given a meaning, keeps it. `usage` is sysexits' EX_USAGE, which ArgumentParser uses
+/// too.
 package enum ExitCode: Int32, CaseIterable, Sendable {
     /// It is done.
     case success = 0

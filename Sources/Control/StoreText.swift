@@ -43,7 +43,8 @@ package enum StoreText {
             CommandFailure(.storeFull, sentence, advice: "pay it, then try again")
         case .missing, .missingPad, .corrupt, .corruptPad:
             CommandFailure(
-                .damaged, sentence, advice: "restore the store from its backup; the files that do not"
+                .damaged, sentence,
+                advice: "restore the store from its backup; the files that do not"
                     + " need that part are still readable")
         case .unreachable:
             CommandFailure(.storeUnusable, sentence, advice: "see that it is there, then try again")
@@ -53,7 +54,8 @@ package enum StoreText {
         case .notAStore:
             CommandFailure(
                 .storeUnusable, sentence,
-                advice: "is it the right path, and is its disk mounted? “cairn init” makes a new store")
+                advice:
+                    "is it the right path, and is its disk mounted? “cairn init” makes a new store")
         case .newerFormat:
             CommandFailure(.storeUnusable, sentence, advice: "use a newer cairn")
         case .tooLarge:

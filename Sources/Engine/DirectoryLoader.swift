@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// The first look into a directory this machine knows only by its pages: they are fetched, verified, and
-// become rows. Also the hard-link table, and the content of pads.
+// The first look into a directory this machine knows only by its pages: they are fetched, verified,
+// and become rows. Also the hard-link table, and the content of pads.
 
 import Cryptography
 import Metadata
@@ -48,7 +48,8 @@ final class DirectoryLoader: Sendable {
         }
     }
 
-    /// Runs `body` unless another thread is at the same directory; then waits for it and runs after it.
+    /// Runs `body` unless another thread is at the same directory; then waits for it and runs after
+    /// it.
     private func once(
         _ directory: UInt64, _ patience: Patience, _ body: () throws(FileError) -> Void
     ) throws(FileError) {
@@ -81,6 +82,8 @@ final class DirectoryLoader: Sendable {
     }
 
     private func finish(_ directory: UInt64, _ leaves: [LeafRow]) throws(FileError) {
+        // First in memory: a write-back between the two must not bring "not loaded" back.
+        _ = volume.table.peek(directory) { $0.row.isLoaded = true }
         try volume.query { (writer) throws(MetadataError) in
             try writer.replaceLeaves(directory, leaves)
             guard directory != Volume.hardLinkDirectory, var row = try writer.inode(directory)
@@ -88,7 +91,6 @@ final class DirectoryLoader: Sendable {
             row.isLoaded = true
             try writer.updateInode(row)
         }
-        _ = volume.table.peek(directory) { $0.row.isLoaded = true }
     }
 
     private func next(

@@ -2,6 +2,7 @@
 //
 // chmod, chown, truncate, utimes; and statfs.
 
+import Primitives
 import Metadata
 import Namespace
 import Stores
@@ -32,9 +33,19 @@ extension Engine {
                 if state.isDeleted { throw .stale }
                 apply(change, to: &state.row)
                 state.isRowDirty = true
+                if change.modified != nil { try noteModified(&state) }
                 return state.status
             }
         }
+    }
+
+    /// A time that was set belongs to the stored content as well: it is what a publication shows.
+    private func noteModified(_ state: inout InodeState) throws(FileError) {
+        guard state.row.form == .blocks else { return }
+        try volume.loadBase(&state)
+        guard state.base != nil else { return }
+        state.base?.modified = state.row.attributes.modified
+        state.isBaseDirty = true
     }
 
     private func apply(_ change: AttributeChange, to row: inout InodeRow) {
@@ -50,7 +61,8 @@ extension Engine {
         row.attributes.changed = change.changed ?? now
     }
 
-    /// What a write or a chown takes away; set-group-id without group execution is a lock mark and stays.
+    /// What a write or a chown takes away; set-group-id without group execution is a lock mark and
+    /// stays.
     private func clearPrivileges(_ attributes: inout FileAttributes) {
         attributes.mode &= ~Engine.setUserID
         if attributes.mode & Engine.groupExecute != 0 { attributes.mode &= ~Engine.setGroupID }
@@ -87,7 +99,7 @@ final class CapacityProbe: Sendable {
         var free = CapacityProbe.unlimited
         var askedAt: ContinuousClock.Instant?
     }
-    private let answer = Mutex(Answer())
+    private let answer = Lock(Answer())
 
     /// The last answer; asks again, elsewhere, when it is old.
     func last(_ store: any ChunkStore) -> (free: UInt64, isAsked: Bool) {

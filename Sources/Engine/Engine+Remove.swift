@@ -4,6 +4,7 @@
 
 import Metadata
 import Namespace
+import Primitives
 import Synchronization
 
 extension Engine {
@@ -100,12 +101,11 @@ extension Engine {
         _ inode: Inode, _ name: [UInt8], _ parent: UInt64, movedTo mover: UInt64
     ) throws(FileError) {
         let pad = try volume.change(inode) { (state) throws(FileError) in
-            guard state.row.form == .pad, state.row.kind == .regular else { return Optional<PadRow>.none }
+            guard state.row.form == .pad, state.row.kind == .regular else {
+                return Optional<PadRow>.none
+            }
             try pads.load(&state)
-            guard var pad = state.pad else { return nil }
-            // What was sealed and not acknowledged counts as seen: the next counter is higher.
-            if pad.pendingRecord != nil { pad.publishedDigest = nil }
-            pad.pendingRecord = nil
+            guard let pad = state.pad else { return nil }
             pads.assign(nil, to: &state)
             return pad
         }

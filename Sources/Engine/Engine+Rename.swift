@@ -4,6 +4,7 @@
 
 import Metadata
 import Namespace
+import Primitives
 import Synchronization
 
 extension Engine {
@@ -136,7 +137,8 @@ extension Engine {
         try volume.with(first.ino) { (a) throws(FileError) in
             try volume.with(second.ino) { (b) throws(FileError) in
                 try swapPads(a, b)
-                // A name of the engine's own, which no program can have made, holds one of them meanwhile.
+                // A name of the engine's own, which no program can have made, holds one of them
+                // meanwhile.
                 let aside: [UInt8] = [0]
                 try move(a, first.name, firstParent, aside, firstParent)
                 try move(b, second.name, secondParent, first.name, firstParent)
@@ -145,16 +147,18 @@ extension Engine {
         }
         let firstDirectory: Int64 = first.kind == .directory ? 1 : 0
         let secondDirectory: Int64 = second.kind == .directory ? 1 : 0
-        try touchParent(firstParent, entries: 0, directories: secondDirectory - firstDirectory)
-        if firstParent != secondParent {
-            try touchParent(
-                secondParent, entries: 0, directories: firstDirectory - secondDirectory)
+        if firstParent == secondParent {
+            try touchParent(firstParent, entries: 0, directories: 0)
+            return
         }
+        try touchParent(firstParent, entries: 0, directories: secondDirectory - firstDirectory)
+        try touchParent(secondParent, entries: 0, directories: firstDirectory - secondDirectory)
     }
 
     // MARK: Pads
 
-    /// Identities belong to names: a file that takes a pad's name takes its identity (DESIGN §2).
+    /// Identities belong to names: a file that takes a pad's name takes its identity
+    /// (docs/ARCHITECTURE.md §2).
     private func movePad(
         _ inode: Inode, _ source: DirectoryItem, _ parent: UInt64, _ target: DirectoryItem?,
         _ newName: [UInt8], _ newParent: UInt64
@@ -188,13 +192,11 @@ extension Engine {
         }
     }
 
-    /// Takes an inode's identity away, pending record and all that was sealed included.
+    /// Takes an inode's identity away, with the record that is not acknowledged yet.
     private func takePad(_ inode: Inode) throws(FileError) -> PadRow? {
         let pad = try volume.change(inode) { (state) throws(FileError) -> PadRow? in
             try pads.load(&state)
-            guard var pad = state.pad else { return nil }
-            if pad.pendingRecord != nil { pad.publishedDigest = nil }
-            pad.pendingRecord = nil
+            guard let pad = state.pad else { return nil }
             pads.assign(nil, to: &state)
             return pad
         }

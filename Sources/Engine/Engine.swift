@@ -12,6 +12,7 @@
 // Calls may come from any thread. Those that might wait for the store throw `FileError.wouldBlock`
 // unless their context has patience.
 
+import Primitives
 import Blocks
 import Metadata
 import Namespace
@@ -43,12 +44,15 @@ package final class Engine: Sendable {
     let publisher: Publisher
     let handles = HandleTable()
     let background: BackgroundCommits
-    let invalidation = Mutex<(@Sendable (Invalidation) -> Void)?>(nil)
+    let invalidation = Lock<(@Sendable (Invalidation) -> Void)?>(nil)
     let capacity = CapacityProbe()
 
     var configuration: EngineConfiguration { volume.configuration }
 
-    init(volume: Volume, head: Publisher.Head, parked: ParkedPads, threads: Int) {
+    init(
+        volume: Volume, head: Publisher.Head, unanswered: PadRecord?, parked: ParkedPads,
+        threads: Int
+    ) {
         self.volume = volume
         let committer = Committer(volume: volume)
         let room = RoomKeeper(volume: volume, committer: committer)
@@ -58,7 +62,9 @@ package final class Engine: Sendable {
             volume: volume, fetcher: fetcher, reader: reader, threads: threads)
         let flusher = Flusher(volume: volume, committer: committer, encoder: encoder)
         let pads = PadKeeper(volume: volume, committer: committer, parked: parked)
-        let publisher = Publisher(volume: volume, committer: committer, head: head) {
+        let publisher = Publisher(
+            volume: volume, committer: committer, head: head, unanswered: unanswered
+        ) {
             flusher.pendingCount > 0 || pads.pendingCount > 0
         }
         self.committer = committer

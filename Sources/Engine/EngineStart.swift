@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// How a volume comes to run: made new, recovered from its root pad, or taken up from its state folder.
+// How a volume comes to run: made new, recovered from its root pad, or taken up from its state
+// folder.
 
 import Blocks
 import Cryptography
@@ -51,7 +52,8 @@ struct EngineStarter {
             }
         }
         let engine = try assemble(
-            metadata, head: Publisher.Head(revision: 0, change: 0, hardLinks: nil, revisionLog: nil))
+            metadata, head: Publisher.Head(revision: 0, change: 0, hardLinks: nil, revisionLog: nil)
+        )
         if let failure = engine.publisher.publishNow(until: nil) {
             let sentence = engine.volume.counters.storeFailure
             _ = engine.stop(finishing: nil)
@@ -73,7 +75,8 @@ struct EngineStarter {
             try metadata.write { (writer) throws(MetadataError) in
                 try insertMountRoot(writer)
                 try insert(root.files, ino: Engine.filesInode, name: "files", writer)
-                try insert(root.scratchpads, ino: Engine.scratchpadsInode, name: "scratchpads", writer)
+                try insert(
+                    root.scratchpads, ino: Engine.scratchpadsInode, name: "scratchpads", writer)
                 try writer.setValue("volume-id", configuration.keys.volumeID)
                 try writer.setInteger("next-inode", Int64(bitPattern: root.nextInode))
                 try TotalsCounter(root.totals).save(writer)
@@ -83,51 +86,9 @@ struct EngineStarter {
         return try assemble(metadata, head: head)
     }
 
-    func existing() throws(EngineStartError) -> Engine {
-        let metadata = try openDatabase()
-        let (volumeID, stored, pendingRoot) = try wrap { () throws(MetadataError) in
-            try metadata.write { (reader) throws(MetadataError) in
-                (
-                    try reader.value("volume-id"), try HeadStorage.load(reader),
-                    try reader.value("pending-root")
-                )
-            }
-        }
-        guard let volumeID else { throw .state("it holds no volume: run `cairn init` or `cairn recover`") }
-        guard volumeID == configuration.keys.volumeID else {
-            throw .state("it belongs to another volume than this phrase")
-        }
-        var head =
-            stored ?? Publisher.Head(revision: 0, change: 0, hardLinks: nil, revisionLog: nil)
-        // The store may be out of reach: the volume then starts offline, on what this machine knows.
-        let record = try? rootRecord()
-        var notice: String?
-        var isForeign = false
-        if let record = record ?? nil {
-            if let pendingRoot, record.encoded() == pendingRoot {
-                // Put before a crash, and not yet noted here.
-                head.revision = max(head.revision, record.counter)
-                if let root = try? openRoot(record) { head.revisionLog = root.revisionLog }
-            } else if record.counter > head.revision {
-                isForeign = true
-                notice =
-                    "the store has revision \(record.counter), this machine knows \(head.revision): "
-                    + "another machine wrote it; recover the volume here to take it up"
-            } else if record.counter < head.revision {
-                notice =
-                    "rollback: the store offers revision \(record.counter), this machine has seen "
-                    + "\(head.revision)"
-            }
-        }
-        let engine = try assemble(metadata, head: head)
-        if let notice { engine.volume.errors.add(ErrorLog.Part.root, notice) }
-        if isForeign { engine.publisher.halt() }
-        return engine
-    }
-
     // MARK: The root pad
 
-    private func rootRecord() throws(EngineStartError) -> PadRecord? {
+    func rootRecord() throws(EngineStartError) -> PadRecord? {
         let capability = configuration.keys.rootPad
         let record: PadRecord?
         do {
@@ -142,7 +103,7 @@ struct EngineStarter {
         return record
     }
 
-    private func openRoot(_ record: PadRecord) throws(EngineStartError) -> Root {
+    func openRoot(_ record: PadRecord) throws(EngineStartError) -> Root {
         do {
             let bytes = try configuration.keys.rootPad.reading.open(record)
             let root = try Root(decoding: bytes)
@@ -168,7 +129,8 @@ struct EngineStarter {
         }
     }
 
-    private func topRow(_ ino: UInt64, parent: UInt64, links: UInt32, form: StorageForm) -> InodeRow {
+    private func topRow(_ ino: UInt64, parent: UInt64, links: UInt32, form: StorageForm) -> InodeRow
+    {
         let now = Timestamp.now()
         let attributes = FileAttributes(
             mode: 0o755, uid: geteuid(), gid: getegid(), accessed: now, modified: now, changed: now,
@@ -217,7 +179,7 @@ struct EngineStarter {
 
     // MARK: Local state
 
-    private func openDatabase() throws(EngineStartError) -> MetadataDatabase {
+    func openDatabase() throws(EngineStartError) -> MetadataDatabase {
         do {
             return try MetadataDatabase(path: configuration.stateFolder + "/meta.db")
         } catch {
@@ -225,8 +187,8 @@ struct EngineStarter {
         }
     }
 
-    private func assemble(
-        _ metadata: MetadataDatabase, head: Publisher.Head
+    func assemble(
+        _ metadata: MetadataDatabase, head: Publisher.Head, unanswered: PadRecord? = nil
     ) throws(EngineStartError) -> Engine {
         let (arenaSalt, inlineSalt) = try salts(metadata)
         let keys = configuration.keys
@@ -252,7 +214,8 @@ struct EngineStarter {
                 )
             }
         }
-        dirty.formUnion(try changedFiles(metadata, after: head.change))
+        let changed = try changedFiles(metadata, after: head.change)
+        dirty.formUnion(changed.files)
         let volume = Volume(
             configuration: configuration, metadata: metadata, arena: arena, sealer: sealer,
             totals: settings.totals,
@@ -261,9 +224,11 @@ struct EngineStarter {
         // Unreadable parked identities only mean that names do not get theirs back.
         let parked = settings.parked.flatMap { try? ParkedPads(decoding: $0) } ?? ParkedPads()
         let engine = Engine(
-            volume: volume, head: head, parked: parked, threads: EngineStarter.encodingThreads)
-        let pending = settings.pads.filter { $0.pendingRecord != nil || $0.publishedDigest == nil }
-        engine.startThreads(dirty: dirty.sorted(), pending: pending.map { $0.ino })
+            volume: volume, head: head, unanswered: unanswered, parked: parked,
+            threads: EngineStarter.encodingThreads)
+        let unsent = settings.pads.filter { $0.pendingRecord != nil || $0.counter == 0 }
+        engine.startThreads(
+            dirty: dirty.sorted(), pending: Array(changed.pads.union(unsent.map { $0.ino })))
         return engine
     }
 
@@ -275,7 +240,8 @@ struct EngineStarter {
     ) throws(EngineStartError) -> (arena: [UInt8], inline: [UInt8]) {
         try wrap { () throws(MetadataError) in
             let salts = try metadata.write { (writer) throws(MetadataError) in
-                let arena = try writer.value("arena-salt") ?? SystemRandom.bytes(EngineStarter.saltSize)
+                let arena =
+                    try writer.value("arena-salt") ?? SystemRandom.bytes(EngineStarter.saltSize)
                 let inline =
                     try writer.value("inline-salt") ?? SystemRandom.bytes(EngineStarter.saltSize)
                 try writer.setValue("arena-salt", arena)
@@ -296,8 +262,8 @@ struct EngineStarter {
                 for ino in try writer.orphans() { try writer.deleteInode(ino) }
             }
             try metadata.commit()
-            // Durable before the arena is told which slots are free: a power loss must not bring back
-            // rows whose slots somebody else has by then.
+            // Durable before the arena is told which slots are free: a power loss must not bring
+            // back rows whose slots somebody else has by then.
             try metadata.syncLog()
         }
     }
@@ -328,11 +294,13 @@ struct EngineStarter {
         return dirty
     }
 
-    /// Files in blocks that changed since the head: a truncation leaves no dirty block behind.
+    /// Files in blocks that changed since the head, as a truncation leaves no dirty block behind;
+    /// and pads, whose content may not have been sealed.
     private func changedFiles(
         _ metadata: MetadataDatabase, after change: UInt64
-    ) throws(EngineStartError) -> Set<UInt64> {
+    ) throws(EngineStartError) -> (files: Set<UInt64>, pads: Set<UInt64>) {
         var files: Set<UInt64> = []
+        var pads: Set<UInt64> = []
         var cursor = change
         while true {
             let from = cursor
@@ -341,13 +309,18 @@ struct EngineStarter {
                     try reader.changedInodes(after: from, limit: Publisher.rowBatch)
                 }
             }
-            for row in rows where row.form == .blocks && row.linkCount > 0 { files.insert(row.ino) }
-            guard let last = rows.last, rows.count == Publisher.rowBatch else { return files }
+            for row in rows where row.kind == .regular && row.linkCount > 0 {
+                if row.form == .blocks { files.insert(row.ino) }
+                if row.form == .pad { pads.insert(row.ino) }
+            }
+            guard let last = rows.last, rows.count == Publisher.rowBatch else {
+                return (files, pads)
+            }
             cursor = last.change
         }
     }
 
-    private func wrap<R>(_ body: () throws(MetadataError) -> R) throws(EngineStartError) -> R {
+    func wrap<R>(_ body: () throws(MetadataError) -> R) throws(EngineStartError) -> R {
         do {
             return try body()
         } catch {

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// The work of a flush: snapshot, hash, encrypt, put. Large files use all threads of the pool for their
-// chunks, small ones a thread each.
+// The work of a flush: snapshot, hash, encrypt, put. Large files use all threads of the pool for
+// their chunks, small ones a thread each.
 
 import Blocks
 import Compression
@@ -50,8 +50,8 @@ final class FileEncoder: Sendable {
         var failed: [(UInt64, FileError)] = []
     }
 
-    /// Encodes the files and puts their chunks. Snapshots of the done ones are the caller's to release,
-    /// with one pin each.
+    /// Encodes the files and puts their chunks. Snapshots of the done ones are the caller's to
+    /// release, with one pin each.
     func encode(_ inodes: [UInt64]) -> (done: [EncodedFile], failed: [(UInt64, FileError)]) {
         let outcome = SharedBox(Outcome())
         var large: [FileSnapshot] = []
@@ -109,13 +109,17 @@ final class FileEncoder: Sendable {
         defer { if !isKept { volume.table.unpin(inode) } }
         let limit = UInt64(volume.configuration.inlineLimit)
         let shrinks = inode.state.withLock { state in
-            state.row.form == .blocks && state.row.size <= limit && state.openCount == 0
+            guard state.row.form == .blocks else { return false }
+            // Self-encryption needs three bytes: less is inline at once, open or not.
+            return state.row.size < UInt64(ChunkLayout.minimumFileSize)
+                || (state.row.size <= limit && state.openCount == 0)
         }
         if shrinks, try becomeInline(inode) { return nil }
         let snapshot = try volume.change(inode) { (state) throws(FileError) -> FileSnapshot? in
-            guard !state.isDeleted, state.row.form == .blocks, state.row.linkCount > 0 else {
-                return nil
-            }
+            // Cut below three bytes just now: whoever cut it notes it for the next round.
+            guard !state.isDeleted, state.row.form == .blocks, state.row.linkCount > 0,
+                state.row.size == 0 || state.row.size >= UInt64(ChunkLayout.minimumFileSize)
+            else { return nil }
             try volume.loadBase(&state)
             try volume.sealBuffers(&state)
             let ino = state.ino
@@ -271,6 +275,6 @@ final class FileEncoder: Sendable {
 
 /// A mutex that closures of several threads share.
 final class SharedBox<Value: Sendable>: Sendable {
-    let value: Mutex<Value>
-    init(_ initial: Value) { value = Mutex(initial) }
+    let value: Lock<Value>
+    init(_ initial: Value) { value = Lock(initial) }
 }

@@ -109,7 +109,7 @@ package struct Entry: Hashable, Sendable {
     package var ino: UInt64
     /// Permissions, owners, times; `.none` when the body is a link.
     package var attributes: FileAttributes
-    /// How many names the inode has. 1 but in the hard-link table.
+    /// `st_nlink`: the names of the inode, or what its kernel counts for a directory. At least 1.
     package var linkCount: UInt32
     /// Kind and content.
     package var body: Body

@@ -51,13 +51,13 @@ package struct PageWalker: Sendable {
     /// The next page is the last.
     private var pending: [Pending]
 
-    /// A walk from the first leaf on, or from the leaf that has `start` or what follows it.
+    /// A walk from the first leaf on, or from the leaf in which `start` is, or would be.
     ///
     /// - Parameters:
     ///   - root: the directory's pages; nil for an empty one.
     ///   - keys: whether it is a directory or the hard-link table.
     ///   - entryCount: how many entries there must be, where the directory's entry tells.
-    ///   - start: leaves wholly before this key are not fetched.
+    ///   - start: pages in which neither this key nor a later one can be are not fetched.
     package init(
         root: PageReference?, keys: KeySpace = .names, entryCount: UInt64? = nil,
         from start: [UInt8] = []

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// Which file of a folder store holds which chunk or pad. docs/format.md, folder store.
+// Which file of a folder store holds which chunk or pad. docs/format.md §13.
 //
 //   chunks/ab/<64 hexadecimal digits>        a chunk named by its BLAKE3 digest
 //   chunks/ab/<64 hexadecimal digits>.sha3   a chunk named by its SHA3-256 digest
@@ -60,7 +60,7 @@ enum ChunkName {
             return nil
         }
         let text = String(decoding: name.prefix(digits), as: UTF8.self)
-        // Compared with its own digits, because a name in capitals is a file that `get` never finds.
+        // Compared with its own digits: a name in capitals is a file that `get` never finds.
         guard let digest = Digest(hex: text, algorithm: algorithm), digest.hex == text,
             ChunkName.first(of: digest) == first
         else { return nil }

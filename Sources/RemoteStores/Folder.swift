@@ -125,9 +125,11 @@ final class Folder: Sendable {
         // SAFETY: `status` is written during the call only.
         _ = try retrying { unsafe fstatvfs(descriptor, &status) }
         let unit = UInt64(status.f_frsize)
+        let total = UInt64(status.f_blocks).multipliedReportingOverflow(by: unit)
+        let free = UInt64(status.f_bavail).multipliedReportingOverflow(by: unit)
+        // Filesystems without an end of their own answer with the largest numbers there are.
         return (
-            UInt64(status.f_blocks).multipliedReportingOverflow(by: unit).partialValue,
-            UInt64(status.f_bavail).multipliedReportingOverflow(by: unit).partialValue
+            total.overflow ? .max : total.partialValue, free.overflow ? .max : free.partialValue
         )
     }
 

@@ -54,8 +54,7 @@ extension FolderStore: PadStore {
                     try layout.pads.folder(group).syncNames()
                     try layout.pads.syncNames()
                 } catch {
-                    // It stands on a disk that cannot be written, so it was not written just now.
-                    guard error.code == EROFS else { throw error.storeError }
+                    throw error.storeError
                 }
                 return .accepted
             }

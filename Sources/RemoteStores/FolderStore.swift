@@ -23,7 +23,7 @@ internal import Synchronization
 package final class FolderStore: ListableChunkStore, CapacityReporting {
     /// Chunks that may be unsynced at a time. The put that reaches it syncs before it returns, so
     /// that what a power loss can take is bounded.
-    static let unsyncedLimit = 65_536
+    static let defaultUnsyncedLimit = 65_536
     /// Up to as many files are synced one by one; more by syncing the whole filesystem, which
     /// waits for other programs' writes too.
     static let individualSyncLimit = 8
@@ -31,6 +31,7 @@ package final class FolderStore: ListableChunkStore, CapacityReporting {
     let layout: FolderLayout
     let names = TemporaryNames()
     let padLock: StoreLock
+    private let unsyncedLimit: Int
     private let ledger = Mutex(DurabilityLedger())
     /// Held by the one sync that runs: a second must not return before the first, which has its
     /// chunks in hand.
@@ -46,7 +47,15 @@ package final class FolderStore: ListableChunkStore, CapacityReporting {
     ///     its parent is. A new folder is open to its owner alone; the files of a store get the
     ///     permissions of its folder, less the umask.
     /// - Throws: `notAStore`, `newerFormat`, `refused`, `readOnly`, `full`, `unreachable`.
-    package init(path: String, createIfMissing: Bool) throws(StoreError) {
+    package convenience init(path: String, createIfMissing: Bool) throws(StoreError) {
+        try self.init(
+            path: path, createIfMissing: createIfMissing,
+            unsyncedLimit: FolderStore.defaultUnsyncedLimit)
+    }
+
+    /// The general form: tests reach the limit sooner.
+    init(path: String, createIfMissing: Bool, unsyncedLimit: Int) throws(StoreError) {
+        self.unsyncedLimit = unsyncedLimit
         layout = try FolderLayout(path: path, createIfMissing: createIfMissing)
         padLock = StoreLock(folder: layout.root, permissions: layout.filePermissions)
         // Leftovers only take room; a store that cannot be tidied can still be read.
@@ -68,9 +77,14 @@ extension FolderStore {
     /// Keeps a chunk: written to a temporary file, which is then renamed.
     package func put(_ digest: Digest, _ bytes: [UInt8]) throws(StoreError) {
         guard bytes.count <= StoreLimits.maximumChunkSize else { throw .tooLarge }
+        if try keep(digest, bytes) >= unsyncedLimit { try sync() }
+    }
+
+    /// Writes a chunk's file, unless it is there with these bytes; how many chunks are unsynced
+    /// afterwards.
+    private func keep(_ digest: Digest, _ bytes: [UInt8]) throws(StoreError) -> Int {
         let path = ChunkName.path(of: digest)
         let ticket = ledger.withLock { $0.begin(digest) }
-        let count: Int
         do throws(SystemError) {
             let isThere = ticket.mustWrite ? false : try holds(path, bytes)
             if !isThere {
@@ -78,11 +92,10 @@ extension FolderStore {
                     bytes.span, at: path, in: layout.chunks, group: ChunkName.first(of: digest),
                     isSynced: false)
             }
-            count = ledger.withLock { $0.finish(digest, ticket, isWritten: !isThere) }
+            return ledger.withLock { $0.finish(digest, ticket, isWritten: !isThere) }
         } catch {
             throw error.storeError
         }
-        if count >= FolderStore.unsyncedLimit { try sync() }
     }
 
     /// The bytes of a chunk, verified.
@@ -179,7 +192,8 @@ extension FolderStore {
     private func rescueDoubtful() throws(StoreError) {
         let doubtful = ledger.withLock { $0.doubtful }
         for digest in doubtful {
-            try put(digest, try get(digest))
+            // Not by `put`, which may sync: this is the sync.
+            _ = try keep(digest, try get(digest))
         }
     }
 

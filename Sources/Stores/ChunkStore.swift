@@ -11,7 +11,7 @@ package enum StoreLimits {
     /// A plain chunk of 4 MiB that does not compress grows by 16 bytes of brotli framing and 16 of
     /// padding; nothing that is stored is larger.
     ///
-    /// - Source: docs/format.md, self-encryption; the older network's own limit for a record.
+    /// - Source: docs/format.md §3; the older network's own limit for a record.
     package static let maximumChunkSize = 4 * 1024 * 1024 + 32
 }
 
@@ -20,10 +20,11 @@ package enum StoreLimits {
 /// Calls **block**, for as long as a disk or a network takes; they are made from threads that may
 /// wait, never from one that answers the kernel. All of them may be made from many threads at once.
 ///
-/// **When a chunk is safe.** `put` returning means that `get` finds the chunk. It is *acknowledged*,
-/// the state in which other data may name it, only when a `sync` that began after that has returned.
-/// A store that answers from another machine has usually acknowledged in `put`; one that writes to
-/// a disk has not, and pays for durability once a batch rather than once a chunk.
+/// **When a chunk is safe.** `put` returning means that `get` finds the chunk. It is
+/// *acknowledged*, the state in which other data may name it, only when a `sync` that began after
+/// that has returned. A store that answers from another machine has usually acknowledged in `put`;
+/// one that writes to a disk has not, and pays for durability once a batch rather than once a
+/// chunk.
 package protocol ChunkStore: Sendable {
     /// Keeps `bytes` under `digest`.
     ///
@@ -35,8 +36,8 @@ package protocol ChunkStore: Sendable {
 
     /// The bytes that `digest` names, verified against it.
     ///
-    /// - Throws: `missing` if there are none; `corrupt` if there are others, which are not returned;
-    ///   `refused`, `unreachable`.
+    /// - Throws: `missing` if there are none; `corrupt` if there are others, which are not
+    ///   returned; `refused`, `unreachable`.
     func get(_ digest: Digest) throws(StoreError) -> [UInt8]
 
     /// Those of `digests` that have something under their name.

@@ -19,7 +19,8 @@ package enum StoreError: Error, Equatable, Sendable {
     case corrupt(wanted: Digest, got: Digest)
     /// A record rests there that is damaged, or is another pad's. It is never handed on.
     case corruptPad(PadAddress)
-    /// No answer, or none that can be trusted. `retryAfter` is the store's own hint, if it gave one.
+    /// No answer, or none that can be trusted. `retryAfter` is the store's own hint, if it gave
+    /// one.
     case unreachable(retryAfter: Duration?)
     /// It answered, and will not: permission, or a rule of its own. The text says which.
     case refused(String)

@@ -114,8 +114,8 @@ struct RecoverCommand: ParsableCommand {
         abstract: "Bring a volume to this machine from its recovery phrase.",
         discussion: """
             The phrase is read from standard input, or from a file; never from an argument, where \
-            other users could see it. Only the volume's head is fetched: folders and files come when \
-            somebody looks at them.
+            other users could see it. Only the volume's head is fetched: folders and files come \
+            when somebody looks at them.
 
             EXAMPLES
               cairn recover home --store file:///mnt/nas/cairn

@@ -10,8 +10,8 @@ struct MountCommand: ParsableCommand {
         commandName: "mount",
         abstract: "Mount a volume on an empty directory.",
         discussion: """
-            Returns when the mount answers; a daemon serves it in the background. A dead mount at the \
-            same place is cleaned away first.
+            Returns when the mount answers; a daemon serves it in the background. A dead mount \
+            at the same place is cleaned away first.
 
             MOUNT OPTIONS (-o, separated by commas)
               ro                     nothing can be changed
@@ -108,8 +108,7 @@ struct UnmountCommand: ParsableCommand {
 struct DaemonCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: DaemonLaunch.subcommand,
-        abstract: "Serve a mount that “cairn mount” has begun.",
-        shouldDisplay: false)
+        abstract: "Serve a mount that “cairn mount” has begun.")
 
     @Argument var volume: String
     @Argument var directory: String

@@ -22,19 +22,20 @@ struct EditorTests {
         Save(name: "ed", script: "printf 'a\\ned line\\n.\\nw\\nq\\n' | ed -s note"),
         Save(
             name: "vim backupcopy=yes",
-            script: "\(vim) 'set bkc=yes nobk' -c 'normal goyes' -c wq note < /dev/null"),
+            script: "\(vim) 'set bkc=yes nobk' -c 'normal oyes' -c wq note < /dev/null"),
         Save(
             name: "vim backupcopy=yes with backup",
-            script: "\(vim) 'set bkc=yes bk' -c 'normal goyesbk' -c wq note < /dev/null; rm -f note~"),
+            script: "\(vim) 'set bkc=yes bk' -c 'normal oyesbk' -c wq note < /dev/null; rm -f note~"
+        ),
         Save(
             name: "vim backupcopy=no",
-            script: "\(vim) 'set bkc=no nobk wb' -c 'normal gono' -c wq note < /dev/null"),
+            script: "\(vim) 'set bkc=no nobk wb' -c 'normal ono' -c wq note < /dev/null"),
         Save(
             name: "vim backupcopy=no with backup and swap",
-            script: "\(vim) 'set bkc=no bk swf' -c 'normal gonobk' -c wq note < /dev/null"),
+            script: "\(vim) 'set bkc=no bk swf' -c 'normal onobk' -c wq note < /dev/null"),
         Save(
             name: "vim without any backup",
-            script: "\(vim) 'set bkc=no nobk nowb noswf' -c 'normal gonone' -c wq note < /dev/null"),
+            script: "\(vim) 'set bkc=no nobk nowb noswf' -c 'normal onone' -c wq note < /dev/null"),
         Save(
             name: "emacs",
             script: "emacs -Q -batch note --eval '(progn (insert \"emacs\\n\") (save-buffer))'"),
@@ -45,8 +46,26 @@ struct EditorTests {
         Save(
             name: "nano",
             script: """
-                command -v script > /dev/null
-                printf 'nano text\\r\\017\\r\\030' | TERM=xterm script -qec 'nano note' /dev/null > /dev/null
+                python3 - note <<'PY'
+                import os, pty, select, sys, time
+                pid, fd = pty.fork()
+                if pid == 0:
+                    os.environ["TERM"] = "xterm"
+                    os.execvp("nano", ["nano", sys.argv[1]])
+                def drain(seconds):
+                    end = time.monotonic() + seconds
+                    while time.monotonic() < end:
+                        if select.select([fd], [], [], 0.05)[0]:
+                            try: os.read(fd, 65536)
+                            except OSError: return
+                drain(1)
+                for keys in [b"nano text", b"\\x0f", b"\\r", b"\\x18"]:
+                    os.write(fd, keys); drain(0.5)
+                for _ in range(100):
+                    if os.waitpid(pid, os.WNOHANG)[0]: sys.exit(0)
+                    drain(0.05)
+                os.kill(pid, 9); os.waitpid(pid, 0); sys.exit(1)
+                PY
                 """),
     ]
 
@@ -56,7 +75,8 @@ struct EditorTests {
         try volume.shell("cd $MNT/scratchpads && printf 'first\\n' > note && $CAIRN sync $MNT")
         let address = try attribute("address", volume)
         #expect(try attribute("counter", volume) == "1")
-        try volume.shell("cd $MNT/scratchpads && \(save.script) > $ROOT/log 2>&1; $CAIRN sync $MNT")
+        try volume.shell(
+            "cd $MNT/scratchpads\n{ \(save.script)\n} > $ROOT/log 2>&1\n$CAIRN sync $MNT")
         #expect(try attribute("counter", volume) == "2")
         #expect(try attribute("address", volume) == address)
         #expect(try volume.shell("cat $MNT/scratchpads/note") != "first\n")

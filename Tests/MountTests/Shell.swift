@@ -54,11 +54,16 @@ func run(
         errors: String(decoding: try Data(contentsOf: paths[2]), as: UTF8.self))
 }
 
+/// Longest time of one script: a hang is a failure, not a wait.
+let shellLimitSeconds = 300
+
 /// Runs a shell script and gives what it printed; any failing command fails it.
 @discardableResult
 func shell(_ script: String, _ environment: [String: String] = [:]) throws -> String {
     let result = try run(
-        "/bin/bash", ["-euo", "pipefail", "-c", script], environment: environment)
+        "/usr/bin/timeout",
+        ["-k", "5", "\(shellLimitSeconds)", "/bin/bash", "-euo", "pipefail", "-c", script],
+        environment: environment)
     guard result.status == 0 else { throw ShellFailure(command: script, result: result) }
     return result.output
 }

@@ -249,7 +249,22 @@ struct PageTreeTests {
         let apart = try PageBuilder.content(of: many, secret: testSecret())
         let page = try #require(apart.page)
         #expect(apart.content == .indirect(page.reference, count: many.count))
-        #expect(try PageCodec.open(page.bytes, reference: page.reference) == .segments(many))
+        let box = ChunkBox()
+        box.put(page)
+        let size = try #require(many.last.map { $0.offset + $0.size })
+        #expect(try apart.content.segments(fileSize: size, box.fetch) == many)
+        #expect(try inEntry.content.segments(fileSize: size, box.fetch) == few)
+        #expect(throws: PageWalkError<ChunkBox.Missing>.self) {
+            try apart.content.segments(fileSize: size - 1, box.fetch)
+        }
+        let miscounted = Content.indirect(page.reference, count: many.count - 1)
+        #expect(throws: PageWalkError<ChunkBox.Missing>.self) {
+            try miscounted.segments(fileSize: size, box.fetch)
+        }
+        box.lose(page.reference.address)
+        #expect(throws: PageWalkError.fetch(ChunkBox.Missing())) {
+            try apart.content.segments(fileSize: size, box.fetch)
+        }
         let limit = NamespaceLimits.maximumSegmentCount
         let over = [Segment](repeating: many[0], count: limit + 1)
         #expect(throws: NamespaceError.tooLarge(limit: limit)) {

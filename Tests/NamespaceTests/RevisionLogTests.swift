@@ -88,7 +88,7 @@ struct RevisionLogTests {
         var log = RevisionLog()
         let box = ChunkBox()
         var random = Seeded(10)
-        for revision in 1...30 {
+        for revision in 1...12 {
             var record = try random.record(UInt64(revision))
             record.files.xattrs = [
                 ExtendedAttribute(name: Array("user.a".utf8), value: random.bytes(60_000))

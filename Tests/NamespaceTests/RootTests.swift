@@ -68,11 +68,16 @@ struct RootTests {
         try refuses { $0.files.name = Array("other".utf8) }
         try refuses { swap(&$0.files, &$0.scratchpads) }
         try refuses { $0.files.body = .symlink([65]) }
-        try refuses { root in
-            root.files.xattrs = [
-                ExtendedAttribute(
-                    name: Array("user.a".utf8), value: [UInt8](repeating: 0, count: 65_536))
-            ]
+        try refuses { $0.files.xattrs = attributes(size: NamespaceLimits.maximumTopEntrySize) }
+    }
+
+    /// Extended attributes of about `size` bytes.
+    private func attributes(size: Int) -> [ExtendedAttribute] {
+        let limit = NamespaceLimits.maximumXattrValueSize
+        return stride(from: 0, to: size, by: limit).map { start in
+            ExtendedAttribute(
+                name: Array("user.\(1_000_000 + start)".utf8),
+                value: [UInt8](repeating: 0, count: min(limit, size - start)))
         }
     }
 
@@ -85,11 +90,7 @@ struct RootTests {
         root.revisionLog = try random.reference()
         root.revision = .max
         root.totals = Totals(fileCount: .max, directoryCount: .max, byteCount: .max)
-        let large = [
-            ExtendedAttribute(
-                name: Array("user.a".utf8),
-                value: [UInt8](repeating: 0, count: NamespaceLimits.maximumTopEntrySize - 300))
-        ]
+        let large = attributes(size: NamespaceLimits.maximumTopEntrySize - 500)
         root.files.xattrs = large
         root.scratchpads.xattrs = large
         let bytes = try root.encoded()

@@ -4,11 +4,12 @@
 
 import Foundation
 import Primitives
-import RemoteStores
 import Scratchpads
 import Stores
 import Synchronization
 import Testing
+
+@testable import RemoteStores
 
 /// A small filesystem in memory; needs root.
 private struct SmallDisk {
@@ -217,6 +218,26 @@ struct FolderStoreFailureTests {
         try store.sync()
         #expect(try store.get(lost.digest) == lost.bytes)
         #expect(try store.get(kept.digest) == kept.bytes)
+    }
+
+    @Test("the put that reaches the limit of unsynced chunks syncs them, also after a failure")
+    func unsyncedLimit() throws {
+        let folder = try TemporaryFolder()
+        defer { folder.remove() }
+        let path = folder.path + "/store"
+        let store = try FolderStore(path: path, createIfMissing: true, unsyncedLimit: 4)
+        let chunks = (0..<8).map { TestChunk(seed: $0) }
+        let lost = chunks[0]
+        for chunk in chunks[..<3] { try store.put(chunk.digest, chunk.bytes) }
+        try FileManager.default.removeItem(atPath: FolderPaths.chunk(lost.digest, in: path))
+        #expect(throws: StoreError.missing(lost.digest)) {
+            try store.put(chunks[3].digest, chunks[3].bytes)
+        }
+        // Four chunks in doubt are written anew, which must not begin a sync within the sync.
+        try store.put(lost.digest, lost.bytes)
+        try store.sync()
+        for chunk in chunks { try store.put(chunk.digest, chunk.bytes) }
+        for chunk in chunks { #expect(try store.get(chunk.digest) == chunk.bytes) }
     }
 
     @Test("a chunk that vanished and is then deleted is nobody's worry")

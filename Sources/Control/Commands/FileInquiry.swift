@@ -33,7 +33,9 @@ package struct FileInquiry: Sendable {
         let folder = try VolumeTarget.absolute(Files.parent(of: text))
         let name = Files.lastComponent(of: text)
         let isPlain = !name.isEmpty && name != "." && name != ".."
-        let path = isPlain ? (folder == "/" ? "" : folder) + "/" + name
+        let path =
+            isPlain
+            ? (folder == "/" ? "" : folder) + "/" + name
             : try VolumeTarget.absolute(text)
         let target = try VolumeTarget(path: path, in: state)
         return try ask(target.folder, try target.volumePath(of: path))

@@ -20,8 +20,8 @@ package enum MountUsers {
         package let name: String
     }
 
-    /// The programs with an open file, a mapped file, their directory or their root under a path. Those
-    /// of other users are seen by root only.
+    /// The programs with an open file, a mapped file, their directory or their root under a path.
+    /// Those of other users are seen by root only.
     ///
     /// - Parameter mountPoint: absolute, without symlinks.
     package static func find(of mountPoint: String) -> [User] {

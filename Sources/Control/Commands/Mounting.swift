@@ -54,8 +54,8 @@ package struct Mounting: Sendable {
         return mountPoint
     }
 
-    /// What is plainly wrong with the directory is said before a passphrase is asked for; the rest is
-    /// found when it is mounted.
+    /// What is plainly wrong with the directory is said before a passphrase is asked for; the rest
+    /// is found when it is mounted.
     private func mountPoint() throws(CommandFailure) -> String {
         let path: String
         do {
@@ -68,8 +68,14 @@ package struct Mounting: Sendable {
                 throw CommandFailure(FuseHostError.alreadyMounted(path))
             }
         }
-        guard Files.exists(path) else {
+        let kind: FileKind
+        do {
+            kind = try FileFacts.of(path).kind
+        } catch {
             throw CommandFailure(FuseHostError.mountPointMissing(path))
+        }
+        guard kind == .directory else {
+            throw CommandFailure(FuseHostError.mountPointNotDirectory(path))
         }
         return path
     }

@@ -32,7 +32,8 @@ package struct Unmounting: Sendable {
         return try ask(.sync(timeout: timeout)).engine
     }
 
-    /// Unmounts, when everything is on the store and nobody uses it; returns when the daemon is gone.
+    /// Unmounts, when everything is on the store and nobody uses it; returns when the daemon is
+    /// gone.
     ///
     /// - Parameter isForced: at once, whatever is not on the store and whoever uses it.
     /// - Returns: how things were at the end.
@@ -47,7 +48,7 @@ package struct Unmounting: Sendable {
         let last: DaemonStatus
         do {
             last = try ask(isForced ? .unmountNow : .unmount(timeout: timeout))
-        } catch where error.code == .busy {
+        } catch  where error.code == .busy {
             try refuseIfBusy(status)
             throw error
         }
@@ -70,7 +71,7 @@ package struct Unmounting: Sendable {
         guard status.phase == .serving else { return }
         do {
             try KernelCache.flush(status.mountPoint)
-        } catch where error.code == EACCES || error.code == ENOENT {
+        } catch  where error.code == EACCES || error.code == ENOENT {
             // Mounted for another user, or unmounted meanwhile: the daemon itself will see.
         } catch {
             throw CommandFailure(

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// `cairn put` and `cairn get`: files into a volume and out of it. Without a mount the engine runs here;
-// when the volume is mounted, its mount is used, so there is never a second engine.
+// `cairn put` and `cairn get`: files into a volume and out of it. Without a mount the engine runs
+// here; when the volume is mounted, its mount is used, so there is never a second engine.
 
 package import Engine
 import Namespace
@@ -36,8 +36,8 @@ package struct VolumeCopy: Sendable {
     /// - Parameters:
     ///   - sources: paths; or `-` alone, for standard input.
     ///   - target: a folder to copy into; or, for one source, the name it gets.
-    /// - Throws: `incompleteCopy` when some could not be copied; `unpublished` when the store did not
-    ///   take everything.
+    /// - Throws: `incompleteCopy` when some could not be copied; `unpublished` when the store did
+    ///   not take everything.
     package func put(_ sources: [String], to target: VolumePath) throws(CommandFailure) {
         let folder = state.volume(target.volume)
         if let status = try servingStatus(of: folder) {
@@ -70,11 +70,13 @@ package struct VolumeCopy: Sendable {
     ///
     /// - Parameters:
     ///   - sources: all of one volume.
-    ///   - target: a folder to copy into; for one source, the name it gets; or `-` for standard output.
+    ///   - target: a folder to copy into; for one source, the name it gets; or `-` for standard
+    ///     output.
     package func get(_ sources: [VolumePath], to target: String) throws(CommandFailure) {
         guard let first = sources.first else { return }
         guard sources.allSatisfy({ $0.volume == first.volume }) else {
-            throw CommandFailure(.usage, "the files are of several volumes", advice: "get them singly")
+            throw CommandFailure(
+                .usage, "the files are of several volumes", advice: "get them singly")
         }
         let folder = state.volume(first.volume)
         if let status = try servingStatus(of: folder) {
@@ -120,7 +122,8 @@ package struct VolumeCopy: Sendable {
         guard path.names.starts(with: shown) else {
             throw CommandFailure(
                 .unusablePath,
-                "only “\(status.subdirectory)” of “\(path.volume)” is mounted, at “\(status.mountPoint)”",
+                "only “\(status.subdirectory)” of “\(path.volume)” is mounted, at"
+                    + " “\(status.mountPoint)”",
                 advice: "unmount it first; the copy then works without a mount")
         }
         return path.names.dropFirst(shown.count).map { Array($0.utf8) }

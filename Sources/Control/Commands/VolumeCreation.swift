@@ -99,7 +99,9 @@ package struct VolumeCreation: Sendable {
     private func configuration(_ seed: SecretBytes) throws(CommandFailure) -> VolumeConfiguration {
         let text = store ?? state.standardStore(of: name)
         let url = try StoreText.parse(text)
-        if case .folder(path: let path) = url, path == state.path || path.hasPrefix(state.path + "/") {
+        if case .folder(path: let path) = url,
+            path == state.path || path.hasPrefix(state.path + "/")
+        {
             throw CommandFailure(
                 .usage, "the store “\(path)” is inside the state folder",
                 advice: "put it elsewhere: who deletes the local state would delete the only copy")

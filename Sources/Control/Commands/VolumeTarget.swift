@@ -14,8 +14,8 @@ package struct VolumeTarget: Sendable {
     /// Finds the volume.
     ///
     /// - Parameters:
-    ///   - text: a volume's name, or a path at or under a mount; nil for the only volume. What has a
-    ///     slash, or is `.` or `..`, is a path; else a volume of that name comes first.
+    ///   - text: a volume's name, or a path at or under a mount; nil for the only volume. What has
+    ///     a slash, or is `.` or `..`, is a path; else a volume of that name comes first.
     /// - Throws: `noSuchVolume`, or `notMounted` for a path under no mount of this state folder.
     package init(_ text: String?, in state: StateFolder) throws(CommandFailure) {
         guard let text else {

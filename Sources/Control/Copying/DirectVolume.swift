@@ -38,7 +38,8 @@ package final class DirectVolume: Sendable {
 
     /// Brings to the store what was written, and stops the engine.
     ///
-    /// - Throws: `unpublished` when the store did not take everything; it is safe here all the same.
+    /// - Throws: `unpublished` when the store did not take everything; it is safe here all the
+    ///   same.
     package func finish(
         timeout: Duration?, progress: @escaping (EngineStatus) -> Void
     ) throws(CommandFailure) {

@@ -2,8 +2,8 @@
 //
 // What a copy needs of the place it reads from, and of the place it writes to.
 //
-// A protocol because there are two: this machine's files (`LocalTree`), and a volume without a mount
-// (`VolumeTree`). Copying works in either direction, and between two of one kind.
+// A protocol because there are two: this machine's files (`LocalTree`), and a volume without a
+// mount (`VolumeTree`). Copying works in either direction, and between two of one kind.
 
 package import Engine
 package import Namespace
@@ -92,8 +92,8 @@ package protocol FileTree {
     ) throws(TreeError) -> Int
     /// Writes all the bytes.
     func write(_ file: File, at offset: UInt64, _ bytes: Span<UInt8>) throws(TreeError)
-    /// The first stretch of data at or after `offset`, in a file of so many bytes; nil when only a hole
-    /// follows.
+    /// The first stretch of data at or after `offset`, in a file of so many bytes; nil when only a
+    /// hole follows.
     func data(in file: File, from offset: UInt64, size: UInt64) throws(TreeError) -> Range<UInt64>?
     /// Cuts a file, or lengthens it with a hole.
     func setSize(_ file: File, _ size: UInt64) throws(TreeError)

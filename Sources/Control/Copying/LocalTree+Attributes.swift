@@ -31,8 +31,9 @@ extension LocalTree {
         for part in list[..<size].split(separator: 0) {
             let attribute = part.map { UInt8(bitPattern: $0) }
             guard AttributeChoice.isOwn(attribute, isRoot: isRoot) else { continue }
-            found.append(ExtendedAttribute(
-                name: attribute, value: try value(of: attribute, name, number)))
+            found.append(
+                ExtendedAttribute(
+                    name: attribute, value: try value(of: attribute, name, number)))
         }
         return found
     }

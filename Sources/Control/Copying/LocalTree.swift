@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// This machine's files, as a copy sees them. Everything is done from an open folder by a single name:
-// depth has no limit, and nobody who renames a folder meanwhile leads us elsewhere.
+// This machine's files, as a copy sees them. Everything is done from an open folder by a single
+// name: depth has no limit, and nobody who renames a folder meanwhile leads us elsewhere.
 
 internal import CLinux
 import Glibc
@@ -108,7 +108,9 @@ package struct LocalTree: FileTree {
             default: S_IFBLK
             }
         // SAFETY: `call` lends a NUL-terminated name for the one system call.
-        try unsafe call("mknodat", folder, name) { unsafe mknodat($0, $1, kind | 0o600, dev_t(entry.device)) }
+        try unsafe call("mknodat", folder, name) {
+            unsafe mknodat($0, $1, kind | 0o600, dev_t(entry.device))
+        }
     }
 
     package func remove(_ name: [UInt8], in folder: Folder) throws(TreeError) {

@@ -7,8 +7,8 @@ import Namespace
 
 /// A copy under way.
 package struct TreeCopier<Source: FileTree, Target: FileTree> {
-    /// Folders within folders; a deeper tree is reported, not followed: each level takes stack, and an
-    /// open folder.
+    /// Folders within folders; a deeper tree is reported, not followed: each level takes stack, and
+    /// an open folder.
     package static var maximumDepth: Int { 512 }
     /// Files of several names that are remembered; the names of more are copied one by one.
     package static var maximumLinks: Int { 1_000_000 }

@@ -20,7 +20,8 @@ package struct VolumePath: Equatable, Sendable {
         names = text[text.index(after: colon)...].split(separator: "/")
             .filter { $0 != "." }.map(String.init)
         guard !names.contains("..") else {
-            throw CommandFailure(.usage, "“\(text)” has a “..”", advice: "write the path without it")
+            throw CommandFailure(
+                .usage, "“\(text)” has a “..”", advice: "write the path without it")
         }
     }
 

@@ -70,7 +70,8 @@ extension Daemon {
     static func unpublished(_ cause: String, _ state: EngineStatus) -> CommandFailure {
         let trimmed = cause.hasSuffix(".") ? String(cause.dropLast()) : cause
         return CommandFailure(
-            .unpublished, "not everything is on the store: \(trimmed); \(StatusText.remainder(of: state))",
+            .unpublished,
+            "not everything is on the store: \(trimmed); \(StatusText.remainder(of: state))",
             advice: "it is safe on this machine and goes out when the store takes it")
     }
 

@@ -4,8 +4,8 @@
 //
 // The command that mounts starts this program anew, in a session of its own, with two pipes: on
 // descriptor 3 the daemon reports once, on descriptor 4 it is given the seed. So the passphrase is
-// asked for where a terminal is, its dear key derivation leaves no trace in the daemon's memory, and no
-// secret is in an argument or the environment.
+// asked for where a terminal is, its dear key derivation leaves no trace in the daemon's memory,
+// and no secret is in an argument or the environment.
 
 package import Cryptography
 import Glibc

@@ -56,7 +56,8 @@ package final class EventLog: Sendable {
     /// Adds one line: time, process, level, message.
     package func write(_ level: EventLevel, _ message: String) {
         let flat = message.prefix(Self.messageSize).map { $0.isNewline ? " " : $0 }
-        let line = "\(UTCText.of(Int64(time(nil)))) \(getpid()) \(level.rawValue): \(String(flat))\n"
+        let line =
+            "\(UTCText.of(Int64(time(nil)))) \(getpid()) \(level.rawValue): \(String(flat))\n"
         guard path != nil else { return Output.note("cairn: \(String(flat))\n") }
         state.withLock { state in
             do {

@@ -61,7 +61,10 @@ extension CommandFailure {
             case .badOption: .usage
             case .sessionFailed, .connectionNotReachable: .failure
             }
+        // Theirs stands alone; ours goes on after “cairn: ”, and is given its full stop there.
         let sentence = error.sentence
-        self.init(code, sentence.hasSuffix(".") ? String(sentence.dropLast()) : sentence)
+        let isWord = sentence.dropFirst().first?.isLowercase ?? false
+        let start = isWord ? sentence.prefix(1).lowercased() + sentence.dropFirst() : sentence
+        self.init(code, start.hasSuffix(".") ? String(start.dropLast()) : start)
     }
 }

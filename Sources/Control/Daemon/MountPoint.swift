@@ -7,7 +7,8 @@ import Glibc
 
 /// Looks at and unmounts mount points.
 package enum MountPoint {
-    /// UMOUNT_NOFOLLOW: who can replace the mount point by a symlink must not choose what we unmount.
+    /// UMOUNT_NOFOLLOW: who can replace the mount point by a symlink must not choose what we
+    /// unmount.
     ///
     /// - Source: umount2(2), linux/fs.h.
     private static let unmountsNoLink: Int32 = 8
@@ -38,8 +39,8 @@ package enum MountPoint {
         isOurs(path) && DeadMount.condition(of: path) == .alive
     }
 
-    /// Unmounts `path` if no program uses it. Its daemon must be serving: the kernel hands it what is
-    /// unwritten.
+    /// Unmounts `path` if no program uses it. Its daemon must be serving: the kernel hands it what
+    /// is unwritten.
     ///
     /// - Returns: false when programs use it.
     static func unmount(_ path: String) throws(SystemError) -> Bool {

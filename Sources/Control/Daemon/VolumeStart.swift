@@ -95,7 +95,8 @@ package struct VolumeStart: Sendable {
         case .state(let problem):
             CommandFailure(
                 .damaged, "the local state of “\(folder.name)” cannot be used: \(problem)",
-                advice: "when it is damaged, remove “\(folder.path)” and use “cairn recover”; what was"
+                advice:
+                    "when it is damaged, remove “\(folder.path)” and use “cairn recover”; what was"
                     + " not on the store is lost then")
         case .alreadyExists:
             CommandFailure(

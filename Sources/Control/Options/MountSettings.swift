@@ -14,7 +14,8 @@ package struct MountSettings: Equatable, Sendable {
     package var honoursSetUser = false
     /// Device nodes work (`dev`); the kernel lets only root ask for it.
     package var honoursDevices = false
-    /// The folder of the volume that is shown as the root (`subdir=`), such as `files`; nil for all.
+    /// The folder of the volume that is shown as the root (`subdir=`), such as `files`; nil for
+    /// all.
     package var subdirectory: String?
     /// Most bytes of the local cache (`cache=`); nil takes the volume's own.
     package var cache: UInt64?
@@ -41,8 +42,8 @@ package struct MountSettings: Equatable, Sendable {
         "lazytime", "nolazytime", "iversion", "noiversion", "silent", "loud",
     ]
 
-    /// Takes in a list such as `ro,allow_other,subdir=files`; later ones win. A comma or a backslash
-    /// within a value is written after a backslash.
+    /// Takes in a list such as `ro,allow_other,subdir=files`; later ones win. A comma or a
+    /// backslash within a value is written after a backslash.
     ///
     /// - Throws: `usage` for an option that is not known, or a value that makes no sense.
     package mutating func add(_ list: String) throws(CommandFailure) {
@@ -74,7 +75,9 @@ package struct MountSettings: Equatable, Sendable {
         case "subdir", "cache", "durability", "passphrase-file", "state", "finish-time":
             throw CommandFailure(.usage, "the mount option “\(name)” needs a value: \(name)=…")
         default:
-            guard Self.silent.contains(name) || name.hasPrefix("x-") else { throw Self.unknown(name) }
+            guard Self.silent.contains(name) || name.hasPrefix("x-") else {
+                throw Self.unknown(name)
+            }
         }
     }
 

@@ -71,7 +71,8 @@ package enum DurationText {
     /// The shortest exact form, down to milliseconds. `parse` gives the same time back.
     package static func exact(_ time: Duration) -> String {
         let milliseconds = milliseconds(of: time)
-        for unit in units.reversed() where milliseconds > 0 && milliseconds % unit.milliseconds == 0 {
+        for unit in units.reversed() where milliseconds > 0 && milliseconds % unit.milliseconds == 0
+        {
             return "\(milliseconds / unit.milliseconds)\(unit.suffix)"
         }
         return "0s"

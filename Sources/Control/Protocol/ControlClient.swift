@@ -7,7 +7,8 @@ package enum ControlClient {
     /// Sends one request and waits for its last reply.
     ///
     /// - Parameters:
-    ///   - wait: how long the daemon may be silent; nil for ever, for requests that take their time.
+    ///   - wait: how long the daemon may be silent; nil for ever, for requests that take their
+    ///     time.
     ///   - progress: called for each progress report.
     /// - Returns: nil when no daemon runs.
     /// - Throws: what the daemon answered; `failure` when it did not.

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// What a command and a daemon say to each other over the control socket. docs/DEVELOPMENT.md has the
-// bytes. Pure values; their coding is in `ControlMessage+Coding.swift`.
+// What a command and a daemon say to each other over the control socket. docs/DEVELOPMENT.md has
+// the bytes. Pure values; their coding is in `ControlMessage+Coding.swift`.
 //
 // One connection is one request, any number of `progress`, and one last reply.
 

@@ -3,7 +3,8 @@
 // The daemon's end of the control socket.
 //
 // Invariants:
-// - the socket is in the volume's folder (0700), mode 0600, and a peer of another user is not answered;
+// - the socket is in the volume's folder (0700), mode 0600, and a peer of another user is not
+//   answered;
 // - at most `ControlLimits.connectionCount` connections are served at once;
 // - it serves until `stop`, also while the daemon finishes: who waits for it can watch.
 
@@ -12,8 +13,8 @@ import Synchronization
 
 /// Serves requests of commands, each on a thread of its own.
 package final class ControlServer: Sendable {
-    /// Answers one request. Progress may be sent before the one last reply is returned; a connection
-    /// that breaks meanwhile makes no difference to the work.
+    /// Answers one request. Progress may be sent before the one last reply is returned; a
+    /// connection that breaks meanwhile makes no difference to the work.
     package typealias Handler =
         @Sendable (ControlRequest, _ progress: (DaemonStatus) -> Void) -> ControlReply
 

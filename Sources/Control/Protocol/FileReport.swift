@@ -16,6 +16,13 @@ package struct FileReport: Equatable, Sendable {
         package var size: UInt64
         /// The map, as Autonomi's clients write it (MessagePack).
         package var encoded: [UInt8]
+
+        /// - Parameters: as the properties.
+        package init(offset: UInt64, size: UInt64, encoded: [UInt8]) {
+            self.offset = offset
+            self.size = size
+            self.encoded = encoded
+        }
     }
 
     /// Where a pad rests.
@@ -26,6 +33,13 @@ package struct FileReport: Equatable, Sendable {
         package var counter: UInt64
         /// What its bytes are said to be.
         package var encoding: UInt64
+
+        /// - Parameters: as the properties.
+        package init(address: String, counter: UInt64, encoding: UInt64) {
+            self.address = address
+            self.counter = counter
+            self.encoding = encoding
+        }
     }
 
     /// Inode number.
@@ -53,17 +67,22 @@ package struct FileReport: Equatable, Sendable {
     /// Where it rests, if it is a pad.
     package var pad: Pad?
 
-    /// The engine's description, within the limits of a message.
-    package init(_ description: FileDescription) {
-        let status = description.status
+    /// A file of which only the status is known.
+    package init(status: FileStatus, form: String, state: FileState) {
         ino = status.ino
         kind = status.kind
         mode = status.attributes.mode
         size = status.size
         linkCount = status.linkCount
         allocated = status.allocated
-        form = description.form
-        state = description.state.rawValue
+        self.form = form
+        self.state = state.rawValue
+    }
+
+    /// The engine's description, within the limits of a message.
+    package init(_ description: FileDescription) {
+        self.init(
+            status: description.status, form: description.form, state: description.state)
         maps = description.dataMaps.prefix(ControlLimits.dataMapCount)
             .filter { $0.encoded.count <= ControlLimits.dataMapSize }
             .map { Map(offset: $0.offset, size: $0.size, encoded: $0.encoded) }

@@ -31,8 +31,8 @@ extension FileReport {
         }
         if chunkCount > 0 { rows.append(("chunks", String(chunkCount))) }
         for address in chunkAddresses { rows.append(("", address)) }
-        let hidden = chunkCount - UInt64(chunkAddresses.count)
-        if hidden > 0 { rows.append(("", "and \(hidden) more")) }
+        let shown = UInt64(chunkAddresses.count)
+        if chunkCount > shown { rows.append(("", "and \(chunkCount - shown) more")) }
         return StatusText.table(rows)
     }
 

@@ -22,8 +22,9 @@ package enum UTCText {
         let day = dayOfYear - (153 * shiftedMonth + 2) / 5 + 1
         let month = shiftedMonth < 10 ? shiftedMonth + 3 : shiftedMonth - 9
         let year = yearOfEra + era * 400 + (month <= 2 ? 1 : 0)
-        return "\(padded(year, 4))-\(padded(month, 2))-\(padded(day, 2))T"
-            + "\(padded(second / 3600, 2)):\(padded(second / 60 % 60, 2)):\(padded(second % 60, 2))Z"
+        let date = "\(padded(year, 4))-\(padded(month, 2))-\(padded(day, 2))"
+        let (minutes, hours) = (second / 60 % 60, second / 3600)
+        return date + "T\(padded(hours, 2)):\(padded(minutes, 2)):\(padded(second % 60, 2))Z"
     }
 
     private static func floorDivide(_ value: Int64, _ divisor: Int64) -> Int64 {

@@ -64,7 +64,8 @@ extension KeyFileError {
                 advice: "use a newer cairn, or the phrase")
         case .needsPassphrase:
             CommandFailure(
-                .usage, "the key file “\(path)” needs a passphrase, and there is no terminal to ask",
+                .usage,
+                "the key file “\(path)” needs a passphrase, and there is no terminal to ask",
                 advice: "give it in a file with --passphrase-file, or -o passphrase-file=PATH")
         case .wrongPassphrase:
             CommandFailure(

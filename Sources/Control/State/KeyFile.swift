@@ -33,8 +33,8 @@ package struct KeyFile: Equatable, Sendable {
 
     /// How hard a passphrase is to guess: passes and memory of argon2id.
     ///
-    /// 128 MiB and 3 passes: some tenths of a second here, and nothing a small machine lacks. The file
-    /// says what it was made with, so a later default changes no old file.
+    /// 128 MiB and 3 passes: some tenths of a second here, and nothing a small machine lacks. The
+    /// file says what it was made with, so a later default changes no old file.
     package struct Cost: Equatable, Sendable {
         package var passes: Int
         package var memory: Int

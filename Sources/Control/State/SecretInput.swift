@@ -67,7 +67,8 @@ package enum SecretInput {
         switch error {
         case .wordCount(let count):
             CommandFailure(
-                .invalidPhrase, "a recovery phrase has \(RecoveryPhrase.wordCount) words, not \(count)",
+                .invalidPhrase,
+                "a recovery phrase has \(RecoveryPhrase.wordCount) words, not \(count)",
                 advice: "give all of them, separated by spaces or lines")
         case .unknownWord(let position):
             CommandFailure(

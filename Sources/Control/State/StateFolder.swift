@@ -9,8 +9,8 @@ package struct StateFolder: Sendable, Equatable {
     /// Its absolute path.
     package let path: String
 
-    /// The state folder a command uses: `--state`, else $CAIRN_STATE, else $XDG_DATA_HOME/cairn, else
-    /// ~/.local/share/cairn. It is not made here.
+    /// The state folder a command uses: `--state`, else $CAIRN_STATE, else $XDG_DATA_HOME/cairn,
+    /// else ~/.local/share/cairn. It is not made here.
     ///
     /// - Parameter given: the value of `--state`.
     /// - Throws: exit code `usage` when there is no home directory to put it in.
@@ -52,8 +52,8 @@ package struct StateFolder: Sendable, Equatable {
         VolumeFolder(path: path + "/volumes/" + name.text, name: name)
     }
 
-    /// Where a volume rests that was made without `--store`: beside the state, never inside it, so that
-    /// who deletes the local state does not delete the only copy.
+    /// Where a volume rests that was made without `--store`: beside the state, never inside it, so
+    /// that who deletes the local state does not delete the only copy.
     package func standardStore(of name: VolumeName) -> String {
         "file://" + path + "-store/" + name.text
     }
@@ -61,11 +61,11 @@ package struct StateFolder: Sendable, Equatable {
     /// All volumes whose making was finished, by name.
     package func volumes() throws(CommandFailure) -> [VolumeFolder] {
         let folder = path + "/volumes"
-        guard Files.exists(folder) else { return [] }
         let entries: [(name: [UInt8], ino: UInt64)]
         do {
             entries = try Files.names(in: try Descriptor.open(folder, O_RDONLY | O_DIRECTORY))
         } catch {
+            if error.code == ENOENT { return [] }
             throw CommandFailure(.failure, "the state folder “\(path)” cannot be read", error)
         }
         var found: [VolumeName] = []

@@ -135,7 +135,8 @@ extension VolumeConfiguration {
         _ key: Key, _ value: String, _ limits: ClosedRange<UInt64>
     ) throws(Problem) -> UInt64 {
         guard let size = SizeText.parse(value), limits.contains(size) else {
-            let ends = "\(SizeText.exact(limits.lowerBound)) to \(SizeText.exact(limits.upperBound))"
+            let ends =
+                "\(SizeText.exact(limits.lowerBound)) to \(SizeText.exact(limits.upperBound))"
             throw Problem("“\(key.rawValue)” is a size from \(ends), such as 512M")
         }
         return size
@@ -145,8 +146,8 @@ extension VolumeConfiguration {
         _ key: Key, _ value: String, _ limits: ClosedRange<Duration>
     ) throws(Problem) -> Duration {
         guard let time = DurationText.parse(value), limits.contains(time) else {
-            let ends =
-                "\(DurationText.exact(limits.lowerBound)) to \(DurationText.exact(limits.upperBound))"
+            let (least, most) = (limits.lowerBound, limits.upperBound)
+            let ends = "\(DurationText.exact(least)) to \(DurationText.exact(most))"
             throw Problem("“\(key.rawValue)” is a time from \(ends), such as 30s")
         }
         return time

@@ -2,8 +2,8 @@
 //
 // A volume's settings on this machine, and the text they are kept as. Pure: it reads no file.
 //
-// The text: lines of `key = value`; `#` begins a comment line. The first setting is `version`. What is
-// not understood is an error that names its line: a setting silently ignored is a setting lost.
+// The text: lines of `key = value`; `#` begins a comment line. The first setting is `version`. What
+// is not understood is an error that names its line: a setting silently ignored is a setting lost.
 
 package import Compression
 

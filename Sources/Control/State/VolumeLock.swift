@@ -23,8 +23,10 @@ extension VolumeFolder {
         case .locked(let process):
             CommandFailure(
                 .stateInUse,
-                "the volume “\(name)” is in use by \(process.map { "process \($0)" } ?? "another process")",
-                advice: "“cairn status \(name)” shows where it is mounted, and “cairn unmount \(name)”"
+                "the volume “\(name)” is in use by "
+                    + (process.map { "process \($0)" } ?? "another process"),
+                advice:
+                    "“cairn status \(name)” shows where it is mounted, and “cairn unmount \(name)”"
                     + " ends that")
         case .notOwned(let user):
             CommandFailure(
@@ -44,7 +46,8 @@ extension VolumeFolder {
     package var isLocked: Bool {
         do {
             let file = try Descriptor.open(path + "/" + StateLock.fileName, O_RDONLY)
-            // Had for an instant, this lock makes nobody fail: it is let go before a reader's retry.
+            // Had for an instant, this lock makes nobody fail: it is let go before a reader's
+            // retry.
             guard flock(file.number, LOCK_SH | LOCK_NB) != 0 else { return false }
             return errno == EWOULDBLOCK
         } catch {

@@ -4,8 +4,8 @@
 
 /// A volume's name on this machine; also the name of its folder.
 ///
-/// Letters, digits, `-`, `_` and `.`, at most 64, not beginning with a dot or a dash: so it is one path
-/// component, no option, and never hidden. The store does not know it.
+/// Letters, digits, `-`, `_` and `.`, at most 64, not beginning with a dot or a dash: so it is one
+/// path component, no option, and never hidden. The store does not know it.
 package struct VolumeName: Hashable, Sendable, Comparable, CustomStringConvertible {
     /// The longest name.
     package static let maximumLength = 64

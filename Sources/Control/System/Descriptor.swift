@@ -18,7 +18,8 @@ package struct Descriptor: ~Copyable, Sendable {
     }
 
     deinit {
-        // Data that must be durable was synced by its writer; nothing is left that close could tell.
+        // Data that must be durable was synced by its writer; nothing is left that close could
+        // tell.
         _ = close(number)
     }
 
@@ -55,7 +56,8 @@ package struct Descriptor: ~Copyable, Sendable {
     /// Reads up to `out.count` bytes; 0 at the end.
     package func read(into out: inout MutableSpan<UInt8>) throws(SystemError) -> Int {
         while true {
-            // SAFETY: the span's storage is exclusively ours through the call, which stays within it.
+            // SAFETY: the span's storage is exclusively ours through the call, which stays within
+            // it.
             let count = unsafe out.withUnsafeMutableBytes { bytes in
                 unsafe Glibc.read(number, bytes.baseAddress, bytes.count)
             }

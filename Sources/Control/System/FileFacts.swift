@@ -35,7 +35,8 @@ package struct FileFacts: Equatable, Sendable {
         _ path: String, follows: Bool = true
     ) throws(SystemError) -> FileFacts {
         var facts = stat()
-        // SAFETY: the string lives through the call; `facts` is ours and as large as stat(2) expects.
+        // SAFETY: the string lives through the call; `facts` is ours and as large as stat(2)
+        // expects.
         let result = unsafe follows ? stat(path, &facts) : lstat(path, &facts)
         guard result == 0 else { throw SystemError.last("stat") }
         return FileFacts(facts)

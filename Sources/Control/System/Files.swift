@@ -60,8 +60,8 @@ package enum Files {
         guard unsafe Glibc.rename(old, new) == 0 else { throw SystemError.last("rename") }
     }
 
-    /// Replaces the file as one step: whoever reads it, even after a power cut, finds the old bytes or
-    /// the new ones.
+    /// Replaces the file as one step: whoever reads it, even after a power cut, finds the old bytes
+    /// or the new ones.
     package static func replace(
         _ path: String, with bytes: [UInt8], mode: UInt32
     ) throws(SystemError) {

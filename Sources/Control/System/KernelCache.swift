@@ -12,8 +12,9 @@ package enum KernelCache {
 
     /// Has the kernel hand over what programs wrote to files they still have open.
     ///
-    /// syncfs(2) starts these writes, but for FUSE does not wait for them; so the connection's count of
-    /// waiting requests is watched until it is 0. Not to be called on a thread that serves the mount.
+    /// syncfs(2) starts these writes, but for FUSE does not wait for them; so the connection's
+    /// count of waiting requests is watched until it is 0. Not to be called on a thread that serves
+    /// the mount.
     ///
     /// - Parameter mountPoint: where the filesystem is mounted.
     package static func flush(_ mountPoint: String) throws(SystemError) {

@@ -64,7 +64,8 @@ package final class Mailbox<Value: Sendable>: Sendable {
             do {
                 _ = try reading.read(into: &span)
             } catch {
-                // As in `send`: it cannot fail, and a byte too many only wakes the reader once more.
+                // As in `send`: it cannot fail, and a byte too many only wakes the reader once
+                // more.
             }
             return waiting.removeFirst()
         }

@@ -16,8 +16,8 @@ package enum ProcessLaunch {
 
     /// Starts this program with other arguments, in a session of its own.
     ///
-    /// Its standard input, output and error are /dev/null; `inherited` become its descriptors 3, 4, …
-    /// in that order. No signal is blocked or ignored in it.
+    /// Its standard input, output and error are /dev/null; `inherited` become its descriptors 3, 4,
+    /// … in that order. No signal is blocked or ignored in it.
     ///
     /// - Returns: the process's id.
     package static func startSelf(
@@ -35,8 +35,8 @@ package enum ProcessLaunch {
         for number: Int32 in 0...2 {
             unsafe posix_spawn_file_actions_addopen(&actions, number, "/dev/null", O_RDWR, 0)
         }
-        // First up, out of the way of 3, 4, …: a source may itself be one of those numbers.
-        let base: Int32 = 200
+        // First up, above all of them: a source may itself be 3, 4, …
+        let base = max(inherited.max() ?? 0, 3 + Int32(inherited.count)) + 1
         for (index, number) in inherited.enumerated() {
             unsafe posix_spawn_file_actions_adddup2(&actions, number, base + Int32(index))
         }
@@ -92,7 +92,7 @@ package enum ProcessLaunch {
         // SAFETY: strdup's copies live until freed below, after the spawn has returned.
         var vector: [UnsafeMutablePointer<CChar>?] = unsafe arguments.map { unsafe strdup($0) }
         unsafe vector.append(nil)
-        defer { for unsafe pointer in unsafe vector { unsafe free(pointer) } }
+        defer { unsafe vector.forEach { unsafe free($0) } }
         var process = pid_t()
         let start = unsafe searching ? posix_spawnp : posix_spawn
         let result = unsafe start(&process, program, &actions, &attributes, &vector, environ)

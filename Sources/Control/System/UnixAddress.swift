@@ -6,8 +6,8 @@ import Glibc
 
 /// A socket's name within an open folder.
 ///
-/// An address holds 108 bytes. So the folder is opened, and the address goes through its descriptor:
-/// `/proc/self/fd/N/name`, whatever the folder's path is.
+/// An address holds 108 bytes. So the folder is opened, and the address goes through its
+/// descriptor: `/proc/self/fd/N/name`, whatever the folder's path is.
 struct UnixAddress: ~Copyable {
     private let folder: Descriptor
     private let address: sockaddr_un
@@ -48,9 +48,12 @@ struct UnixAddress: ~Copyable {
         _ name: String, _ body: (UnsafePointer<sockaddr>, socklen_t) -> Int32
     ) throws(SystemError) {
         let size = socklen_t(MemoryLayout<sockaddr_un>.size)
-        // SAFETY: a sockaddr_un is what a sockaddr of family AF_UNIX points to; it outlives the call.
+        // SAFETY: a sockaddr_un is what a sockaddr of family AF_UNIX points to; it outlives the
+        // call.
         let result = unsafe withUnsafePointer(to: address) { pointer in
-            unsafe pointer.withMemoryRebound(to: sockaddr.self, capacity: 1) { unsafe body($0, size) }
+            unsafe pointer.withMemoryRebound(to: sockaddr.self, capacity: 1) {
+                unsafe body($0, size)
+            }
         }
         guard result == 0 else { throw SystemError.last(name) }
     }

@@ -1,0 +1,127 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// Parts of the daemon that need no mount: its log, its queue, its words, and who keeps a place
+// busy.
+
+import Control
+import Engine
+import Glibc
+import Testing
+
+struct DaemonPartsTests {
+    @Test("the log is for its owner, is bounded, and keeps the newest lines whole")
+    func log() throws {
+        let folder = try TemporaryFolder()
+        let path = folder.path("log")
+        let log = try EventLog(path: path, takesStandardError: false)
+        let long = String(repeating: "x", count: 5000)
+        for index in 0..<1500 { log.write(.note, "\(index) \(long)") }
+        log.write(.error, "two\nlines")
+        #expect(try FileFacts.of(path).mode == 0o600)
+        let sizes = try [path, path + ".1"].map { try FileFacts.of($0).size }
+        #expect(sizes.allSatisfy { $0 > 0 && $0 < 600_000 })
+        let text = try Descriptor.open(path, O_RDONLY).readAll(limit: 1 << 20)
+        let lines = String(decoding: text, as: UTF8.self).split(separator: "\n")
+        #expect(lines.last?.hasSuffix(" error: two lines") == true)
+        #expect(lines.allSatisfy { $0.hasPrefix("20") && $0.utf8.count < 1100 })
+        #expect(!Files.exists(path + ".2"))
+    }
+
+    @Test("a log that cannot be written is said")
+    func noLog() throws {
+        let folder = try TemporaryFolder()
+        let failure = #expect(throws: CommandFailure.self) {
+            try EventLog(path: folder.path("missing/log"), takesStandardError: false)
+        }
+        #expect(failure?.code == .failure)
+    }
+
+    @Test("a mailbox gives values in their order, and waits no longer than it is told")
+    func mailbox() throws {
+        let box = try Mailbox<Int>()
+        #expect(box.receive(within: .milliseconds(1)) == nil)
+        for value in 0..<Mailbox<Int>.capacity { #expect(box.send(value)) }
+        #expect(!box.send(-1))
+        for value in 0..<Mailbox<Int>.capacity { #expect(box.receive(within: .zero) == value) }
+        #expect(box.receive(within: .zero) == nil)
+    }
+
+    @Test("what is left is counted in words")
+    func remainder() {
+        var state = EngineStatus()
+        #expect(StatusText.remainder(of: state) == "everything is on the store")
+        #expect(StatusText.leftover(of: state) == nil)
+        state.hasUnpublishedChanges = true
+        #expect(StatusText.remainder(of: state) == "the newest revision is not on the store yet")
+        state.dirtyFiles = 2
+        state.dirtyBytes = 3 << 20
+        #expect(StatusText.remainder(of: state) == "3.0 MiB in 2 files not on the store yet")
+        state.pendingPads = 1
+        #expect(StatusText.remainder(of: state).contains(" and 1 pad not on the store yet"))
+        #expect(StatusText.leftover(of: state)?.contains("safe on this machine") == true)
+    }
+
+    @Test("a status shows what a person asks first")
+    func status() throws {
+        var dice = Dice(3)
+        var status = Samples.daemon(&dice)
+        status.phase = .serving
+        let text = StatusText.lines(volume: .standard, store: "/srv", status: status, now: 0)
+        for word in ["mounted", status.mountPoint, "revision", "cache", "store health"] {
+            #expect(text.contains(word), "\(word)")
+        }
+        let json = StatusText.json(volume: .standard, store: "/srv", status: status).text
+        #expect(json.contains("\"mounted\": true"))
+        #expect(json.contains("\"dirtyBytes\": \(status.engine.dirtyBytes)"))
+        let idle = StatusText.json(volume: .standard, store: "/srv", status: nil).text
+        #expect(idle.contains("\"mounted\": false"))
+    }
+
+    @Test("a program with an open file under a place is found by its name")
+    func users() throws {
+        let folder = try TemporaryFolder()
+        try folder.file("held", "x")
+        let before = MountUsers.find(of: folder.path)
+        #expect(before.isEmpty)
+        // A shell that waits for its standard input with the file open.
+        let script = "sleep 30 < held & echo $! > pid; sleep 0.01"
+        _ = try ProcessLaunch.run("sh", ["-c", "cd \(folder.path) && { \(script); } && cd /"])
+        let text = try Descriptor.open(folder.path("pid"), O_RDONLY).readAll(limit: 32)
+        let process = try #require(Int32(String(decoding: text.dropLast(), as: UTF8.self)))
+        defer { kill(process, SIGKILL) }
+        let users = MountUsers.find(of: folder.path)
+        #expect(users.map(\.process) == [process])
+        #expect(users.first?.name == "sleep")
+        #expect(MountUsers.find(of: folder.path + "x").isEmpty)
+    }
+
+    @Test("a program's outcome is its exit code, or its signal")
+    func outcomes() throws {
+        #expect(try ProcessLaunch.run("sh", ["-c", "exit 3"]) == 3)
+        #expect(try ProcessLaunch.run("sh", ["-c", "kill -9 $$"]) == 137)
+        #expect(throws: SystemError.self) { try ProcessLaunch.run("no-such-program-here", []) }
+    }
+
+    @Test("a file is replaced as a whole, and leaves nothing beside it")
+    func replace() throws {
+        let folder = try TemporaryFolder()
+        let path = try folder.file("a", "old")
+        try folder.file("a.new", "left by a crash")
+        try Files.replace(path, with: Array("new".utf8), mode: 0o640)
+        #expect(try Descriptor.open(path, O_RDONLY).readAll(limit: 10) == Array("new".utf8))
+        #expect(try FileFacts.of(path).mode == 0o640)
+        #expect(!Files.exists(path + ".new"))
+        #expect(throws: SystemError.self) { try Descriptor.open(path, O_RDONLY).readAll(limit: 2) }
+    }
+
+    @Test("a path becomes absolute, also when its last name is missing")
+    func absolute() throws {
+        let folder = try TemporaryFolder()
+        try Files.makeDirectories(folder.path("a/b"), mode: 0o700)
+        _ = try ProcessLaunch.run("ln", ["-s", "a/b", folder.path("link")])
+        #expect(try Files.absolute(folder.path("link")) == folder.path("a/b"))
+        #expect(try Files.absolute(folder.path("link/")) == folder.path("a/b"))
+        #expect(try Files.absolute(folder.path("link/new")) == folder.path("a/b/new"))
+        #expect(throws: SystemError.self) { try Files.absolute(folder.path("none/new")) }
+    }
+}

@@ -1,0 +1,60 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// A folder for one test, gone afterwards.
+
+import Control
+import Cryptography
+import Primitives
+
+/// A folder of its own under /tmp, removed with everything in it when the value goes.
+final class TemporaryFolder: Sendable {
+    let path: String
+
+    init() throws {
+        path = "/tmp/cairn-control-" + Hex.encode(SystemRandom.bytes(8))
+        try Files.makeDirectory(path, mode: 0o700)
+    }
+
+    deinit {
+        do {
+            // Tests may leave folders that cannot be entered.
+            _ = try ProcessLaunch.run("chmod", ["-R", "u+rwX", path])
+            _ = try ProcessLaunch.run("rm", ["-rf", path])
+        } catch {
+            // What is left under /tmp harms no other test.
+        }
+    }
+
+    /// The path of something in it.
+    func path(_ name: String) -> String { path + "/" + name }
+
+    /// Writes a file in it, and gives its path.
+    @discardableResult
+    func file(_ name: String, _ text: String, mode: UInt32 = 0o600) throws -> String {
+        let path = path(name)
+        try Files.replace(path, with: Array(text.utf8), mode: mode)
+        return path
+    }
+
+    /// A volume's folder in it, ready for files.
+    func volume(_ name: String = "home") throws -> VolumeFolder {
+        let folder = try StateFolder(path).volume(try VolumeName(name))
+        try folder.make()
+        return folder
+    }
+}
+
+/// A generator whose whole sequence follows from its seed (SplitMix64).
+struct Dice: RandomNumberGenerator {
+    private var state: UInt64
+
+    init(_ seed: UInt64) { state = seed }
+
+    mutating func next() -> UInt64 {
+        state &+= 0x9E37_79B9_7F4A_7C15
+        var mixed = state
+        mixed = (mixed ^ (mixed >> 30)) &* 0xBF58_476D_1CE4_E5B9
+        mixed = (mixed ^ (mixed >> 27)) &* 0x94D0_49BB_1331_11EB
+        return mixed ^ (mixed >> 31)
+    }
+}

@@ -1,0 +1,220 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// Random operations on names: what is made, moved, linked and removed.
+
+import Engine
+import Namespace
+
+extension ModelRun {
+    /// Few names, so that they collide: among them the longest, and one that is not ASCII.
+    private static let names: [[UInt8]] =
+        (0..<9).map { Array("n\($0)".utf8) }
+        + [
+            Array("ünïcödé ☃".utf8), [UInt8](repeating: UInt8(ascii: "x"), count: 255),
+            [0xFF, 0xFE, 0x20],
+        ]
+
+    func anyName() -> [UInt8] {
+        ModelRun.names[Int.random(in: 0..<ModelRun.names.count, using: &dice)]
+    }
+
+    func anyDirectory() -> Int { pick(tree.named { $0.kind == .directory }) ?? 0 }
+
+    func pick(_ ids: [Int]) -> Int? {
+        ids.isEmpty ? nil : ids[Int.random(in: 0..<ids.count, using: &dice)]
+    }
+
+    /// A directory and a name in it that is taken; nil in an empty tree.
+    private func anyEntry() -> (parent: Int, name: [UInt8], id: Int)? {
+        guard let parent = pick(tree.named { $0.kind == .directory && !$0.children.isEmpty })
+        else { return nil }
+        let names = tree[parent].children.keys.sorted { $0.lexicographicallyPrecedes($1) }
+        let name = names[Int.random(in: 0..<names.count, using: &dice)]
+        guard let id = tree.child(name, of: parent) else { return nil }
+        return (parent, name, id)
+    }
+
+    private var isFull: Bool { tree.nodes.count > ModelRun.nodeLimit }
+
+    // MARK: New names
+
+    func makeNode() throws {
+        if isFull { return try remove() }
+        let (parent, name) = (anyDirectory(), anyName())
+        let standing: FileError? = tree.child(name, of: parent) == nil ? nil : .exists
+        let directory = tree[parent].ino
+        let kind: FileKind
+        let made: FileStatus?
+        var node = ModelTree.Node(kind: .regular, ino: 0)
+        switch Int.random(in: 0..<10, using: &dice) {
+        case 0..<4:
+            kind = .directory
+            node.mode = 0o755
+            node.links = 2
+            made = try expect("mkdir in \(directory)", standing) { () throws(FileError) in
+                try engine.makeDirectory(name, in: directory, mode: 0o777, context)
+            }
+        case 4..<7:
+            kind = .symlink
+            node.mode = 0o777
+            node.target = dice.bytes(Int.random(in: 1...300, using: &dice)).map { $0 | 1 }
+            let target = node.target
+            made = try expect("symlink in \(directory)", standing) { () throws(FileError) in
+                try engine.makeSymlink(name, in: directory, target: target, context)
+            }
+        default:
+            kind =
+                [.fifo, .socket, .characterDevice, .regular][Int.random(in: 0..<4, using: &dice)]
+            node.mode = 0o640
+            node.device = kind == .characterDevice ? 0x0501 : 0
+            let device = node.device
+            made = try expect("mknod \(kind) in \(directory)", standing) { () throws(FileError) in
+                try engine.makeNode(
+                    name, in: directory, kind: kind, mode: 0o662, device: device, context)
+            }
+        }
+        guard let made else { return }
+        node.kind = kind
+        node.ino = made.ino
+        engine.forget(made.ino, count: 1)
+        let id = tree.add(node, name, in: parent)
+        try refresh([id, parent])
+    }
+
+    func createFile() throws {
+        if isFull { return try remove() }
+        let (parent, name) = (anyDirectory(), anyName())
+        let isExclusive = Bool.random(using: &dice)
+        let truncates = Int.random(in: 0..<4, using: &dice) == 0
+        let directory = tree[parent].ino
+        let standing = tree.child(name, of: parent)
+        var expected: FileError?
+        if let standing {
+            switch tree[standing].kind {
+            case _ where isExclusive: expected = .exists
+            case .regular: break
+            case .directory: expected = .isDirectory
+            default: expected = .invalid
+            }
+        }
+        let intent = OpenIntent(reads: true, writes: true, truncates: truncates)
+        let made = try expect("create in \(directory)", expected) { () throws(FileError) in
+            try engine.create(
+                name, in: directory, mode: 0o666, intent, isExclusive: isExclusive, context)
+        }
+        guard let (status, file) = made else { return }
+        engine.forget(status.ino, count: 1)
+        let id: Int
+        if let standing {
+            id = standing
+            if truncates { tree[id].content.truncate(to: 0) }
+        } else {
+            id = tree.add(
+                ModelTree.Node(kind: .regular, ino: status.ino, mode: 0o644), name, in: parent)
+        }
+        try refresh(standing == nil ? [id, parent] : truncates ? [id] : [])
+        open.append(Open(handle: file.handle, node: id))
+        if Int.random(in: 0..<3, using: &dice) > 0 { try close() }
+    }
+
+    func link() throws {
+        guard !isFull, let (_, _, id) = anyEntry() else { return }
+        let (parent, name) = (anyDirectory(), anyName())
+        var expected: FileError?
+        if tree[id].kind == .directory {
+            expected = .notPermitted
+        } else if tree.child(name, of: parent) != nil {
+            expected = .exists
+        }
+        let (ino, directory) = (tree[id].ino, tree[parent].ino)
+        let made = try expect("link \(ino) in \(directory)", expected) { () throws(FileError) in
+            try engine.link(ino, as: name, in: directory, context)
+        }
+        guard made != nil else { return }
+        engine.forget(ino, count: 1)
+        tree[id].links += 1
+        tree.attach(id, name, parent)
+        try refresh([parent])
+    }
+
+    // MARK: Names that go
+
+    func remove() throws {
+        guard let (parent, name, id) = anyEntry() else { return }
+        let (ino, directory) = (tree[id].ino, tree[parent].ino)
+        if Bool.random(using: &dice) == (tree[id].kind == .directory) {
+            var expected: FileError?
+            if tree[id].kind != .directory {
+                expected = .notDirectory
+            } else if !tree[id].children.isEmpty {
+                expected = .notEmpty
+            }
+            let done: Void? = try expect("rmdir \(ino)", expected) { () throws(FileError) in
+                try engine.removeDirectory(name, in: directory, context)
+            }
+            if done == nil { return }
+        } else {
+            let expected: FileError? = tree[id].kind == .directory ? .isDirectory : nil
+            let done: Void? = try expect("unlink \(ino)", expected) { () throws(FileError) in
+                try engine.unlink(name, in: directory, context)
+            }
+            if done == nil { return }
+        }
+        _ = tree.detach(name, parent)
+        tree.drop(id)
+        dropIfUnused(id)
+        try refresh([parent])
+    }
+
+    /// A node without names goes when nobody has it open.
+    func dropIfUnused(_ id: Int) {
+        if tree[id].links == 0 && !open.contains(where: { $0.node == id }) { tree.nodes[id] = nil }
+    }
+
+    // MARK: Names that move
+
+    func rename() throws {
+        guard let (parent, name, id) = anyEntry() else { return }
+        let (newParent, newName) = (anyDirectory(), anyName())
+        let target = tree.child(newName, of: newParent)
+        let mode: RenameMode = [.replace, .replace, .noReplace, .exchange][
+            Int.random(in: 0..<4, using: &dice)]
+        let expected = renameError(id, parent, newParent, target, mode)
+        let (from, to) = (tree[parent].ino, tree[newParent].ino)
+        let words = "rename \(tree[id].ino) from \(from) to \(to) \(mode)"
+        let done: Void? = try expect(words, expected) { () throws(FileError) in
+            try engine.rename(name, in: from, to: newName, in: to, mode, context)
+        }
+        if done == nil || target == id { return }
+        _ = tree.detach(name, parent)
+        if let target {
+            _ = tree.detach(newName, newParent)
+            if mode == .exchange { tree.attach(target, name, parent) }
+        }
+        tree.attach(id, newName, newParent)
+        if let target, mode != .exchange {
+            tree.drop(target)
+            dropIfUnused(target)
+        }
+        try refresh([parent, newParent])
+    }
+
+    private func renameError(
+        _ id: Int, _ parent: Int, _ newParent: Int, _ target: Int?, _ mode: RenameMode
+    ) -> FileError? {
+        if mode == .noReplace && target != nil { return .exists }
+        if mode == .exchange && target == nil { return .notFound }
+        if target == id { return nil }
+        let isDirectory = tree[id].kind == .directory
+        if isDirectory && tree.isAncestor(id, of: newParent) { return .invalid }
+        guard let target else { return nil }
+        if mode == .exchange {
+            let wouldHoldItself =
+                tree[target].kind == .directory && tree.isAncestor(target, of: parent)
+            return wouldHoldItself ? .invalid : nil
+        }
+        if isDirectory && tree[target].kind != .directory { return .notDirectory }
+        if !isDirectory && tree[target].kind == .directory { return .isDirectory }
+        return isDirectory && !tree[target].children.isEmpty ? .notEmpty : nil
+    }
+}

@@ -1,0 +1,209 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// A store in memory that can be made to fail in every way a store fails, and that remembers what
+// was asked of it. Each engine gets a connection of its own: cutting it is how an engine "dies".
+
+import Cryptography
+import Foundation
+import Primitives
+import Scratchpads
+import Stores
+import Synchronization
+
+/// What a store does to one thing it keeps.
+enum Fault: Sendable {
+    /// It says that it has no such thing.
+    case missing
+    /// It notices by itself that its bytes are damaged.
+    case noticed
+    /// It hands out bytes with one bit turned, and does not notice.
+    case flipped
+    /// It hands out half of the bytes, and does not notice.
+    case truncated
+    /// It hands out the bytes of another chunk, and does not notice.
+    case swapped(Digest)
+}
+
+/// The shared part: what is kept, and what goes wrong.
+final class TestStore: Sendable {
+    struct State: Sendable {
+        var chunks: [Digest: [UInt8]] = [:]
+        /// Chunks put since the last sync: a power cut at the store may lose them.
+        var unsynced: Set<Digest> = []
+        var pads: [PadAddress: PadRecord] = [:]
+        /// Every digest in the order it was put, again and again.
+        var puts: [Digest] = []
+        /// Every pad record in the order it was accepted.
+        var accepted: [PadRecord] = []
+        var chunkFaults: [Digest: Fault] = [:]
+        /// What `get` of a pad gives instead: a record, or damage for nil.
+        var padFaults: [PadAddress: PadRecord?] = [:]
+        /// All calls that change something fail so.
+        var putFailure: StoreError?
+        /// Puts of pads fail so, but for the named one.
+        var padFailure: StoreError?
+        var padFailureSpares: PadAddress?
+        /// All calls that read fail so.
+        var getFailure: StoreError?
+        /// Puts of pads succeed, and their answer is lost on the way.
+        var losesPadAnswers = false
+        /// Called with each pad record before it is accepted.
+        var witness: (@Sendable (PadRecord, State) -> Void)?
+    }
+
+    let state = Mutex(State())
+    private let gate = NSCondition()
+    private let isHanging = Mutex(false)
+    /// Calls that wait at the gate now.
+    let waiting = Atomic<Int>(0)
+
+    /// From now on every call waits; or all go on.
+    func hang(_ isOn: Bool) {
+        gate.lock()
+        isHanging.withLock { $0 = isOn }
+        gate.broadcast()
+        gate.unlock()
+    }
+
+    func passGate() {
+        gate.lock()
+        waiting.add(1, ordering: .relaxed)
+        while isHanging.withLock({ $0 }) { gate.wait() }
+        waiting.subtract(1, ordering: .relaxed)
+        gate.unlock()
+    }
+
+    /// Every failure ends.
+    func heal() {
+        state.withLock { state in
+            state.chunkFaults = [:]
+            state.padFaults = [:]
+            state.putFailure = nil
+            state.padFailure = nil
+            state.padFailureSpares = nil
+            state.getFailure = nil
+            state.losesPadAnswers = false
+        }
+        hang(false)
+    }
+
+    /// Writing fails with this until `heal`.
+    func refuseWrites(_ error: StoreError) {
+        state.withLock { $0.putFailure = error }
+    }
+
+    /// Everything fails with this until `heal`.
+    func refuseAll(_ error: StoreError) {
+        state.withLock { state in
+            state.putFailure = error
+            state.getFailure = error
+        }
+    }
+
+    /// Looks at or changes what the store holds and does.
+    func change<R: Sendable>(_ body: (inout State) throws -> R) rethrows -> R {
+        try state.withLock { state in try body(&state) }
+    }
+
+    var putCount: Int { state.withLock { $0.puts.count } }
+    var pads: [PadAddress: PadRecord] { state.withLock { $0.pads } }
+}
+
+/// One engine's way to the store.
+final class StoreConnection: ChunkStore, PadStore {
+    let store: TestStore
+    private let isCut = Atomic<Bool>(false)
+
+    init(_ store: TestStore) {
+        self.store = store
+    }
+
+    /// Nothing passes from here on.
+    func cut() {
+        isCut.store(true, ordering: .releasing)
+    }
+
+    private func enter() throws(StoreError) {
+        store.passGate()
+        if isCut.load(ordering: .acquiring) { throw .unreachable(retryAfter: nil) }
+    }
+
+    func put(_ digest: Digest, _ bytes: [UInt8]) throws(StoreError) {
+        try enter()
+        if bytes.count > StoreLimits.maximumChunkSize { throw .tooLarge }
+        try store.state.withLock { (state) throws(StoreError) in
+            if let failure = state.putFailure { throw failure }
+            state.puts.append(digest)
+            if state.chunks[digest] == nil { state.unsynced.insert(digest) }
+            state.chunks[digest] = bytes
+        }
+    }
+
+    func get(_ digest: Digest) throws(StoreError) -> [UInt8] {
+        try enter()
+        return try store.state.withLock { (state) throws(StoreError) in
+            if let failure = state.getFailure { throw failure }
+            guard let bytes = state.chunks[digest] else { throw .missing(digest) }
+            switch state.chunkFaults[digest] {
+            case nil: return bytes
+            case .missing: throw .missing(digest)
+            case .noticed:
+                throw .corrupt(
+                    wanted: digest, got: Digests.of(bytes + [0], algorithm: digest.algorithm))
+            case .flipped:
+                var damaged = bytes
+                damaged[damaged.count / 2] ^= 0x10
+                return damaged
+            case .truncated: return Array(bytes[..<(bytes.count / 2)])
+            case .swapped(let other): return state.chunks[other] ?? []
+            }
+        }
+    }
+
+    func has(_ digests: [Digest]) throws(StoreError) -> Set<Digest> {
+        try enter()
+        return store.state.withLock { state in Set(digests.filter { state.chunks[$0] != nil }) }
+    }
+
+    func sync() throws(StoreError) {
+        try enter()
+        try store.state.withLock { (state) throws(StoreError) in
+            if let failure = state.putFailure { throw failure }
+            state.unsynced = []
+        }
+    }
+
+    func get(_ address: PadAddress) throws(StoreError) -> PadRecord? {
+        try enter()
+        return try store.state.withLock { (state) throws(StoreError) in
+            if let failure = state.getFailure { throw failure }
+            if let fault = state.padFaults[address] {
+                guard let record = fault else { throw .corruptPad(address) }
+                return record
+            }
+            return state.pads[address]
+        }
+    }
+
+    func put(_ record: PadRecord) throws(StoreError) -> PadPutOutcome {
+        try enter()
+        do { try record.verify() } catch { throw .refused("not signed by its owner") }
+        return try store.state.withLock { (state) throws(StoreError) in
+            if let failure = state.putFailure { throw failure }
+            if let failure = state.padFailure, record.address != state.padFailureSpares {
+                throw failure
+            }
+            if let standing = state.pads[record.address] {
+                if standing == record { return .accepted }
+                if !CounterRule.accepts(standing: standing, offered: record) {
+                    return .standing(standing)
+                }
+            }
+            state.witness?(record, state)
+            state.pads[record.address] = record
+            state.accepted.append(record)
+            if state.losesPadAnswers { throw .unreachable(retryAfter: nil) }
+            return .accepted
+        }
+    }
+}
