@@ -7,6 +7,7 @@
 #define FUSE_USE_VERSION 312
 
 #include <fuse3/fuse_lowlevel.h>
+#include <string.h>
 
 #include "CFuse.h"
 
@@ -20,6 +21,14 @@ struct cfuse_session {
     uint32_t init_extra_flags;
     uint32_t init_state;
 };
+
+/// A name with an end: libfuse measures names itself, or sends the end along.
+static inline const char *terminated(
+    char copy[CFUSE_NAME_LIMIT + 1], const uint8_t *name, size_t count) {
+    memcpy(copy, name, count);
+    copy[count] = 0;
+    return copy;
+}
 
 /// libfuse's table, each entry of which calls the session's own.
 extern const struct fuse_lowlevel_ops cfuse_operations;

@@ -2,9 +2,6 @@
 //
 // Answers: the values Swift made, in the structures libfuse takes.
 
-#include <errno.h>
-#include <string.h>
-
 #include "internal.h"
 
 static void fill_stat(struct stat *out, const cfuse_status *status) {
@@ -127,13 +124,6 @@ int32_t cfuse_reply_attribute_size(cfuse_request request, size_t count) {
 
 int32_t cfuse_reply_offset(cfuse_request request, uint64_t offset) {
     return fuse_reply_lseek(request, (off_t)offset);
-}
-
-// libfuse measures names itself, so they need an end.
-static const char *terminated(char copy[CFUSE_NAME_LIMIT + 1], const uint8_t *name, size_t count) {
-    memcpy(copy, name, count);
-    copy[count] = 0;
-    return copy;
 }
 
 size_t cfuse_add_entry(

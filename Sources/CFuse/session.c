@@ -9,6 +9,7 @@
 
 #define _GNU_SOURCE
 
+#include <errno.h>
 #include <linux/fuse.h>
 #include <pthread.h>
 #include <stdarg.h>
@@ -148,7 +149,12 @@ int32_t cfuse_invalidate_inode(cfuse_session *session, uint64_t ino) {
 
 int32_t cfuse_invalidate_entry(
     cfuse_session *session, uint64_t parent, const uint8_t *name, size_t count) {
-    return fuse_lowlevel_notify_inval_entry(session->fuse, parent, (const char *)name, count);
+    char copy[CFUSE_NAME_LIMIT + 1];
+    if (count > CFUSE_NAME_LIMIT) {
+        return -ENAMETOOLONG;
+    }
+    return fuse_lowlevel_notify_inval_entry(
+        session->fuse, parent, terminated(copy, name, count), count);
 }
 
 static void (*log_function)(int32_t level, const char *message);
