@@ -12,6 +12,7 @@
 import Blocks
 import Metadata
 import Namespace
+import Primitives
 import Synchronization
 
 /// Drains dirty inodes into the database and commits, for one caller or many.
@@ -24,7 +25,7 @@ final class Committer: Sendable {
     private let volume: Volume
     /// Held by whoever changes names, while dirty inodes are written, and from there to the commit:
     /// so a name and the rows of what it names are always in the same commit.
-    private let structure = Mutex<Void>(())
+    private let structure = Lock<Void>(())
 
     private struct Rounds {
         var begun: UInt64 = 0
@@ -129,6 +130,7 @@ final class Committer: Sendable {
                     if !state.isDeleted { try write(&state) }
                     state.isListed = false
                 }
+                volume.drained.add(1, ordering: .acquiringAndReleasing)
                 volume.table.unpin(inode)
             } catch {
                 // What is not written stays listed: nothing that was accepted is dropped.

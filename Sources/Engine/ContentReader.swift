@@ -9,6 +9,7 @@
 import Blocks
 import Metadata
 import Namespace
+import Primitives
 import Synchronization
 
 /// Reads content; the only place that knows all the forms it can have.

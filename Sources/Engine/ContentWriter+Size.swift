@@ -5,6 +5,7 @@
 import Blocks
 import Metadata
 import Namespace
+import Primitives
 import Synchronization
 
 extension ContentWriter {

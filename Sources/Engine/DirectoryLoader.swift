@@ -82,6 +82,8 @@ final class DirectoryLoader: Sendable {
     }
 
     private func finish(_ directory: UInt64, _ leaves: [LeafRow]) throws(FileError) {
+        // First in memory: a write-back between the two must not bring "not loaded" back.
+        _ = volume.table.peek(directory) { $0.row.isLoaded = true }
         try volume.query { (writer) throws(MetadataError) in
             try writer.replaceLeaves(directory, leaves)
             guard directory != Volume.hardLinkDirectory, var row = try writer.inode(directory)
@@ -89,7 +91,6 @@ final class DirectoryLoader: Sendable {
             row.isLoaded = true
             try writer.updateInode(row)
         }
-        _ = volume.table.peek(directory) { $0.row.isLoaded = true }
     }
 
     private func next(

@@ -2,6 +2,7 @@
 //
 // chmod, chown, truncate, utimes; and statfs.
 
+import Primitives
 import Metadata
 import Namespace
 import Stores
@@ -98,7 +99,7 @@ final class CapacityProbe: Sendable {
         var free = CapacityProbe.unlimited
         var askedAt: ContinuousClock.Instant?
     }
-    private let answer = Mutex(Answer())
+    private let answer = Lock(Answer())
 
     /// The last answer; asks again, elsewhere, when it is old.
     func last(_ store: any ChunkStore) -> (free: UInt64, isAsked: Bool) {

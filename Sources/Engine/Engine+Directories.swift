@@ -5,6 +5,7 @@
 
 import Metadata
 import Namespace
+import Synchronization
 
 extension Engine {
     /// Rows read from the database at a time.
@@ -40,6 +41,7 @@ extension Engine {
         var cursor = offset <= Engine.firstCookieOffset ? 0 : offset - Engine.firstCookieOffset
         while true {
             let from = cursor
+            let mark = volume.drained.load(ordering: .acquiring)
             let page = try volume.query { (reader) throws(MetadataError) in
                 withStatus
                     ? try reader.entriesWithInodes(
@@ -49,8 +51,11 @@ extension Engine {
                         .map { ($0, nil) }
             }
             for (item, row) in page {
-                let status = row.map { row in
-                    volume.table.peek(item.ino) { $0.status } ?? FileStatus(row)
+                var status: FileStatus?
+                if let row {
+                    // Gone between the two looks: it is listed no more.
+                    guard let found = try? volume.status(of: row, readAt: mark) else { continue }
+                    status = found
                 }
                 let entry = ListedEntry(
                     name: item.name, ino: item.ino, kind: item.kind,

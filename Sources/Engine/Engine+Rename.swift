@@ -4,6 +4,7 @@
 
 import Metadata
 import Namespace
+import Primitives
 import Synchronization
 
 extension Engine {

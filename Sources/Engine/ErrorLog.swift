@@ -2,6 +2,7 @@
 //
 // The sentences behind an EIO: what `.cairn/errors` shows. No names, no keys, no content.
 
+import Primitives
 import Namespace
 import Synchronization
 
@@ -21,7 +22,7 @@ final class ErrorLog: Sendable {
         var last: (text: String, repeats: Int)?
     }
 
-    private let state = Mutex(Lines())
+    private let state = Lock(Lines())
 
     /// Adds one line. A sentence repeated at once is counted, not listed again.
     func add(_ part: Part, _ sentence: String, detail: String = "") {
@@ -57,7 +58,7 @@ final class Counters: Sendable {
     let bytesFetched = Atomic<UInt64>(0)
     let pendingChunks = Atomic<Int>(0)
     let storeAnsweredAt = Atomic<Int64>(0)
-    private let failure = Mutex("")
+    private let failure = Lock("")
 
     /// The store answered just now.
     func storeAnswered() {

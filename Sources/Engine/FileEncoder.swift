@@ -275,6 +275,6 @@ final class FileEncoder: Sendable {
 
 /// A mutex that closures of several threads share.
 final class SharedBox<Value: Sendable>: Sendable {
-    let value: Mutex<Value>
-    init(_ initial: Value) { value = Mutex(initial) }
+    let value: Lock<Value>
+    init(_ initial: Value) { value = Lock(initial) }
 }

@@ -32,7 +32,7 @@ final class Flusher: Sendable {
     private let volume: Volume
     private let committer: Committer
     private let encoder: FileEncoder
-    private let publisherPoke = Mutex<(@Sendable () -> Void)?>(nil)
+    private let publisherPoke = Lock<(@Sendable () -> Void)?>(nil)
 
     /// A file that has bytes to flush.
     private struct Candidate {

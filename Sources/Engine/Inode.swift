@@ -14,6 +14,7 @@
 // 3. `buffers` and dirty entries exist only where `row.form` is `.blocks`.
 // 4. Each buffer has one reserved slot in the arena.
 
+import Primitives
 import Blocks
 import Metadata
 import Namespace
@@ -106,11 +107,11 @@ extension FileStatus {
 final class Inode: Sendable {
     let ino: UInt64
     /// Order: after `Committer.structure` and the table's shard, before the database and the arena.
-    let state: Mutex<InodeState>
+    let state: Lock<InodeState>
 
     init(row: InodeRow) {
         ino = row.ino
-        state = Mutex(InodeState(row: row))
+        state = Lock(InodeState(row: row))
     }
 }
 
@@ -120,8 +121,8 @@ final class Inode: Sendable {
 /// under the shard's lock.
 final class InodeTable: Sendable {
     private struct Shard: ~Copyable {
-        let resident = Mutex<[UInt64: Slot]>([:])
-        let references = Mutex<[UInt64: UInt64]>([:])
+        let resident = Lock<[UInt64: Slot]>([:])
+        let references = Lock<[UInt64: UInt64]>([:])
     }
 
     private struct Slot {

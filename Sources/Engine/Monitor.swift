@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// A lock with a condition to wait for. `Mutex` has none, and the engine's threads do wait: for a
+// A lock with a condition to wait for. `Lock` has none, and the engine's threads do wait: for a
 // commit that somebody else leads, for a chunk that somebody else fetches, for work.
 
 import Glibc

@@ -37,7 +37,7 @@ final class PadKeeper: Sendable {
     private let committer: Committer
     private let pool = WorkerPool(threads: PadKeeper.threads)
     let names = PadNames()
-    let parked: Mutex<ParkedPads>
+    let parked: Lock<ParkedPads>
 
     /// What the keeper needs from the engine above it.
     struct Hooks: Sendable {
@@ -46,7 +46,7 @@ final class PadKeeper: Sendable {
         /// Something publishable changed.
         let poke: @Sendable () -> Void
     }
-    private let hooks = Mutex<Hooks?>(nil)
+    private let hooks = Lock<Hooks?>(nil)
 
     private struct Work {
         var due: [UInt64: ContinuousClock.Instant] = [:]
@@ -61,7 +61,7 @@ final class PadKeeper: Sendable {
     init(volume: Volume, committer: Committer, parked: ParkedPads) {
         self.volume = volume
         self.committer = committer
-        self.parked = Mutex(parked)
+        self.parked = Lock(parked)
     }
 
     /// Starts the thread, and sends again what a crash left unsent.

@@ -44,7 +44,7 @@ final class Publisher: Sendable {
         var hardLinks: PageReference?
         var revisionLog: PageReference?
     }
-    let head: Mutex<Head>
+    let head: Lock<Head>
 
     private struct Work {
         var isUrgent = false
@@ -64,7 +64,7 @@ final class Publisher: Sendable {
     ) {
         self.volume = volume
         self.committer = committer
-        self.head = Mutex(head)
+        self.head = Lock(head)
         self.hasUnstored = hasUnstored
     }
 

@@ -8,6 +8,7 @@
 // `dirty` and the small mutexes of the logs and counters are leaves: nothing is taken while they
 // are held.
 
+import Primitives
 import Blocks
 import Cryptography
 import Metadata
@@ -32,13 +33,15 @@ final class Volume: Sendable {
     let totals: TotalsCounter
 
     /// Inodes with something to commit, each pinned once by this list.
-    let dirty = Mutex<[Inode]>([])
+    let dirty = Lock<[Inode]>([])
     /// Inodes without a name that something still holds.
-    let orphans = Mutex<Set<UInt64>>([])
+    let orphans = Lock<Set<UInt64>>([])
 
     private let nextInode: Atomic<UInt64>
     /// The last change number given out. Only raised inside `metadata.write`.
     let lastChange: Atomic<UInt64>
+    /// Raised whenever an inode was written back, before it is dropped from memory.
+    let drained = Atomic<UInt64>(0)
     /// Bytes in unsealed buffers and dirty inline content, for back-pressure.
     let bufferedBytes = Atomic<Int>(0)
 
@@ -109,6 +112,18 @@ final class Volume: Sendable {
     private func list(_ inode: Inode) {
         table.pinAgain(inode)
         dirty.withLock { $0.append(inode) }
+    }
+
+    /// The status of an inode whose row was read while `drained` stood at `mark`.
+    ///
+    /// An inode may have been written back and dropped from memory between that read and this look: its
+    /// row is then older than what somebody has already been told, and is read again.
+    func status(of row: InodeRow, readAt mark: UInt64) throws(FileError) -> FileStatus {
+        if let status = table.peek(row.ino, { $0.isDeleted ? nil : $0.status }), let status {
+            return status
+        }
+        if drained.load(ordering: .acquiring) == mark { return FileStatus(row) }
+        return FileStatus(try self.row(row.ino))
     }
 
     /// The row as it is now, in memory or in the database.
