@@ -117,8 +117,8 @@ struct EngineStarter {
             } else if record.counter > head.revision {
                 isForeign = true
                 notice =
-                    "the store has revision \(record.counter), this machine knows \(head.revision): "
-                    + "another machine wrote it; recover the volume here to take it up"
+                    "the store has revision \(record.counter), this machine knows "
+                    + "\(head.revision): another machine wrote it; recover the volume here to take it up"
             } else if record.counter < head.revision {
                 notice =
                     "rollback: the store offers revision \(record.counter), this machine has seen "
