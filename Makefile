@@ -4,7 +4,7 @@
 # make unmount    bring everything to the store, and unmount
 # make test       everything that is checked before a change is taken
 # make check      format, tidy rules and a build: the quick part of it
-# make install    the command, mount(8)'s helper, units, completions
+# make install    the command, its manual, mount(8)'s helper, units, completions
 # make bench      the table of docs/performance.md, on this machine
 
 SWIFT ?= swift
@@ -60,9 +60,13 @@ tidy:
 	@.ci/packages build
 	$(SWIFT) test $(FLAGS) --disable-xctest --filter TidyTests
 
+# The manual comes first: its plugin builds too, and would leave a binary that needs the toolchain.
 install:
 	@.ci/packages build
+	$(SWIFT) package generate-manual
 	$(SWIFT) build $(FLAGS) -c release --product cairn --static-swift-stdlib
+	install -D -m 644 .build/plugins/GenerateManual/outputs/cairn/cairn.1 \
+		"$(DESTDIR)$(PREFIX)/share/man/man1/cairn.1"
 	install -D -m 755 "$(CAIRN)" "$(DESTDIR)$(PREFIX)/bin/cairn"
 	install -D -m 755 mount-helpers/mount.cairn "$(DESTDIR)$(HELPERDIR)/mount.cairn"
 	ln -sf mount.cairn "$(DESTDIR)$(HELPERDIR)/mount.fuse.cairn"
@@ -80,7 +84,8 @@ install:
 		> "$(DESTDIR)$(PREFIX)/share/fish/vendor_completions.d/cairn.fish"
 
 uninstall:
-	rm -f "$(DESTDIR)$(PREFIX)/bin/cairn" "$(DESTDIR)$(HELPERDIR)/mount.cairn" \
+	rm -f "$(DESTDIR)$(PREFIX)/bin/cairn" "$(DESTDIR)$(PREFIX)/share/man/man1/cairn.1" \
+		"$(DESTDIR)$(HELPERDIR)/mount.cairn" \
 		"$(DESTDIR)$(HELPERDIR)/mount.fuse.cairn" \
 		"$(DESTDIR)$(USERUNITDIR)/cairn@.service" \
 		"$(DESTDIR)$(UNITDIR)/cairn-system@.service" \

@@ -118,8 +118,8 @@ let package = Package(
         tests(
             "EngineTests",
             [
-                "Engine", "Primitives", "Cryptography", "Scratchpads", "Namespace", "Stores",
-                "RemoteStores",
+                "Engine", "Primitives", "Cryptography", "SelfEncryption", "Scratchpads", "Namespace",
+                "Stores", "RemoteStores",
             ]),
         tests(
             "ControlTests",

@@ -105,10 +105,7 @@ extension Engine {
                 return Optional<PadRow>.none
             }
             try pads.load(&state)
-            guard var pad = state.pad else { return nil }
-            // What was sealed and not acknowledged counts as seen: the next counter is higher.
-            if pad.pendingRecord != nil { pad.publishedDigest = nil }
-            pad.pendingRecord = nil
+            guard let pad = state.pad else { return nil }
             pads.assign(nil, to: &state)
             return pad
         }

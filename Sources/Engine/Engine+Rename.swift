@@ -192,13 +192,11 @@ extension Engine {
         }
     }
 
-    /// Takes an inode's identity away, pending record and all that was sealed included.
+    /// Takes an inode's identity away, with the record that is not acknowledged yet.
     private func takePad(_ inode: Inode) throws(FileError) -> PadRow? {
         let pad = try volume.change(inode) { (state) throws(FileError) -> PadRow? in
             try pads.load(&state)
-            guard var pad = state.pad else { return nil }
-            if pad.pendingRecord != nil { pad.publishedDigest = nil }
-            pad.pendingRecord = nil
+            guard let pad = state.pad else { return nil }
             pads.assign(nil, to: &state)
             return pad
         }

@@ -49,7 +49,10 @@ package final class Engine: Sendable {
 
     var configuration: EngineConfiguration { volume.configuration }
 
-    init(volume: Volume, head: Publisher.Head, parked: ParkedPads, threads: Int) {
+    init(
+        volume: Volume, head: Publisher.Head, unanswered: PadRecord?, parked: ParkedPads,
+        threads: Int
+    ) {
         self.volume = volume
         let committer = Committer(volume: volume)
         let room = RoomKeeper(volume: volume, committer: committer)
@@ -59,7 +62,9 @@ package final class Engine: Sendable {
             volume: volume, fetcher: fetcher, reader: reader, threads: threads)
         let flusher = Flusher(volume: volume, committer: committer, encoder: encoder)
         let pads = PadKeeper(volume: volume, committer: committer, parked: parked)
-        let publisher = Publisher(volume: volume, committer: committer, head: head) {
+        let publisher = Publisher(
+            volume: volume, committer: committer, head: head, unanswered: unanswered
+        ) {
             flusher.pendingCount > 0 || pads.pendingCount > 0
         }
         self.committer = committer

@@ -86,54 +86,9 @@ struct EngineStarter {
         return try assemble(metadata, head: head)
     }
 
-    func existing() throws(EngineStartError) -> Engine {
-        let metadata = try openDatabase()
-        let (volumeID, stored, pendingRoot) = try wrap { () throws(MetadataError) in
-            try metadata.write { (reader) throws(MetadataError) in
-                (
-                    try reader.value("volume-id"), try HeadStorage.load(reader),
-                    try reader.value("pending-root")
-                )
-            }
-        }
-        guard let volumeID else {
-            throw .state("it holds no volume: run `cairn init` or `cairn recover`")
-        }
-        guard volumeID == configuration.keys.volumeID else {
-            throw .state("it belongs to another volume than this phrase")
-        }
-        var head =
-            stored ?? Publisher.Head(revision: 0, change: 0, hardLinks: nil, revisionLog: nil)
-        // The store may be out of reach: the volume then starts offline, on what this machine
-        // knows.
-        let record = try? rootRecord()
-        var notice: String?
-        var isForeign = false
-        if let record = record ?? nil {
-            if let pendingRoot, record.encoded() == pendingRoot {
-                // Put before a crash, and not yet noted here.
-                head.revision = max(head.revision, record.counter)
-                if let root = try? openRoot(record) { head.revisionLog = root.revisionLog }
-            } else if record.counter > head.revision {
-                isForeign = true
-                notice =
-                    "the store has revision \(record.counter), this machine knows "
-                    + "\(head.revision): another machine wrote it; recover the volume here to take it up"
-            } else if record.counter < head.revision {
-                notice =
-                    "rollback: the store offers revision \(record.counter), this machine has seen "
-                    + "\(head.revision)"
-            }
-        }
-        let engine = try assemble(metadata, head: head)
-        if let notice { engine.volume.errors.add(ErrorLog.Part.root, notice) }
-        if isForeign { engine.publisher.halt() }
-        return engine
-    }
-
     // MARK: The root pad
 
-    private func rootRecord() throws(EngineStartError) -> PadRecord? {
+    func rootRecord() throws(EngineStartError) -> PadRecord? {
         let capability = configuration.keys.rootPad
         let record: PadRecord?
         do {
@@ -148,7 +103,7 @@ struct EngineStarter {
         return record
     }
 
-    private func openRoot(_ record: PadRecord) throws(EngineStartError) -> Root {
+    func openRoot(_ record: PadRecord) throws(EngineStartError) -> Root {
         do {
             let bytes = try configuration.keys.rootPad.reading.open(record)
             let root = try Root(decoding: bytes)
@@ -224,7 +179,7 @@ struct EngineStarter {
 
     // MARK: Local state
 
-    private func openDatabase() throws(EngineStartError) -> MetadataDatabase {
+    func openDatabase() throws(EngineStartError) -> MetadataDatabase {
         do {
             return try MetadataDatabase(path: configuration.stateFolder + "/meta.db")
         } catch {
@@ -232,8 +187,8 @@ struct EngineStarter {
         }
     }
 
-    private func assemble(
-        _ metadata: MetadataDatabase, head: Publisher.Head
+    func assemble(
+        _ metadata: MetadataDatabase, head: Publisher.Head, unanswered: PadRecord? = nil
     ) throws(EngineStartError) -> Engine {
         let (arenaSalt, inlineSalt) = try salts(metadata)
         let keys = configuration.keys
@@ -259,7 +214,8 @@ struct EngineStarter {
                 )
             }
         }
-        dirty.formUnion(try changedFiles(metadata, after: head.change))
+        let changed = try changedFiles(metadata, after: head.change)
+        dirty.formUnion(changed.files)
         let volume = Volume(
             configuration: configuration, metadata: metadata, arena: arena, sealer: sealer,
             totals: settings.totals,
@@ -268,9 +224,11 @@ struct EngineStarter {
         // Unreadable parked identities only mean that names do not get theirs back.
         let parked = settings.parked.flatMap { try? ParkedPads(decoding: $0) } ?? ParkedPads()
         let engine = Engine(
-            volume: volume, head: head, parked: parked, threads: EngineStarter.encodingThreads)
-        let pending = settings.pads.filter { $0.pendingRecord != nil || $0.publishedDigest == nil }
-        engine.startThreads(dirty: dirty.sorted(), pending: pending.map { $0.ino })
+            volume: volume, head: head, unanswered: unanswered, parked: parked,
+            threads: EngineStarter.encodingThreads)
+        let unsent = settings.pads.filter { $0.pendingRecord != nil || $0.counter == 0 }
+        engine.startThreads(
+            dirty: dirty.sorted(), pending: Array(changed.pads.union(unsent.map { $0.ino })))
         return engine
     }
 
@@ -336,11 +294,13 @@ struct EngineStarter {
         return dirty
     }
 
-    /// Files in blocks that changed since the head: a truncation leaves no dirty block behind.
+    /// Files in blocks that changed since the head, as a truncation leaves no dirty block behind;
+    /// and pads, whose content may not have been sealed.
     private func changedFiles(
         _ metadata: MetadataDatabase, after change: UInt64
-    ) throws(EngineStartError) -> Set<UInt64> {
+    ) throws(EngineStartError) -> (files: Set<UInt64>, pads: Set<UInt64>) {
         var files: Set<UInt64> = []
+        var pads: Set<UInt64> = []
         var cursor = change
         while true {
             let from = cursor
@@ -349,13 +309,18 @@ struct EngineStarter {
                     try reader.changedInodes(after: from, limit: Publisher.rowBatch)
                 }
             }
-            for row in rows where row.form == .blocks && row.linkCount > 0 { files.insert(row.ino) }
-            guard let last = rows.last, rows.count == Publisher.rowBatch else { return files }
+            for row in rows where row.kind == .regular && row.linkCount > 0 {
+                if row.form == .blocks { files.insert(row.ino) }
+                if row.form == .pad { pads.insert(row.ino) }
+            }
+            guard let last = rows.last, rows.count == Publisher.rowBatch else {
+                return (files, pads)
+            }
             cursor = last.change
         }
     }
 
-    private func wrap<R>(_ body: () throws(MetadataError) -> R) throws(EngineStartError) -> R {
+    func wrap<R>(_ body: () throws(MetadataError) -> R) throws(EngineStartError) -> R {
         do {
             return try body()
         } catch {

@@ -5,7 +5,8 @@
 // Invariants:
 // 1. (docs/ARCHITECTURE.md §6.4) A pad's counter never goes down here, and no counter is ever
 //    sealed over two contents: the sealed record is committed with its counter before it is put,
-//    and put again as it is after a crash.
+//    and put again as it is until the store has answered. Nothing is sealed over a record without
+//    an answer, so what a page says of a pad is on the store.
 // 2. One save is one bump: a pad is sealed some time after its last close, and only if its content
 //    or encoding differ from what was sealed last.
 // 3. A conflict loses nobody's bytes (docs/ARCHITECTURE.md §6.6): what stands on the store is kept
@@ -52,6 +53,8 @@ final class PadKeeper: Sendable {
         var due: [UInt64: ContinuousClock.Instant] = [:]
         var sending: Set<UInt64> = []
         var failures: [UInt64: Int] = [:]
+        /// Pads found with a record unsent at the start: their content may be newer than it.
+        var unchecked: Set<UInt64> = []
         var lastFailure: FileError?
         var isStopping = false
         var isStopped = false
@@ -67,6 +70,7 @@ final class PadKeeper: Sendable {
     /// Starts the thread, and sends again what a crash left unsent.
     func start(_ hooks: Hooks, pending: [UInt64]) {
         self.hooks.withLock { $0 = hooks }
+        work.look { $0.unchecked = Set(pending) }
         for ino in pending { note(ino, after: .zero) }
         spawnThread { self.run() }
     }
@@ -87,6 +91,7 @@ final class PadKeeper: Sendable {
         work.look { state in
             state.due[ino] = nil
             state.failures[ino] = nil
+            state.unchecked.remove(ino)
         }
     }
 
@@ -239,15 +244,15 @@ final class PadKeeper: Sendable {
         return try volume.change(inode) { (state) throws(FileError) -> PadRecord? in
             try load(&state)
             guard !state.isDeleted, state.row.linkCount > 0, var pad = state.pad else { return nil }
-            if !state.isPadUnsealed, let pending = pad.pendingRecord {
-                return try decode(pending)
-            }
+            // What was written since is sealed when the store has answered for this one.
+            if let pending = pad.pendingRecord { return try decode(pending) }
+            if try isUnknown(pad, state) { return nil }
             try volume.loadInline(&state)
             let content = state.inline ?? []
             let digest = PadKeeper.contentDigest(content, encoding: pad.encoding)
-            state.isPadUnsealed = false
             if pad.publishedDigest == digest {
-                return try pad.pendingRecord.map { (bytes) throws(FileError) in try decode(bytes) }
+                state.isPadUnsealed = false
+                return nil
             }
             let capability = volume.configuration.keys.pad(identity: pad.identity)
             let record: PadRecord
@@ -258,6 +263,7 @@ final class PadKeeper: Sendable {
                 volume.errors.add(.pad, "a pad could not be sealed", detail: "\(error)")
                 throw .inputOutput
             }
+            state.isPadUnsealed = false
             pad.counter += 1
             pad.publishedDigest = digest
             pad.pendingRecord = record.encoded()
@@ -265,6 +271,17 @@ final class PadKeeper: Sendable {
             state.isPadDirty = true
             state.isRowDirty = true
             return record
+        }
+    }
+
+    /// True for a pad whose content never came from the store, and was not replaced here.
+    private func isUnknown(_ pad: PadRow, _ state: InodeState) throws(FileError) -> Bool {
+        guard pad.publishedDigest == nil, pad.counter > 0, !state.isPadUnsealed,
+            state.inline == nil
+        else { return false }
+        let ino = state.ino
+        return try volume.query { (reader) throws(MetadataError) in
+            try reader.inline(ino) == nil
         }
     }
 
@@ -301,16 +318,22 @@ final class PadKeeper: Sendable {
 
     private func acknowledge(_ ino: UInt64, _ record: PadRecord) -> FileError? {
         do throws(FileError) {
-            try volume.with(ino) { (inode) throws(FileError) in
-                try volume.change(inode) { (state) throws(FileError) in
+            let isNewer = try volume.with(ino) { (inode) throws(FileError) in
+                try volume.change(inode) { (state) throws(FileError) -> Bool in
                     try load(&state)
-                    guard var pad = state.pad, pad.counter == record.counter else { return }
+                    // The file may have another identity by now.
+                    guard var pad = state.pad, pad.address == record.address,
+                        pad.counter == record.counter
+                    else { return state.isPadUnsealed }
                     pad.pendingRecord = nil
                     state.pad = pad
                     state.isPadDirty = true
                     state.isRowDirty = true
+                    return state.isPadUnsealed
                 }
             }
+            let isUnchecked = work.look { $0.unchecked.remove(ino) != nil }
+            if isNewer || isUnchecked { note(ino, after: .zero) }
         } catch {
             // Deleted meanwhile: there is nothing left to acknowledge.
             return error == .stale ? nil : error
@@ -326,7 +349,7 @@ final class PadKeeper: Sendable {
             let theirs: [UInt8] = try volume.with(ino) { (inode) throws(FileError) in
                 try volume.change(inode) { (state) throws(FileError) -> [UInt8] in
                     try load(&state)
-                    guard var pad = state.pad else { return [] }
+                    guard var pad = state.pad, pad.address == ours.address else { return [] }
                     let capability = volume.configuration.keys.pad(identity: pad.identity)
                     let content: [UInt8]
                     do {

@@ -11,6 +11,8 @@ import Scratchpads
 struct ParkedPads: Sendable {
     /// How long a name keeps its identity, in seconds: editors take milliseconds, people seconds.
     static let lifetime: Int64 = 30
+    /// Of the encoding; others are not read.
+    static let version: UInt8 = 2
     /// Most names at once; the oldest goes first.
     static let limit = 1024
 
@@ -54,7 +56,7 @@ struct ParkedPads: Sendable {
     /// For the settings table: an identity must survive a crash between an editor's two steps.
     func encoded() -> [UInt8] {
         var writer = ByteWriter()
-        writer.u8(1)
+        writer.u8(ParkedPads.version)
         writer.varint(UInt64(entries.count))
         for entry in entries {
             writer.u64le(entry.parent)
@@ -67,6 +69,7 @@ struct ParkedPads: Sendable {
             writer.u64le(entry.pad.encoding)
             writer.u64le(entry.pad.counter)
             writer.lengthPrefixed(entry.pad.publishedDigest ?? [])
+            writer.lengthPrefixed(entry.pad.pendingRecord ?? [])
         }
         return writer.bytes
     }
@@ -76,7 +79,7 @@ struct ParkedPads: Sendable {
     /// Reads what `encoded` wrote.
     init(decoding bytes: [UInt8]) throws(CodingError) {
         var reader = ByteReader(bytes)
-        guard try reader.u8() == 1 else { throw .malformed("parked pads") }
+        guard try reader.u8() == ParkedPads.version else { throw .malformed("parked pads") }
         let count = try reader.varint()
         guard count <= UInt64(ParkedPads.limit) else { throw .tooLarge(limit: ParkedPads.limit) }
         for _ in 0..<count {
@@ -92,10 +95,11 @@ struct ParkedPads: Sendable {
             let encoding = try reader.u64le()
             let counter = try reader.u64le()
             let digest = try reader.lengthPrefixed(limit: 32)
+            let pending = try reader.lengthPrefixed(limit: PadRecord.maximumSize)
             let pad = PadRow(
                 ino: mover, identity: identity, address: address, encoding: encoding,
                 counter: counter, publishedDigest: digest.isEmpty ? nil : digest,
-                pendingRecord: nil, isLocalOnly: false)
+                pendingRecord: pending.isEmpty ? nil : pending, isLocalOnly: false)
             entries.append(
                 Parked(parent: parent, name: name, pad: pad, mover: mover, expires: expires))
         }

@@ -5,8 +5,9 @@
 // Invariants (docs/ARCHITECTURE.md §6.1, 6.4):
 // 1. The root is put only after `ChunkStore.sync` acknowledged every page and every chunk the pages
 //    name.
-// 2. A sealed root is committed here before it is put, so that after a crash the same counter is
-//    never signed over another root.
+// 2. A sealed root is committed here before it is put, and put again as it is until the store has
+//    answered, after a crash too: no counter is ever signed over two roots, and an answer that was
+//    lost on its way is not taken for another machine's publication.
 
 import Compression
 import Cryptography
@@ -30,8 +31,8 @@ final class Publisher: Sendable {
     /// Pages stored at once.
     static let threads = 4
 
-    private let volume: Volume
-    private let committer: Committer
+    let volume: Volume
+    let committer: Committer
     private let pool = WorkerPool(threads: Publisher.threads)
     /// Files that wait for their chunks: a publication waits a while for them.
     private let hasUnstored: @Sendable () -> Bool
@@ -45,6 +46,10 @@ final class Publisher: Sendable {
         var revisionLog: PageReference?
     }
     let head: Lock<Head>
+    /// The root that was sealed last, if the store has not answered for it.
+    let unanswered: Lock<PadRecord?>
+    /// The newest page of the log of revisions, as the head names it.
+    let log = Lock(RevisionLog())
 
     private struct Work {
         var isUrgent = false
@@ -59,12 +64,13 @@ final class Publisher: Sendable {
     private let work = Monitor(Work())
 
     init(
-        volume: Volume, committer: Committer, head: Head,
+        volume: Volume, committer: Committer, head: Head, unanswered: PadRecord?,
         hasUnstored: @escaping @Sendable () -> Bool
     ) {
         self.volume = volume
         self.committer = committer
         self.head = Lock(head)
+        self.unanswered = Lock(unanswered)
         self.hasUnstored = hasUnstored
     }
 
@@ -169,6 +175,7 @@ final class Publisher: Sendable {
 
     private func round() throws(FileError) {
         if volume.configuration.isReadOnly || work.look({ $0.isHalted }) { throw .readOnly }
+        try settleUnanswered()
         try committer.drain()
         // Every change up to this number is in the commit that follows, and so in the snapshot.
         let change = volume.lastChange.load(ordering: .sequentiallyConsistent)
@@ -190,10 +197,12 @@ final class Publisher: Sendable {
             }
             var writer = PageWriter(volume: volume, snapshot: snapshot, pool: pool)
             try writer.rebuild(changed)
-            let (record, next) = try sealRoot(&writer, before, change)
+            var log = try revisionLog(before)
+            let (record, next) = try sealRoot(&writer, &log, before, change)
             try volume.configuration.chunks.sync()
             try put(record, before)
             try remember(writer.rebuilt, next)
+            self.log.withLock { $0 = log }
         } catch let error as FileError {
             throw error
         } catch let error as StoreError {
@@ -236,7 +245,7 @@ final class Publisher: Sendable {
     }
 
     private func sealRoot(
-        _ writer: inout PageWriter, _ before: Head, _ change: UInt64
+        _ writer: inout PageWriter, _ log: inout RevisionLog, _ before: Head, _ change: UInt64
     ) throws -> (PadRecord, Head) {
         guard let files = try writer.topEntry(Engine.filesInode, name: "files"),
             let pads = try writer.topEntry(Engine.scratchpadsInode, name: "scratchpads")
@@ -250,7 +259,6 @@ final class Publisher: Sendable {
         next.revision += 1
         next.change = change
         if let table = writer.rebuilt[Volume.hardLinkDirectory] { next.hardLinks = table.root }
-        var log = try revisionLog(before)
         let page = try log.append(
             RevisionRecord(
                 revision: next.revision, published: now,
@@ -276,37 +284,6 @@ final class Publisher: Sendable {
     /// - Source: docs/format.md, "Root pad".
     static let rootEncoding: UInt64 = 7668
 
-    /// The log as the head has it, from the local copy of its newest page or from the store.
-    private func revisionLog(_ before: Head) throws -> RevisionLog {
-        guard let reference = before.revisionLog else { return RevisionLog() }
-        let chunk = try volume.configuration.chunks.get(reference.address)
-        return try RevisionLog(
-            page: try PageCodec.open(chunk, reference: reference), reference: reference)
-    }
-
-    private func put(_ record: PadRecord, _ before: Head) throws(FileError) {
-        let bytes = record.encoded()
-        try volume.query { (writer) throws(MetadataError) in
-            try writer.setValue("pending-root", bytes)
-        }
-        try committer.commit()
-        let outcome: PadPutOutcome
-        do throws(StoreError) {
-            outcome = try volume.configuration.pads.put(record)
-        } catch {
-            throw volume.reportStore(error)
-        }
-        volume.counters.storeAnswered()
-        guard case .standing(let other) = outcome, other != record else { return }
-        volume.errors.add(
-            .root,
-            "another machine has published revision \(other.counter), this one knows "
-                + "\(before.revision): nothing more is published from here until it is mounted anew"
-        )
-        halt()
-        throw .stale
-    }
-
     /// The root is on the store: what was built is the published state from now on.
     private func remember(
         _ rebuilt: [UInt64: EntryBuilder.DirectoryPages], _ next: Head
@@ -323,40 +300,7 @@ final class Publisher: Sendable {
             try writer.setValue("pending-root", nil)
         }
         head.withLock { $0 = next }
+        unanswered.withLock { $0 = nil }
         try committer.commit()
-    }
-}
-
-/// The head in the settings table.
-enum HeadStorage {
-    static func save(
-        _ head: Publisher.Head, _ writer: borrowing MetadataWriter
-    ) throws(MetadataError) {
-        try writer.setInteger("revision", Int64(bitPattern: head.revision))
-        try writer.setInteger("published-change", Int64(bitPattern: head.change))
-        try writer.setValue("hard-links", head.hardLinks.map(encoded))
-        try writer.setValue("revision-log", head.revisionLog.map(encoded))
-    }
-
-    static func load<Reader: MetadataReader & ~Copyable>(
-        _ reader: borrowing Reader
-    ) throws(MetadataError) -> Publisher.Head? {
-        guard let revision = try reader.integer("revision") else { return nil }
-        return Publisher.Head(
-            revision: UInt64(bitPattern: revision),
-            change: UInt64(bitPattern: try reader.integer("published-change") ?? 0),
-            hardLinks: try reader.value("hard-links").flatMap(decoded),
-            revisionLog: try reader.value("revision-log").flatMap(decoded))
-    }
-
-    private static func encoded(_ reference: PageReference) -> [UInt8] {
-        reference.address.bytes + reference.key
-    }
-
-    private static func decoded(_ bytes: [UInt8]) -> PageReference? {
-        guard bytes.count == Digest.byteCount + PageReference.keySize,
-            let address = Digest(Array(bytes[..<Digest.byteCount]))
-        else { return nil }
-        return PageReference(address: address, key: Array(bytes[Digest.byteCount...]))
     }
 }

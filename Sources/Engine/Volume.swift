@@ -116,8 +116,8 @@ final class Volume: Sendable {
 
     /// The status of an inode whose row was read while `drained` stood at `mark`.
     ///
-    /// An inode may have been written back and dropped from memory between that read and this look: its
-    /// row is then older than what somebody has already been told, and is read again.
+    /// An inode may have been written back and dropped from memory between that read and this look:
+    /// its row is then older than what somebody has already been told, and is read again.
     func status(of row: InodeRow, readAt mark: UInt64) throws(FileError) -> FileStatus {
         if let status = table.peek(row.ino, { $0.isDeleted ? nil : $0.status }), let status {
             return status

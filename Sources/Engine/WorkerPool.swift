@@ -137,8 +137,8 @@ final class WorkerPool: Sendable {
 
 /// Starts a detached thread with a stack of `threadStackSize`.
 func spawnThread(_ body: @escaping @Sendable () -> Void) {
-    // SAFETY: owned by this call alone, initialised here, destroyed and freed below. In memory of its
-    // own, because its initialiser belongs to whichever C module has the type first.
+    // SAFETY: owned by this call alone, initialised here, destroyed and freed below. In memory of
+    // its own, because its initialiser belongs to whichever C module has the type first.
     let attributes = UnsafeMutablePointer<pthread_attr_t>.allocate(capacity: 1)
     unsafe pthread_attr_init(attributes)
     unsafe pthread_attr_setdetachstate(attributes, Int32(PTHREAD_CREATE_DETACHED))

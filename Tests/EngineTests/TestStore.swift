@@ -100,6 +100,11 @@ final class TestStore: Sendable {
         }
     }
 
+    /// Looks at or changes what the store holds and does.
+    func change<R: Sendable>(_ body: (inout State) throws -> R) rethrows -> R {
+        try state.withLock { state in try body(&state) }
+    }
+
     var putCount: Int { state.withLock { $0.puts.count } }
     var pads: [PadAddress: PadRecord] { state.withLock { $0.pads } }
 }

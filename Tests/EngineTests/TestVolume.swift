@@ -56,6 +56,12 @@ final class TestVolume {
         NSTemporaryDirectory() + "cairn-engine-" + UUID().uuidString
     }
 
+    /// The store in memory of a volume that has one.
+    var memory: TestStore {
+        guard let store else { preconditionFailure("the volume rests in a folder") }
+        return store
+    }
+
     var stateFolder: String { root + "/" + state }
 
     func start(_ mode: StartMode) throws {

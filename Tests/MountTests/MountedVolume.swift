@@ -110,6 +110,14 @@ final class MountedVolume {
             """, ["TREE": tree])
     }
 
+    /// The first lines that stand in one manifest only, for a failure's message.
+    static func difference(_ found: String, _ wanted: String) -> [String] {
+        let a = Set(found.split(separator: "\n"))
+        let b = Set(wanted.split(separator: "\n"))
+        return a.subtracting(b).sorted().prefix(5).map { "found " + $0 }
+            + b.subtracting(a).sorted().prefix(5).map { "wanted " + $0 }
+    }
+
     deinit {
         // Best effort on the way out of a failed test: by the mount point and the process id.
         let pid = try? daemonPID()

@@ -138,10 +138,10 @@ enum Named {
             "Sources/Cryptography/XChaCha20Poly1305.swift",
         ],
         "CBrotli": [
-            "Sources/Compression/Brotli.swift",
+            "Sources/Compression/Brotli.swift"
         ],
         "CSQLite": [
-            "Sources/Metadata/SQLiteConnection.swift",
+            "Sources/Metadata/SQLiteConnection.swift"
         ],
         "CBlake3": [
             "Sources/Cryptography/Blake3.swift",

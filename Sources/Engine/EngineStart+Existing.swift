@@ -1,0 +1,83 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// A volume that is taken up again from its state folder. It runs whatever the store says, and
+// whether it says anything: what is wrong with the store's root is a line in the log of errors.
+
+import Metadata
+import Namespace
+import Scratchpads
+import Synchronization
+
+extension EngineStarter {
+    /// How long a start waits for the store's root: enough for a store that is well, little enough
+    /// for one that is not. A later answer is judged when it comes.
+    static let rootPatience = Duration.seconds(1)
+
+    func existing() throws(EngineStartError) -> Engine {
+        let metadata = try openDatabase()
+        let (volumeID, stored, pendingRoot) = try wrap { () throws(MetadataError) in
+            try metadata.write { (reader) throws(MetadataError) in
+                (
+                    try reader.value("volume-id"), try HeadStorage.load(reader),
+                    try reader.value("pending-root")
+                )
+            }
+        }
+        guard let volumeID else {
+            throw .state("it holds no volume: run `cairn init` or `cairn recover`")
+        }
+        guard volumeID == configuration.keys.volumeID else {
+            throw .state("it belongs to another volume than this phrase")
+        }
+        let head =
+            stored ?? Publisher.Head(revision: 0, change: 0, hardLinks: nil, revisionLog: nil)
+        // A record that does not decode was never put: this machine wrote it whole or not at all.
+        let pending = pendingRoot.flatMap { try? PadRecord(decoding: $0) }
+        let engine = try assemble(metadata, head: head, unanswered: pending)
+        let isJudged = Monitor(false)
+        spawnThread {
+            judge(self.answer(), head.revision, engine)
+            isJudged.update { $0 = true }
+        }
+        _ = isJudged.wait(atMost: EngineStarter.rootPatience) { $0 ? true : nil }
+        return engine
+    }
+
+    private func answer() -> Result<PadRecord?, EngineStartError> {
+        Result { () throws(EngineStartError) in try rootRecord() }
+    }
+
+    /// Says what is wrong with the store's root, and publishes nothing over another machine's.
+    private func judge(
+        _ answer: Result<PadRecord?, EngineStartError>, _ revision: UInt64,
+        _ engine: Engine
+    ) {
+        let errors = engine.volume.errors
+        switch answer {
+        case .failure(.damagedRoot(let reason)):
+            errors.add(.root, "the store's root pad is damaged: \(reason)")
+        case .failure(.store(let error)):
+            errors.add(.root, "the store's root pad could not be had: \(error)")
+        case .failure: break
+        case .success(nil) where revision > 0:
+            errors.add(
+                .root,
+                "the store has no root pad, although this machine has published revision "
+                    + "\(revision): the next publication puts one there")
+        case .success(nil): break
+        case .success(.some(let record)):
+            if !engine.publisher.isOwn(record) {
+                errors.add(
+                    .root,
+                    "the store has revision \(record.counter), this machine knows \(revision): "
+                        + "another machine wrote it; recover the volume here to take it up")
+                engine.publisher.halt()
+            } else if record.counter < revision {
+                errors.add(
+                    .root,
+                    "rollback: the store offers revision \(record.counter), this machine has seen "
+                        + "\(revision)")
+            }
+        }
+    }
+}

@@ -1,0 +1,207 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// A store that does not answer, never comes back from a call, or takes nothing more: what is here
+// goes on, what is not says so in time, and when the store is well again the rest happens by
+// itself.
+
+import Engine
+import Foundation
+import Namespace
+import Stores
+import Testing
+
+@Suite("a store that does not serve", .serialized)
+struct SilentStoreTests {
+    private func elapsed(_ body: () throws -> Void) rethrows -> Duration {
+        let start = ContinuousClock.now
+        try body()
+        return ContinuousClock.now - start
+    }
+
+    private func patient(_ limit: Duration) -> RequestContext {
+        RequestContext(user: 1000, group: 1000, patience: Patience(until: .now + limit))
+    }
+
+    @Test("nothing waits for a store that hangs but what it alone has, and that not for long")
+    func hanging() throws {
+        let volume = try BadBytesTests.forgotten()
+        let store = volume.memory
+        let (large, directory) = (
+            try volume.resolve("/files/large"), try volume.resolve("/files/dir")
+        )
+        store.hang(true)
+        defer { store.heal() }
+        let quick = try elapsed {
+            #expect(try volume.status("/files/large").size == 5_000_000)
+            #expect(try volume.list("/files").count == 4)
+            #expect(try volume.readFile("/files/small") == Array("small".utf8))
+            try volume.writeFile("/files/mine", pattern(50_000, seed: 9))
+            #expect(same(try volume.readFile("/files/mine"), pattern(50_000, seed: 9)))
+            try volume.engine.synchronize(Engine.filesInode, dataOnly: false)
+        }
+        #expect(quick < .seconds(2))
+        #expect(throws: FileError.wouldBlock) {
+            try volume.readFile(large, RequestContext(user: 1, group: 1))
+        }
+        for act in [
+            { try volume.readFile(large, self.patient(.milliseconds(300))) as Any },
+            {
+                try volume.engine.openDirectory(directory, self.patient(.milliseconds(300))) as Any
+            },
+            {
+                try volume.engine.openDirectory(
+                    Engine.scratchpadsInode, self.patient(.milliseconds(300))) as Any
+            },
+        ] {
+            let wait = elapsed { #expect(throws: FileError.inputOutput) { try act() } }
+            #expect(wait < .seconds(2))
+        }
+        #expect(try volume.report("errors").contains("in time"))
+        store.heal()
+        try BadBytesTests.expectHealthy(volume)
+        try volume.recover()
+        #expect(same(try volume.readFile("/files/mine"), pattern(50_000, seed: 9)))
+    }
+
+    @Test("a pad, and a file with a map of several levels, have a deadline too")
+    func hangingPadAndMap() throws {
+        let volume = try TestVolume(on: TestStore())
+        let store = volume.memory
+        let bytes = pattern(17_000_000, seed: 4)
+        try volume.writeFile("/files/huge", bytes)
+        try volume.writeFile("/scratchpads/note", Array("a note".utf8))
+        try volume.recover()
+        let huge = try volume.resolve("/files/huge")
+        store.hang(true)
+        defer { store.heal() }
+        let wait = elapsed {
+            #expect(throws: FileError.inputOutput) {
+                try volume.readFile(huge, patient(.milliseconds(300)))
+            }
+            #expect(throws: FileError.inputOutput) {
+                try volume.engine.openDirectory(
+                    Engine.scratchpadsInode, patient(.milliseconds(300)))
+            }
+        }
+        #expect(wait < .seconds(3))
+        store.heal()
+        #expect(same(try volume.readFile("/files/huge"), bytes))
+        #expect(try volume.readFile("/scratchpads/note") == Array("a note".utf8))
+    }
+
+    @Test("a signal ends a wait for the store")
+    func interruption() throws {
+        let volume = try BadBytesTests.forgotten()
+        let store = volume.memory
+        let large = try volume.resolve("/files/large")
+        store.hang(true)
+        defer { store.heal() }
+        let patience = Patience(until: .now + .seconds(60))
+        let context = RequestContext(user: 1, group: 1, patience: patience)
+        Thread {
+            usleep(200_000); patience.interrupt()
+        }.start()
+        let wait = elapsed {
+            #expect(throws: FileError.interrupted) { try volume.readFile(large, context) }
+        }
+        #expect(wait < .seconds(2))
+    }
+
+    @Test(
+        "a volume starts without its store, and catches up when it is back",
+        arguments: [false, true])
+    func startsAlone(hangs: Bool) throws {
+        let volume = try TestVolume(on: TestStore()) { $0.readDeadline = .milliseconds(500) }
+        let store = volume.memory
+        try volume.writeFile("/files/a", Array("a".utf8))
+        try volume.publish()
+        volume.stop()
+        if hangs { store.hang(true) } else { store.refuseAll(.unreachable(retryAfter: nil)) }
+        defer { store.heal() }
+        let wait = try elapsed { try volume.start(.existing) }
+        #expect(wait < .seconds(2))
+        #expect(try volume.readFile("/files/a") == Array("a".utf8))
+        try volume.writeFile("/files/b", pattern(100_000, seed: 1))
+        try volume.engine.synchronize(Engine.filesInode, dataOnly: false)
+        store.heal()
+        #expect(try eventually { try volume.published().entries["/files/b"] != nil })
+        try volume.forgetEverything()
+        #expect(same(try volume.readFile("/files/b"), pattern(100_000, seed: 1)))
+    }
+
+    @Test(
+        "a store that takes nothing is named, loses nothing, and is tried again by itself",
+        arguments: [
+            StoreError.full, .readOnly, .paymentRequired, .refused("no"),
+            .unreachable(retryAfter: nil),
+        ])
+    func refusing(_ error: StoreError) throws {
+        let volume = try TestVolume(on: TestStore())
+        let store = volume.memory
+        try volume.writeFile("/files/a", pattern(100_000, seed: 1))
+        try volume.publish()
+        store.refuseWrites(error)
+        try volume.writeFile("/files/b", pattern(100_000, seed: 2))
+        try volume.writeFile("/scratchpads/note", Array("a note".utf8))
+        guard case .failed(let sentence) = volume.engine.synchronizeRemotely(timeout: .seconds(10))
+        else {
+            Issue.record("a store that refuses counts as synchronized")
+            return
+        }
+        #expect(sentence == error.description)
+        #expect(try volume.report("errors").contains(error.description))
+        #expect(volume.engine.engineStatus().hasUnpublishedChanges)
+        #expect(same(try volume.readFile("/files/b"), pattern(100_000, seed: 2)))
+        try volume.restart()
+        store.heal()
+        #expect(
+            try eventually(within: .seconds(20)) {
+                let entries = try volume.published().entries
+                return entries["/files/b"] != nil && entries["/scratchpads/note"] != nil
+            })
+        try volume.forgetEverything()
+        #expect(same(try volume.readFile("/files/b"), pattern(100_000, seed: 2)))
+        #expect(try volume.readFile("/scratchpads/note") == Array("a note".utf8))
+    }
+
+    @Test("a full cache over a store that hangs refuses in time, loses nothing, and goes on later")
+    func fullCache() throws {
+        let volume = try TestVolume(on: TestStore()) { $0.cacheBudget = 3 << 20 }
+        let store = volume.memory
+        try volume.writeFile("/files/inline", Array("inline".utf8))
+        try volume.publish()
+        store.hang(true)
+        defer { store.heal() }
+        var accepted = 0
+        let wait = elapsed {
+            while accepted < 20 {
+                let bytes = pattern(400_000, seed: UInt64(accepted + 1))
+                do throws(FileError) {
+                    try volume.writeFile(
+                        "/files/f\(accepted)", bytes, patient(.milliseconds(500)))
+                } catch {
+                    #expect(error == .noSpace)
+                    break
+                }
+                accepted += 1
+            }
+        }
+        #expect(accepted >= 4 && accepted < 20)
+        #expect(wait < .seconds(10))
+        #expect(throws: FileError.noSpace) {
+            try volume.writeFile(
+                "/files/inline", pattern(1_000_000, seed: 77), at: 100_000,
+                patient(.milliseconds(200)))
+        }
+        store.heal()
+        try volume.writeFile("/files/late", pattern(1_000_000, seed: 99))
+        try volume.recover()
+        for number in 0..<accepted {
+            let bytes = try volume.readFile("/files/f\(number)")
+            #expect(same(bytes, pattern(400_000, seed: UInt64(number + 1))))
+        }
+        #expect(same(try volume.readFile("/files/late"), pattern(1_000_000, seed: 99)))
+        let inline = try volume.readFile("/files/inline")
+        #expect(Array(inline.prefix(6)) == Array("inline".utf8))
+    }
+}
