@@ -216,7 +216,8 @@ final class ChunkFetcher: Sendable {
         }
     }
 
-    /// A chunk as it is on the store, for pages and maps: fetched on the pool, waited for with patience.
+    /// A chunk as it is on the store, for pages and maps: fetched on the pool, waited for with
+    /// patience.
     func raw(_ digest: Digest, _ patience: Patience) throws(FileError) -> [UInt8] {
         let box = Monitor<Result<[UInt8], StoreError>?>(nil)
         let isQueued = pool.submit {

@@ -39,7 +39,8 @@ final class DirectoryLoader: Sendable {
         pads.stop()
     }
 
-    /// True for a directory whose loading has begun and not ended: a name found in it does not count.
+    /// True for a directory whose loading has begun and not ended: a name found in it does not
+    /// count.
     func isPartial(_ directory: UInt64) -> Bool {
         if partialCount.load(ordering: .acquiring) == 0 { return false }
         return partial.withLock { $0.contains(directory) }
@@ -224,7 +225,8 @@ final class DirectoryLoader: Sendable {
                 content = try opened(try pads.record(pad.address, patience), &pad)
             } catch {
                 if error == .interrupted || ContinuousClock.now >= patience.deadline { throw error }
-                // A pad that cannot be had is a file that cannot be read; its directory still lists.
+                // A pad that cannot be had is a file that cannot be read; its directory still
+                // lists.
                 continue
             }
             prepared[index].pad = pad

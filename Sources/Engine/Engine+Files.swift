@@ -80,8 +80,8 @@ extension Engine {
         return bytes.count
     }
 
-    /// A change that failed may have left the inode in blocks that no data map has: they are flushed
-    /// like any others, or the next publication would leave the file out.
+    /// A change that failed may have left the inode in blocks that no data map has: they are
+    /// flushed like any others, or the next publication would leave the file out.
     private func noteUnstored(_ inode: Inode) {
         let isUnstored = inode.state.withLock { state in
             state.row.form == .blocks && state.isBaseLoaded && state.base == nil

@@ -2,8 +2,8 @@
 //
 // Asks the store for pads on threads of its own, so that whoever waits can stop waiting.
 //
-// Invariant: an answer that nobody waits for any more is dropped: a record that is handed out was asked
-// for after the call that takes it began, or is shared with one that waited at the time.
+// Invariant: an answer that nobody waits for any more is dropped: a record that is handed out was
+// asked for after the call that takes it began, or is shared with one that waited at the time.
 
 import Scratchpads
 import Stores
@@ -32,7 +32,8 @@ final class PadFetcher: Sendable {
         pool.stop()
     }
 
-    /// Asks for pads that will be waited for one after the other: `release` each of them in the end.
+    /// Asks for pads that will be waited for one after the other: `release` each of them in the
+    /// end.
     func begin(_ addresses: [PadAddress]) {
         for address in addresses {
             requests.look { $0.waiting[address, default: 0] += 1 }
@@ -53,7 +54,8 @@ final class PadFetcher: Sendable {
 
     /// The record as the store has it; nil if it has none. Call it between `begin` and `release`.
     ///
-    /// - Throws: `inputOutput` at the deadline, `interrupted` by a signal, else why the store failed.
+    /// - Throws: `inputOutput` at the deadline, `interrupted` by a signal, else why the store
+    /// failed.
     func record(_ address: PadAddress, _ patience: Patience) throws(FileError) -> PadRecord? {
         while true {
             if patience.isInterrupted { throw .interrupted }

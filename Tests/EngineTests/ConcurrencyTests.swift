@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// Many threads on one volume: everybody's own things end as if they had been alone, and shared ones are
-// whole.
+// Many threads on one volume: everybody's own things end as if they had been alone, and shared ones
+// are whole.
 
 import Engine
 import Foundation
@@ -160,7 +160,8 @@ struct ConcurrencyTests {
         }
     }
 
-    /// One thread makes files, another changes each of them as soon as it can be found by its number.
+    /// One thread makes files, another changes each of them as soon as it can be found by its
+    /// number.
     private static func chase(
         _ engine: Engine, from first: UInt64, count: UInt64, _ context: RequestContext
     ) {

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// The invariants of the design, each where it could break: at the moment a root is put, while a flush
-// and a writer race, at the moment of a crash, and when two machines meet.
+// The invariants of the design, each where it could break: at the moment a root is put, while a
+// flush and a writer race, at the moment of a crash, and when two machines meet.
 
 import Cryptography
 import Engine
