@@ -127,7 +127,7 @@ let package = Package(
                 "Control", "Primitives", "Cryptography", "Namespace", "Stores", "Engine",
                 "FuseHost",
             ]),
-        tests("FuseHostTests", ["FuseHost", "Engine", "Namespace"]),
+        tests("FuseHostTests", ["FuseHost", "Engine", "Namespace", "CFuse"]),
         tests("TidyTests", []),
         tests("MountTests", ["Primitives"]),
     ],

@@ -2,7 +2,7 @@
 //
 // The arena: one sparse local file cut into slots, each holding one sealed block.
 //
-// Invariants this target keeps (DESIGN §6):
+// Invariants this target keeps (docs/ARCHITECTURE.md §6):
 // - 2: a dirty slot is never offered for eviction, and turns clean only by `setClean`.
 // - 5: no byte leaves `read` that the reference's tag did not authenticate.
 // - 8: a slot is written once and then only read, until `endCommit` of the epoch it was freed in;

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// The first page of the arena file. Pure; the bytes are described in docs/format-arena.md.
+// The first page of the arena file. Pure; the bytes are described in docs/format.md §17.
 
 internal import Cryptography
 

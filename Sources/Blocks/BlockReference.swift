@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
 // What a metadata row keeps of one block: where its ciphertext lies and what opens it.
-// Pure; the 36 bytes of its encoding are described in docs/format-arena.md.
+// Pure; the 36 bytes of its encoding are described in docs/format.md §17.
 
 /// The slot of one sealed block, and the nonce and tag that authenticate what lies there.
 ///
@@ -18,7 +18,7 @@ package struct BlockReference: Hashable, Sendable {
 
     /// Bytes of one encoded reference: slot 4, length 4, nonce 12, tag 16.
     ///
-    /// - Source: docs/format-arena.md, "Reference".
+    /// - Source: docs/format.md §17, "Reference".
     package static let encodedSize = 36
 
     /// A reference to `length` bytes sealed into `slot`.

@@ -1,4 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
+//
+// Debian's brotli, as a module.
+
 #pragma once
 #include <brotli/decode.h>
 #include <brotli/encode.h>

@@ -1,4 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
+//
+// Debian's libcrypto, as a module.
+
 #pragma once
 #include <openssl/evp.h>
 #include <openssl/sha.h>

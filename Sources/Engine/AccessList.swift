@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// What a POSIX access list says about a file's mode: the two are one thing seen twice, so setting the
-// list sets the mode. Enforcing the list is the kernel's. Pure.
+// What a POSIX access list says about a file's mode: the two are one thing seen twice, so setting
+// the list sets the mode. Enforcing the list is the kernel's. Pure.
 
 /// An access list as `system.posix_acl_access` carries it.
 ///

@@ -4,6 +4,7 @@
 
 import Blocks
 import Metadata
+import Primitives
 import Synchronization
 
 /// Commits every few seconds while there is something to commit, and keeps the log short.

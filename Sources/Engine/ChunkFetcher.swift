@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// Brings chunks from the store: fetched once for all who wait, verified, decrypted, kept for a while in
-// memory and for longer in the arena.
+// Brings chunks from the store: fetched once for all who wait, verified, decrypted, kept for a
+// while in memory and for longer in the arena.
 //
-// Invariant (DESIGN §6.5): no byte leaves here whose chunk was not checked against its address.
+// Invariant (docs/ARCHITECTURE.md §6.5): no byte leaves here whose chunk was not checked against
+// its address.
 
 import Blocks
 import Compression
@@ -59,7 +60,8 @@ final class ChunkFetcher: Sendable {
         var chunk: ChunkDescriptor { map.chunks[index] }
     }
 
-    /// Fills `out` with the bytes of `range` as far as segments have them; gaps are left as they are.
+    /// Fills `out` with the bytes of `range` as far as segments have them; gaps are left as they
+    /// are.
     func read(
         _ inode: Inode, _ segments: [Segment], _ range: Range<UInt64>,
         into out: inout MutableSpan<UInt8>, _ patience: Patience
@@ -132,7 +134,8 @@ final class ChunkFetcher: Sendable {
         } catch let error as FileError {
             throw error
         } catch {
-            volume.errors.add(.chunk, "a data map's upper level does not decrypt", detail: "\(error)")
+            volume.errors.add(
+                .chunk, "a data map's upper level does not decrypt", detail: "\(error)")
             throw .inputOutput
         }
     }

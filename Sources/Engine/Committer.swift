@@ -2,16 +2,17 @@
 //
 // Makes the past durable on this machine: one commit for all who wait.
 //
-// Invariants (DESIGN §6.8):
-// 1. Every row of a commit names only slots that an arena sync has covered: dirty inodes are drained,
-//    the arena is synced, and no drain runs between that sync and the commit.
+// Invariants (docs/ARCHITECTURE.md §6.8):
+// 1. Every row of a commit names only slots that an arena sync has covered: dirty inodes are
+//    drained, the arena is synced, and no drain runs between that sync and the commit.
 // 2. Slots freed by rows of a commit are reusable only after the log of that commit is synced.
-// 3. A commit holds everything that had been done when it began, of every file: what a crash loses, it
-//    loses from the end.
+// 3. A commit holds everything that had been done when it began, of every file: what a crash loses,
+//    it loses from the end.
 
 import Blocks
 import Metadata
 import Namespace
+import Primitives
 import Synchronization
 
 /// Drains dirty inodes into the database and commits, for one caller or many.
@@ -22,9 +23,9 @@ final class Committer: Sendable {
     static let drainThreshold = 1024
 
     private let volume: Volume
-    /// Held by whoever changes names, while dirty inodes are written, and from there to the commit: so
-    /// a name and the rows of what it names are always in the same commit.
-    private let structure = Mutex<Void>(())
+    /// Held by whoever changes names, while dirty inodes are written, and from there to the commit:
+    /// so a name and the rows of what it names are always in the same commit.
+    private let structure = Lock<Void>(())
 
     private struct Rounds {
         var begun: UInt64 = 0
@@ -39,9 +40,11 @@ final class Committer: Sendable {
         self.volume = volume
     }
 
-    /// Returns when everything done before the call is durable. Callers that come together share a round.
+    /// Returns when everything done before the call is durable. Callers that come together share a
+    /// round.
     func commit() throws(FileError) {
-        // A round that is running may have passed this caller's change: wait for one that begins later.
+        // A round that is running may have passed this caller's change: wait for one that begins
+        // later.
         let wanted = rounds.look { $0.begun + 1 }
         while true {
             let lead = rounds.wait { state -> Bool? in
@@ -81,7 +84,8 @@ final class Committer: Sendable {
             let epoch = volume.arena.beginCommit()
             do throws(MetadataError) {
                 try volume.metadata.write { (writer) throws(MetadataError) in
-                    try writer.setInteger("change", Int64(bitPattern: volume.lastChange.load(ordering: .relaxed)))
+                    try writer.setInteger(
+                        "change", Int64(bitPattern: volume.lastChange.load(ordering: .relaxed)))
                     try writer.setInteger("next-inode", Int64(bitPattern: volume.inodeHighWater))
                     try volume.totals.save(writer)
                 }
@@ -126,6 +130,7 @@ final class Committer: Sendable {
                     if !state.isDeleted { try write(&state) }
                     state.isListed = false
                 }
+                volume.drained.add(1, ordering: .acquiringAndReleasing)
                 volume.table.unpin(inode)
             } catch {
                 // What is not written stays listed: nothing that was accepted is dropped.

@@ -3,12 +3,13 @@
 // Reading one inode's bytes: memory first, then the arena, then the store.
 //
 // Slots are read without the inode's lock, so that readers do not wait for each other. A slot may
-// then be freed and sealed anew under the reader's eyes; its seal does not open in that case, and the
-// read is done once more with the lock held, which is the authority.
+// then be freed and sealed anew under the reader's eyes; its seal does not open in that case, and
+// the read is done once more with the lock held, which is the authority.
 
 import Blocks
 import Metadata
 import Namespace
+import Primitives
 import Synchronization
 
 /// Reads content; the only place that knows all the forms it can have.

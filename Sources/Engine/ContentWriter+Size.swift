@@ -5,6 +5,7 @@
 import Blocks
 import Metadata
 import Namespace
+import Primitives
 import Synchronization
 
 extension ContentWriter {
@@ -175,7 +176,8 @@ extension ContentWriter {
         let size = UInt64(Arena.blockSize)
         // Beyond the last byte the base or the maps know of there is nothing to clear.
         let ino = state.ino
-        let groups = BlockPosition(blocks.lowerBound).group...BlockPosition(blocks.upperBound - 1).group
+        let groups =
+            BlockPosition(blocks.lowerBound).group...BlockPosition(blocks.upperBound - 1).group
         let rows = try volume.query { (reader) throws(MetadataError) in
             try reader.blockGroups(ino, in: groups.lowerBound..<groups.upperBound + 1)
         }
@@ -191,7 +193,8 @@ extension ContentWriter {
             for index in 0..<BlockGroup.span {
                 let block = start + UInt64(index)
                 guard blocks.contains(block) else { continue }
-                // While a flush runs, its base may cover this block soon: "zero" says more than "absent".
+                // While a flush runs, its base may cover this block soon: "zero" says more than
+                // "absent".
                 let isCovered = state.flushTruncation != nil || state.baseCovers(block)
                 let wanted: BlockEntry = isCovered ? .zero : .absent
                 if state.groups[group]?[index] != wanted { volume.setEntry(block, wanted, &state) }

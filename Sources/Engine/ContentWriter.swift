@@ -3,7 +3,7 @@
 // Changing one inode's bytes: writes, truncation, holes. Bytes land in memory and are sealed into
 // the arena by the next commit, or earlier when memory asks.
 //
-// Invariant (DESIGN §6.9): a block gets a buffer only with a slot reserved for it.
+// Invariant (docs/ARCHITECTURE.md §6.9): a block gets a buffer only with a slot reserved for it.
 
 import Blocks
 import Metadata
@@ -32,8 +32,8 @@ struct ContentWriter: Sendable {
 
     /// Writes all of `bytes` at `offset`.
     ///
-    /// - Throws: `wouldBlock` without patience when old bytes must be fetched or room be made; `tooLarge`
-    ///   for a pad or file past its limit; `noSpace` when no room came in time.
+    /// - Throws: `wouldBlock` without patience when old bytes must be fetched or room be made;
+    ///   `tooLarge` for a pad or file past its limit; `noSpace` when no room came in time.
     func write(
         _ inode: Inode, at offset: UInt64, _ bytes: Span<UInt8>, _ patience: Patience?
     ) throws(FileError) {
@@ -149,12 +149,14 @@ struct ContentWriter: Sendable {
         try volume.loadBase(&state)
         let size = UInt64(Arena.blockSize)
         let blocks = (offset / size)...((end - 1) / size)
-        // First everything that can fail or must wait, then the change: a write is done twice or not at all.
+        // First everything that can fail or must wait, then the change: a write is done twice or
+        // not at all.
         var missing: [UInt64] = []
         var fresh = 0
         for block in blocks where state.buffers[block] == nil {
             fresh += 1
-            let isWhole = offset <= block * size && end >= min((block + 1) * size, max(state.row.size, end))
+            let isWhole =
+                offset <= block * size && end >= min((block + 1) * size, max(state.row.size, end))
             if isWhole || fetched[block] != nil { continue }
             if try volume.entry(block, &state) == .absent, state.baseCovers(block) {
                 missing.append(block)
@@ -238,7 +240,8 @@ struct ContentWriter: Sendable {
             let isSequential = state.lastWriteEnd <= end && end - state.lastWriteEnd <= 2 << 20
             state.lastWriteEnd = end
             let count = state.buffers.count
-            if (isSequential && count >= ContentWriter.sequentialRun) || (isCrowded && count >= 64) {
+            if (isSequential && count >= ContentWriter.sequentialRun) || (isCrowded && count >= 64)
+            {
                 // The block being appended to would only be sealed again.
                 let tail = end % UInt64(Arena.blockSize) == 0 ? nil : end / UInt64(Arena.blockSize)
                 try volume.sealBuffers(&state, keeping: tail)

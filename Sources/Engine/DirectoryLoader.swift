@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// The first look into a directory this machine knows only by its pages: they are fetched, verified, and
-// become rows. Also the hard-link table, and the content of pads.
+// The first look into a directory this machine knows only by its pages: they are fetched, verified,
+// and become rows. Also the hard-link table, and the content of pads.
 
 import Cryptography
 import Metadata
@@ -88,7 +88,8 @@ final class DirectoryLoader: Sendable {
         }
     }
 
-    /// Runs `body` unless another thread is at the same directory; then waits for it and runs after it.
+    /// Runs `body` unless another thread is at the same directory; then waits for it and runs after
+    /// it.
     private func once(
         _ directory: UInt64, _ patience: Patience, _ body: () throws(FileError) -> Void
     ) throws(FileError) {

@@ -2,6 +2,7 @@
 //
 // chmod, chown, truncate, utimes; and statfs.
 
+import Primitives
 import Metadata
 import Namespace
 import Stores
@@ -60,7 +61,8 @@ extension Engine {
         row.attributes.changed = change.changed ?? now
     }
 
-    /// What a write or a chown takes away; set-group-id without group execution is a lock mark and stays.
+    /// What a write or a chown takes away; set-group-id without group execution is a lock mark and
+    /// stays.
     private func clearPrivileges(_ attributes: inout FileAttributes) {
         attributes.mode &= ~Engine.setUserID
         if attributes.mode & Engine.groupExecute != 0 { attributes.mode &= ~Engine.setGroupID }
@@ -97,7 +99,7 @@ final class CapacityProbe: Sendable {
         var free = CapacityProbe.unlimited
         var askedAt: ContinuousClock.Instant?
     }
-    private let answer = Mutex(Answer())
+    private let answer = Lock(Answer())
 
     /// The last answer; asks again, elsewhere, when it is old.
     func last(_ store: any ChunkStore) -> (free: UInt64, isAsked: Bool) {

@@ -4,6 +4,7 @@
 
 import Metadata
 package import Namespace
+import Primitives
 import Synchronization
 
 extension Engine {

@@ -1,10 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// Listings. An entry's offset is its cookie plus two, after `.` and `..`: cookies only grow, so a listing
-// that is interrupted goes on where it was, whatever came and went meanwhile.
+// Listings. An entry's offset is its cookie plus two, after `.` and `..`: cookies only grow, so a
+// listing that is interrupted goes on where it was, whatever came and went meanwhile.
 
 import Metadata
 import Namespace
+import Synchronization
 
 extension Engine {
     /// Rows read from the database at a time.
@@ -26,7 +27,8 @@ extension Engine {
         return try handles.add(.directory(ino))
     }
 
-    /// Lists from `offset` on until `body` returns false; the entry it refused is given again next time.
+    /// Lists from `offset` on until `body` returns false; the entry it refused is given again next
+    /// time.
     package func readDirectory(
         _ handle: UInt64, ino: UInt64, from offset: UInt64, withStatus: Bool,
         _ context: RequestContext, _ body: (ListedEntry) -> Bool
@@ -39,6 +41,7 @@ extension Engine {
         var cursor = offset <= Engine.firstCookieOffset ? 0 : offset - Engine.firstCookieOffset
         while true {
             let from = cursor
+            let mark = volume.drained.load(ordering: .acquiring)
             let page = try volume.query { (reader) throws(MetadataError) in
                 withStatus
                     ? try reader.entriesWithInodes(
@@ -48,8 +51,11 @@ extension Engine {
                         .map { ($0, nil) }
             }
             for (item, row) in page {
-                let status = row.map { row in
-                    volume.table.peek(item.ino) { $0.status } ?? FileStatus(row)
+                var status: FileStatus?
+                if let row {
+                    // Gone between the two looks: it is listed no more.
+                    guard let found = try? volume.status(of: row, readAt: mark) else { continue }
+                    status = found
                 }
                 let entry = ListedEntry(
                     name: item.name, ino: item.ino, kind: item.kind,
@@ -76,7 +82,8 @@ extension Engine {
             if !body(dot) { return false }
         }
         if offset < 2 {
-            let parent = ino == Engine.rootInode || VirtualTree.isVirtual(ino)
+            let parent =
+                ino == Engine.rootInode || VirtualTree.isVirtual(ino)
                 ? Engine.rootInode : try volume.row(ino).parent
             let dots = ListedEntry(
                 name: Array("..".utf8), ino: parent, kind: .directory, nextOffset: 2, status: nil)

@@ -34,7 +34,8 @@ extension Engine {
         of ino: UInt64, _ context: RequestContext
     ) throws(FileError) -> [[UInt8]] {
         if VirtualTree.isVirtual(ino) { return [] }
-        let names = try volume.query { (reader) throws(MetadataError) in try reader.xattrNames(ino) }
+        let names = try volume.query { (reader) throws(MetadataError) in try reader.xattrNames(ino)
+        }
         return names + (try ownNames(ino)).map { Array((Engine.ownPrefix + $0).utf8) }
     }
 
@@ -118,8 +119,8 @@ extension Engine {
 
     // MARK: Cairn's own
 
-    /// Listed for pads only. In `files/` they answer to their names but are not listed: `rsync -X` and
-    /// others take what is listed for the user's own, and try to copy or remove it.
+    /// Listed for pads only. In `files/` they answer to their names but are not listed: `rsync -X`
+    /// and others take what is listed for the user's own, and try to copy or remove it.
     private func ownNames(_ ino: UInt64) throws(FileError) -> [String] {
         let row = try volume.row(ino)
         guard row.kind == .regular, row.form == .pad, try pad(ino) != nil else { return [] }

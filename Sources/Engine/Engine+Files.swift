@@ -4,6 +4,7 @@
 
 import Metadata
 import Namespace
+import Primitives
 import Synchronization
 
 extension Engine {
@@ -99,7 +100,8 @@ extension Engine {
         room.askIfShort()
     }
 
-    /// One close(2); the file may be open elsewhere. Reports nothing late: writes are accepted or refused at once.
+    /// One close(2); the file may be open elsewhere. Reports nothing late: writes are accepted or
+    /// refused at once.
     package func flush(_ handle: UInt64, ino: UInt64) throws(FileError) {
         guard handles.handle(handle) != nil else { throw .stale }
     }
@@ -119,7 +121,8 @@ extension Engine {
         if isLast { removeIfOrphan(ino) }
     }
 
-    /// fsync of a file or directory: durable on this machine; in the store too, if the volume asks for it.
+    /// fsync of a file or directory: durable on this machine; in the store too, if the volume asks
+    /// for it.
     package func synchronize(_ ino: UInt64, dataOnly: Bool) throws(FileError) {
         try committer.commit()
         guard configuration.fsyncIsRemote else { return }
@@ -142,7 +145,8 @@ extension Engine {
         let size = inode.state.withLock { $0.row.size }
         switch mode {
         case .allocate(let keepsSize):
-            // Blocks come from the shared cache as they are written: nothing is set aside for one file.
+            // Blocks come from the shared cache as they are written: nothing is set aside for one
+            // file.
             if !keepsSize && end > size { try writer.truncate(inode, to: end, context.patience) }
         case .punchHole:
             try writer.clear(inode, offset..<end, context.patience)

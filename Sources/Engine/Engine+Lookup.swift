@@ -5,6 +5,7 @@
 import Blocks
 import Metadata
 import Namespace
+import Primitives
 import Synchronization
 
 extension Engine {
@@ -26,6 +27,7 @@ extension Engine {
         if name.count > Engine.maximumNameSize { throw .nameTooLong }
         if let virtual = virtualEntry(name, in: parent) { return try virtualStatus(virtual) }
         if VirtualTree.isVirtual(parent) { throw .notFound }
+        var mark = volume.drained.load(ordering: .acquiring)
         var row = try volume.query { (reader) throws(MetadataError) in
             try reader.lookup(parent: parent, name: name)
         }
@@ -34,12 +36,13 @@ extension Engine {
             guard directory.kind == .directory else { throw .notDirectory }
             if row == nil && directory.isLoaded { throw .notFound }
             try loader.ensureLoaded(directory, context.patience)
+            mark = volume.drained.load(ordering: .acquiring)
             row = try volume.query { (reader) throws(MetadataError) in
                 try reader.lookup(parent: parent, name: name)
             }
         }
         guard let row else { throw .notFound }
-        return volume.table.peek(row.ino) { $0.status } ?? FileStatus(row)
+        return try volume.status(of: row, readAt: mark)
     }
 
     /// The kernel forgets `count` references; an inode without names goes with its last one.

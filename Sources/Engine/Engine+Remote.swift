@@ -91,7 +91,8 @@ extension Engine {
         status.openHandles = handles.count
         // A database that does not answer shows in `errors`.
         status.conflicts =
-            (try? volume.query { (reader) throws(MetadataError) in try reader.conflicts().count }) ?? 0
+            (try? volume.query { (reader) throws(MetadataError) in try reader.conflicts().count })
+            ?? 0
         status.errors = volume.errors.count
         return status
     }
@@ -148,7 +149,8 @@ extension Engine {
             let context = RequestContext(user: row.attributes.uid, group: row.attributes.gid)
             let now = Timestamp.now()
             for attempt in 0..<100 {
-                let suffix = Array(" (conflict \(now.seconds)\(attempt == 0 ? "" : "-\(attempt)"))".utf8)
+                let suffix = Array(
+                    " (conflict \(now.seconds)\(attempt == 0 ? "" : "-\(attempt)"))".utf8)
                 let other = Array(name.prefix(Engine.maximumNameSize - suffix.count)) + suffix
                 do throws(FileError) {
                     let (status, opened) = try create(

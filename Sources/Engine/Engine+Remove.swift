@@ -4,6 +4,7 @@
 
 import Metadata
 import Namespace
+import Primitives
 import Synchronization
 
 extension Engine {
@@ -100,7 +101,9 @@ extension Engine {
         _ inode: Inode, _ name: [UInt8], _ parent: UInt64, movedTo mover: UInt64
     ) throws(FileError) {
         let pad = try volume.change(inode) { (state) throws(FileError) in
-            guard state.row.form == .pad, state.row.kind == .regular else { return Optional<PadRow>.none }
+            guard state.row.form == .pad, state.row.kind == .regular else {
+                return Optional<PadRow>.none
+            }
             try pads.load(&state)
             guard let pad = state.pad else { return nil }
             pads.assign(nil, to: &state)

@@ -4,6 +4,7 @@
 
 import Metadata
 import Namespace
+import Primitives
 import Synchronization
 
 extension Engine {
@@ -136,7 +137,8 @@ extension Engine {
         try volume.with(first.ino) { (a) throws(FileError) in
             try volume.with(second.ino) { (b) throws(FileError) in
                 try swapPads(a, b)
-                // A name of the engine's own, which no program can have made, holds one of them meanwhile.
+                // A name of the engine's own, which no program can have made, holds one of them
+                // meanwhile.
                 let aside: [UInt8] = [0]
                 try move(a, first.name, firstParent, aside, firstParent)
                 try move(b, second.name, secondParent, first.name, firstParent)
@@ -155,7 +157,8 @@ extension Engine {
 
     // MARK: Pads
 
-    /// Identities belong to names: a file that takes a pad's name takes its identity (DESIGN §2).
+    /// Identities belong to names: a file that takes a pad's name takes its identity
+    /// (docs/ARCHITECTURE.md §2).
     private func movePad(
         _ inode: Inode, _ source: DirectoryItem, _ parent: UInt64, _ target: DirectoryItem?,
         _ newName: [UInt8], _ newParent: UInt64

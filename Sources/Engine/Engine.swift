@@ -12,6 +12,7 @@
 // Calls may come from any thread. Those that might wait for the store throw `FileError.wouldBlock`
 // unless their context has patience.
 
+import Primitives
 import Blocks
 import Metadata
 import Namespace
@@ -43,7 +44,7 @@ package final class Engine: Sendable {
     let publisher: Publisher
     let handles = HandleTable()
     let background: BackgroundCommits
-    let invalidation = Mutex<(@Sendable (Invalidation) -> Void)?>(nil)
+    let invalidation = Lock<(@Sendable (Invalidation) -> Void)?>(nil)
     let capacity = CapacityProbe()
 
     var configuration: EngineConfiguration { volume.configuration }

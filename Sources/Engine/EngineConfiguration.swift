@@ -18,7 +18,8 @@ package enum StartMode: Sendable, Hashable {
 
 /// What an engine needs to run one volume.
 package struct EngineConfiguration: Sendable {
-    /// The volume's own state folder; locked by the caller (`Blocks.StateLock`) for the engine's life.
+    /// The volume's own state folder; locked by the caller (`Blocks.StateLock`) for the engine's
+    /// life.
     package var stateFolder: String
     /// Where chunks rest.
     package var chunks: any ChunkStore

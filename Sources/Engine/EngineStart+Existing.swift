@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// A volume that is taken up again from its state folder. It runs whatever the store says, and whether
-// it says anything: what is wrong with the store's root is a line in the log of errors.
+// A volume that is taken up again from its state folder. It runs whatever the store says, and
+// whether it says anything: what is wrong with the store's root is a line in the log of errors.
 
 import Metadata
 import Namespace

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// How a volume comes to run: made new, recovered from its root pad, or taken up from its state folder.
+// How a volume comes to run: made new, recovered from its root pad, or taken up from its state
+// folder.
 
 import Blocks
 import Cryptography
@@ -51,7 +52,8 @@ struct EngineStarter {
             }
         }
         let engine = try assemble(
-            metadata, head: Publisher.Head(revision: 0, change: 0, hardLinks: nil, revisionLog: nil))
+            metadata, head: Publisher.Head(revision: 0, change: 0, hardLinks: nil, revisionLog: nil)
+        )
         if let failure = engine.publisher.publishNow(until: nil) {
             let sentence = engine.volume.counters.storeFailure
             _ = engine.stop(finishing: nil)
@@ -73,7 +75,8 @@ struct EngineStarter {
             try metadata.write { (writer) throws(MetadataError) in
                 try insertMountRoot(writer)
                 try insert(root.files, ino: Engine.filesInode, name: "files", writer)
-                try insert(root.scratchpads, ino: Engine.scratchpadsInode, name: "scratchpads", writer)
+                try insert(
+                    root.scratchpads, ino: Engine.scratchpadsInode, name: "scratchpads", writer)
                 try writer.setValue("volume-id", configuration.keys.volumeID)
                 try writer.setInteger("next-inode", Int64(bitPattern: root.nextInode))
                 try TotalsCounter(root.totals).save(writer)
@@ -126,7 +129,8 @@ struct EngineStarter {
         }
     }
 
-    private func topRow(_ ino: UInt64, parent: UInt64, links: UInt32, form: StorageForm) -> InodeRow {
+    private func topRow(_ ino: UInt64, parent: UInt64, links: UInt32, form: StorageForm) -> InodeRow
+    {
         let now = Timestamp.now()
         let attributes = FileAttributes(
             mode: 0o755, uid: geteuid(), gid: getegid(), accessed: now, modified: now, changed: now,
@@ -238,7 +242,8 @@ struct EngineStarter {
     ) throws(EngineStartError) -> (arena: [UInt8], inline: [UInt8]) {
         try wrap { () throws(MetadataError) in
             let salts = try metadata.write { (writer) throws(MetadataError) in
-                let arena = try writer.value("arena-salt") ?? SystemRandom.bytes(EngineStarter.saltSize)
+                let arena =
+                    try writer.value("arena-salt") ?? SystemRandom.bytes(EngineStarter.saltSize)
                 let inline =
                     try writer.value("inline-salt") ?? SystemRandom.bytes(EngineStarter.saltSize)
                 try writer.setValue("arena-salt", arena)
@@ -259,8 +264,8 @@ struct EngineStarter {
                 for ino in try writer.orphans() { try writer.deleteInode(ino) }
             }
             try metadata.commit()
-            // Durable before the arena is told which slots are free: a power loss must not bring back
-            // rows whose slots somebody else has by then.
+            // Durable before the arena is told which slots are free: a power loss must not bring
+            // back rows whose slots somebody else has by then.
             try metadata.syncLog()
         }
     }
@@ -291,8 +296,8 @@ struct EngineStarter {
         return dirty
     }
 
-    /// Files in blocks that changed since the head, as a truncation leaves no dirty block behind; and
-    /// pads, whose content may not have been sealed.
+    /// Files in blocks that changed since the head, as a truncation leaves no dirty block behind;
+    /// and pads, whose content may not have been sealed.
     private func changedFiles(
         _ metadata: MetadataDatabase, after change: UInt64
     ) throws(EngineStartError) -> (files: Set<UInt64>, pads: Set<UInt64>) {

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// What `cairn status`, `.cairn/status.json` and `.cairn/metrics` show: one value, taken at one moment.
+// What `cairn status`, `.cairn/status.json` and `.cairn/metrics` show: one value, taken at one
+// moment.
 
 /// Where one file stands on its way to the store.
 package enum FileState: String, Sendable {

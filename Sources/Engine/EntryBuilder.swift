@@ -1,9 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// From rows to entries: what a page says of one inode. Reads one snapshot of the database, changes nothing.
+// From rows to entries: what a page says of one inode. Reads one snapshot of the database, changes
+// nothing.
 //
-// Invariant (DESIGN §6.1): an entry names only what the store has acknowledged. A file whose newest
-// bytes are not stored yet appears with those that are, and not at all if none are.
+// Invariant (docs/ARCHITECTURE.md §6.1): an entry names only what the store has acknowledged. A
+// file whose newest bytes are not stored yet appears with those that are, and not at all if none
+// are.
 
 import Cryptography
 import Metadata
@@ -40,7 +42,9 @@ struct EntryBuilder {
 
     /// The entry under `name`; nil when the inode has nothing to publish yet.
     mutating func entry(name: [UInt8], ino: UInt64, isTable: Bool) throws(Failure) -> Entry? {
-        guard let row = try read({ (s) throws(MetadataError) in try s.inode(ino) }) else { return nil }
+        guard let row = try read({ (s) throws(MetadataError) in try s.inode(ino) }) else {
+            return nil
+        }
         if row.isHardLinked && !isTable { return .link(name: name, ino: ino) }
         return try entry(name: name, row)
     }

@@ -2,6 +2,7 @@
 //
 // The sentences behind an EIO: what `.cairn/errors` shows. No names, no keys, no content.
 
+import Primitives
 import Namespace
 import Synchronization
 
@@ -21,11 +22,13 @@ final class ErrorLog: Sendable {
         var last: (text: String, repeats: Int)?
     }
 
-    private let state = Mutex(Lines())
+    private let state = Lock(Lines())
 
     /// Adds one line. A sentence repeated at once is counted, not listed again.
     func add(_ part: Part, _ sentence: String, detail: String = "") {
-        let text = detail.isEmpty ? "\(part.rawValue): \(sentence)" : "\(part.rawValue): \(sentence): \(detail)"
+        let text =
+            detail.isEmpty
+            ? "\(part.rawValue): \(sentence)" : "\(part.rawValue): \(sentence): \(detail)"
         state.withLock { log in
             log.count += 1
             if let last = log.last, last.text == text, !log.lines.isEmpty {
@@ -55,7 +58,7 @@ final class Counters: Sendable {
     let bytesFetched = Atomic<UInt64>(0)
     let pendingChunks = Atomic<Int>(0)
     let storeAnsweredAt = Atomic<Int64>(0)
-    private let failure = Mutex("")
+    private let failure = Lock("")
 
     /// The store answered just now.
     func storeAnswered() {

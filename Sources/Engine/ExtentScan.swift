@@ -27,7 +27,8 @@ struct ExtentScan {
         inlineSize = nil
     }
 
-    /// Visits maximal runs in order, as byte ranges clipped to `range`, until `visit` returns false.
+    /// Visits maximal runs in order, as byte ranges clipped to `range`, until `visit` returns
+    /// false.
     func forEach(in range: Range<UInt64>, _ visit: (Range<UInt64>) -> Bool) {
         if let inlineSize {
             let run = range.clamped(to: 0..<inlineSize)

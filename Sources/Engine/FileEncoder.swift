@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// The work of a flush: snapshot, hash, encrypt, put. Large files use all threads of the pool for their
-// chunks, small ones a thread each.
+// The work of a flush: snapshot, hash, encrypt, put. Large files use all threads of the pool for
+// their chunks, small ones a thread each.
 
 import Blocks
 import Compression
@@ -50,8 +50,8 @@ final class FileEncoder: Sendable {
         var failed: [(UInt64, FileError)] = []
     }
 
-    /// Encodes the files and puts their chunks. Snapshots of the done ones are the caller's to release,
-    /// with one pin each.
+    /// Encodes the files and puts their chunks. Snapshots of the done ones are the caller's to
+    /// release, with one pin each.
     func encode(_ inodes: [UInt64]) -> (done: [EncodedFile], failed: [(UInt64, FileError)]) {
         let outcome = SharedBox(Outcome())
         var large: [FileSnapshot] = []
@@ -278,6 +278,6 @@ final class FileEncoder: Sendable {
 
 /// A mutex that closures of several threads share.
 final class SharedBox<Value: Sendable>: Sendable {
-    let value: Mutex<Value>
-    init(_ initial: Value) { value = Mutex(initial) }
+    let value: Lock<Value>
+    init(_ initial: Value) { value = Lock(initial) }
 }

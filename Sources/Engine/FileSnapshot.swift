@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// One file's content at one moment, held still while a flush reads it: the slots it names are pinned,
-// writers go on beside it (their blocks go to other slots).
+// One file's content at one moment, held still while a flush reads it: the slots it names are
+// pinned, writers go on beside it (their blocks go to other slots).
 
 import Blocks
 import Metadata
@@ -57,7 +57,8 @@ struct FileSnapshot: Sendable {
             var run = run
             if run.upperBound - run.lowerBound < UInt64(ChunkLayout.minimumFileSize) {
                 // Self-encryption needs three bytes: the block before lends its zeros.
-                run = (run.lowerBound - min(run.lowerBound, UInt64(Arena.blockSize)))..<run.upperBound
+                run =
+                    (run.lowerBound - min(run.lowerBound, UInt64(Arena.blockSize)))..<run.upperBound
             }
             return stride(
                 from: run.lowerBound, to: run.upperBound, by: Int(FileSnapshot.maximumSegmentSize)
@@ -67,10 +68,11 @@ struct FileSnapshot: Sendable {
 
     /// Most bytes of one data map.
     ///
-    /// - Source: DESIGN §3; the reference library cannot read a map of much more.
+    /// - Source: docs/format.md §3; the reference library cannot read a map of much more.
     static let maximumSegmentSize: UInt64 = 512 << 30
 
-    /// Where the content of `run` may differ from the old segment at the same place, relative to it.
+    /// Where the content of `run` may differ from the old segment at the same place, relative to
+    /// it.
     func changes(in run: Range<UInt64>, since old: Segment) -> [Range<UInt64>] {
         var changed: [Range<UInt64>] = []
         let size = UInt64(Arena.blockSize)
@@ -110,7 +112,8 @@ struct FileSnapshot: Sendable {
             var part = out._mutatingExtracting(target)
             switch groups[place.group]?[place.index] ?? .absent {
             case .clean(let reference), .dirty(let reference):
-                let run = slotRun(from: block, to: range.upperBound, aligned: position == block * size)
+                let run = slotRun(
+                    from: block, to: range.upperBound, aligned: position == block * size)
                 if run.count > 1 {
                     let whole = target.lowerBound..<target.lowerBound + run.count * Arena.blockSize
                     var wide = out._mutatingExtracting(whole)

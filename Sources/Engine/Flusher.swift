@@ -2,10 +2,10 @@
 //
 // Turns dirty blocks into chunks and data maps that the store has acknowledged.
 //
-// Invariants (DESIGN §6.2, 6.3):
+// Invariants (docs/ARCHITECTURE.md §6.2, 6.3):
 // 1. A block becomes clean only here, after `ChunkStore.sync` acknowledged every chunk of the map.
-// 2. The map committed is that of the snapshot that was read: a block is cleaned only if its entry is
-//    still the snapshot's; what was written since stays dirty over it.
+// 2. The map committed is that of the snapshot that was read: a block is cleaned only if its entry
+//    is still the snapshot's; what was written since stays dirty over it.
 
 import Blocks
 import Metadata
@@ -32,7 +32,7 @@ final class Flusher: Sendable {
     private let volume: Volume
     private let committer: Committer
     private let encoder: FileEncoder
-    private let publisherPoke = Mutex<(@Sendable () -> Void)?>(nil)
+    private let publisherPoke = Lock<(@Sendable () -> Void)?>(nil)
 
     /// A file that has bytes to flush.
     private struct Candidate {
@@ -226,7 +226,9 @@ final class Flusher: Sendable {
                 for index in 0..<BlockGroup.span {
                     let then = group[index]
                     let block = number * UInt64(BlockGroup.span) + UInt64(index)
-                    guard then.differsFromBase, state.groups[number]?[index] == then else { continue }
+                    guard then.differsFromBase, state.groups[number]?[index] == then else {
+                        continue
+                    }
                     if case .dirty(let reference) = then {
                         volume.setEntry(block, .clean(reference), &state)
                         cleaned.append(reference.slot)

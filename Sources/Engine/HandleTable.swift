@@ -2,6 +2,7 @@
 //
 // Open files and directories, by the numbers the kernel gives back to us.
 
+import Primitives
 import Synchronization
 
 /// What an open handle stands for.
@@ -23,7 +24,7 @@ final class HandleTable: Sendable {
         var handles: [UInt64: OpenHandle] = [:]
         var next: UInt64 = 1
     }
-    private let table = Mutex(Table())
+    private let table = Lock(Table())
 
     /// A number for the handle.
     func add(_ handle: OpenHandle) throws(FileError) -> UInt64 {

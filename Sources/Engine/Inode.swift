@@ -2,17 +2,19 @@
 //
 // One inode while the engine works on it: its row, and of its content what is in memory.
 //
-// An inode is *resident* while somebody has it pinned: an open file, a dirty list, an operation. All
-// others exist in the database only. The state is touched with its lock held, and nothing that
+// An inode is *resident* while somebody has it pinned: an open file, a dirty list, an operation.
+// All others exist in the database only. The state is touched with its lock held, and nothing that
 // waits for the store is called under that lock.
 //
 // Invariants:
 // 1. `buffers` holds bytes that are newer than the group entry of the same block.
-// 2. A slot leaves an entry only into `pendingReleases`; it is released after the row that forgot it
-//    has been written, so no committed row names a slot that somebody else may have (DESIGN §6.8).
+// 2. A slot leaves an entry only into `pendingReleases`; it is released after the row that forgot
+//    it has been written, so no committed row names a slot that somebody else may have (DESIGN
+//    §6.8).
 // 3. `buffers` and dirty entries exist only where `row.form` is `.blocks`.
 // 4. Each buffer has one reserved slot in the arena.
 
+import Primitives
 import Blocks
 import Metadata
 import Namespace
@@ -105,11 +107,11 @@ extension FileStatus {
 final class Inode: Sendable {
     let ino: UInt64
     /// Order: after `Committer.structure` and the table's shard, before the database and the arena.
-    let state: Mutex<InodeState>
+    let state: Lock<InodeState>
 
     init(row: InodeRow) {
         ino = row.ino
-        state = Mutex(InodeState(row: row))
+        state = Lock(InodeState(row: row))
     }
 }
 
@@ -119,8 +121,8 @@ final class Inode: Sendable {
 /// under the shard's lock.
 final class InodeTable: Sendable {
     private struct Shard: ~Copyable {
-        let resident = Mutex<[UInt64: Slot]>([:])
-        let references = Mutex<[UInt64: UInt64]>([:])
+        let resident = Lock<[UInt64: Slot]>([:])
+        let references = Lock<[UInt64: UInt64]>([:])
     }
 
     private struct Slot {

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// Seals the small content that lives in database rows, as the arena seals blocks: the state folder holds
-// no file's bytes in the clear.
+// Seals the small content that lives in database rows, as the arena seals blocks: the state folder
+// holds no file's bytes in the clear.
 
 import Cryptography
 
@@ -25,7 +25,8 @@ struct LocalSealer: Sendable {
         var tag = [UInt8](repeating: 0, count: BlockCipher.tagSize)
         var whole = out.mutableSpan
         var tagSpan = tag.mutableSpan
-        var body = whole._mutatingExtracting(LocalSealer.overhead..<(LocalSealer.overhead + plain.count))
+        var body = whole._mutatingExtracting(
+            LocalSealer.overhead..<(LocalSealer.overhead + plain.count))
         cipher.seal(plain.span, nonce: nonce.span, into: &body, tag: &tagSpan)
         for index in nonce.indices { out[index] = nonce[index] }
         for index in tag.indices { out[BlockCipher.nonceSize + index] = tag[index] }

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// A lock with a condition to wait for. `Mutex` has none, and the engine's threads do wait: for a
+// A lock with a condition to wait for. `Lock` has none, and the engine's threads do wait: for a
 // commit that somebody else leads, for a chunk that somebody else fetches, for work.
 
 import Glibc
@@ -58,14 +58,16 @@ import Glibc
         return try body(&state)
     }
 
-    /// Runs `body` with the lock held and wakes nobody; `body` must change nothing that is waited for.
+    /// Runs `body` with the lock held and wakes nobody; `body` must change nothing that is waited
+    /// for.
     func look<R>(_ body: (inout State) -> R) -> R {
         lock()
         defer { unlock() }
         return body(&state)
     }
 
-    /// Sleeps until `body` gives something, asking it after every update, and at the latest after `step`.
+    /// Sleeps until `body` gives something, asking it after every update, and at the latest after
+    /// `step`.
     ///
     /// - Returns: what `body` gave; nil when `timeout` has passed.
     func wait<R>(atMost timeout: Duration? = nil, _ body: (inout State) -> R?) -> R? {

@@ -3,14 +3,14 @@
 // Scratchpads: who has which identity, and the way of a saved pad to the store.
 //
 // Invariants:
-// 1. (DESIGN §6.4) A pad's counter never goes down here, and no counter is ever sealed over two
-//    contents: the sealed record is committed with its counter before it is put, and put again as it is
-//    until the store has answered. Nothing is sealed over a record without an answer, so what a page
-//    says of a pad is on the store.
-// 2. One save is one bump: a pad is sealed some time after its last close, and only if its content or
-//    encoding differ from what was sealed last.
-// 3. A conflict loses nobody's bytes (DESIGN §6.6): what stands on the store is kept under a second name
-//    before ours goes over it.
+// 1. (docs/ARCHITECTURE.md §6.4) A pad's counter never goes down here, and no counter is ever sealed over two
+//    contents: the sealed record is committed with its counter before it is put, and put again as
+//    it is until the store has answered. Nothing is sealed over a record without an answer, so what
+//    a page says of a pad is on the store.
+// 2. One save is one bump: a pad is sealed some time after its last close, and only if its content
+//    or encoding differ from what was sealed last.
+// 3. A conflict loses nobody's bytes (docs/ARCHITECTURE.md §6.6): what stands on the store is kept under a second
+//    name before ours goes over it.
 
 import Cryptography
 import Metadata
@@ -38,7 +38,7 @@ final class PadKeeper: Sendable {
     private let committer: Committer
     private let pool = WorkerPool(threads: PadKeeper.threads)
     let names = PadNames()
-    let parked: Mutex<ParkedPads>
+    let parked: Lock<ParkedPads>
 
     /// What the keeper needs from the engine above it.
     struct Hooks: Sendable {
@@ -47,7 +47,7 @@ final class PadKeeper: Sendable {
         /// Something publishable changed.
         let poke: @Sendable () -> Void
     }
-    private let hooks = Mutex<Hooks?>(nil)
+    private let hooks = Lock<Hooks?>(nil)
 
     private struct Work {
         var due: [UInt64: ContinuousClock.Instant] = [:]
@@ -64,7 +64,7 @@ final class PadKeeper: Sendable {
     init(volume: Volume, committer: Committer, parked: ParkedPads) {
         self.volume = volume
         self.committer = committer
-        self.parked = Mutex(parked)
+        self.parked = Lock(parked)
     }
 
     /// Starts the thread, and sends again what a crash left unsent.

@@ -6,7 +6,7 @@
 struct PadNames: Sendable {
     /// What vim, nano, emacs, sed, rsync, GNOME and others leave beside a file while they save it.
     ///
-    /// - Source: DESIGN §2, "Editors".
+    /// - Source: docs/ARCHITECTURE.md §2, "Editors".
     static let standard = [
         ".*.sw?", "*~", ".#*", "#*#", "4913", ".goutputstream-*", "sed??????", ".*.??????", "*.tmp",
     ]
@@ -22,7 +22,8 @@ struct PadNames: Sendable {
         patterns.contains { PadNames.matches($0, name) }
     }
 
-    /// Glob matching with one remembered star: linear in practice, quadratic at worst, on 255 bytes.
+    /// Glob matching with one remembered star: linear in practice, quadratic at worst, on 255
+    /// bytes.
     static func matches(_ pattern: [UInt8], _ name: [UInt8]) -> Bool {
         let star = UInt8(ascii: "*")
         let any = UInt8(ascii: "?")

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// Builds and stores the pages of one publication: for every changed directory the leaves its changed
-// names fall into, the index above them, and so on up to the two roots.
+// Builds and stores the pages of one publication: for every changed directory the leaves its
+// changed names fall into, the index above them, and so on up to the two roots.
 
 import Metadata
 import Namespace
@@ -144,7 +144,8 @@ struct PageWriter {
         var high = leaves.count
         while low < high {
             let middle = (low + high) / 2
-            if leaves[middle].first.lexicographicallyPrecedes(name) || leaves[middle].first == name {
+            if leaves[middle].first.lexicographicallyPrecedes(name) || leaves[middle].first == name
+            {
                 low = middle + 1
             } else {
                 high = middle
@@ -166,7 +167,8 @@ struct PageWriter {
             let end = next < old.count ? old[next].first : nil
             let from = cursor
             let items = try read { (s) throws(MetadataError) in
-                try s.entries(parent: directory, from: from, before: end, limit: PageWriter.rowBatch)
+                try s.entries(
+                    parent: directory, from: from, before: end, limit: PageWriter.rowBatch)
             }
             for item in items {
                 guard let entry = try entry(item, in: directory) else { continue }

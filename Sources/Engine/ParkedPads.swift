@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
 // Identities whose name has no file at the moment: an editor has moved the pad away, or removed it,
-// and is about to create it anew (DESIGN §2). Pure: the caller brings the clock.
+// and is about to create it anew (docs/ARCHITECTURE.md §2). Pure: the caller brings the clock.
 
 import Metadata
 import Primitives
@@ -20,7 +20,8 @@ struct ParkedPads: Sendable {
         let parent: UInt64
         let name: [UInt8]
         var pad: PadRow
-        /// The file that went away under another name, and gets the identity if nobody else comes; 0 for none.
+        /// The file that went away under another name, and gets the identity if nobody else comes;
+        /// 0 for none.
         let mover: UInt64
         /// Seconds since 1970.
         let expires: Int64
@@ -88,7 +89,8 @@ struct ParkedPads: Sendable {
             let expires = try reader.i64le()
             let identity = try reader.lengthPrefixed(limit: 64)
             guard let scheme = SignatureSchemeID(rawValue: try reader.u8()),
-                let address = PadAddress(scheme: scheme, bytes: try reader.lengthPrefixed(limit: 256))
+                let address = PadAddress(
+                    scheme: scheme, bytes: try reader.lengthPrefixed(limit: 256))
             else { throw .malformed("parked pads") }
             let encoding = try reader.u64le()
             let counter = try reader.u64le()

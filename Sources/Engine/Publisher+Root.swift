@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// The root's way to the store, and what is done when its answer does not come. The invariants are those
-// at the head of Publisher.swift.
+// The root's way to the store, and what is done when its answer does not come. The invariants are
+// those at the head of Publisher.swift.
 
 import Metadata
 import Namespace

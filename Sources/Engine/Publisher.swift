@@ -2,8 +2,9 @@
 //
 // Publishes: changed pages, then the root pad with its counter one higher.
 //
-// Invariants (DESIGN §6.1, 6.4):
-// 1. The root is put only after `ChunkStore.sync` acknowledged every page and every chunk the pages name.
+// Invariants (docs/ARCHITECTURE.md §6.1, 6.4):
+// 1. The root is put only after `ChunkStore.sync` acknowledged every page and every chunk the pages
+//    name.
 // 2. A sealed root is committed here before it is put, and put again as it is until the store has
 //    answered, after a crash too: no counter is ever signed over two roots, and an answer that was
 //    lost on its way is not taken for another machine's publication.
@@ -44,11 +45,11 @@ final class Publisher: Sendable {
         var hardLinks: PageReference?
         var revisionLog: PageReference?
     }
-    let head: Mutex<Head>
+    let head: Lock<Head>
     /// The root that was sealed last, if the store has not answered for it.
-    let unanswered: Mutex<PadRecord?>
+    let unanswered: Lock<PadRecord?>
     /// The newest page of the log of revisions, as the head names it.
-    let log = Mutex(RevisionLog())
+    let log = Lock(RevisionLog())
 
     private struct Work {
         var isUrgent = false
@@ -68,8 +69,8 @@ final class Publisher: Sendable {
     ) {
         self.volume = volume
         self.committer = committer
-        self.head = Mutex(head)
-        self.unanswered = Mutex(unanswered)
+        self.head = Lock(head)
+        self.unanswered = Lock(unanswered)
         self.hasUnstored = hasUnstored
     }
 

@@ -7,9 +7,9 @@ import Synchronization
 
 /// Whether one request may wait for the store, and who can end the wait.
 ///
-/// A request without patience throws `FileError.wouldBlock` where it would have to fetch; the host then
-/// runs it again, whole, on a thread that may block. An operation changes nothing before it knows
-/// that it need not wait, so running it twice is safe.
+/// A request without patience throws `FileError.wouldBlock` where it would have to fetch; the host
+/// then runs it again, whole, on a thread that may block. An operation changes nothing before it
+/// knows that it need not wait, so running it twice is safe.
 package final class Patience: Sendable {
     private let interruptedFlag = Atomic<Bool>(false)
     /// When the wait ends with `FileError.inputOutput`.
@@ -20,7 +20,8 @@ package final class Patience: Sendable {
         self.deadline = deadline
     }
 
-    /// Ends the wait with `FileError.interrupted`, at the latest 100 ms from now. Any thread may call it.
+    /// Ends the wait with `FileError.interrupted`, at the latest 100 ms from now. Any thread may
+    /// call it.
     package func interrupt() {
         interruptedFlag.store(true, ordering: .releasing)
     }

@@ -2,8 +2,8 @@
 //
 // Keeps the arena inside its budget: evicts clean blocks, and lets writers wait for room.
 //
-// Invariant (DESIGN §6.2): only clean entries are evicted, and an entry is clean only when a data map
-// whose chunks are all acknowledged has its bytes.
+// Invariant (docs/ARCHITECTURE.md §6.2): only clean entries are evicted, and an entry is clean only
+// when a data map whose chunks are all acknowledged has its bytes.
 
 import Blocks
 import Metadata
@@ -117,7 +117,8 @@ final class RoomKeeper: Sendable {
         do throws(FileError) {
             try committer.commit()
         } catch {
-            // Said in the error log by whoever failed; the slots stay deferred until a commit works.
+            // Said in the error log by whoever failed; the slots stay deferred until a commit
+            // works.
             return 0
         }
         volume.arena.punchFreed(limit: BackgroundCommits.punchLimit)

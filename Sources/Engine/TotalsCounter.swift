@@ -2,16 +2,17 @@
 //
 // How many files and bytes the volume has, loaded or not: what `statfs` and the root say.
 
+import Primitives
 import Metadata
 import Namespace
 import Synchronization
 
 /// The volume's totals, kept current by those who create, remove and resize.
 final class TotalsCounter: Sendable {
-    private let totals: Mutex<Totals>
+    private let totals: Lock<Totals>
 
     init(_ totals: Totals) {
-        self.totals = Mutex(totals)
+        self.totals = Lock(totals)
     }
 
     /// The totals now.

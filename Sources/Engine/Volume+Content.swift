@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// The content of one inode on this machine: loading it, and moving its blocks between memory and arena.
-// Every function here is called with the inode's lock held, and none waits for the store.
+// The content of one inode on this machine: loading it, and moving its blocks between memory and
+// arena. Every function here is called with the inode's lock held, and none waits for the store.
 
 import Blocks
 import Cryptography
@@ -62,7 +62,8 @@ extension Volume {
         do {
             state.inline = try sealer.open(sealed)
         } catch {
-            errors.add(.database, "a file's inline content does not open: the state folder is damaged")
+            errors.add(
+                .database, "a file's inline content does not open: the state folder is damaged")
             throw .inputOutput
         }
     }
@@ -103,7 +104,8 @@ extension Volume {
         return state.groups[position.group]?[position.index] ?? .absent
     }
 
-    /// Replaces the entry of one block whose group is loaded; a slot it named is released after the commit's row.
+    /// Replaces the entry of one block whose group is loaded; a slot it named is released after the
+    /// commit's row.
     func setEntry(_ block: UInt64, _ entry: BlockEntry, _ state: inout InodeState) {
         let position = BlockPosition(block)
         if let old = state.groups[position.group]?[position.index].reference,
@@ -125,7 +127,8 @@ extension Volume {
         }
     }
 
-    /// Seals every buffer into the arena. Their reservations are used up; memory is free afterwards.
+    /// Seals every buffer into the arena. Their reservations are used up; memory is free
+    /// afterwards.
     func sealBuffers(_ state: inout InodeState, keeping kept: UInt64? = nil) throws(FileError) {
         if state.buffers.isEmpty { return }
         let ino = state.ino

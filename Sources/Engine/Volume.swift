@@ -3,15 +3,17 @@
 // What all parts of the engine share: the database, the arena, the resident inodes, and the list of
 // those that a commit has to write. It decides nothing about the kernel or the stores.
 //
-// Lock order, outermost first: `Committer.structure` → a shard of `table` → an inode's state (two only
-// under `structure`, one after the other) → the database's mutex → the arena's own locks. Pinning an
-// inode once more takes its shard's lock under its state's: no state is ever locked under a shard.
-// `dirty` and the small mutexes of the logs and counters are leaves: nothing is taken while they are held.
+// Lock order, outermost first: `Committer.structure` → a shard of `table` → an inode's state (two
+// only under `structure`, one after the other) → the database's mutex → the arena's own locks.
+// Pinning an inode once more takes its shard's lock under its state's: no state is ever locked under
+// a shard. `dirty` and the small mutexes of the logs and counters are leaves: nothing is taken while
+// they are held.
 
 import Blocks
 import Cryptography
 import Metadata
 import Namespace
+import Primitives
 import Stores
 import Synchronization
 
@@ -32,13 +34,15 @@ final class Volume: Sendable {
     let totals: TotalsCounter
 
     /// Inodes with something to commit, each pinned once by this list.
-    let dirty = Mutex<[Inode]>([])
+    let dirty = Lock<[Inode]>([])
     /// Inodes without a name that something still holds.
-    let orphans = Mutex<Set<UInt64>>([])
+    let orphans = Lock<Set<UInt64>>([])
 
     private let nextInode: Atomic<UInt64>
     /// The last change number given out. Only raised inside `metadata.write`.
     let lastChange: Atomic<UInt64>
+    /// Raised whenever an inode was written back, before it is dropped from memory.
+    let drained = Atomic<UInt64>(0)
     /// Bytes in unsealed buffers and dirty inline content, for back-pressure.
     let bufferedBytes = Atomic<Int>(0)
 
@@ -88,7 +92,8 @@ final class Volume: Sendable {
         return try body(inode)
     }
 
-    /// Runs `body` with the inode's lock held, and lists the inode for the next commit if it is dirty then.
+    /// Runs `body` with the inode's lock held, and lists the inode for the next commit if it is
+    /// dirty then.
     func change<R>(
         _ inode: Inode, _ body: (inout InodeState) throws(FileError) -> R
     ) throws(FileError) -> R {
@@ -103,6 +108,18 @@ final class Volume: Sendable {
             }
             return try body(&state)
         }
+    }
+
+    /// The status of an inode whose row was read while `drained` stood at `mark`.
+    ///
+    /// An inode may have been written back and dropped from memory between that read and this look:
+    /// its row is then older than what somebody has already been told, and is read again.
+    func status(of row: InodeRow, readAt mark: UInt64) throws(FileError) -> FileStatus {
+        if let status = table.peek(row.ino, { $0.isDeleted ? nil : $0.status }), let status {
+            return status
+        }
+        if drained.load(ordering: .acquiring) == mark { return FileStatus(row) }
+        return FileStatus(try self.row(row.ino))
     }
 
     /// The row as it is now, in memory or in the database.

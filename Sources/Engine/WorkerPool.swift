@@ -38,7 +38,8 @@ final class WorkerPool: Sendable {
 
     /// - Parameters:
     ///   - threads: how many jobs run at once; at least 1.
-    ///   - niceness: added to the threads' nice value, so that background work yields to the user's.
+    ///   - niceness: added to the threads' nice value, so that background work yields to the
+    ///     user's.
     init(threads: Int, niceness: Int32 = 0) {
         precondition(threads >= 1, "a pool without threads runs nothing")
         threadCount = threads
@@ -52,7 +53,8 @@ final class WorkerPool: Sendable {
 
     private static func work(_ queue: Monitor<Queue>, _ niceness: Int32) {
         if niceness != 0 {
-            // On Linux the "process" 0 of setpriority is the calling thread. Failing only costs politeness.
+            // On Linux the "process" 0 of setpriority is the calling thread. Failing only costs
+            // politeness.
             _ = setpriority(__priority_which_t(PRIO_PROCESS.rawValue), 0, niceness)
         }
         while true {
@@ -70,7 +72,8 @@ final class WorkerPool: Sendable {
         queue.update { $0.threads -= 1 }
     }
 
-    /// Queues one job; waits while the queue is at its limit. False after `stop`: the job will not run.
+    /// Queues one job; waits while the queue is at its limit. False after `stop`: the job will not
+    /// run.
     @discardableResult
     func submit(_ job: @escaping @Sendable () -> Void) -> Bool {
         let accepted = queue.wait { state -> Bool? in
@@ -159,7 +162,8 @@ private func runThread(_ argument: UnsafeMutableRawPointer?) -> UnsafeMutableRaw
     return nil
 }
 
-/// Stack of each of the engine's own threads, in bytes: brotli and OpenSSL keep their state on the heap.
+/// Stack of each of the engine's own threads, in bytes: brotli and OpenSSL keep their state on the
+/// heap.
 let threadStackSize = 1 << 20
 
 private final class ThreadBody: Sendable {

@@ -56,31 +56,32 @@ package enum DeadMount {
     /// leave.
     ///
     /// - Parameter path: of the mount point.
-    /// - Throws: `notMounted`; `helperMissing` or `mountPointForbidden` when this user cannot.
-    package static func clean(_ path: String) throws(FuseHostError) {
+    /// - Returns: false when nothing was mounted there.
+    /// - Throws: `helperMissing` or `mountPointForbidden` when this user cannot.
+    @discardableResult
+    package static func clean(_ path: String) throws(FuseHostError) -> Bool {
         let resolved = resolvedMountPoint(path)
+        guard MountTable.current().mount(at: resolved) != nil else { return false }
         // SAFETY: `resolved` is alive for the call.
-        if unsafe umount2(resolved, Int32(MNT_DETACH)) == 0 { return }
-        switch SystemFailure.last {
-        case .invalid, .missing: throw .notMounted(path)
-        default: break
-        }
+        if unsafe umount2(resolved, Int32(MNT_DETACH)) == 0 { return true }
         guard let helper = FuseHelper.find() else { throw .helperMissing }
         guard FuseHelper.run(helper, ["-u", "-z", "--", resolved]) else {
             throw .mountPointForbidden(path)
         }
+        return true
     }
 
     /// Ends the connection of a mount that hangs: every caller that waits on it gets an error, even
     /// one that no signal can reach. The mount stays, as a dead one, for `clean`.
     ///
     /// - Parameter path: of the mount point.
-    /// - Throws: `notMounted` when no FUSE filesystem is there; `connectionNotReachable` when this
-    ///   user cannot.
-    package static func abort(_ path: String) throws(FuseHostError) {
+    /// - Returns: false when no FUSE filesystem is mounted there.
+    /// - Throws: `connectionNotReachable` when this user cannot.
+    @discardableResult
+    package static func abort(_ path: String) throws(FuseHostError) -> Bool {
         let resolved = resolvedMountPoint(path)
         guard let connection = MountTable.current().mount(at: resolved)?.connection else {
-            throw .notMounted(path)
+            return false
         }
         do throws(FuseHostError) {
             try connection.abort()
@@ -92,6 +93,7 @@ package enum DeadMount {
             _ = unsafe umount2(resolved, Int32(MNT_FORCE))
             guard condition(of: resolved) != .unresponsive else { throw error }
         }
+        return true
     }
 
     /// A mount point's path without links; its own last component, which may be dead, unlooked at.

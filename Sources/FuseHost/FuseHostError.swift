@@ -20,8 +20,6 @@ package enum FuseHostError: Error, Hashable, Sendable {
     case mountPointNotEmpty(String)
     /// This user may not look at, or not write to, the mount point.
     case mountPointForbidden(String)
-    /// Nothing is mounted there.
-    case notMounted(String)
     /// A FUSE filesystem is mounted there already.
     case alreadyMounted(String)
     /// A mount is there whose process has died.
@@ -57,8 +55,6 @@ package enum FuseHostError: Error, Hashable, Sendable {
                 + "directory."
         case .mountPointForbidden(let path):
             "This user may not mount on \(path): choose a directory of your own."
-        case .notMounted(let path):
-            "Nothing is mounted on \(path)."
         case .alreadyMounted(let path):
             "Something is mounted on \(path) already: unmount it first."
         case .deadMount(let path):

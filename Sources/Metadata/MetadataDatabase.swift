@@ -12,6 +12,7 @@
 //   COMMIT syncs the new header.
 // - Lock order: `checkpointer`, then `writer`. The log's own lock is taken under neither.
 
+import Primitives
 import Glibc
 import Synchronization
 
@@ -34,8 +35,8 @@ package final class MetadataDatabase: Sendable {
     private let log: WriteAheadLog
     private let snapshots = SnapshotCounter()
     private let isClosed = Atomic<Bool>(false)
-    private let checkpointer: Mutex<SQLiteConnection?>
-    private let writer: Mutex<Writer>
+    private let checkpointer: Lock<SQLiteConnection?>
+    private let writer: Lock<Writer>
 
     private struct Writer {
         let core: WriterCore
@@ -63,11 +64,11 @@ package final class MetadataDatabase: Sendable {
         try log.sync()
         let background = try SQLiteConnection(path: path, timeout: Self.openTimeout)
         try background.execute(Self.connectionSettings)
-        checkpointer = Mutex(background)
+        checkpointer = Lock(background)
         let core = try WriterCore(connection: connection, log: log)
         // From here on a busy lock means a reader of the log, for whom nobody waits under a lock.
         try connection.execute("PRAGMA busy_timeout = 0")
-        writer = Mutex(Writer(core: core))
+        writer = Lock(Writer(core: core))
     }
 
     // MARK: The live state

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// A page reference as one blob, docs/format-metadata.md §3: the digest's algorithm (one byte), the
+// A page reference as one blob, docs/format.md §15: the digest's algorithm (one byte), the
 // address (32), the key (32).
 
 import Namespace

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
 // The tables, as numbered steps that are never edited once released: a database of any earlier
-// step is brought up by the steps after it, one transaction each. docs/format-metadata.md describes
+// step is brought up by the steps after it, one transaction each. docs/format.md §15 describes
 // them.
 //
 // Unsigned numbers are bit patterns of signed ones. Names and keys are blobs: a name is bytes.

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// How the data maps of one file stand in the database: docs/format-metadata.md §3.
+// How the data maps of one file stand in the database: docs/format.md §15.
 // Bytes come from our own database, and are still read as hostile: a damaged disk is one.
 //
 //   list    = version u8 (1), count varint, segment…

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// The bytes of one entry: docs/format-namespace.md §4. One value has one encoding. What is read
+// The bytes of one entry: docs/format.md §7. One value has one encoding. What is read
 // is put together only from lengths that were checked, and is judged whole by `fault(in:)`.
 
 import Primitives

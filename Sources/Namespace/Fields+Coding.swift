@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
 // The bytes of what entries, pages, the root and the log have in common: times, references,
-// segments and the compact data map. docs/format-namespace.md §3.
+// segments and the compact data map. docs/format.md §6.
 
 import Primitives
 import Scratchpads

@@ -4,7 +4,7 @@
 
 /// The seven POSIX kinds of file.
 ///
-/// Source: docs/format-namespace.md §4; the raw values are Cairn's own, not those of `st_mode`.
+/// Source: docs/format.md §7; the raw values are Cairn's own, not those of `st_mode`.
 package enum FileKind: UInt8, Sendable, Hashable, CaseIterable {
     case regular = 1
     case directory = 2

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// The three-way merge of one directory: docs/format-namespace.md §9 has the rules. Pure and
+// The three-way merge of one directory: docs/format.md §12 has the rules. Pure and
 // deterministic, so that a merge that was interrupted comes out the same when it is done again.
 //
 // Laws (tested over seeds), where = is equality of entries:

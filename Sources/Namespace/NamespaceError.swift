@@ -1,4 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
+//
+// What can be wrong with pages, roots and entries.
 
 /// Why pages, roots or entries could not be read or written.
 ///

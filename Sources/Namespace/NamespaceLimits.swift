@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
 // Every limit of the volume's own formats, in one place. Readers refuse what is over them, so
-// raising one is a change of format: docs/format-namespace.md §2 lists them.
+// raising one is a change of format: docs/format.md §5 lists them.
 
 /// The limits of entries, pages, the root and the revision log. Sizes are bytes.
 package enum NamespaceLimits {
@@ -31,7 +31,7 @@ package enum NamespaceLimits {
     package static let maximumSegmentCount = 16_384
     /// Segments held inside an entry; a longer list becomes a page of its own.
     package static let maximumEntrySegmentCount = 64
-    /// A sealed page: the largest chunk any store takes (DESIGN §1).
+    /// A sealed page: the largest chunk any store takes (docs/ARCHITECTURE.md §1).
     package static let maximumSealedPageSize = 4 * 1024 * 1024
     /// The encoding inside a sealed page, before compression.
     package static let maximumPagePlaintextSize = maximumSealedPageSize - 64

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// The plaintext of a page: docs/format-namespace.md §5. A page that breaks any rule, also one
+// The plaintext of a page: docs/format.md §8. A page that breaks any rule, also one
 // of an entry in it, is neither written nor read.
 
 import Primitives

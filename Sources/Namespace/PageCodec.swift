@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// Between a page and the chunk that holds it: docs/format-namespace.md §6.
+// Between a page and the chunk that holds it: docs/format.md §8.
 //
 // Invariants:
 // 1. Equal pages under equal secrets are equal chunks, as long as the compressor is the same.

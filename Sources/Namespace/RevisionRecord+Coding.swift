@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// The bytes of a page of the revision log: docs/format-namespace.md §8.
+// The bytes of a page of the revision log: docs/format.md §11.
 
 import Primitives
 

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// The bytes of the root: docs/format-namespace.md §7. They are the plaintext of the root pad,
+// The bytes of the root: docs/format.md §10. They are the plaintext of the root pad,
 // so whoever can write them has the volume's secret; they are checked all the same.
 
 import Primitives

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
 // Everything a volume's one secret turns into. Each derivation has a label of its own, is frozen
-// (docs/format-namespace.md §1), and has a vector in the tests: a changed byte here would lose
+// (docs/format.md §2), and has a vector in the tests: a changed byte here would lose
 // every volume there is.
 
 package import Cryptography

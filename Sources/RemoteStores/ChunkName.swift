@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// Which file of a folder store holds which chunk or pad. docs/format.md, folder store.
+// Which file of a folder store holds which chunk or pad. docs/format.md §13.
 //
 //   chunks/ab/<64 hexadecimal digits>        a chunk named by its BLAKE3 digest
 //   chunks/ab/<64 hexadecimal digits>.sha3   a chunk named by its SHA3-256 digest

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// The folders of a folder store: recognising them, and making them. docs/format.md, folder store.
+// The folders of a folder store: recognising them, and making them. docs/format.md §13.
 //
 //   ROOT/cairn-store   the marker: which format the rest has. Written last: without it there is no
 //                      store, so one whose making was interrupted is simply made again

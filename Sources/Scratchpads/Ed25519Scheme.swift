@@ -9,7 +9,7 @@ internal import Primitives
 package enum Ed25519Scheme: SignatureScheme {
     /// What every signed message begins with.
     ///
-    /// - Source: docs/format.md, scratchpads.
+    /// - Source: docs/format.md §4.
     static let domainTag = "cairn.scratchpad.v1"
 
     /// The scheme's number: 1.

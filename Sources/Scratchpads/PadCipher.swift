@@ -17,7 +17,7 @@ struct PadCipher: Sendable {
     static let nonceSize = XChaCha20Poly1305.nonceSize
     /// Bytes by which a payload is larger than the content.
     static let overhead = nonceSize + XChaCha20Poly1305.tagSize
-    /// - Source: docs/format.md, scratchpads.
+    /// - Source: docs/format.md §4.
     static let nonceContext = "cairn scratchpad v1 nonce"
 
     let key: SecretBytes

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// The bytes of a record, version 1. docs/format.md, scratchpads, is the authority.
+// The bytes of a record, version 1. docs/format.md §4 is the authority.
 //
 //   magic 4 ‖ version 1 ‖ scheme 1 ‖ address ‖ BE64 encoding ‖ BE64 counter ‖ BE64 ciphertext size
 //   ‖ ciphertext ‖ signature

@@ -17,9 +17,9 @@ package struct WriteCapability: Sendable {
     package static let maximumPlaintextSize =
         PadRecord.maximumCiphertextSize(Ed25519Scheme.self) - PadCipher.overhead
 
-    /// - Source: docs/format.md, scratchpads.
+    /// - Source: docs/format.md §4.
     static let signingContext = "cairn scratchpad v1 signing seed"
-    /// - Source: docs/format.md, scratchpads.
+    /// - Source: docs/format.md §4.
     static let readingContext = "cairn scratchpad v1 read key"
 
     /// The pad.

@@ -9,7 +9,7 @@ import Primitives
 struct ChunkKeys {
     /// The context of the derivation of v2, ASCII.
     ///
-    /// - Source: formats/autonomi.md §1.5.
+    /// - Source: docs/format.md §3.
     private static let derivationContext = "self_encryption/chunk/v2"
 
     private static let paddingSizeV2 = 52

@@ -7,7 +7,7 @@
 
 /// The cut of one file, or of one serialised data map, into chunks.
 ///
-/// - Source: formats/autonomi.md §1.2 and §1.3.
+/// - Source: docs/format.md §3.
 package struct ChunkLayout: Hashable, Sendable {
     /// The fewest bytes that can be cut: one for each of three chunks.
     package static let minimumFileSize: UInt64 = 3

@@ -13,7 +13,7 @@ package import Primitives
 
 /// Encrypts and decrypts the chunks of one level of one file.
 ///
-/// - Source: formats/autonomi.md §1.4 and §1.5.
+/// - Source: docs/format.md §3.
 package struct ChunkTransform: Sendable {
     /// The generation of the format.
     package let version: FormatVersion

@@ -49,7 +49,7 @@ extension DataMap {
     /// - Parameter version: the generation of the network the bytes come from. v2 knows the
     ///   versioned form only.
     /// - Throws: `malformedMap`.
-    /// - Source: formats/autonomi.md §1.7 and the reader rules of §1.8.
+    /// - Source: docs/format.md §3.
     package init(
         decodingBincode bytes: [UInt8], version: FormatVersion
     ) throws(SelfEncryptionError) {

@@ -34,7 +34,7 @@ extension DataMap {
     /// entries is taken from the older generation.
     ///
     /// - Throws: `malformedMap`.
-    /// - Source: formats/autonomi.md §1.7, the reader rules of §1.8.
+    /// - Source: docs/format.md §3.
     package init(
         decodingJSON bytes: [UInt8], version: FormatVersion
     ) throws(SelfEncryptionError) {

@@ -48,7 +48,7 @@ extension DataMap {
     /// The chunk whose address is the public address of this map's file: the map itself, stored
     /// unencrypted. Whoever has that address can read the file.
     ///
-    /// - Source: formats/autonomi.md §1.8.
+    /// - Source: docs/format.md §3.
     package func publicChunk() -> EncryptedChunk {
         let bytes = encodedMessagePack()
         let address = Digests.of(bytes.span, algorithm: version.digestAlgorithm)
@@ -62,7 +62,7 @@ extension DataMap {
     ///
     /// - Parameter version: the generation of the network the bytes come from.
     /// - Throws: `malformedMap`.
-    /// - Source: formats/autonomi.md §1.7 and the reader rules of §1.8.
+    /// - Source: docs/format.md §3.
     package init(
         decodingMessagePack bytes: [UInt8], version: FormatVersion
     ) throws(SelfEncryptionError) {

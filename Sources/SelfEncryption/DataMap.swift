@@ -33,7 +33,7 @@ package struct ChunkDescriptor: Hashable, Sendable {
 /// A map of many chunks is itself self-encrypted until three entries remain (`pack`). Such a
 /// packed map says so in `child`, and `unpack` goes back down.
 ///
-/// - Source: formats/autonomi.md §1.7.
+/// - Source: docs/format.md §3.
 package struct DataMap: Hashable, Sendable {
     /// The fewest entries a map can have: no file makes fewer than three chunks.
     package static let minimumChunkCount = 3

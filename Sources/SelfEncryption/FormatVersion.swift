@@ -9,7 +9,7 @@ package import Primitives
 /// Nothing inside a data map or a chunk names its generation: both write a version byte of 1.
 /// Whoever reads a map knows which network it came from, and says so.
 ///
-/// - Source: formats/autonomi.md §1.1, the columns 0.34.3 and 0.35.0.
+/// - Source: docs/format.md §3, the table of generations.
 package enum FormatVersion: UInt8, Hashable, Sendable, CaseIterable {
     /// SHA3-256, AES-128-CBC, 4 MiB: what the older network and its tools wrote. Read only.
     case v1 = 1
@@ -42,7 +42,7 @@ package enum FormatVersion: UInt8, Hashable, Sendable, CaseIterable {
     /// The largest stored chunk, in bytes, that the generation's network takes. Encryption stays
     /// below it: an incompressible source grows by some bytes of framing and a tag or padding.
     ///
-    /// - Source: formats/autonomi.md §1.1, the node chunk limit.
+    /// - Source: docs/format.md §3, the largest stored chunk.
     package var maximumStoredSize: Int {
         switch self {
         case .v1: 4_194_336
@@ -56,7 +56,7 @@ package enum FormatVersion: UInt8, Hashable, Sendable, CaseIterable {
     /// itself writes an unreadable result above this, so a larger file becomes several maps.
     /// For v2 that is 157 132 entries, 658 415 763 456 bytes of file.
     ///
-    /// - Source: formats/autonomi.md §1.8.
+    /// - Source: docs/format.md §3.
     package var maximumPackableCount: Int {
         (3 * maximumChunkSize - 1 - DataMap.bincodeOverheadSize) / DataMap.bincodeEntrySize
     }

@@ -38,7 +38,7 @@ package struct PackedMap: Hashable, Sendable {
 ///   - quality: how hard the serialised map is compressed.
 ///   - maximumChunkSize: bytes; nil for the format's own.
 /// - Throws: `tooLarge`, in entries, above what the reference implementation can read back.
-/// - Source: formats/autonomi.md §1.8.
+/// - Source: docs/format.md §3.
 package func pack(
     _ map: DataMap, quality: BrotliQuality, maximumChunkSize: Int? = nil
 ) throws(SelfEncryptionError) -> PackedMap {

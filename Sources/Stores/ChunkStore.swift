@@ -11,7 +11,7 @@ package enum StoreLimits {
     /// A plain chunk of 4 MiB that does not compress grows by 16 bytes of brotli framing and 16 of
     /// padding; nothing that is stored is larger.
     ///
-    /// - Source: docs/format.md, self-encryption; the older network's own limit for a record.
+    /// - Source: docs/format.md §3; the older network's own limit for a record.
     package static let maximumChunkSize = 4 * 1024 * 1024 + 32
 }
 

@@ -29,12 +29,18 @@ struct Cairn: ParsableCommand {
         subcommands: [
             InitCommand.self, RecoverCommand.self, MountCommand.self, UnmountCommand.self,
             StatusCommand.self, SyncCommand.self, InfoCommand.self, PutCommand.self,
-            GetCommand.self, ListCommand.self, VersionCommand.self, DaemonCommand.self,
+            GetCommand.self, ListCommand.self, VersionCommand.self,
         ])
 
     static func main() {
+        ProcessSettings.openStandardStreams()
         do {
-            var command = try parseAsRoot()
+            // Not a subcommand: it is for nobody to see, in help, completions or manual.
+            let arguments = Array(CommandLine.arguments.dropFirst())
+            var command =
+                arguments.first == DaemonLaunch.subcommand
+                ? try DaemonCommand.parseAsRoot(Array(arguments.dropFirst()))
+                : try parseAsRoot(arguments)
             try command.run()
         } catch let failure as CommandFailure {
             Progress.clear()

@@ -108,8 +108,7 @@ struct UnmountCommand: ParsableCommand {
 struct DaemonCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: DaemonLaunch.subcommand,
-        abstract: "Serve a mount that “cairn mount” has begun.",
-        shouldDisplay: false)
+        abstract: "Serve a mount that “cairn mount” has begun.")
 
     @Argument var volume: String
     @Argument var directory: String

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// A store that lost or changed what it was given: the file that is hit says so, everything else goes on,
-// and what comes back is taken up again.
+// A store that lost or changed what it was given: the file that is hit says so, everything else
+// goes on, and what comes back is taken up again.
 
 import Engine
 import Namespace

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// The root pad: made at once, never signed twice over one counter, and every way in which a store can be
-// wrong about it.
+// The root pad: made at once, never signed twice over one counter, and every way in which a store
+// can be wrong about it.
 
 import Cryptography
 import Engine

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// One random sequence of operations, on an engine and on the model at once. Every choice comes from the
-// seed. The first difference ends the run, with the seed and the last operations in its words.
+// One random sequence of operations, on an engine and on the model at once. Every choice comes from
+// the seed. The first difference ends the run, with the seed and the last operations in its words.
 
 import Engine
 import Namespace

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// Scratchpads as editors use them: a save is one counter bump at the same address, whatever dance of names
-// it takes; and what happens when the store, or another machine, is in the way.
+// Scratchpads as editors use them: a save is one counter bump at the same address, whatever dance
+// of names it takes; and what happens when the store, or another machine, is in the way.
 
 import Engine
 import Namespace

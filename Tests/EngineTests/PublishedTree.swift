@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// What a store holds of a volume, found the way a stranger with the seed would: from the root pad down.
-// It shares nothing with the engine but the formats.
+// What a store holds of a volume, found the way a stranger with the seed would: from the root pad
+// down. It shares nothing with the engine but the formats.
 
 import Cryptography
 import Namespace

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// A store that does not answer, never comes back from a call, or takes nothing more: what is here goes on,
-// what is not says so in time, and when the store is well again the rest happens by itself.
+// A store that does not answer, never comes back from a call, or takes nothing more: what is here
+// goes on, what is not says so in time, and when the store is well again the rest happens by
+// itself.
 
 import Engine
 import Foundation

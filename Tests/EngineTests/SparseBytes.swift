@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// A file's bytes in the plain model: pages that are copied when they change, so that every past state
-// of a tree can be kept.
+// A file's bytes in the plain model: pages that are copied when they change, so that every past
+// state of a tree can be kept.
 
 /// Bytes with holes; a page that is not there is zeros.
 struct SparseBytes {

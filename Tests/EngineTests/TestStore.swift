@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// A store in memory that can be made to fail in every way a store fails, and that remembers what was
-// asked of it. Each engine gets a connection of its own: cutting it is how an engine "dies".
+// A store in memory that can be made to fail in every way a store fails, and that remembers what
+// was asked of it. Each engine gets a connection of its own: cutting it is how an engine "dies".
 
 import Cryptography
 import Foundation

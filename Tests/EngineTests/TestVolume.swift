@@ -116,8 +116,8 @@ final class TestVolume {
         try start(.recover)
     }
 
-    /// Starts from what the disk holds at this moment, as after kill -9: the engine that ran gets no
-    /// further word to the store, and what it does to its own folder is not seen.
+    /// Starts from what the disk holds at this moment, as after kill -9: the engine that ran gets
+    /// no further word to the store, and what it does to its own folder is not seen.
     func crash() throws {
         connection?.cut()
         crashes += 1

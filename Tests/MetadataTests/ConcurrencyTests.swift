@@ -1,4 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
+//
+// Many threads on one database at once.
 
 import Foundation
 import Namespace

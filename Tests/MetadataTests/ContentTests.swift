@@ -1,4 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
+//
+// Inline content, stored content, block groups, attributes and pads, written and read back.
 
 import Namespace
 import SelfEncryption

@@ -1,4 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
+//
+// Databases that a disk or somebody else damaged.
 
 import Foundation
 import Namespace

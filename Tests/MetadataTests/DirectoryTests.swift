@@ -1,4 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
+//
+// Names, cookies and listings.
 
 import Namespace
 import Testing

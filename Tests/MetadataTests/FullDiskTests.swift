@@ -1,4 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
+//
+// A disk without room: what grows is refused, and nothing is lost.
 
 import Foundation
 import Glibc

@@ -1,4 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
+//
+// Rows of inodes, written and read back.
 
 import Namespace
 import Testing

@@ -1,4 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
+//
+// The write-ahead log: when it is synced, and when it starts anew.
 
 import Glibc
 import Testing

@@ -1,4 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
+//
+// What opening makes, accepts and refuses.
 
 import Foundation
 import Testing

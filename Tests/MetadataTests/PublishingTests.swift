@@ -1,4 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
+//
+// Pages, touched names, conflicts and settings.
 
 import Foundation
 import Namespace

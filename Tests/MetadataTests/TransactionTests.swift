@@ -1,4 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
+//
+// What a commit keeps, what a crash loses, and what a snapshot sees.
 
 import Foundation
 import Namespace

@@ -25,7 +25,8 @@ struct EditorTests {
             script: "\(vim) 'set bkc=yes nobk' -c 'normal oyes' -c wq note < /dev/null"),
         Save(
             name: "vim backupcopy=yes with backup",
-            script: "\(vim) 'set bkc=yes bk' -c 'normal oyesbk' -c wq note < /dev/null; rm -f note~"),
+            script: "\(vim) 'set bkc=yes bk' -c 'normal oyesbk' -c wq note < /dev/null; rm -f note~"
+        ),
         Save(
             name: "vim backupcopy=no",
             script: "\(vim) 'set bkc=no nobk wb' -c 'normal ono' -c wq note < /dev/null"),
@@ -74,7 +75,8 @@ struct EditorTests {
         try volume.shell("cd $MNT/scratchpads && printf 'first\\n' > note && $CAIRN sync $MNT")
         let address = try attribute("address", volume)
         #expect(try attribute("counter", volume) == "1")
-        try volume.shell("cd $MNT/scratchpads\n{ \(save.script)\n} > $ROOT/log 2>&1\n$CAIRN sync $MNT")
+        try volume.shell(
+            "cd $MNT/scratchpads\n{ \(save.script)\n} > $ROOT/log 2>&1\n$CAIRN sync $MNT")
         #expect(try attribute("counter", volume) == "2")
         #expect(try attribute("address", volume) == address)
         #expect(try volume.shell("cat $MNT/scratchpads/note") != "first\n")

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// A volume as a stranger gets one: made with the command, mounted, and everything cleaned up whatever
-// happens.
+// A volume as a stranger gets one: made with the command, mounted, and everything cleaned up
+// whatever happens.
 
 import Foundation
 import Testing
@@ -63,7 +63,9 @@ final class MountedVolume {
 
     func unmount() throws {
         let result = try cairn(["unmount", mountPoint])
-        guard result.status == 0 else { throw ShellFailure(command: "cairn unmount", result: result) }
+        guard result.status == 0 else {
+            throw ShellFailure(command: "cairn unmount", result: result)
+        }
     }
 
     func sync() throws {
@@ -78,7 +80,9 @@ final class MountedVolume {
         try FileManager.default.removeItem(atPath: state)
         let result = try cairn(
             ["recover", name, "--store", "file://" + store], input: phrase)
-        guard result.status == 0 else { throw ShellFailure(command: "cairn recover", result: result) }
+        guard result.status == 0 else {
+            throw ShellFailure(command: "cairn recover", result: result)
+        }
         try mount()
     }
 
@@ -102,6 +106,14 @@ final class MountedVolume {
             find . -print0 | LC_ALL=C sort -z | xargs -0 -r getfattr -h -d -m '^user\\.[^c]' --absolute-names 2>/dev/null
             find . -type f -links +1 -printf '%i %P\\n' | LC_ALL=C sort -k2 | awk '{ if (!($1 in s)) s[$1]=++n; print s[$1], $2 }'
             """, ["TREE": tree])
+    }
+
+    /// The first lines that stand in one manifest only, for a failure's message.
+    static func difference(_ found: String, _ wanted: String) -> [String] {
+        let a = Set(found.split(separator: "\n"))
+        let b = Set(wanted.split(separator: "\n"))
+        return a.subtracting(b).sorted().prefix(5).map { "found " + $0 }
+            + b.subtracting(a).sorted().prefix(5).map { "wanted " + $0 }
     }
 
     deinit {

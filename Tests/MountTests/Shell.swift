@@ -61,7 +61,8 @@ let shellLimitSeconds = 300
 @discardableResult
 func shell(_ script: String, _ environment: [String: String] = [:]) throws -> String {
     let result = try run(
-        "/usr/bin/timeout", ["-k", "5", "\(shellLimitSeconds)", "/bin/bash", "-euo", "pipefail", "-c", script],
+        "/usr/bin/timeout",
+        ["-k", "5", "\(shellLimitSeconds)", "/bin/bash", "-euo", "pipefail", "-c", script],
         environment: environment)
     guard result.status == 0 else { throw ShellFailure(command: script, result: result) }
     return result.output

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// The first format, in bytes, made by an encoder written from docs/format-namespace.md alone.
+// The first format, in bytes, made by an encoder written from docs/format.md alone.
 // Volumes of it exist: nothing in this file ever changes. A later format gets a file of its own.
 
 import Primitives

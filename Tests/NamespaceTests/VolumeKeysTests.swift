@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
 // Every key of a volume, frozen. The values were computed by another implementation of BLAKE3 and
-// Ed25519, from the labels in docs/format-namespace.md. A change here loses every volume.
+// Ed25519, from the labels in docs/format.md. A change here loses every volume.
 
 import Cryptography
 import Primitives

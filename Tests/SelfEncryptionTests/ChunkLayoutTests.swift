@@ -1,4 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
+//
+// How files are cut into chunks, and which chunks a key comes from.
 
 import SelfEncryption
 import Testing

@@ -1,4 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
+//
+// One chunk there and back, and damaged on the way.
 
 import Compression
 import Cryptography

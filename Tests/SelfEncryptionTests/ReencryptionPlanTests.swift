@@ -1,4 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
+//
+// After an edit: which chunks are hashed, which encrypted anew.
 
 import Compression
 import Primitives

@@ -1,4 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
+//
+// Whole files, encrypted and decrypted in memory.
 
 import Compression
 import Cryptography

@@ -56,7 +56,7 @@ extension CommandFailure {
             case .noDevice, .deviceForbidden, .helperMissing, .allowOtherForbidden, .mountFailed:
                 .fuseUnavailable
             case .mountPointMissing, .mountPointNotDirectory, .mountPointNotEmpty,
-                .mountPointForbidden, .notMounted, .alreadyMounted, .deadMount:
+                .mountPointForbidden, .alreadyMounted, .deadMount:
                 .mountPointUnusable
             case .badOption: .usage
             case .sessionFailed, .connectionNotReachable: .failure

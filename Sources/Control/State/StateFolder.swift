@@ -61,11 +61,11 @@ package struct StateFolder: Sendable, Equatable {
     /// All volumes whose making was finished, by name.
     package func volumes() throws(CommandFailure) -> [VolumeFolder] {
         let folder = path + "/volumes"
-        guard Files.exists(folder) else { return [] }
         let entries: [(name: [UInt8], ino: UInt64)]
         do {
             entries = try Files.names(in: try Descriptor.open(folder, O_RDONLY | O_DIRECTORY))
         } catch {
+            if error.code == ENOENT { return [] }
             throw CommandFailure(.failure, "the state folder “\(path)” cannot be read", error)
         }
         var found: [VolumeName] = []

@@ -52,7 +52,12 @@ package struct VolumeFolder: Sendable, Equatable {
 
     /// Refuses a volume that is not here.
     package func requireComplete() throws(CommandFailure) {
-        guard isComplete else {
+        do {
+            _ = try FileFacts.of(configuration, follows: false)
+        } catch {
+            guard error.code == ENOENT || error.code == ENOTDIR else {
+                throw CommandFailure(.failure, "the state folder “\(path)” cannot be read", error)
+            }
             throw CommandFailure(
                 .noSuchVolume, "there is no volume “\(name)” in “\(Files.parent(of: path))”",
                 advice: "“cairn list” shows the volumes; “cairn init” makes one; “cairn recover”"

@@ -35,8 +35,8 @@ package enum ProcessLaunch {
         for number: Int32 in 0...2 {
             unsafe posix_spawn_file_actions_addopen(&actions, number, "/dev/null", O_RDWR, 0)
         }
-        // First up, out of the way of 3, 4, …: a source may itself be one of those numbers.
-        let base: Int32 = 200
+        // First up, above all of them: a source may itself be 3, 4, …
+        let base = max(inherited.max() ?? 0, 3 + Int32(inherited.count)) + 1
         for (index, number) in inherited.enumerated() {
             unsafe posix_spawn_file_actions_adddup2(&actions, number, base + Int32(index))
         }

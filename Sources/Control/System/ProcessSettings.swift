@@ -14,6 +14,15 @@ package enum ProcessSettings {
     /// Open files we ask for, as far as the hard limit allows.
     static let openFileTarget: rlim_t = 65_536
 
+    /// Opens /dev/null for each standard stream that is closed: a file that took its number would
+    /// be read or written by who means the stream.
+    package static func openStandardStreams() {
+        for number in 0...2 where fcntl(Int32(number), F_GETFD) < 0 {
+            // SAFETY: a constant string. The lowest free number is the one that is missing.
+            _ = unsafe open("/dev/null", O_RDWR)
+        }
+    }
+
     /// Keeps keys out of core files and of other processes' reach.
     ///
     /// Called by every command that may hold a seed, before it reads one.

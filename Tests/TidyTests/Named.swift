@@ -1,0 +1,167 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// The files and targets that a rule names. To be in one of these lists is a decision: whoever adds
+// a line here says to the next reader that it was meant.
+
+/// What the rules know by name.
+enum Named {
+    /// Files that are data, and so may be long.
+    static let data: Set<String> = []
+
+    /// Layers, from the bottom. docs/ARCHITECTURE.md §4 draws them.
+    static let layers: [String: Int] = [
+        "COpenSSL": -1, "CSodium": -1, "CBrotli": -1, "CSQLite": -1, "CBlake3": -1, "CLinux": -1,
+        "CFuse": -1,
+        "Primitives": 0, "Cryptography": 0, "Compression": 0,
+        "SelfEncryption": 1, "Scratchpads": 1, "Namespace": 1,
+        "Stores": 2, "RemoteStores": 2, "Aleph": 2, "Metadata": 2, "Blocks": 2,
+        "Engine": 3, "FuseHost": 4, "Control": 5, "cairn": 5,
+    ]
+
+    /// Who may depend on whom within a layer. No pair is the reverse of another.
+    static let peers: Set<[String]> = [
+        ["Cryptography", "Primitives"], ["Namespace", "SelfEncryption"],
+        ["Namespace", "Scratchpads"], ["RemoteStores", "Stores"], ["Aleph", "Stores"],
+        ["cairn", "Control"],
+    ]
+
+    /// What a target may never depend on, though it lies below: the engine knows neither its stores
+    /// nor the kernel, and only one target knows the kernel's library.
+    static let forbidden: [String: Set<String>] = [
+        "Engine": ["RemoteStores", "Aleph", "CFuse", "CLinux", "CSQLite"],
+        "Control": ["CFuse", "CSQLite", "COpenSSL", "CSodium"],
+        "cairn": ["CFuse", "CSQLite", "COpenSSL", "CSodium", "CLinux"],
+    ]
+
+    /// Targets without clocks, files, sockets, or randomness of their own.
+    static let pure: Set<String> = [
+        "Primitives", "Compression", "SelfEncryption", "Scratchpads", "Namespace",
+    ]
+
+    /// Files in which `unsafe` may stand.
+    static let unsafeFiles: Set<String> = [
+        "Sources/Blocks/Arena+Read.swift",
+        "Sources/Blocks/ArenaFile.swift",
+        "Sources/Blocks/ReferencedBits.swift",
+        "Sources/Blocks/StateLock.swift",
+        "Sources/Compression/Brotli.swift",
+        "Sources/Control/Copying/LocalTree+Attributes.swift",
+        "Sources/Control/Copying/LocalTree.swift",
+        "Sources/Control/Daemon/MountPoint.swift",
+        "Sources/Control/Protocol/ControlChannel.swift",
+        "Sources/Control/Protocol/ControlServer.swift",
+        "Sources/Control/State/SecretInput.swift",
+        "Sources/Control/System/Descriptor.swift",
+        "Sources/Control/System/FileFacts.swift",
+        "Sources/Control/System/Files.swift",
+        "Sources/Control/System/Mailbox.swift",
+        "Sources/Control/System/ProcessLaunch.swift",
+        "Sources/Control/System/ProcessSettings.swift",
+        "Sources/Control/System/SystemError.swift",
+        "Sources/Control/System/Threads.swift",
+        "Sources/Control/System/UnixAddress.swift",
+        "Sources/Control/System/Wiping.swift",
+        "Sources/Cryptography/Argon2id.swift",
+        "Sources/Cryptography/Blake3.swift",
+        "Sources/Cryptography/Blake3Hasher.swift",
+        "Sources/Cryptography/Cipher.swift",
+        "Sources/Cryptography/Ed25519.swift",
+        "Sources/Cryptography/Ed25519KeyPair.swift",
+        "Sources/Cryptography/HashFunction.swift",
+        "Sources/Cryptography/SHA2.swift",
+        "Sources/Cryptography/SecretBytes.swift",
+        "Sources/Cryptography/Span+Pointer.swift",
+        "Sources/Cryptography/SystemRandom.swift",
+        "Sources/Cryptography/XChaCha20Poly1305.swift",
+        "Sources/Engine/Clock.swift",
+        "Sources/Engine/ContentReader.swift",
+        "Sources/Engine/Monitor.swift",
+        "Sources/Engine/WorkerPool.swift",
+        "Sources/FuseHost/CallbackTable.swift",
+        "Sources/FuseHost/DeadMount.swift",
+        "Sources/FuseHost/DirectoryOperations.swift",
+        "Sources/FuseHost/FileOperations.swift",
+        "Sources/FuseHost/FuseHelper.swift",
+        "Sources/FuseHost/FuseLog.swift",
+        "Sources/FuseHost/FuseSession.swift",
+        "Sources/FuseHost/HostThread.swift",
+        "Sources/FuseHost/LaneRequest.swift",
+        "Sources/FuseHost/Monitor.swift",
+        "Sources/FuseHost/MountPointCheck.swift",
+        "Sources/FuseHost/Request.swift",
+        "Sources/FuseHost/RequestHost.swift",
+        "Sources/FuseHost/SystemFile.swift",
+        "Sources/FuseHost/ThreadScratch.swift",
+        "Sources/FuseHost/WakeSignal.swift",
+        "Sources/Metadata/MetadataDatabase.swift",
+        "Sources/Metadata/SQLiteConnection.swift",
+        "Sources/Metadata/WriteAheadLog.swift",
+        "Sources/Primitives/Base64.swift",
+        "Sources/Primitives/ByteReader.swift",
+        "Sources/Primitives/ByteWriter.swift",
+        "Sources/Primitives/Digest.swift",
+        "Sources/RemoteStores/Folder.swift",
+        "Sources/RemoteStores/OpenFile.swift",
+        "Sources/SelfEncryption/RepeatingPad.swift",
+        "Tests/BlocksTests/ArenaDiskTests.swift",
+        "Tests/MetadataTests/FullDiskTests.swift",
+        "Tests/MetadataTests/LogTests.swift",
+        "Tests/StoresTests/FolderStoreFailureTests.swift",
+        "Tests/StoresTests/FolderStoreFileTests.swift",
+        "Tests/StoresTests/TestSupport.swift",
+        "Tests/TidyTests/SourceTree.swift",
+    ]
+
+    /// Files that may import a module of C.
+    static let cImports: [String: Set<String>] = [
+        "COpenSSL": [
+            "Sources/Cryptography/Cipher.swift",
+            "Sources/Cryptography/HashFunction.swift",
+            "Sources/Cryptography/SHA2.swift",
+            "Sources/Engine/WorkerPool.swift",
+        ],
+        "CSodium": [
+            "Sources/Cryptography/Argon2id.swift",
+            "Sources/Cryptography/Blake3Hasher.swift",
+            "Sources/Cryptography/Ed25519.swift",
+            "Sources/Cryptography/Ed25519KeyPair.swift",
+            "Sources/Cryptography/SecretBytes.swift",
+            "Sources/Cryptography/SodiumLibrary.swift",
+            "Sources/Cryptography/SystemRandom.swift",
+            "Sources/Cryptography/XChaCha20Poly1305.swift",
+        ],
+        "CBrotli": [
+            "Sources/Compression/Brotli.swift"
+        ],
+        "CSQLite": [
+            "Sources/Metadata/SQLiteConnection.swift"
+        ],
+        "CBlake3": [
+            "Sources/Cryptography/Blake3.swift",
+            "Sources/Cryptography/Blake3Hasher.swift",
+        ],
+        "CLinux": [
+            "Sources/Blocks/ArenaFile.swift",
+            "Sources/Control/Copying/LocalTree+Attributes.swift",
+            "Sources/Control/Copying/LocalTree.swift",
+            "Sources/Control/Protocol/ControlChannel.swift",
+            "Sources/Control/System/ProcessSettings.swift",
+            "Sources/Metadata/WriteAheadLog.swift",
+            "Sources/RemoteStores/Folder.swift",
+        ],
+        "CFuse": [
+            "Sources/FuseHost/AttributeOperations.swift",
+            "Sources/FuseHost/CallbackTable.swift",
+            "Sources/FuseHost/ConnectionTerms.swift",
+            "Sources/FuseHost/DeadMount.swift",
+            "Sources/FuseHost/DirectoryOperations.swift",
+            "Sources/FuseHost/FuseLog.swift",
+            "Sources/FuseHost/FuseReply.swift",
+            "Sources/FuseHost/FuseSession.swift",
+            "Sources/FuseHost/HostThread.swift",
+            "Sources/FuseHost/Request.swift",
+            "Sources/FuseHost/RequestHost+Connection.swift",
+            "Sources/FuseHost/RequestHost.swift",
+        ],
+    ]
+}

@@ -1,0 +1,53 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// What may not be written, and what must be said beside what may.
+
+/// Rules about single words and the comments beside them.
+enum WordChecks {
+    /// Lines around an `@unchecked Sendable` among which its reason stands.
+    static let reasonReach = 8
+
+    /// Traps in disguise, and promises to finish later.
+    static func forbidden(_ file: SourceText) -> [Finding] {
+        var findings: [Finding] = []
+        for index in file.lines.indices {
+            func add(_ problem: String) {
+                findings.append(Finding(path: file.path, line: index + 1, problem: problem))
+            }
+            let code = file.code[index]
+            if code.contains("try!") { add("try!") }
+            if Words.contains("fatalError", in: code) { add("fatalError") }
+            for word in ["TODO", "FIXME", "XXX"]
+            where Words.contains(word, in: code) || Words.contains(word, in: file.comments[index]) {
+                add(word)
+            }
+        }
+        return findings
+    }
+
+    /// An `@unchecked Sendable` that does not say why.
+    static func unchecked(_ file: SourceText) -> [Finding] {
+        file.lines.indices.compactMap { index in
+            guard file.code[index].contains("@unchecked Sendable") else { return nil }
+            let from = max(index - reasonReach, 0)
+            let to = min(index + reasonReach, file.lines.count - 1)
+            let isSaid = file.comments[from...to].contains { $0.lowercased().contains("because") }
+            return isSaid
+                ? nil
+                : Finding(
+                    path: file.path, line: index + 1,
+                    problem: "@unchecked Sendable without a because")
+        }
+    }
+
+    /// Paths of some machine on which the project was built: it speaks of itself alone.
+    static func foreign(_ file: SourceText) -> [Finding] {
+        // Put together here, so that this file does not have them.
+        let words = ["/wo" + "rk/", "/tmp" + "/wt", "/tmp" + "/brief", "/home" + "/user"]
+        return file.lines.enumerated().flatMap { index, line in
+            words.filter { line.contains($0) }.map {
+                Finding(path: file.path, line: index + 1, problem: "a path of one machine: \($0)")
+            }
+        }
+    }
+}
