@@ -9,11 +9,11 @@
 // under a shard. `dirty` and the small mutexes of the logs and counters are leaves: nothing is
 // taken while they are held.
 
-import Primitives
 import Blocks
 import Cryptography
 import Metadata
 import Namespace
+import Primitives
 import Stores
 import Synchronization
 
