@@ -35,7 +35,10 @@ extension Engine {
                 if intent.writes { state.writerCount += 1 }
             }
             let handle = try handles.add(.file(inode, intent))
-            return OpenedFile(handle: handle, keepsCache: true, isDirect: false)
+            // A pad is refused at the write that is too much. Gathered in the kernel's cache, the
+            // write would succeed, the close would fail, and the kernel would believe its size.
+            let isPad = inode.state.withLock { $0.row.form } == .pad
+            return OpenedFile(handle: handle, keepsCache: !isPad, isDirect: isPad)
         } catch {
             volume.table.unpin(inode)
             throw error
