@@ -118,7 +118,8 @@ let package = Package(
         tests(
             "EngineTests",
             [
-                "Engine", "Primitives", "Cryptography", "SelfEncryption", "Scratchpads", "Namespace",
+                "Engine", "Primitives", "Cryptography", "SelfEncryption", "Scratchpads",
+                "Namespace",
                 "Stores", "RemoteStores",
             ]),
         tests(
