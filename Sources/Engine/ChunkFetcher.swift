@@ -364,7 +364,7 @@ extension Volume {
             default: .inputOutput
             }
         errors.add(.store, sentence)
-        counters.storeFailed(sentence)
+        counters.storeFailed(error)
         return result
     }
 }
