@@ -365,7 +365,7 @@ extension Volume {
             default: .inputOutput
             }
         errors.add(.store, sentence)
-        counters.storeFailed(sentence)
+        counters.storeFailed(error)
         return result
     }
 }

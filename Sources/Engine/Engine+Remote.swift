@@ -8,6 +8,7 @@ import Namespace
 import Primitives
 import Scratchpads
 import SelfEncryption
+import Stores
 import Synchronization
 
 /// How a wait for the store ended.
@@ -44,10 +45,16 @@ extension Engine {
                 }
                 progress?(engineStatus())
             case .some(let failure):
-                let sentence = volume.counters.storeFailure
-                return .failed(sentence.isEmpty ? "\(failure)" : sentence)
+                return .failed(failureSentence(failure))
             }
         }
+    }
+
+    /// Why the way to the store failed: what the store said, else what was noted last.
+    func failureSentence(_ failure: FileError) -> String {
+        if let error = volume.counters.storeError { return error.description }
+        if failure == .noSpace { return "this machine's disk or the local cache is full" }
+        return volume.errors.newest ?? "it could not be made ready for the store"
     }
 
     /// One pass over everything unsent. Nil when the head is complete.

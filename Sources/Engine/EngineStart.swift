@@ -55,10 +55,11 @@ struct EngineStarter {
             metadata, head: Publisher.Head(revision: 0, change: 0, hardLinks: nil, revisionLog: nil)
         )
         if let failure = engine.publisher.publishNow(until: nil) {
-            let sentence = engine.volume.counters.storeFailure
+            let cause = engine.volume.counters.storeError
+            let sentence = engine.failureSentence(failure)
             _ = engine.stop(finishing: nil)
-            throw failure == .noSpace
-                ? .store(.full) : .state(sentence.isEmpty ? "\(failure)" : sentence)
+            if let cause { throw .store(cause) }
+            throw .state(sentence)
         }
         return engine
     }

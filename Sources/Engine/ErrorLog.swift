@@ -4,6 +4,7 @@
 
 import Primitives
 import Namespace
+import Stores
 import Synchronization
 
 /// A bounded list of failures, newest last.
@@ -46,6 +47,15 @@ final class ErrorLog: Sendable {
     /// All lines, oldest first, each ended by a newline. Seconds since 1970 stand first.
     var text: String { state.withLock { $0.lines.map { $0 + "\n" }.joined() } }
 
+    /// The newest sentence, without its time and part.
+    var newest: String? {
+        state.withLock { log in
+            guard let text = log.last?.text else { return nil }
+            guard let colon = text.firstIndex(of: ":") else { return text }
+            return String(text[text.index(after: colon)...].drop { $0 == " " })
+        }
+    }
+
     /// How many were added since the start.
     var count: Int { state.withLock { $0.count } }
 }
@@ -58,19 +68,22 @@ final class Counters: Sendable {
     let bytesFetched = Atomic<UInt64>(0)
     let pendingChunks = Atomic<Int>(0)
     let storeAnsweredAt = Atomic<Int64>(0)
-    private let failure = Lock("")
+    private let failure = Lock<StoreError?>(nil)
 
     /// The store answered just now.
     func storeAnswered() {
         storeAnsweredAt.store(Timestamp.now().seconds, ordering: .relaxed)
-        failure.withLock { if !$0.isEmpty { $0 = "" } }
+        failure.withLock { $0 = nil }
     }
 
     /// The store failed just now.
-    func storeFailed(_ sentence: String) {
-        failure.withLock { $0 = sentence }
+    func storeFailed(_ error: StoreError) {
+        failure.withLock { $0 = error }
     }
 
+    /// The last failure; nil after an answer.
+    var storeError: StoreError? { failure.withLock { $0 } }
+
     /// Sentence of the last failure; empty after an answer.
-    var storeFailure: String { failure.withLock { $0 } }
+    var storeFailure: String { storeError?.description ?? "" }
 }

@@ -9,6 +9,11 @@ import Glibc
 enum MountPointCheck {
     /// The kernel's device.
     private static let device = "/dev/fuse"
+    /// Its number: something else may stand in its place, as in a sandbox that hides it.
+    ///
+    /// - Source: linux/miscdevice.h: FUSE_MINOR, 229, of the misc devices, major 10; sys/sysmacros.h
+    ///   puts a small major above eight bits of minor.
+    private static let deviceNumber: dev_t = 10 << 8 | 229
     /// fusermount3's configuration, and the line that lets others in.
     private static let configuration = "/etc/fuse.conf"
     private static let configurationLimit = 64 << 10
@@ -34,7 +39,12 @@ enum MountPointCheck {
         // SAFETY: the path is a constant; the descriptor is closed at once.
         let file = unsafe open(device, O_RDWR | O_CLOEXEC)
         guard file < 0 else {
-            close(file)
+            defer { close(file) }
+            var status = stat()
+            // SAFETY: writes into a local of the right type.
+            guard unsafe fstat(file, &status) == 0, status.st_mode & S_IFMT == S_IFCHR,
+                status.st_rdev == deviceNumber
+            else { throw .noDevice }
             return
         }
         switch SystemFailure.last {

@@ -15,7 +15,23 @@ enum StreamCopy {
         _ tree: Tree, _ name: [UInt8], _ folder: Tree.Folder
     ) throws(TreeError) -> UInt64 {
         let input = try duplicate(STDIN_FILENO)
+        let isNew = try tree.entry(name, in: folder) == nil
         let file = try tree.createFile(name, in: folder)
+        do throws(TreeError) {
+            try copy(input, tree, file)
+        } catch {
+            // The first failure is the one to tell. Part of a file would pass for the whole.
+            do { try tree.close(file) } catch { /* See above. */  }
+            if isNew { do { try tree.remove(name, in: folder) } catch { /* See above. */  } }
+            throw error
+        }
+        try tree.close(file)
+        return 0
+    }
+
+    private static func copy<Tree: FileTree>(
+        _ input: borrowing Descriptor, _ tree: Tree, _ file: Tree.File
+    ) throws(TreeError) {
         var block = [UInt8](repeating: 0, count: blockSize)
         var offset: UInt64 = 0
         while true {
@@ -24,15 +40,12 @@ enum StreamCopy {
             do {
                 count = try input.read(into: &span)
             } catch {
-                try tree.close(file)
                 throw .system(error)
             }
-            guard count > 0 else { break }
+            guard count > 0 else { return }
             try tree.write(file, at: offset, block.span.extracting(0..<count))
             offset += UInt64(count)
         }
-        try tree.close(file)
-        return 0
     }
 
     /// Writes a file to standard output.

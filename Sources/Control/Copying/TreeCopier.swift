@@ -99,6 +99,7 @@ package struct TreeCopier<Source: FileTree, Target: FileTree> {
         _ entry: TreeEntry, _ name: [UInt8], _ folder: Source.Folder,
         _ newName: [UInt8], _ newFolder: Target.Folder
     ) throws(TreeError) {
+        var isNew = true
         if let standing = try target.entry(newName, in: newFolder) {
             guard standing.kind != .directory else {
                 throw .obstacle("what is there already is a folder")
@@ -106,13 +107,22 @@ package struct TreeCopier<Source: FileTree, Target: FileTree> {
             // Written in place only where both are plain files, as cp does it.
             if standing.kind != .regular || entry.kind != .regular || entry.identity != nil {
                 try target.remove(newName, in: newFolder)
+            } else {
+                isNew = false
             }
         }
         if let identity = entry.identity, let link = links[identity] {
             return try target.add(newName, as: link, in: newFolder)
         }
         switch entry.kind {
-        case .regular: try copyBytes(entry, name, folder, newName, newFolder)
+        case .regular:
+            do throws(TreeError) {
+                try copyBytes(entry, name, folder, newName, newFolder)
+            } catch {
+                // Part of a file under its name would pass for the whole.
+                if isNew { removeQuietly(newName, newFolder) }
+                throw error
+            }
         case .symlink:
             let text = try source.target(of: name, in: folder)
             try target.makeSymlink(newName, to: text, in: newFolder)
@@ -145,6 +155,11 @@ package struct TreeCopier<Source: FileTree, Target: FileTree> {
         }
         try source.close(from)
         try target.close(to)
+    }
+
+    private func removeQuietly(_ name: [UInt8], _ folder: Target.Folder) {
+        // It may never have been made, and the first failure is the one to tell.
+        do { try target.remove(name, in: folder) } catch { /* See above. */  }
     }
 
     private func closeQuietly(_ from: Source.File, _ to: Target.File) {
