@@ -80,8 +80,8 @@ let package = Package(
         library(
             "Control",
             [
-                "Primitives", "Cryptography", "Compression", "Scratchpads", "Namespace", "Stores",
-                "RemoteStores", "Blocks", "Engine", "FuseHost", "CLinux",
+                "Primitives", "Cryptography", "Compression", "Namespace", "Stores", "RemoteStores",
+                "Blocks", "Engine", "FuseHost", "CLinux",
             ]),
         .executableTarget(
             name: "cairn",
@@ -114,22 +114,23 @@ let package = Package(
         tests(
             "MetadataTests",
             ["Metadata", "Primitives", "SelfEncryption", "Scratchpads", "Namespace"]),
-        tests("BlocksTests", ["Blocks", "Primitives", "Cryptography"]),
+        tests("BlocksTests", ["Blocks", "Cryptography"]),
         tests(
             "EngineTests",
             [
                 "Engine", "Primitives", "Cryptography", "SelfEncryption", "Scratchpads",
-                "Namespace", "Stores", "RemoteStores", "Metadata", "Blocks",
+                "Namespace",
+                "Stores", "RemoteStores",
             ]),
         tests(
             "ControlTests",
             [
-                "Control", "Primitives", "Cryptography", "Namespace", "Stores", "Engine",
-                "FuseHost",
+                "Control", "Primitives", "Cryptography", "Compression", "Namespace", "Stores",
+                "RemoteStores", "Engine", "FuseHost",
             ]),
         tests("FuseHostTests", ["FuseHost", "Engine", "Namespace", "CFuse"]),
         tests("TidyTests", []),
-        tests("MountTests", ["Primitives"]),
+        tests("MountTests", []),
     ],
     swiftLanguageModes: [.v6]
 )

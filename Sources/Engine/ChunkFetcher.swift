@@ -70,7 +70,7 @@ final class ChunkFetcher: Sendable {
             let whole = segment.offset..<segment.offset + segment.size
             let wanted = whole.clamped(to: range)
             if wanted.isEmpty { continue }
-            let (map, layout) = try fullMap(inode, segment)
+            let (map, layout) = try fullMap(inode, segment, patience)
             let inner = (wanted.lowerBound - segment.offset)..<(wanted.upperBound - segment.offset)
             let indexes = layout.chunks(overlapping: inner)
             let places = indexes.map {
@@ -102,14 +102,14 @@ final class ChunkFetcher: Sendable {
 
     /// The segment's map with one entry per chunk of the file.
     func fullMap(
-        _ inode: Inode, _ segment: Segment
+        _ inode: Inode, _ segment: Segment, _ patience: Patience
     ) throws(FileError) -> (DataMap, ChunkLayout) {
         let known = inode.state.withLock { $0.fullMaps[segment.offset] }
         let map: DataMap
         if let known, known.fileSize == segment.size {
             map = known
         } else {
-            map = try unpackedMap(segment.map)
+            map = try unpackedMap(segment.map, patience)
             inode.state.withLock { state in
                 let isCurrent = state.base?.segments.contains(segment) ?? false
                 if isCurrent { state.fullMaps[segment.offset] = map }
@@ -127,12 +127,12 @@ final class ChunkFetcher: Sendable {
     }
 
     /// Fetches the levels above the file's own map; most files have none.
-    func unpackedMap(_ map: DataMap) throws(FileError) -> DataMap {
+    func unpackedMap(_ map: DataMap, _ patience: Patience) throws(FileError) -> DataMap {
         if map.child == nil { return map }
         do {
-            return try unpack(map) { (digest) throws(StoreError) in try self.fetchVerified(digest) }
-        } catch let error as StoreError {
-            throw fail(error)
+            return try unpack(map) { (digest) throws(FileError) in try self.raw(digest, patience) }
+        } catch let error as FileError {
+            throw error
         } catch {
             volume.errors.add(
                 .chunk, "a data map's upper level does not decrypt", detail: "\(error)")
@@ -216,7 +216,8 @@ final class ChunkFetcher: Sendable {
         }
     }
 
-    /// A chunk as it is on the store, for pages: fetched on the pool, waited for with patience.
+    /// A chunk as it is on the store, for pages and maps: fetched on the pool, waited for with
+    /// patience.
     func raw(_ digest: Digest, _ patience: Patience) throws(FileError) -> [UInt8] {
         let box = Monitor<Result<[UInt8], StoreError>?>(nil)
         let isQueued = pool.submit {
@@ -230,7 +231,7 @@ final class ChunkFetcher: Sendable {
             }
             if patience.isInterrupted { throw .interrupted }
             if ContinuousClock.now >= patience.deadline {
-                volume.errors.add(.store, "a page did not come in time", detail: digest.hex)
+                volume.errors.add(.store, "a page or map did not come in time", detail: digest.hex)
                 throw .inputOutput
             }
         }

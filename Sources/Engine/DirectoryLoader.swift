@@ -13,26 +13,67 @@ import Synchronization
 
 /// Loads directories on demand; each one once.
 final class DirectoryLoader: Sendable {
-    /// Pads of one leaf fetched at once.
-    static let padThreads = 8
-
     private let volume: Volume
     private let fetcher: ChunkFetcher
     private let hardLinks: @Sendable () -> PageReference?
     private let loading = Monitor<Set<UInt64>>([])
-    private let pool = WorkerPool(threads: DirectoryLoader.padThreads)
+    /// Directories of which some rows are there already and others not: nobody may take them for
+    /// whole, lest a publication leaves the others out.
+    private let partial: Lock<Set<UInt64>>
+    private let partialCount: Atomic<Int>
+    private let pads: PadFetcher
 
     init(
-        volume: Volume, fetcher: ChunkFetcher,
+        volume: Volume, fetcher: ChunkFetcher, partial: Set<UInt64>,
         hardLinks: @escaping @Sendable () -> PageReference?
     ) {
         self.volume = volume
         self.fetcher = fetcher
         self.hardLinks = hardLinks
+        self.partial = Lock(partial)
+        partialCount = Atomic(partial.count)
+        pads = PadFetcher(volume: volume)
     }
 
     func stop() {
-        pool.stop()
+        pads.stop()
+    }
+
+    /// True for a directory whose loading has begun and not ended: a name found in it does not
+    /// count.
+    func isPartial(_ directory: UInt64) -> Bool {
+        if partialCount.load(ordering: .acquiring) == 0 { return false }
+        return partial.withLock { $0.contains(directory) }
+    }
+
+    /// Remembers, across a crash too, whether the directory is half loaded.
+    private func setPartial(
+        _ directory: UInt64, _ isPartial: Bool, _ writer: borrowing MetadataWriter
+    ) throws(MetadataError) {
+        let all = partial.withLock { partial -> Set<UInt64> in
+            if isPartial { partial.insert(directory) } else { partial.remove(directory) }
+            partialCount.store(partial.count, ordering: .releasing)
+            return partial
+        }
+        try writer.setValue(
+            DirectoryLoader.partialKey, all.isEmpty ? nil : DirectoryLoader.encoded(all))
+    }
+
+    static let partialKey = "partial-directories"
+
+    /// Eight bytes each, least significant first.
+    private static func encoded(_ directories: Set<UInt64>) -> [UInt8] {
+        var writer = ByteWriter()
+        for directory in directories.sorted() { writer.u64le(directory) }
+        return writer.bytes
+    }
+
+    /// Reads what `encoded` wrote, up to the first byte that makes no sense.
+    static func decoded(_ bytes: [UInt8]) -> Set<UInt64> {
+        var reader = ByteReader(bytes)
+        var directories: Set<UInt64> = []
+        while let directory = try? reader.u64le() { directories.insert(directory) }
+        return directories
     }
 
     /// Makes the directory's entries present in the database.
@@ -73,7 +114,9 @@ final class DirectoryLoader: Sendable {
                     entryCount: leaf.link.entryCount))
             if leaf.entries.contains(where: { $0.body == .link }) { try loadHardLinks(patience) }
             let rows = try prepare(leaf.entries, in: row, patience)
+            let isFirst = leaves.count == 1
             try volume.query { (writer) throws(MetadataError) in
+                if isFirst { try setPartial(row.ino, true, writer) }
                 for prepared in rows { try insert(prepared, into: row.ino, writer) }
             }
         }
@@ -82,14 +125,24 @@ final class DirectoryLoader: Sendable {
     }
 
     private func finish(_ directory: UInt64, _ leaves: [LeafRow]) throws(FileError) {
-        // First in memory: a write-back between the two must not bring "not loaded" back.
-        _ = volume.table.peek(directory) { $0.row.isLoaded = true }
-        try volume.query { (writer) throws(MetadataError) in
-            try writer.replaceLeaves(directory, leaves)
-            guard directory != Volume.hardLinkDirectory, var row = try writer.inode(directory)
-            else { return }
-            row.isLoaded = true
-            try writer.updateInode(row)
+        if directory == Volume.hardLinkDirectory {
+            try volume.query { (writer) throws(MetadataError) in
+                try writer.replaceLeaves(directory, leaves)
+            }
+            return
+        }
+        try volume.with(directory) { (inode) throws(FileError) in
+            // Under the inode's lock: a commit must not write the row back as it was before.
+            try inode.state.withLock { (state) throws(FileError) in
+                try volume.query { (writer) throws(MetadataError) in
+                    try writer.replaceLeaves(directory, leaves)
+                    try setPartial(directory, false, writer)
+                    guard var row = try writer.inode(directory) else { return }
+                    row.isLoaded = true
+                    try writer.updateInode(row)
+                }
+                state.row.isLoaded = true
+            }
         }
     }
 
@@ -162,23 +215,26 @@ final class DirectoryLoader: Sendable {
             prepared.append(one)
         }
         if padIndexes.isEmpty { return prepared }
-        let box = SharedBox(prepared)
-        let indexes = padIndexes
-        try pool.forEach(count: indexes.count) { (position) throws(FileError) in
-            let index = indexes[position]
-            guard var pad = box.value.withLock({ $0[index].pad }) else { return }
-            // A pad that cannot be had is a file that cannot be read; its directory still lists.
-            guard let content = try? self.fetch(&pad) else { return }
-            let sealed = self.volume.sealer.seal(content)
-            let found = pad
-            box.value.withLock { all in
-                all[index].pad = found
-                all[index].inline = content.isEmpty ? nil : sealed
-                all[index].row.size = UInt64(content.count)
-                all[index].row.allocated = UInt64(content.count)
+        let addresses = padIndexes.compactMap { prepared[$0].pad?.address }
+        pads.begin(addresses)
+        defer { pads.release(addresses) }
+        for index in padIndexes {
+            guard var pad = prepared[index].pad else { continue }
+            let content: [UInt8]
+            do throws(FileError) {
+                content = try opened(try pads.record(pad.address, patience), &pad)
+            } catch {
+                if error == .interrupted || ContinuousClock.now >= patience.deadline { throw error }
+                // A pad that cannot be had is a file that cannot be read; its directory still
+                // lists.
+                continue
             }
+            prepared[index].pad = pad
+            prepared[index].inline = content.isEmpty ? nil : volume.sealer.seal(content)
+            prepared[index].row.size = UInt64(content.count)
+            prepared[index].row.allocated = UInt64(content.count)
         }
-        return box.value.withLock { $0 }
+        return prepared
     }
 
     private func prepare(
@@ -278,14 +334,14 @@ final class DirectoryLoader: Sendable {
     // MARK: Pads
 
     /// The pad's content as the store has it; counter and encoding go into `pad`.
-    func fetch(_ pad: inout PadRow) throws(FileError) -> [UInt8] {
-        let record: PadRecord?
-        do throws(StoreError) {
-            record = try volume.configuration.pads.get(pad.address)
-        } catch {
-            throw volume.reportStore(error)
-        }
-        volume.counters.storeAnswered()
+    private func fetch(_ pad: inout PadRow, _ patience: Patience) throws(FileError) -> [UInt8] {
+        let address = pad.address
+        pads.begin([address])
+        defer { pads.release([address]) }
+        return try opened(try pads.record(address, patience), &pad)
+    }
+
+    private func opened(_ record: PadRecord?, _ pad: inout PadRow) throws(FileError) -> [UInt8] {
         guard let record else {
             volume.errors.add(.pad, "the store has no record of a pad", detail: pad.address.hex)
             throw .inputOutput
@@ -324,8 +380,8 @@ final class DirectoryLoader: Sendable {
             (try reader.inline(ino) != nil, try reader.pad(ino))
         }
         guard !known.0, var pad = loaded ?? known.1 else { return }
-        guard patience != nil else { throw .wouldBlock }
-        let content = try fetch(&pad)
+        guard let patience else { throw .wouldBlock }
+        let content = try fetch(&pad, patience)
         let found = pad
         try volume.change(inode) { (state) throws(FileError) in
             guard state.inline == nil else { return }

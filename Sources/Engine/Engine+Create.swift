@@ -189,7 +189,8 @@ extension Engine {
             return row
         }
         volume.totals.add(row.kind)
-        let inode = volume.table.insert(row)
+        // Whoever lists the directory may have found and pinned it already.
+        let inode = volume.table.pin(row)
         defer { volume.table.unpin(inode) }
         if row.form == .pad && row.kind == .regular && !pads.names.isTemporary(name) {
             let parked = pads.parked.withLock { $0.take(parent: parent, name: name) }

@@ -35,7 +35,10 @@ extension Engine {
                 if intent.writes { state.writerCount += 1 }
             }
             let handle = try handles.add(.file(inode, intent))
-            return OpenedFile(handle: handle, keepsCache: true, isDirect: false)
+            // A pad is refused at the write that is too much. Gathered in the kernel's cache, the
+            // write would succeed, the close would fail, and the kernel would believe its size.
+            let isPad = inode.state.withLock { $0.row.form } == .pad
+            return OpenedFile(handle: handle, keepsCache: !isPad, isDirect: isPad)
         } catch {
             volume.table.unpin(inode)
             throw error
@@ -70,9 +73,23 @@ extension Engine {
         guard case .file(let inode, _) = handles.handle(handle) else { throw .stale }
         try requireWritable()
         if bytes.isEmpty { return 0 }
-        try writer.write(inode, at: offset, bytes, context.patience)
+        do throws(FileError) {
+            try writer.write(inode, at: offset, bytes, context.patience)
+        } catch {
+            noteUnstored(inode)
+            throw error
+        }
         noteWritten(inode)
         return bytes.count
+    }
+
+    /// A change that failed may have left the inode in blocks that no data map has: they are
+    /// flushed like any others, or the next publication would leave the file out.
+    private func noteUnstored(_ inode: Inode) {
+        let isUnstored = inode.state.withLock { state in
+            state.row.form == .blocks && state.isBaseLoaded && state.base == nil
+        }
+        if isUnstored { flusher.note(inode.ino) }
     }
 
     /// Tells the background that an inode has new bytes.

@@ -31,10 +31,10 @@ extension Engine {
         var row = try volume.query { (reader) throws(MetadataError) in
             try reader.lookup(parent: parent, name: name)
         }
-        if row == nil {
+        if row == nil || loader.isPartial(parent) {
             let directory = try volume.row(parent)
             guard directory.kind == .directory else { throw .notDirectory }
-            if directory.isLoaded { throw .notFound }
+            if row == nil && directory.isLoaded { throw .notFound }
             try loader.ensureLoaded(directory, context.patience)
             mark = volume.drained.load(ordering: .acquiring)
             row = try volume.query { (reader) throws(MetadataError) in

@@ -131,9 +131,9 @@ extension Engine {
         _ segment: Segment, _ ino: UInt64, _ context: RequestContext
     ) throws(FileError) -> [String] {
         if segment.map.child == nil { return segment.map.chunks.map { $0.address.hex } }
-        guard context.patience != nil else { throw .wouldBlock }
+        guard let patience = context.patience else { throw .wouldBlock }
         let full = try volume.with(ino) { (inode) throws(FileError) in
-            try fetcher.fullMap(inode, segment).0
+            try fetcher.fullMap(inode, segment, patience).0
         }
         return (segment.map.chunks + full.chunks).map { $0.address.hex }
     }

@@ -51,7 +51,7 @@ package final class Engine: Sendable {
 
     init(
         volume: Volume, head: Publisher.Head, unanswered: PadRecord?, parked: ParkedPads,
-        threads: Int
+        partial: Set<UInt64>, threads: Int
     ) {
         self.volume = volume
         let committer = Committer(volume: volume)
@@ -76,7 +76,7 @@ package final class Engine: Sendable {
         self.pads = pads
         self.publisher = publisher
         writer = ContentWriter(volume: volume, reader: reader, committer: committer, room: room)
-        loader = DirectoryLoader(volume: volume, fetcher: fetcher) {
+        loader = DirectoryLoader(volume: volume, fetcher: fetcher, partial: partial) {
             publisher.head.withLock { $0.hardLinks }
         }
         background = BackgroundCommits(volume: volume, committer: committer, room: room)

@@ -210,7 +210,8 @@ struct EngineStarter {
                     next: try reader.integer("next-inode") ?? 0,
                     change: try reader.integer("change") ?? 0,
                     highest: try reader.highestInode(), totals: try TotalsCounter.load(reader),
-                    parked: try reader.value("parked-pads"), pads: try reader.pads()
+                    parked: try reader.value("parked-pads"), pads: try reader.pads(),
+                    partial: try reader.value(DirectoryLoader.partialKey)
                 )
             }
         }
@@ -225,6 +226,7 @@ struct EngineStarter {
         let parked = settings.parked.flatMap { try? ParkedPads(decoding: $0) } ?? ParkedPads()
         let engine = Engine(
             volume: volume, head: head, unanswered: unanswered, parked: parked,
+            partial: settings.partial.map { DirectoryLoader.decoded($0) } ?? [],
             threads: EngineStarter.encodingThreads)
         let unsent = settings.pads.filter { $0.pendingRecord != nil || $0.counter == 0 }
         engine.startThreads(

@@ -174,7 +174,7 @@ final class FileEncoder: Sendable {
                 $0.offset == run.lowerBound && $0.map.version == version
             }
             let oldMap = try old.map { (segment) throws(FileError) -> DataMap in
-                try fetcher.fullMap(snapshot.inode, segment).0
+                try fetcher.fullMap(snapshot.inode, segment, patience()).0
             }
             let size = run.upperBound - run.lowerBound
             let changed = old.map { snapshot.changes(in: run, since: $0) } ?? [0..<size]
@@ -256,9 +256,12 @@ final class FileEncoder: Sendable {
     private func read(
         _ snapshot: FileSnapshot, _ run: Range<UInt64>, _ part: Range<UInt64>
     ) throws(FileError) -> [UInt8] {
-        let patience = Patience(until: .now + volume.configuration.readDeadline)
         let range = (run.lowerBound + part.lowerBound)..<(run.lowerBound + part.upperBound)
-        return try snapshot.read(range, volume, fetcher, patience)
+        return try snapshot.read(range, volume, fetcher, patience())
+    }
+
+    private func patience() -> Patience {
+        Patience(until: .now + volume.configuration.readDeadline)
     }
 
     private func forEach(

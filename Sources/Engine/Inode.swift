@@ -159,10 +159,13 @@ final class InodeTable: Sendable {
         }
     }
 
-    /// A new inode, pinned once. Its number must not be resident.
-    func insert(_ row: InodeRow) -> Inode {
+    /// The inode of a row just written, pinned once more: somebody may have found the row already.
+    func pin(_ row: InodeRow) -> Inode {
         box(row.ino).shard.resident.withLock { slots in
-            precondition(slots[row.ino] == nil, "an inode number was given out twice")
+            if let slot = slots[row.ino] {
+                slots[row.ino]?.pins += 1
+                return slot.inode
+            }
             let inode = Inode(row: row)
             slots[row.ino] = Slot(inode: inode, pins: 1)
             return inode

@@ -3,14 +3,14 @@
 // Scratchpads: who has which identity, and the way of a saved pad to the store.
 //
 // Invariants:
-// 1. (docs/ARCHITECTURE.md §6.4) A pad's counter never goes down here, and no counter is ever sealed over two
-//    contents: the sealed record is committed with its counter before it is put, and put again as
-//    it is until the store has answered. Nothing is sealed over a record without an answer, so what
-//    a page says of a pad is on the store.
+// 1. (docs/ARCHITECTURE.md §6.4) A pad's counter never goes down here, and no counter is ever
+//    sealed over two contents: the sealed record is committed with its counter before it is put,
+//    and put again as it is until the store has answered. Nothing is sealed over a record without
+//    an answer, so what a page says of a pad is on the store.
 // 2. One save is one bump: a pad is sealed some time after its last close, and only if its content
 //    or encoding differ from what was sealed last.
-// 3. A conflict loses nobody's bytes (docs/ARCHITECTURE.md §6.6): what stands on the store is kept under a second
-//    name before ours goes over it.
+// 3. A conflict loses nobody's bytes (docs/ARCHITECTURE.md §6.6): what stands on the store is kept
+//    under a second name before ours goes over it.
 
 import Cryptography
 import Metadata

@@ -136,7 +136,8 @@ package struct OpenedFile: Sendable, Hashable {
     package var handle: UInt64
     /// The kernel may keep the pages it has from earlier opens.
     package var keepsCache: Bool
-    /// Reads and writes go past the kernel's cache (virtual files whose size is not known).
+    /// Reads and writes go past the kernel's cache (pads, and virtual files whose size
+    /// is not known).
     package var isDirect: Bool
 }
 

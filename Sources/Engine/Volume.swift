@@ -5,14 +5,15 @@
 //
 // Lock order, outermost first: `Committer.structure` → a shard of `table` → an inode's state (two
 // only under `structure`, one after the other) → the database's mutex → the arena's own locks.
-// `dirty` and the small mutexes of the logs and counters are leaves: nothing is taken while they
-// are held.
+// Pinning an inode once more takes its shard's lock under its state's: no state is ever locked
+// under a shard. `dirty` and the small mutexes of the logs and counters are leaves: nothing is
+// taken while they are held.
 
-import Primitives
 import Blocks
 import Cryptography
 import Metadata
 import Namespace
+import Primitives
 import Stores
 import Synchronization
 
@@ -96,22 +97,17 @@ final class Volume: Sendable {
     func change<R>(
         _ inode: Inode, _ body: (inout InodeState) throws(FileError) -> R
     ) throws(FileError) -> R {
-        var isNew = false
-        defer { if isNew { list(inode) } }
-        return try inode.state.withLock { (state) throws(FileError) -> R in
+        try inode.state.withLock { (state) throws(FileError) -> R in
             defer {
                 if state.isDirty && !state.isListed && !state.isDeleted {
+                    // Under the lock: a commit of whoever sees the mark must see the list as well.
                     state.isListed = true
-                    isNew = true
+                    table.pinAgain(inode)
+                    dirty.withLock { $0.append(inode) }
                 }
             }
             return try body(&state)
         }
-    }
-
-    private func list(_ inode: Inode) {
-        table.pinAgain(inode)
-        dirty.withLock { $0.append(inode) }
     }
 
     /// The status of an inode whose row was read while `drained` stood at `mark`.

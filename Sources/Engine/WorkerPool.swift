@@ -3,7 +3,6 @@
 // Threads that may block: on the store, on the disk, on long encryption. The kernel's workers never
 // do; they hand the work over.
 
-import COpenSSL
 import Glibc
 import Synchronization
 
@@ -138,20 +137,19 @@ final class WorkerPool: Sendable {
 
 /// Starts a detached thread with a stack of `threadStackSize`.
 func spawnThread(_ body: @escaping @Sendable () -> Void) {
-    var attributes = pthread_attr_t()
-    // SAFETY: a local, initialised here and destroyed below.
-    unsafe pthread_attr_init(&attributes)
-    // SAFETY: as above.
-    unsafe pthread_attr_setdetachstate(&attributes, Int32(PTHREAD_CREATE_DETACHED))
-    // SAFETY: as above.
-    unsafe pthread_attr_setstacksize(&attributes, threadStackSize)
+    // SAFETY: owned by this call alone, initialised here, destroyed and freed below. In memory of
+    // its own, because its initialiser belongs to whichever C module has the type first.
+    let attributes = UnsafeMutablePointer<pthread_attr_t>.allocate(capacity: 1)
+    unsafe pthread_attr_init(attributes)
+    unsafe pthread_attr_setdetachstate(attributes, Int32(PTHREAD_CREATE_DETACHED))
+    unsafe pthread_attr_setstacksize(attributes, threadStackSize)
     // SAFETY: the box is retained until the thread takes it over, exactly once.
     let box = unsafe Unmanaged.passRetained(ThreadBody(body)).toOpaque()
     var thread = pthread_t()
-    // SAFETY: attributes and thread are locals; `runThread` takes the box over.
-    let status = unsafe pthread_create(&thread, &attributes, runThread, box)
-    // SAFETY: as above.
-    unsafe pthread_attr_destroy(&attributes)
+    // SAFETY: attributes and thread are this call's; `runThread` takes the box over.
+    let status = unsafe pthread_create(&thread, attributes, runThread, box)
+    unsafe pthread_attr_destroy(attributes)
+    unsafe attributes.deallocate()
     precondition(status == 0, "the system refused a thread")
 }
 

@@ -90,6 +90,7 @@ struct ReadDirectory: Operation {
         let isLinked = !isDots && entry.status != nil
         let timeouts = call.host.timeouts
         let believed = cfuse_timeouts(entry: timeouts.entry, attributes: timeouts.attributes)
+        // SAFETY: `start` has `room` bytes, and the name is alive for the length of the call.
         let taken = unsafe entry.name.withUnsafeBufferPointer { name in
             guard let bytes = name.baseAddress else { return 0 }
             return unsafe cfuse_add_entry_with_status(

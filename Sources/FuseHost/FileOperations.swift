@@ -88,6 +88,9 @@ struct Read: Operation {
     private let bytes: UnsafeBufferPointer<UInt8>
     private let copy: Copy?
 
+    // SAFETY, for what follows: borrowed bytes are libfuse's until its callback returns, copied
+    // ones ours for as long as `copy` lives.
+
     /// Borrows libfuse's bytes.
     init(borrowing bytes: UnsafeBufferPointer<UInt8>) {
         unsafe self.bytes = bytes

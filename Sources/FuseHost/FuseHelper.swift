@@ -13,6 +13,7 @@ enum FuseHelper {
 
     /// Its path; nil when it is not installed.
     static func find() -> String? {
+        // SAFETY: the environment's own string, copied before anything could change it.
         let path = unsafe getenv("PATH").map { unsafe String(cString: $0) } ?? ""
         let searched = folders + path.split(separator: ":").map(String.init)
         return searched.map { "\($0)/\(name)" }.first {

@@ -31,6 +31,8 @@ class WaitingRequest: @unchecked Sendable {
 }
 
 /// One operation that waits.
+///
+/// `@unchecked Sendable` because its superclass is, for the reason given there.
 final class LaneRequest<Work: Operation>: WaitingRequest, LaneJob, @unchecked Sendable {
     private let work: Work
     private let host: RequestHost
@@ -107,6 +109,7 @@ final class LaneRequest<Work: Operation>: WaitingRequest, LaneJob, @unchecked Se
         // the second.
         request.withLock { request in
             switch request {
+            // SAFETY: whoever holds this object keeps it alive until the watch has ended.
             case .some(let request): unsafe request.watch(data)
             case .none: break
             }

@@ -15,6 +15,7 @@ import Engine
 
     /// - Parameter raw: a request nobody else will answer.
     init(_ raw: cfuse_request) {
+        // SAFETY: libfuse's, alive until it is answered, which is ours to do.
         unsafe self.raw = raw
     }
 

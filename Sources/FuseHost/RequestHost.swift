@@ -36,6 +36,7 @@ final class RequestHost: Sendable {
     ///   - raw: libfuse's request; nobody else answers it.
     ///   - work: borrows from libfuse what dies with the callback this is called from.
     func dispatch<Work: Operation>(_ raw: cfuse_request, _ work: Work) {
+        // SAFETY: libfuse's, and nobody else answers it.
         let request = unsafe Request(raw)
         let (scratch, isNew) = ThreadScratch.current()
         if isNew { watchdog.watch(scratch.activity) }

@@ -227,6 +227,7 @@ import Glibc
     @inline(__always)
     func begin() throws(MetadataError) -> SQLiteStatement {
         try connection.checkUsable()
+        // SAFETY: the handle is ours; it is only compared.
         if unsafe handle == nil { try prepare() }
         return self
     }

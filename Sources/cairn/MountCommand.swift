@@ -32,7 +32,7 @@ struct MountCommand: ParsableCommand {
               cairn mount home ~/cairn -f
             """)
 
-    @Argument(help: "The volume's name.")
+    @Argument(help: "The volume's name.", completion: .shellCommand("cairn list"))
     var volume: String
 
     @Argument(help: "An empty directory.", completion: .directory)

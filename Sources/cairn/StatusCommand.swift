@@ -42,16 +42,30 @@ struct StatusCommand: ParsableCommand {
         }
         var objects: [JSONText] = []
         var blocks: [String] = []
+        // One volume that cannot be asked does not hide the others; its failure ends the command.
+        var failure: CommandFailure?
         for folder in try state.volumes() {
-            let store = try VolumeConfiguration.read(from: folder).store
-            let status = try ControlClient.status(of: folder)
-            objects.append(StatusText.json(volume: folder.name, store: store, status: status))
-            blocks.append(
-                StatusText.lines(
-                    volume: folder.name, store: store, status: status, now: Int64(time(nil))))
+            do throws(CommandFailure) {
+                let store = try VolumeConfiguration.read(from: folder).store
+                let status = try ControlClient.status(of: folder)
+                objects.append(StatusText.json(volume: folder.name, store: store, status: status))
+                blocks.append(
+                    StatusText.lines(
+                        volume: folder.name, store: store, status: status, now: Int64(time(nil))))
+            } catch {
+                if let failure { Output.note(failure.rendered) }
+                failure = error
+            }
         }
+        try show(objects, blocks, state)
+        if let failure { throw failure }
+    }
+
+    private func show(_ objects: [JSONText], _ blocks: [String], _ state: StateFolder) throws {
         if json { return try Output.result(JSONText.list(objects).text + "\n") }
-        if blocks.isEmpty { Output.note("cairn: there is no volume in “\(state.path)”.\n") }
+        if blocks.isEmpty, try state.volumes().isEmpty {
+            Output.note("cairn: there is no volume in “\(state.path)”.\n")
+        }
         try Output.result(blocks.joined(separator: "\n"))
     }
 }

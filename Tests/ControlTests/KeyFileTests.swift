@@ -21,7 +21,7 @@ struct KeyFileTests {
         #expect(try file.seed(passphrase: nil) == Self.seed)
     }
 
-    @Test("a plain file's bytes are as docs/format-keyfile.md has them")
+    @Test("a plain file's bytes are as docs/format.md has them")
     func plainVector() {
         let bytes = KeyFile(seed: Self.seed).encoded()
         #expect(bytes.count == 74)

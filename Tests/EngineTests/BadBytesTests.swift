@@ -135,7 +135,10 @@ struct BadBytesTests {
         #expect(throws: FileError.inputOutput) { try volume.list("/files/dir") }
         // What came of it may be used or not; whatever is done must not cut the rest off.
         do throws(FileError) {
-            try volume.writeFile("/files/dir/f100", Array("changed".utf8))
+            let ino = try volume.resolve("/files/dir/f100")
+            var change = AttributeChange()
+            change.mode = 0o600
+            _ = try volume.engine.setAttributes(of: ino, change, volume.context)
         } catch {
             #expect(error == .inputOutput)
         }

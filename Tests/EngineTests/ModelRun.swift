@@ -46,10 +46,10 @@ final class ModelRun {
     private var log: [String] = []
     private var step = 0
 
-    init(seed: UInt64) throws {
+    init(seed: UInt64, on store: TestStore = TestStore()) throws {
         self.seed = seed
         dice = SeededGenerator(seed: seed)
-        volume = try TestVolume(on: TestStore()) { configuration in
+        volume = try TestVolume(on: store) { configuration in
             configuration.inlineLimit = ModelRun.inlineLimit
             configuration.cacheBudget = ModelRun.cacheBudget
             configuration.flushDelay = .milliseconds(60)

@@ -32,7 +32,7 @@ struct SilentStoreTests {
         store.hang(true)
         defer { store.heal() }
         let quick = try elapsed {
-            #expect(try volume.status("/files/large").size == 5_000_000)
+            #expect(try volume.status("/files/large").size == 1_200_000)
             #expect(try volume.list("/files").count == 4)
             #expect(try volume.readFile("/files/small") == Array("small".utf8))
             try volume.writeFile("/files/mine", pattern(50_000, seed: 9))

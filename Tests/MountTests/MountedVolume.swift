@@ -103,8 +103,10 @@ final class MountedVolume {
             find . -mindepth 1 ! -type d -printf '%P|%y|%m|%U:%G|%s|%T@|%n|%l\\n' | LC_ALL=C sort
             find . -type d -printf '%P|%y|%m|%U:%G|%T@\\n' | LC_ALL=C sort
             find . -type f -print0 | LC_ALL=C sort -z | xargs -0 -r sha256sum
-            find . -print0 | LC_ALL=C sort -z | xargs -0 -r getfattr -h -d -m '^user\\.[^c]' --absolute-names 2>/dev/null
-            find . -type f -links +1 -printf '%i %P\\n' | LC_ALL=C sort -k2 | awk '{ if (!($1 in s)) s[$1]=++n; print s[$1], $2 }'
+            find . -print0 | LC_ALL=C sort -z \
+            | xargs -0 -r getfattr -h -d -m '^user\\.[^c]' --absolute-names 2>/dev/null
+            find . -type f -links +1 -printf '%i %P\\n' | LC_ALL=C sort -k2 \
+            | awk '{ if (!($1 in s)) s[$1]=++n; print s[$1], $2 }'
             """, ["TREE": tree])
     }
 

@@ -14,7 +14,8 @@ struct RealProgramTests {
             mkdir -p "$TREE/src/deep/er" && cd "$TREE"
             git init -q . && git config user.name t && git config user.email t@localhost
             for i in $(seq 1 60); do head -c $((i * 700)) /dev/urandom > src/file$i; done
-            cp -r /usr/include/linux/netfilter src/deep/er/ 2>/dev/null || cp -r /usr/include/linux src/deep/er/
+            cp -r /usr/include/linux/netfilter src/deep/er/ 2>/dev/null \
+                || cp -r /usr/include/linux src/deep/er/
             git add -A && git -c commit.gpgsign=false commit -qm first
             ln -s src/file1 link; ln -s does/not/exist dangling; ln src/file2 hard
             ln src/file50 src/deep/hard50; : > empty; truncate -s 20M sparse
@@ -56,7 +57,11 @@ struct RealProgramTests {
             let differing = MountedVolume.difference(found, include)
             #expect(differing.isEmpty, "\(stage): \(differing)")
             try volume.shell(
-                "tar -C \"$ROOT\" -cf - tree | tar -C \"$MNT/files\" -df - --transform 's/^tree/untar/' 2>&1 | { ! grep -E 'differs|No such|Cannot'; }"
+                """
+                tar -C "$ROOT" -cf - tree \
+                | tar -C "$MNT/files" -df - --transform 's/^tree/untar/' 2>&1 \
+                | { ! grep -E 'differs|No such|Cannot'; }
+                """
             )
             try volume.shell("tar -C \"$MNT/files\" -cf - cp | tar -tf - | wc -l | grep -qv '^0$'")
         }
@@ -72,7 +77,8 @@ struct RealProgramTests {
         try Self.makeTree(volume.root + "/tree")
         try volume.shell(
             """
-            cd "$MNT/files"; export GIT_CONFIG_COUNT=1 GIT_CONFIG_KEY_0=safe.directory GIT_CONFIG_VALUE_0='*'
+            cd "$MNT/files"
+            export GIT_CONFIG_COUNT=1 GIT_CONFIG_KEY_0=safe.directory GIT_CONFIG_VALUE_0='*'
             git clone -q --no-local "$ROOT/tree" clone && cd clone
             test -z "$(git status --porcelain)"
             echo more >> src/file1; git -c user.name=t -c user.email=t@localhost commit -qam second
@@ -81,8 +87,10 @@ struct RealProgramTests {
         try volume.recover()
         try volume.shell(
             """
-            cd "$MNT/files/clone"; export GIT_CONFIG_COUNT=1 GIT_CONFIG_KEY_0=safe.directory GIT_CONFIG_VALUE_0='*'
-            test -z "$(git status --porcelain)"; git fsck --full; git log --oneline | wc -l | grep -qx 2
+            cd "$MNT/files/clone"
+            export GIT_CONFIG_COUNT=1 GIT_CONFIG_KEY_0=safe.directory GIT_CONFIG_VALUE_0='*'
+            test -z "$(git status --porcelain)"; git fsck --full
+            git log --oneline | wc -l | grep -qx 2
             """)
     }
 
@@ -92,8 +100,11 @@ struct RealProgramTests {
         try volume.shell(
             """
             db="$MNT/files/test.db"
-            sqlite3 "$db" 'pragma journal_mode=wal; create table t(a integer primary key, b blob);' | grep -qx wal
-            for i in $(seq 50); do sqlite3 "$db" "insert into t(b) values(randomblob($i * 100));"; done
+            sqlite3 "$db" \
+            'pragma journal_mode=wal; create table t(a integer primary key, b blob);' \
+            | grep -qx wal
+            for i in $(seq 50); do \
+            sqlite3 "$db" "insert into t(b) values(randomblob($i * 100));"; done
             sqlite3 "$db" 'pragma integrity_check;' | grep -qx ok
             sqlite3 "$db" 'select count(*), sum(length(b)) from t;' > "$ROOT/before"
             """)
@@ -101,7 +112,8 @@ struct RealProgramTests {
         try volume.shell(
             """
             sqlite3 "$MNT/files/test.db" 'pragma integrity_check;' | grep -qx ok
-            sqlite3 "$MNT/files/test.db" 'select count(*), sum(length(b)) from t;' | cmp - "$ROOT/before"
+            sqlite3 "$MNT/files/test.db" 'select count(*), sum(length(b)) from t;' \
+            | cmp - "$ROOT/before"
             """)
     }
 
@@ -137,7 +149,9 @@ struct RealProgramTests {
         try volume.shell(
             """
             mkdir "$MNT/files/SECRETDIRNAME"
-            for i in 1 100 5000 20000; do yes PLAINTEXTMARKER | head -c $i > "$MNT/files/SECRETDIRNAME/SECRETNAME$i" || true; done
+            for i in 1 100 5000 20000; do \
+            yes PLAINTEXTMARKER | head -c $i > "$MNT/files/SECRETDIRNAME/SECRETNAME$i" || true
+            done
             yes PLAINTEXTMARKER | head -c 9000000 > "$MNT/files/large" || true
             echo PLAINTEXTMARKER > "$MNT/scratchpads/SECRETNAMEpad"
             ln -s PLAINTEXTMARKER "$MNT/files/SECRETNAMElink"

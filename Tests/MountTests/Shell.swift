@@ -16,7 +16,8 @@ struct ShellFailure: Error, CustomStringConvertible {
     let command: String
     let result: ShellResult
     var description: String {
-        "exit \(result.status) of: \(command)\n\(result.output.suffix(2000))\(result.errors.suffix(2000))"
+        "exit \(result.status) of: \(command)\n"
+            + "\(result.output.suffix(2000))\(result.errors.suffix(2000))"
     }
 }
 

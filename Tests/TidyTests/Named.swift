@@ -38,6 +38,9 @@ enum Named {
         "Primitives", "Compression", "SelfEncryption", "Scratchpads", "Namespace",
     ]
 
+    /// Files of them that call the system all the same.
+    static let systemCallers: Set<String> = ["Sources/Primitives/Lock.swift"]
+
     /// Files in which `unsafe` may stand.
     static let unsafeFiles: Set<String> = [
         "Sources/Blocks/Arena+Read.swift",
@@ -100,10 +103,15 @@ enum Named {
         "Sources/Primitives/ByteReader.swift",
         "Sources/Primitives/ByteWriter.swift",
         "Sources/Primitives/Digest.swift",
+        "Sources/Primitives/Lock.swift",
         "Sources/RemoteStores/Folder.swift",
         "Sources/RemoteStores/OpenFile.swift",
         "Sources/SelfEncryption/RepeatingPad.swift",
         "Tests/BlocksTests/ArenaDiskTests.swift",
+        "Tests/ControlTests/ControlSocketTests.swift",
+        "Tests/EngineTests/TestVolume.swift",
+        "Tests/FuseHostTests/ReplyTests.swift",
+        "Tests/FuseHostTests/TemporaryFolder.swift",
         "Tests/MetadataTests/FullDiskTests.swift",
         "Tests/MetadataTests/LogTests.swift",
         "Tests/StoresTests/FolderStoreFailureTests.swift",
@@ -118,7 +126,6 @@ enum Named {
             "Sources/Cryptography/Cipher.swift",
             "Sources/Cryptography/HashFunction.swift",
             "Sources/Cryptography/SHA2.swift",
-            "Sources/Engine/WorkerPool.swift",
         ],
         "CSodium": [
             "Sources/Cryptography/Argon2id.swift",
@@ -162,6 +169,8 @@ enum Named {
             "Sources/FuseHost/Request.swift",
             "Sources/FuseHost/RequestHost+Connection.swift",
             "Sources/FuseHost/RequestHost.swift",
+            "Tests/FuseHostTests/OptionsTests.swift",
+            "Tests/FuseHostTests/ReplyTests.swift",
         ],
     ]
 }

@@ -24,12 +24,12 @@ int64_t cairn_seek_hole(int32_t descriptor, int64_t offset);
 /// syncfs(2) of the filesystem that `descriptor` is on: 0, or -1 with errno.
 int32_t cairn_sync_filesystem(int32_t descriptor);
 
-/// No core files, and no other process of the same user may attach or read the memory (setrlimit(2),
-/// prctl(2) PR_SET_DUMPABLE): 0, or -1 with errno.
+/// No core files, and no other process of the same user may attach or read the memory
+/// (setrlimit(2), prctl(2) PR_SET_DUMPABLE): 0, or -1 with errno.
 int32_t cairn_forbid_dumps(void);
 
-/// mallopt(3): at most `arenas` arenas; what is freed above `threshold` bytes goes back to the system.
-/// 0, or -1 when glibc refuses.
+/// mallopt(3): at most `arenas` arenas; what is freed above `threshold` bytes goes back to the
+/// system. 0, or -1 when glibc refuses.
 int32_t cairn_limit_heap(int32_t arenas, int32_t threshold);
 
 /// close_range(2) of every descriptor from `first` upwards: 0, or -1 with errno.

@@ -46,7 +46,7 @@ package struct VolumeTarget: Sendable {
     package init(path: String, in state: StateFolder) throws(CommandFailure) {
         var best: (VolumeFolder, DaemonStatus)?
         for folder in try state.volumes() {
-            guard let status = try ControlClient.status(of: folder),
+            guard let status = Self.statusIfReachable(of: folder),
                 status.phase == .serving,
                 Self.isPath(path, atOrUnder: status.mountPoint),
                 status.mountPoint.utf8.count >= best?.1.mountPoint.utf8.count ?? 0
@@ -82,6 +82,15 @@ package struct VolumeTarget: Sendable {
         let root = status.subdirectory.isEmpty ? "" : "/" + status.subdirectory
         let whole = root + rest
         return whole.isEmpty ? "/" : whole
+    }
+
+    /// A daemon that hangs must not hide the others' mounts.
+    private static func statusIfReachable(of folder: VolumeFolder) -> DaemonStatus? {
+        do {
+            return try ControlClient.status(of: folder)
+        } catch {
+            return nil
+        }
     }
 
     private static func named(_ text: String, in state: StateFolder) -> VolumeFolder? {

@@ -24,13 +24,21 @@ package struct VolumeStart: Sendable {
     ) throws(CommandFailure) {
         self.folder = folder
         self.configuration = configuration
+        // Not a relative path: what a file names must not depend on who reads it, and where.
+        guard configuration.store.contains(":") || configuration.store.hasPrefix("/") else {
+            throw Self.unusable(folder, "“\(configuration.store)” is no store")
+        }
         do {
             store = try StoreText.parse(configuration.store)
         } catch {
-            throw CommandFailure(
-                .invalidConfiguration, "“\(folder.configuration)”: \(error.sentence)",
-                advice: "mend its line “store = …”")
+            throw Self.unusable(folder, error.sentence)
         }
+    }
+
+    private static func unusable(_ folder: VolumeFolder, _ problem: String) -> CommandFailure {
+        CommandFailure(
+            .invalidConfiguration, "“\(folder.configuration)”: \(problem)",
+            advice: "mend its line “store = …”: a URL such as file:///mnt/nas/cairn")
     }
 
     /// The seed of the volume, from its key file.

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// The bytes of a key file: a seed, plain or sealed with a passphrase. docs/format-keyfile.md is the
+// The bytes of a key file: a seed, plain or sealed with a passphrase. docs/format.md §21 is the
 // authority. Pure but for the randomness a new file needs.
 
 package import Cryptography

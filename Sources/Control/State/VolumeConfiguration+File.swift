@@ -26,7 +26,7 @@ extension VolumeConfiguration {
             throw CommandFailure(
                 .invalidConfiguration,
                 "“\(folder.configuration)” cannot be understood: \(place)\(error.problem)",
-                advice: "mend that line; docs/format-keyfile.md lists the settings")
+                advice: "mend that line; docs/format.md lists the settings")
         }
     }
 

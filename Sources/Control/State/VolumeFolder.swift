@@ -23,7 +23,7 @@ package struct VolumeFolder: Sendable, Equatable {
 
     /// The settings; the file that makes the folder complete.
     package var configuration: String { path + "/config" }
-    /// The seed, see docs/format-keyfile.md.
+    /// The seed, see docs/format.md §21.
     package var keyFile: String { path + "/key" }
     /// The running daemon's control socket.
     package var socket: String { path + "/control" }

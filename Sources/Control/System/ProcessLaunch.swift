@@ -23,9 +23,10 @@ package enum ProcessLaunch {
     package static func startSelf(
         arguments: [String], inherited: [Int32]
     ) throws(SystemError) -> Int32 {
+        // SAFETY, for all of this function: both are initialised here, used by one spawn, and
+        // destroyed once; signal sets and the status are locals.
         var actions = unsafe posix_spawn_file_actions_t()
         var attributes = posix_spawnattr_t()
-        // SAFETY: both are initialised here, used by one spawn, and destroyed once.
         unsafe posix_spawn_file_actions_init(&actions)
         unsafe posix_spawnattr_init(&attributes)
         defer {
@@ -61,9 +62,10 @@ package enum ProcessLaunch {
     package static func run(
         _ program: String, _ arguments: [String]
     ) throws(SystemError) -> Int32 {
+        // SAFETY, for all of this function: both are initialised here, used by one spawn, and
+        // destroyed once; signal sets and the status are locals.
         var actions = unsafe posix_spawn_file_actions_t()
         var attributes = posix_spawnattr_t()
-        // SAFETY: both are initialised here, used by one spawn, and destroyed once.
         unsafe posix_spawn_file_actions_init(&actions)
         unsafe posix_spawnattr_init(&attributes)
         defer {
