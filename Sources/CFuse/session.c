@@ -10,6 +10,7 @@
 #define _GNU_SOURCE
 
 #include <errno.h>
+#include <fcntl.h>
 #include <linux/fuse.h>
 #include <pthread.h>
 #include <stdarg.h>
@@ -137,6 +138,18 @@ int32_t cfuse_session_loop(cfuse_session *session, uint32_t threads, uint32_t cl
 void cfuse_session_exit(cfuse_session *session) { fuse_session_exit(session->fuse); }
 
 void cfuse_session_unmount(cfuse_session *session) { fuse_session_unmount(session->fuse); }
+
+void cfuse_session_disconnect(cfuse_session *session) {
+    int device = fuse_session_fd(session->fuse);
+    int nothing = open("/dev/null", O_RDWR | O_CLOEXEC);
+    // libfuse will close the descriptor's number once more: so it stays in use, for something else.
+    if (device >= 0 && nothing >= 0) {
+        dup3(nothing, device, O_CLOEXEC);
+    }
+    if (nothing >= 0) {
+        close(nothing);
+    }
+}
 
 void cfuse_session_destroy(cfuse_session *session) {
     fuse_session_destroy(session->fuse);

@@ -23,6 +23,11 @@ package enum DeadMount {
     /// How long a mount may take to answer a question that no working one thinks about.
     package static let patience = Duration.seconds(2)
 
+    /// UMOUNT_NOFOLLOW: who can replace the mount point by a link must not choose what is unmounted.
+    ///
+    /// - Source: umount2(2), linux/fs.h.
+    private static let noFollow: Int32 = 8
+
     /// Whether the process behind a mount point is gone.
     ///
     /// - Parameter path: of a mount point; other paths are not dead.
@@ -63,7 +68,7 @@ package enum DeadMount {
         let resolved = resolvedMountPoint(path)
         guard MountTable.current().mount(at: resolved) != nil else { return false }
         // SAFETY: `resolved` is alive for the call.
-        if unsafe umount2(resolved, Int32(MNT_DETACH)) == 0 { return true }
+        if unsafe umount2(resolved, Int32(MNT_DETACH) | noFollow) == 0 { return true }
         guard let helper = FuseHelper.find() else { throw .helperMissing }
         guard FuseHelper.run(helper, ["-u", "-z", "--", resolved]) else {
             throw .mountPointForbidden(path)
@@ -90,7 +95,7 @@ package enum DeadMount {
             // first, and then usually fails, because the mount is busy: only the first is wanted.
             // Root only.
             // SAFETY: `resolved` is alive for the call.
-            _ = unsafe umount2(resolved, Int32(MNT_FORCE))
+            _ = unsafe umount2(resolved, Int32(MNT_FORCE) | noFollow)
             guard condition(of: resolved) != .unresponsive else { throw error }
         }
         return true

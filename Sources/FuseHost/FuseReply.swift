@@ -14,6 +14,8 @@ enum FuseReply {
     case done
     /// An inode, with one reference that the kernel now holds.
     case entry(FileStatus)
+    /// There is no such name, and the kernel may believe it for a while.
+    case noEntry
     /// A new inode with one reference, and the open file.
     case created(FileStatus, OpenedFile)
     /// What `stat` shows.

@@ -26,6 +26,8 @@ import Synchronization
         var phase = Phase.made
         var isStopWanted = false
         var loopThread: pthread_t?
+        /// What the kernel's table said of the mount when it was made.
+        var mount: MountEntry?
     }
 
     /// How often a loop that should end is woken, until it has ended.
@@ -81,7 +83,11 @@ import Synchronization
         guard unsafe cfuse_session_mount(session, mountPoint) == 0 else {
             throw .mountFailed(FuseLog.take(otherwise: "the kernel or fusermount3 refused it"))
         }
-        state.withLock { $0.phase = .mounted }
+        let mount = MountTable.current().mount(at: mountPoint)
+        state.withLock { state in
+            state.phase = .mounted
+            state.mount = mount
+        }
     }
 
     /// Serves the mount until it is unmounted, its connection is ended, or `requestStop`.
@@ -133,17 +139,20 @@ import Synchronization
     /// Takes the mount away: at once for new callers, and for those inside when they leave.
     /// After `run` has returned, or instead of it.
     package func unmount() {
-        let isOurs = state.withLock { state -> Bool in
+        let (isMounted, mount) = state.withLock { state -> (Bool, MountEntry?) in
             precondition(state.phase != .serving, "still serving: requestStop() first")
             defer { state.phase = .unmounted }
-            return state.phase == .mounted || state.phase == .served
+            return (state.phase == .mounted || state.phase == .served, state.mount)
         }
-        guard isOurs else { return }
-        // libfuse takes an aborted connection for an unmounted one, and would leave the mount.
-        let mount = MountTable.current().mount(at: mountPoint)
-        // SAFETY: the session lives as long as `self`.
+        guard isMounted else { return }
+        guard let mount, mount == MountTable.current().mount(at: mountPoint) else {
+            // Somebody was faster, and what is there now is none of ours.
+            // SAFETY: the session lives as long as `self`; so below.
+            return unsafe cfuse_session_disconnect(session)
+        }
         unsafe cfuse_session_unmount(session)
-        if let mount, mount == MountTable.current().mount(at: mountPoint) {
+        // libfuse takes an aborted connection for an unmounted one, and leaves the mount.
+        if mount == MountTable.current().mount(at: mountPoint) {
             do throws(FuseHostError) {
                 try DeadMount.clean(mountPoint)
             } catch {

@@ -19,7 +19,11 @@ struct Lookup: Operation {
             let root = call.host.inodes.root
             return try inode(parent == root ? root : parentDirectory(call), call)
         }
-        return .entry(try call.engine.lookup(name, in: parent, call.context))
+        do throws(FileError) {
+            return .entry(try call.engine.lookup(name, in: parent, call.context))
+        } catch .notFound {
+            return .noEntry
+        }
     }
 
     private func inode(_ ino: UInt64, _ call: Call) throws(FileError) -> FuseReply {

@@ -46,13 +46,6 @@ import Engine
         discard self
     }
 
-    /// Answers that a name is not there, and for how long the kernel may believe it.
-    consuming func failWithoutEntry(_ timeout: Double) {
-        // SAFETY: as above.
-        _ = unsafe cfuse_reply_no_entry(raw, timeout)
-        discard self
-    }
-
     /// Answers.
     ///
     /// - Returns: whether the kernel took it. If not, the caller was interrupted, or the mount is
@@ -79,6 +72,8 @@ import Engine
         case .entry(let status):
             var status = cfuse_status(status, inodes)
             return unsafe cfuse_reply_entry(raw, &status, believed)
+        case .noEntry:
+            return unsafe cfuse_reply_no_entry(raw, timeouts.negative)
         case .created(let status, let file):
             var status = cfuse_status(status, inodes)
             return unsafe cfuse_reply_create(

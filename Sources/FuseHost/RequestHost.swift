@@ -104,7 +104,7 @@ final class RequestHost: Sendable {
             engine.releaseDirectory(handle)
         case .listing:
             for ino in scratch.countedInodes { engine.forget(ino, count: 1) }
-        case .done, .attributes, .target, .count, .data, .value, .statistics, .offset:
+        case .done, .noEntry, .attributes, .target, .count, .data, .value, .statistics, .offset:
             break
         }
     }

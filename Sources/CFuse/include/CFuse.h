@@ -212,6 +212,8 @@ int32_t cfuse_session_loop(cfuse_session *session, uint32_t threads, uint32_t cl
 void cfuse_session_exit(cfuse_session *session);
 /// Closes the device and detaches the mount, if it still stands.
 void cfuse_session_unmount(cfuse_session *session);
+/// Closes the device only, which ends the connection: for a mount that is no longer at its place.
+void cfuse_session_disconnect(cfuse_session *session);
 /// Frees everything.
 void cfuse_session_destroy(cfuse_session *session);
 
