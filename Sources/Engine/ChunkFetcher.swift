@@ -266,15 +266,6 @@ final class ChunkFetcher: Sendable {
         }
     }
 
-    /// Forgets decrypted chunks; for tests and for `drop caches`.
-    func forgetRecent() {
-        chunks.update { state in
-            state.recent = [:]
-            state.order = []
-            state.bytes = 0
-        }
-    }
-
     // MARK: Into the arena
 
     /// Seals the blocks that this chunk completes into the arena, as clean.

@@ -69,11 +69,6 @@ final class Volume: Sendable {
     /// The number the next new inode gets; published, so that another machine goes on from there.
     var inodeHighWater: UInt64 { nextInode.load(ordering: .relaxed) }
 
-    /// Numbers below `number` are taken, says a revision from the store.
-    func raiseInodeHighWater(to number: UInt64) {
-        nextInode.max(number, ordering: .relaxed)
-    }
-
     /// The inode pinned; throws `stale` when there is none.
     func pin(_ ino: UInt64) throws(FileError) -> Inode {
         let inode = try table.pin(ino) { (ino) throws(FileError) -> InodeRow? in
