@@ -11,6 +11,15 @@ extension SlotTable {
     /// Slots searched for a good run before the longest one seen is taken.
     private static let searchWindow = 4096
 
+    /// A write of at most this many blocks goes into slots freed last, wherever they are.
+    ///
+    /// Their disk blocks are there already, so syncing them is one write to the disk, where a fresh
+    /// slot costs a commit of the filesystem's journal as well: what a program waits for that
+    /// syncs every few kilobytes.
+    private static let smallWrite = 8
+    /// Slots remembered for small writes.
+    private static let recentLimit = 64
+
     /// Takes `count` free slots, `reservedCount` of them promised before, and marks them writing.
     ///
     /// - Parameter backedOnly: take only slots that hold blocks of the disk already.
@@ -30,6 +39,13 @@ extension SlotTable {
         if backedOnly, backedFree < count { throw .diskFull }
         var runs: [SlotRun] = []
         var missing = count
+        if count <= Self.smallWrite {
+            while missing > 0, let slot = recent() {
+                take(SlotRun(first: slot, count: 1))
+                runs.append(SlotRun(first: slot, count: 1))
+                missing -= 1
+            }
+        }
         while missing > 0 {
             guard let run = nextRun(wanted: missing, backedOnly: backedOnly) else {
                 turnAround(backedOnly: backedOnly)
@@ -85,8 +101,22 @@ extension SlotTable {
         chunk.freeCount += 1
         if Int(slot) < extent {
             freeInExtent += 1
-            if chunk.backed[index / 64] & bit != 0 { backedFree += 1 }
+            if chunk.backed[index / 64] & bit != 0 {
+                backedFree += 1
+                if recentlyFreed.count < Self.recentLimit { recentlyFreed.append(slot) }
+            }
         }
+    }
+
+    /// A slot freed lately that is still free and still has its blocks of the disk.
+    private mutating func recent() -> UInt32? {
+        while let slot = recentlyFreed.popLast() {
+            guard Int(slot) < extent else { continue }
+            let (chunk, index) = place(slot)
+            let bit: UInt64 = 1 << UInt64(index % 64)
+            if chunk.free[index / 64] & chunk.backed[index / 64] & bit != 0 { return slot }
+        }
+        return nil
     }
 
     /// Clears the free bits of `run` and marks it writing, with one reference each.

@@ -45,6 +45,8 @@ struct SlotTable: ~Copyable {
     var freeInExtent = 0
     /// Of those, the ones whose slot may hold blocks of the disk.
     var backedFree = 0
+    /// Slots that were freed with their disk blocks, newest last; some may be in use again.
+    var recentlyFreed: [UInt32] = []
     /// Where the next search for free slots begins.
     var cursor = 0
     /// Where the clock goes on.

@@ -127,7 +127,9 @@ extension Engine {
     /// fsync of a file or directory: durable on this machine; in the store too, if the volume asks
     /// for it.
     package func synchronize(_ ino: UInt64, dataOnly: Bool) throws(FileError) {
+        volume.foreground.note()
         try committer.commit()
+        volume.foreground.note()
         guard configuration.fsyncIsRemote else { return }
         let deadline = ContinuousClock.now + configuration.readDeadline
         if let failure = flushEverything(until: deadline) {

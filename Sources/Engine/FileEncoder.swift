@@ -243,6 +243,7 @@ final class FileEncoder: Sendable {
     }
 
     private func put(_ chunk: EncryptedChunk) throws(FileError) {
+        volume.foreground.pause()
         do throws(StoreError) {
             try volume.configuration.chunks.put(chunk.address, chunk.bytes)
         } catch {

@@ -19,8 +19,6 @@ import Synchronization
 final class Flusher: Sendable {
     /// Files of one round: they share one acknowledgement.
     static let batchLimit = 256
-    /// Bytes after which a round takes no further file.
-    static let batchBytes: UInt64 = 256 << 20
     /// How often due files are looked for.
     static let tick = Duration.milliseconds(250)
     /// A file written without pause is flushed at last after this long.

@@ -41,6 +41,8 @@ final class Volume: Sendable {
     private let nextInode: Atomic<UInt64>
     /// The last change number given out. Only raised inside `metadata.write`.
     let lastChange: Atomic<UInt64>
+    /// When somebody last waited for the disk; the background keeps out of the way for a moment.
+    let foreground = ForegroundWaits()
     /// Raised whenever an inode was written back, before it is dropped from memory.
     let drained = Atomic<UInt64>(0)
     /// Bytes in unsealed buffers and dirty inline content, for back-pressure.

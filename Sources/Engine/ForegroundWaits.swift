@@ -1,0 +1,44 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// Politeness: chunks that are being written fill the disk's queue and the filesystem's journal, and a
+// program that syncs every few kilobytes would wait behind each of them.
+
+import Glibc
+import Synchronization
+
+/// Lets background writes pause while somebody waits for the disk.
+final class ForegroundWaits: Sendable {
+    /// A sync this recent means that more are coming.
+    static let quiet = Duration.milliseconds(30)
+    /// Longest pause before one chunk: the background goes on under the busiest foreground, at
+    /// 16 MB/s and thread or more.
+    static let longestPause = Duration.milliseconds(250)
+    private static let step: UInt32 = 5_000
+
+    private let start = ContinuousClock.now
+    /// Nanoseconds after `start` of the last sync; 0 before the first.
+    private let last = Atomic<Int64>(0)
+
+    /// Somebody asked for a sync, or has just got one.
+    func note() {
+        last.store(nanoseconds(.now), ordering: .relaxed)
+    }
+
+    /// Waits until nobody has synced for a moment, at most `longestPause`.
+    func pause() {
+        let end = ContinuousClock.now + ForegroundWaits.longestPause
+        while isBusy && ContinuousClock.now < end { usleep(ForegroundWaits.step) }
+    }
+
+    private var isBusy: Bool {
+        let then = last.load(ordering: .relaxed)
+        guard then > 0 else { return false }
+        return nanoseconds(.now) - then < ForegroundWaits.quiet.components.attoseconds
+            / 1_000_000_000
+    }
+
+    private func nanoseconds(_ moment: ContinuousClock.Instant) -> Int64 {
+        let (seconds, attoseconds) = (moment - start).components
+        return seconds * 1_000_000_000 + attoseconds / 1_000_000_000
+    }
+}
