@@ -25,6 +25,10 @@ int32_t cairn_forbid_dumps(void) {
     return prctl(PR_SET_DUMPABLE, 0, 0, 0, 0);
 }
 
+int32_t cairn_name_process(const char *name) {
+    return prctl(PR_SET_NAME, name, 0, 0, 0);
+}
+
 int32_t cairn_limit_heap(int32_t arenas, int32_t threshold) {
     const int done = mallopt(M_ARENA_MAX, arenas) && mallopt(M_MMAP_THRESHOLD, threshold) &&
                      mallopt(M_TRIM_THRESHOLD, threshold);

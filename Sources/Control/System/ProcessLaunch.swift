@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// Starting this program again as a daemon. posix_spawn, never fork: a forked copy of a process with
-// threads may only exec, and Swift's runtime gives no such promise.
+// Starting programs, and this one again as a daemon. posix_spawn, never fork: a forked copy of a
+// process with threads may only exec, and Swift's runtime gives no such promise.
 
 import Glibc
 
@@ -20,11 +20,37 @@ package enum ProcessLaunch {
     /// … in that order. No signal is blocked or ignored in it.
     ///
     /// - Returns: the process's id.
+    @discardableResult
     package static func startSelf(
         arguments: [String], inherited: [Int32]
     ) throws(SystemError) -> Int32 {
-        // SAFETY, for all of this function: both are initialised here, used by one spawn, and
-        // destroyed once; signal sets and the status are locals.
+        try spawn("/proc/self/exe", arguments, inherited, isOurs: true)
+    }
+
+    /// Runs a program that is on the search path to its end, silently.
+    ///
+    /// - Returns: its exit code, or 128 + the signal that ended it.
+    package static func run(
+        _ program: String, _ arguments: [String]
+    ) throws(SystemError) -> Int32 {
+        let process = try spawn(program, [program] + arguments, [], isOurs: false)
+        var status: Int32 = 0
+        // SAFETY: `status` is ours.
+        while unsafe waitpid(process, &status, 0) < 0 {
+            guard errno == EINTR else { throw SystemError.last("waitpid") }
+        }
+        let signal = status & 0x7F
+        return signal == 0 ? (status >> 8) & 0xFF : 128 + signal
+    }
+
+    /// - Parameter isOurs: this program by its path, with a session and clean signals; else one
+    ///   that is searched for.
+    private static func spawn(
+        _ program: String, _ arguments: [String], _ inherited: [Int32], isOurs: Bool
+    ) throws(SystemError) -> Int32 {
+        // SAFETY, for the whole function: `actions`, `attributes`, `none` and `all` are locals that
+        // are initialised before they are used; strdup's copies live until freed at the end; the
+        // spawn reads all of them and keeps none.
         var actions = unsafe posix_spawn_file_actions_t()
         var attributes = posix_spawnattr_t()
         unsafe posix_spawn_file_actions_init(&actions)
@@ -38,65 +64,27 @@ package enum ProcessLaunch {
         }
         // First up, above all of them: a source may itself be 3, 4, …
         let base = max(inherited.max() ?? 0, 3 + Int32(inherited.count)) + 1
-        for (index, number) in inherited.enumerated() {
-            unsafe posix_spawn_file_actions_adddup2(&actions, number, base + Int32(index))
+        let targets = inherited.indices.map { (base + Int32($0), 3 + Int32($0)) }
+        for (number, (middle, _)) in zip(inherited, targets) {
+            unsafe posix_spawn_file_actions_adddup2(&actions, number, middle)
         }
-        for index in inherited.indices {
-            unsafe posix_spawn_file_actions_adddup2(
-                &actions, base + Int32(index), 3 + Int32(index))
+        for (middle, target) in targets {
+            unsafe posix_spawn_file_actions_adddup2(&actions, middle, target)
         }
-        var none = sigset_t()
-        var all = sigset_t()
-        unsafe sigemptyset(&none)
-        unsafe sigfillset(&all)
-        unsafe posix_spawnattr_setsigmask(&attributes, &none)
-        unsafe posix_spawnattr_setsigdefault(&attributes, &all)
-        unsafe posix_spawnattr_setflags(
-            &attributes, newSession | setSignalDefaults | setSignalMask)
-        return try unsafe spawn("/proc/self/exe", arguments, &actions, &attributes)
-    }
-
-    /// Runs a program that is on the search path to its end, silently.
-    ///
-    /// - Returns: its exit code, or 128 + the signal that ended it.
-    package static func run(
-        _ program: String, _ arguments: [String]
-    ) throws(SystemError) -> Int32 {
-        // SAFETY, for all of this function: both are initialised here, used by one spawn, and
-        // destroyed once; signal sets and the status are locals.
-        var actions = unsafe posix_spawn_file_actions_t()
-        var attributes = posix_spawnattr_t()
-        unsafe posix_spawn_file_actions_init(&actions)
-        unsafe posix_spawnattr_init(&attributes)
-        defer {
-            unsafe posix_spawn_file_actions_destroy(&actions)
-            unsafe posix_spawnattr_destroy(&attributes)
+        if isOurs {
+            var (none, all) = (sigset_t(), sigset_t())
+            unsafe sigemptyset(&none)
+            unsafe sigfillset(&all)
+            unsafe posix_spawnattr_setsigmask(&attributes, &none)
+            unsafe posix_spawnattr_setsigdefault(&attributes, &all)
+            unsafe posix_spawnattr_setflags(
+                &attributes, newSession | setSignalDefaults | setSignalMask)
         }
-        for number: Int32 in 0...2 {
-            unsafe posix_spawn_file_actions_addopen(&actions, number, "/dev/null", O_RDWR, 0)
-        }
-        let process = try unsafe spawn(
-            program, [program] + arguments, &actions, &attributes, searching: true)
-        var status: Int32 = 0
-        // SAFETY: `status` is ours.
-        while unsafe waitpid(process, &status, 0) < 0 {
-            guard errno == EINTR else { throw SystemError.last("waitpid") }
-        }
-        let signal = status & 0x7F
-        return signal == 0 ? (status >> 8) & 0xFF : 128 + signal
-    }
-
-    private static func spawn(
-        _ program: String, _ arguments: [String],
-        _ actions: inout posix_spawn_file_actions_t, _ attributes: inout posix_spawnattr_t,
-        searching: Bool = false
-    ) throws(SystemError) -> Int32 {
-        // SAFETY: strdup's copies live until freed below, after the spawn has returned.
         var vector: [UnsafeMutablePointer<CChar>?] = unsafe arguments.map { unsafe strdup($0) }
         unsafe vector.append(nil)
         defer { unsafe vector.forEach { unsafe free($0) } }
         var process = pid_t()
-        let start = unsafe searching ? posix_spawnp : posix_spawn
+        let start = unsafe isOurs ? posix_spawn : posix_spawnp
         let result = unsafe start(&process, program, &actions, &attributes, &vector, environ)
         guard result == 0 else { throw SystemError("posix_spawn", code: result) }
         return process

@@ -44,8 +44,11 @@ package enum ProcessSettings {
         _ = unsafe setrlimit(openFiles, &limit)
     }
 
-    /// Lets go of what a daemon inherits: files above `keeping`, the directory, the umask.
+    /// Lets go of what a daemon inherits: files above `keeping`, the directory, the umask; and the
+    /// name of the link it was started by.
     package static func detach(keeping: Int32) throws(SystemError) {
+        // SAFETY: a constant string, copied by the kernel.
+        try SystemError.check("prctl", unsafe cairn_name_process("cairn"))
         try SystemError.check("close_range", cairn_close_from(keeping + 1))
         // SAFETY: a constant string.
         guard unsafe chdir("/") == 0 else { throw SystemError.last("chdir") }
