@@ -119,7 +119,11 @@ int32_t cfuse_session_mount(cfuse_session *session, const char *mount_point) {
     if (fuse_session_mount(session->fuse, mount_point) != 0) {
         return -1;
     }
-    return fuse_session_custom_io(session->fuse, &device_io, fuse_session_fd(session->fuse));
+    if (fuse_session_custom_io(session->fuse, &device_io, fuse_session_fd(session->fuse)) != 0) {
+        fuse_session_unmount(session->fuse);
+        return -1;
+    }
+    return 0;
 }
 
 int32_t cfuse_session_loop(cfuse_session *session, uint32_t threads, uint32_t clones_device) {

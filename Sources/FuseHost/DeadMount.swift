@@ -23,8 +23,7 @@ package enum DeadMount {
     /// How long a mount may take to answer a question that no working one thinks about.
     package static let patience = Duration.seconds(2)
 
-    /// UMOUNT_NOFOLLOW: who can replace the mount point by a link must not choose what is
-    /// unmounted.
+    /// UMOUNT_NOFOLLOW: who can replace the mount point by a link must not choose what goes.
     ///
     /// - Source: umount2(2), linux/fs.h.
     private static let noFollow: Int32 = 8

@@ -5,8 +5,8 @@
 // States: made → mounted → serving → served → unmounted. `requestStop` may come at any moment, also
 // before `run`. Invariants:
 // 1. libfuse's session lives from `init` to `deinit`, and only `deinit` destroys it, when no thread
-//    of ours can hold a request any more: `run` returns after both lanes and the notifier are
-//    empty.
+//    of ours can use it any more: `run` returns after both lanes are empty, and every other thread
+//    that uses it holds a reference to `self`.
 // 2. The notifier ends while requests are still served, where that is ours to choose: the kernel
 //    may need one of them to finish a notification.
 
@@ -118,9 +118,11 @@ import Synchronization
             state.loopThread = nil
         }
         state.wakeAll()
-        notifier.stop()
         host.storeLane.drain()
         host.diskLane.drain()
+        if !notifier.stop() {
+            host.options.log(.warning, "the kernel still holds on to a notification")
+        }
         guard result == 0 else {
             throw .sessionFailed(FuseLog.take(otherwise: "error \(-result) from the device"))
         }

@@ -62,11 +62,16 @@ final class KernelNotifier: Sendable {
         }
     }
 
-    /// Ends, dropping what waits: the mount is going away. Returns when the thread is gone.
-    func stop() {
+    /// Ends, dropping what waits: the mount is going away.
+    ///
+    /// - Parameter limit: how long to wait for the thread's end. It may be inside the kernel, which
+    ///   may wait for a request that nobody answers any more.
+    /// - Returns: whether the thread is gone. If not, it goes as soon as the kernel lets it.
+    @discardableResult
+    func stop(atMost limit: Duration = .seconds(2)) -> Bool {
         monitor.withLock { $0.isEnded = true }
         monitor.wakeAll()
-        while monitor.wait(atMost: .seconds(1), { $0.isRunning ? nil : true }) == nil {}
+        return monitor.wait(atMost: limit) { $0.isRunning ? nil : true } ?? false
     }
 
     private func serve(_ tell: (Invalidation) -> Void) {
