@@ -9,8 +9,8 @@
 // Invariants:
 // 1. `buffers` holds bytes that are newer than the group entry of the same block.
 // 2. A slot leaves an entry only into `pendingReleases`; it is released after the row that forgot
-//    it has been written, so no committed row names a slot that somebody else may have (DESIGN
-//    §6.8).
+//    it has been written, so no committed row names a slot that somebody else may have
+//    (docs/ARCHITECTURE.md §6.8).
 // 3. `buffers` and dirty entries exist only where `row.form` is `.blocks`.
 // 4. Each buffer has one reserved slot in the arena.
 

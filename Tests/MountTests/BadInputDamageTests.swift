@@ -144,7 +144,8 @@ struct BadInputDamageTests {
                     """
                     find "$STORE/chunks" -type f | LC_ALL=C sort > "$ROOT/before"
                     mkdir -p "$MNT/files/\(name)"; echo \(name) > "$MNT/files/\(name)/file"
-                    "$CAIRN" sync "$MNT"; find "$STORE/chunks" -type f | LC_ALL=C sort > "$ROOT/after"
+                    "$CAIRN" sync "$MNT"
+                    find "$STORE/chunks" -type f | LC_ALL=C sort > "$ROOT/after"
                     LC_ALL=C comm -13 "$ROOT/before" "$ROOT/after" > "$ROOT/\(name).all"
                     """)
             }

@@ -4,9 +4,10 @@
 //
 // States: starting → serving → finishing → ended.
 //   starting   lock, engine, session, control socket; any failure goes to the one who started it
-//     serving    until a signal, an unmount from outside, or a command finishing  nothing is
-//     mounted any more; what is not on the store is brought there, for a named time ended
-//     everything is committed here; the log says what is left for the next mount
+//   serving    until a signal, an unmount from outside, or a command
+//   finishing  nothing is mounted any more; what is not on the store is brought there, for a
+//              named time
+//   ended      everything is committed here; the log says what is left for the next mount
 //
 // Invariants:
 // - the folder's lock is held from before the engine starts until after it has stopped;
