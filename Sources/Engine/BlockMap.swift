@@ -35,8 +35,9 @@ enum BlockEntry: Hashable, Sendable {
 
 /// The entries of `BlockGroup.span` consecutive blocks: one row of the database.
 struct BlockGroup: Sendable {
-    /// Blocks per group: 1 MiB of file, a row of at most 2.4 KiB, which fits a database page.
-    static let span = 64
+    /// Blocks per group: 416 KiB of file, a row of at most 962 bytes. A longer row would have a
+    /// database page of its own beside its leaf, and each small synced write would write both.
+    static let span = 26
 
     private(set) var entries: [BlockEntry]
 

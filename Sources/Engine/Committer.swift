@@ -84,10 +84,7 @@ final class Committer: Sendable {
             let epoch = volume.arena.beginCommit()
             do throws(MetadataError) {
                 try volume.metadata.write { (writer) throws(MetadataError) in
-                    try writer.setInteger(
-                        "change", Int64(bitPattern: volume.lastChange.load(ordering: .relaxed)))
-                    try writer.setInteger("next-inode", Int64(bitPattern: volume.inodeHighWater))
-                    try volume.totals.save(writer)
+                    try volume.highWater.save(volume, isLast: false, writer)
                 }
                 try volume.metadata.commit()
             } catch {

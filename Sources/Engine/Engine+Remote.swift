@@ -196,7 +196,13 @@ extension Engine {
         encoder.stop()
         loader.stop()
         fetcher.stop()
-        do throws(FileError) { try committer.commit() } catch {
+        do throws(FileError) {
+            try committer.commit()
+            try volume.query { (writer) throws(MetadataError) in
+                try volume.highWater.save(volume, isLast: true, writer)
+            }
+            try committer.commit()
+        } catch {
             volume.errors.add(.database, "the last commit failed")
         }
         let status = engineStatus()

@@ -10,8 +10,8 @@ import Namespace
 import Synchronization
 
 extension InodeState {
-    /// Groups kept in memory for one inode: 4096 groups are the map of 4 GiB, about 12 MB.
-    static let groupLimit = 4096
+    /// Groups kept in memory for one inode: 8192 groups are the map of 3.3 GiB, about 10 MB.
+    static let groupLimit = 8192
 
     /// Drops clean groups when there are many: they can be read again.
     mutating func trimGroups() {

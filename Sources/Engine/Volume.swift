@@ -32,6 +32,7 @@ final class Volume: Sendable {
     let counters = Counters()
     let sealer: LocalSealer
     let totals: TotalsCounter
+    let highWater: HighWater
 
     /// Inodes with something to commit, each pinned once by this list.
     let dirty = Lock<[Inode]>([])
@@ -57,6 +58,7 @@ final class Volume: Sendable {
         self.arena = arena
         self.sealer = sealer
         self.totals = TotalsCounter(totals)
+        highWater = HighWater(change: lastChange, inode: nextInode)
         self.nextInode = Atomic(max(nextInode, Volume.firstOrdinaryInode))
         self.lastChange = Atomic(lastChange)
     }
