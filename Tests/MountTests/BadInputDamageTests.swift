@@ -94,6 +94,7 @@ struct BadInputDamageTests {
             for damage in Self.damages where damage != "swapped" {
                 let own = try #require(try chunks(of: damage, volume).dropFirst().first)
                 let address = try #require(own.split(separator: "/").last)
+                #expect(errors.contains("restore it from a backup of the store"))
                 let sentence = damage == "missing" ? "does not have chunk" : "are damaged"
                 let isNamed = errors.split(separator: "\n").contains {
                     $0.contains(address) && $0.contains(sentence)
@@ -144,7 +145,8 @@ struct BadInputDamageTests {
                     """
                     find "$STORE/chunks" -type f | LC_ALL=C sort > "$ROOT/before"
                     mkdir -p "$MNT/files/\(name)"; echo \(name) > "$MNT/files/\(name)/file"
-                    "$CAIRN" sync "$MNT"; find "$STORE/chunks" -type f | LC_ALL=C sort > "$ROOT/after"
+                    "$CAIRN" sync "$MNT"
+                    find "$STORE/chunks" -type f | LC_ALL=C sort > "$ROOT/after"
                     LC_ALL=C comm -13 "$ROOT/before" "$ROOT/after" > "$ROOT/\(name).all"
                     """)
             }

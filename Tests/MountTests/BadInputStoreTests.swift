@@ -12,7 +12,8 @@ struct BadInputStoreTests {
         try withVolume(mounts: false) { volume in
             try volume.shell(
                 """
-                mkdir "$ROOT/plain" "$ROOT/newer"; echo mine > "$ROOT/plain/file"; touch "$ROOT/file"
+                mkdir "$ROOT/plain" "$ROOT/newer"; echo mine > "$ROOT/plain/file"
+                touch "$ROOT/file"
                 printf 'cairn folder store\\nformat 99\\n' > "$ROOT/newer/cairn-store"
                 mv "$STORE" "$ROOT/away"
                 """)
