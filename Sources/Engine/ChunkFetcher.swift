@@ -355,8 +355,25 @@ extension Volume {
             case .readOnly: .readOnly
             default: .inputOutput
             }
-        errors.add(.store, sentence)
+        errors.add(.store, "\(sentence); \(error.advice)")
         counters.storeFailed(error)
         return result
+    }
+}
+
+extension StoreError {
+    /// What a person can do about it, for the line in `.cairn/errors`.
+    fileprivate var advice: String {
+        switch self {
+        case .missing, .missingPad, .corrupt, .corruptPad:
+            "restore it from a backup of the store; all that does not need it can be read"
+        case .unreachable: "it is asked again"
+        case .full: "make room there, and it goes on by itself"
+        case .paymentRequired: "pay it, and it goes on by itself"
+        case .readOnly, .refused: "see who may write there; it is tried again"
+        case .notAStore: "see that its path and its disk are there, then mount anew"
+        case .newerFormat: "use a newer version of this program"
+        case .tooLarge: "see what else keeps its bytes there"
+        }
     }
 }

@@ -11,8 +11,8 @@ enum MountPointCheck {
     private static let device = "/dev/fuse"
     /// Its number: something else may stand in its place, as in a sandbox that hides it.
     ///
-    /// - Source: linux/miscdevice.h: FUSE_MINOR, 229, of the misc devices, major 10;
-    ///   sys/sysmacros.h puts a small major above eight bits of minor.
+    /// - Source: linux/miscdevice.h: FUSE_MINOR, 229, of the misc devices, major 10; a small major
+    ///   stands above eight bits of minor, says sys/sysmacros.h.
     private static let deviceNumber: dev_t = 10 << 8 | 229
     /// fusermount3's configuration, and the line that lets others in.
     private static let configuration = "/etc/fuse.conf"

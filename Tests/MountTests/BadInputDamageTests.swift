@@ -94,6 +94,7 @@ struct BadInputDamageTests {
             for damage in Self.damages where damage != "swapped" {
                 let own = try #require(try chunks(of: damage, volume).dropFirst().first)
                 let address = try #require(own.split(separator: "/").last)
+                #expect(errors.contains("restore it from a backup of the store"))
                 let sentence = damage == "missing" ? "does not have chunk" : "are damaged"
                 let isNamed = errors.split(separator: "\n").contains {
                     $0.contains(address) && $0.contains(sentence)

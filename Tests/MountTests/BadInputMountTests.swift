@@ -210,6 +210,10 @@ struct BadInputMountTests {
             let rename = pad + "os.rename(os.environ['MNT'] + '/files/large', p)"
             try volume.shell("cp \"$ROOT/large\" \"$MNT/files/large\"")
             #expect(["EFBIG", "EXDEV"].contains(try volume.outcome(of: rename)))
+            let map = "import mmap\n    f = open(p, 'rb')\n    mmap.mmap(f.fileno(), 0, mmap."
+            let shared = try volume.outcome(of: pad + "\n    " + map + "MAP_SHARED, 1)")
+            let isPrivate = try volume.outcome(of: pad + "\n    " + map + "MAP_PRIVATE, 1)")
+            #expect(shared == "ENODEV" && isPrivate == "ok")
             let put = try volume.tried("put", volume.root + "/large", "test:scratchpads/put")
             #expect(put.status != 0)
             expectNoTrace(put.errors)
