@@ -29,7 +29,12 @@ package enum StoreText {
         do {
             return try StoreFactory.open(url, create: create)
         } catch {
-            throw failure(error, url)
+            let failure = failure(error, url)
+            guard create, case .notAStore = error else { throw failure }
+            throw CommandFailure(
+                failure.code, failure.sentence,
+                advice: "name an empty folder, or a new one in a folder that is there; is its disk"
+                    + " mounted?")
         }
     }
 

@@ -123,8 +123,12 @@ extension Engine {
     /// and others take what is listed for the user's own, and try to copy or remove it.
     private func ownNames(_ ino: UInt64) throws(FileError) -> [String] {
         let row = try volume.row(ino)
-        guard row.kind == .regular, row.form == .pad, try pad(ino) != nil else { return [] }
-        return ["address", "counter", "encoding", "owner", "signature", "state"]
+        guard row.kind == .regular, row.form == .pad, let pad = try pad(ino) else { return [] }
+        let plain = ["address", "counter", "encoding", "owner", "state"]
+        // What is listed must answer, or `getfattr -d` complains; an edit that is not sealed yet
+        // has no signature.
+        let isSealed = pad.pendingRecord != nil || (pad.counter > 0 && !pads.isPending(ino))
+        return isSealed ? plain + ["signature"] : plain
     }
 
     private func ownAttribute(_ name: [UInt8], _ ino: UInt64) throws(FileError) -> String? {

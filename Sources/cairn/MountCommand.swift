@@ -76,7 +76,9 @@ struct UnmountCommand: ParsableCommand {
             """,
         aliases: ["umount"])
 
-    @Argument(help: "The mount point, or the volume's name.", completion: .directory)
+    @Argument(
+        help: "The mount point, or the volume's name; else “home”, or the only volume.",
+        completion: .directory)
     var target: String?
 
     @Flag(help: "Unmount at once; what is not on the store yet stays on this machine.")

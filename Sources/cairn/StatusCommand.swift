@@ -98,7 +98,8 @@ struct SyncCommand: ParsableCommand {
               cairn sync home --timeout 10m
             """)
 
-    @Argument(help: "A volume's name, or a path under its mount.")
+    @Argument(
+        help: "A volume's name, or a path under its mount; else “home”, or the only volume.")
     var target: String?
 
     @OptionGroup var timeout: TimeoutOptions

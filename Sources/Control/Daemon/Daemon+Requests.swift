@@ -24,6 +24,8 @@ extension Daemon {
             return isServing ? describe(path) : .failed(ending)
         case .unmount(let timeout):
             guard isServing else { return awaitEnd(progress) }
+            // Nothing goes out of a read-only mount, so there is nothing to wait for.
+            if start.settings.isReadOnly { return requestUnmount(isForced: false) }
             let outcome = synchronize(timeout, progress)
             guard case .done = outcome else { return outcome }
             return requestUnmount(isForced: false)
@@ -49,6 +51,10 @@ extension Daemon {
     private func synchronize(
         _ timeout: Duration?, _ progress: (DaemonStatus) -> Void
     ) -> ControlReply {
+        let now = engine.engineStatus()
+        if start.settings.isReadOnly, now.hasUnpublishedChanges {
+            return .failed(Self.unpublished("the volume is mounted read-only", now))
+        }
         let outcome = withoutActuallyEscaping(progress) { report in
             engine.synchronizeRemotely(timeout: timeout) { [self] state in
                 var now = status()
@@ -81,7 +87,9 @@ extension Daemon {
             let ino = try engine.resolve(path, context)
             return .description(FileReport(try engine.describe(ino, context)))
         } catch {
-            return .failed(CommandFailure(.unusablePath, "it cannot be described: \(error.words)"))
+            let text = String(decoding: path, as: UTF8.self)
+            return .failed(
+                CommandFailure(.unusablePath, "“\(text)” cannot be described: \(error.words)"))
         }
     }
 

@@ -42,6 +42,9 @@ package struct MountSettings: Equatable, Sendable {
         "lazytime", "nolazytime", "iversion", "noiversion", "silent", "loud",
     ]
 
+    /// Options that have no value, and change something.
+    private static let switches: Set<String> = ["ro", "allow_other", "noexec", "suid", "dev"]
+
     /// Takes in a list such as `ro,allow_other,subdir=files`; later ones win. A comma or a
     /// backslash within a value is written after a backslash.
     ///
@@ -107,7 +110,11 @@ package struct MountSettings: Equatable, Sendable {
             finishTime = time
         default:
             // fstab's comment=…, x-systemd.…=…
-            guard name == "comment" || name.hasPrefix("x-") else { throw Self.unknown(name) }
+            if name == "comment" || name.hasPrefix("x-") { return }
+            guard !Self.silent.contains(name), !Self.switches.contains(name) else {
+                throw CommandFailure(.usage, "the mount option “\(name)” takes no value")
+            }
+            throw Self.unknown(name)
         }
     }
 

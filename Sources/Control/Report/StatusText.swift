@@ -89,10 +89,23 @@ package enum StatusText {
     }
 
     private static func health(of state: EngineStatus, now: Int64) -> String {
-        if !state.storeFailure.isEmpty { return state.storeFailure }
-        guard state.storeAnsweredAt > 0 else { return "not asked yet" }
-        let seconds = max(0, now - state.storeAnsweredAt)
-        return "answered \(seconds) s ago"
+        guard state.storeAnsweredAt > 0 else {
+            return state.storeFailure.isEmpty ? "not asked yet" : state.storeFailure
+        }
+        let ago = "\(age(of: state.storeAnsweredAt, now: now)) ago"
+        return state.storeFailure.isEmpty
+            ? "answered \(ago)" : "\(state.storeFailure); it last answered \(ago)"
+    }
+
+    /// How long ago a moment was, in its largest unit: exact enough for a person.
+    private static func age(of moment: Int64, now: Int64) -> String {
+        let seconds = max(0, now - moment)
+        return switch seconds {
+        case ..<120: "\(seconds) s"
+        case ..<7_200: "\(seconds / 60) min"
+        case ..<172_800: "\(seconds / 3_600) h"
+        default: "\(seconds / 86_400) days"
+        }
     }
 
     /// `1 file`, `2 files`.
