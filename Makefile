@@ -25,7 +25,7 @@ UNITDIR ?= $(PREFIX)/lib/systemd/system
 USERUNITDIR ?= $(PREFIX)/lib/systemd/user
 
 # The benchmark's driver, which is not part of the project.
-FSBENCH ?= ../shared/bench/fsbench.py
+FSBENCH ?= $(firstword $(wildcard ../*/bench/fsbench.py) fsbench.py)
 BENCHFLAGS ?=
 
 .PHONY: build mount unmount test check format lint tidy install uninstall bench clean

@@ -25,7 +25,7 @@ extension Engine {
         _ name: [UInt8], in parent: UInt64, _ context: RequestContext
     ) throws(FileError) -> FileStatus {
         if name.count > Engine.maximumNameSize { throw .nameTooLong }
-        if let virtual = virtualEntry(name, in: parent) { return virtualStatus(virtual) }
+        if let virtual = virtualEntry(name, in: parent) { return try virtualStatus(virtual) }
         if VirtualTree.isVirtual(parent) { throw .notFound }
         var mark = volume.drained.load(ordering: .acquiring)
         var row = try volume.query { (reader) throws(MetadataError) in
@@ -60,7 +60,7 @@ extension Engine {
     package func status(
         of ino: UInt64, _ context: RequestContext
     ) throws(FileError) -> FileStatus {
-        if VirtualTree.isVirtual(ino) { return virtualStatus(ino) }
+        if VirtualTree.isVirtual(ino) { return try virtualStatus(ino) }
         if let status = volume.table.peek(ino, { $0.isDeleted ? nil : $0.status }), let status {
             return status
         }

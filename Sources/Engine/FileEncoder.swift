@@ -169,7 +169,15 @@ final class FileEncoder: Sendable {
         let chunkSize = UInt64(version.maximumChunkSize)
         var segments: [Segment] = []
         var fullMaps: [UInt64: DataMap] = [:]
-        for run in snapshot.segments(chunkSize: chunkSize) {
+        let runs = snapshot.segments(chunkSize: chunkSize)
+        guard runs.count <= NamespaceLimits.maximumSegmentCount else {
+            // Refused for this file alone: a page that names too many would stop every publication.
+            volume.errors.add(
+                .chunk, "a sparse file has \(runs.count) data runs, more than can be published",
+                detail: "at most \(NamespaceLimits.maximumSegmentCount); fill some of its holes")
+            throw .tooLarge
+        }
+        for run in runs {
             let old = snapshot.base?.segments.first {
                 $0.offset == run.lowerBound && $0.map.version == version
             }

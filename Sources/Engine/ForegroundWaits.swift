@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// Politeness: chunks that are being written fill the disk's queue and the filesystem's journal, and a
-// program that syncs every few kilobytes would wait behind each of them.
+// Politeness: chunks that are being written fill the disk's queue and the filesystem's journal, and
+// a program that syncs every few kilobytes would wait behind each of them.
 
 import Glibc
 import Synchronization

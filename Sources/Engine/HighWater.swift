@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// The volume's growing numbers in the settings table, ahead of what was given out: so that a commit need
-// not write them each time, and none is given out twice after a crash.
+// The volume's growing numbers in the settings table, ahead of what was given out: so that a commit
+// need not write them each time, and none is given out twice after a crash.
 //
 // Invariant: what the table has is never below what rows of the same commit have.
 

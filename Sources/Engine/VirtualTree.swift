@@ -28,7 +28,7 @@ extension Engine {
         return VirtualTree.files.first { Array($0.name.utf8) == name }?.ino
     }
 
-    func virtualStatus(_ ino: UInt64) -> FileStatus {
+    func virtualStatus(_ ino: UInt64) throws(FileError) -> FileStatus {
         let isDirectory = ino == VirtualTree.directory
         let now = Timestamp.now()
         return FileStatus(
@@ -36,8 +36,7 @@ extension Engine {
             attributes: FileAttributes(
                 mode: isDirectory ? 0o555 : 0o444, uid: geteuid(), gid: getegid(), accessed: now,
                 modified: now, changed: now, created: now),
-            // As in /proc: the kernel would keep a size, and the text is another one at each open.
-            size: isDirectory ? FileStatus.directorySize : 0,
+            size: isDirectory ? FileStatus.directorySize : UInt64(try virtualText(ino).count),
             linkCount: isDirectory ? 2 : 1, device: 0, allocated: 0)
     }
 

@@ -4,6 +4,7 @@
 
 import Control
 import Cryptography
+import Glibc
 import Primitives
 
 /// A folder of its own under /tmp, removed with everything in it when the value goes.
@@ -56,5 +57,14 @@ struct Dice: RandomNumberGenerator {
         mixed = (mixed ^ (mixed >> 30)) &* 0xBF58_476D_1CE4_E5B9
         mixed = (mixed ^ (mixed >> 27)) &* 0x94D0_49BB_1331_11EB
         return mixed ^ (mixed >> 31)
+    }
+}
+
+extension VolumeFolder {
+    /// True once nobody holds the volume. A program that another test starts at this moment holds
+    /// it too, from its fork to its exec: that is waited out.
+    var isFreed: Bool {
+        for _ in 0..<2000 where isLocked { usleep(5000) }
+        return !isLocked
     }
 }

@@ -69,7 +69,7 @@ struct VolumeTests {
             #expect(try FileFacts.of(file).mode == 0o600)
         }
         #expect(try FileFacts.of(volume.path).mode == 0o700)
-        #expect(!volume.isLocked)
+        #expect(volume.isFreed)
     }
 
     @Test("what was put is got back, from the phrase, after the local state is lost")
@@ -245,6 +245,6 @@ struct VolumeTests {
         #expect(code { try mount(folder.path("missing/deep")) } == .mountPointUnusable)
         try folder.file("a", "text")
         #expect(code { try mount(folder.path("a")) } == .mountPointUnusable)
-        #expect(!state.volume(.standard).isLocked)
+        #expect(state.volume(.standard).isFreed)
     }
 }
