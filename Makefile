@@ -73,6 +73,7 @@ install:
 		"$(DESTDIR)$(PREFIX)/share/man/man1/cairn.1"
 	install -D -m 755 "$(CAIRN)" "$(DESTDIR)$(PREFIX)/bin/cairn"
 	install -D -m 755 mount-helpers/mount.cairn "$(DESTDIR)$(HELPERDIR)/mount.cairn"
+	sed -i 's|^installed=.*|installed="$(PREFIX)/bin/cairn"|' "$(DESTDIR)$(HELPERDIR)/mount.cairn"
 	ln -sf mount.cairn "$(DESTDIR)$(HELPERDIR)/mount.fuse.cairn"
 	install -D -m 644 mount-helpers/cairn@.service "$(DESTDIR)$(USERUNITDIR)/cairn@.service"
 	install -D -m 644 mount-helpers/cairn-system@.service \
