@@ -2,7 +2,7 @@
 //
 // A store whose disk goes away and comes back.
 
-import Glibc
+import Foundation
 import Primitives
 import Stores
 import Testing
@@ -19,8 +19,7 @@ struct ReturningFolderStoreTests {
     }
 
     private func move() throws {
-        // SAFETY: both texts are lent for the call.
-        try #require(unsafe rename(path, path + ".old") == 0)
+        try FileManager.default.moveItem(atPath: path, toPath: path + ".old")
     }
 
     /// Another folder at the store's path, as after a disk was mounted anew.
@@ -68,8 +67,8 @@ struct ReturningFolderStoreTests {
         let store = try ReturningFolderStore(path: path, createIfMissing: true)
         try move()
         #expect(throws: StoreError.unreachable(retryAfter: nil)) { try failFirst(store) { _ in } }
-        // SAFETY: the text is lent for the call.
-        try #require(unsafe mkdir(path, 0o700) == 0)
+        try FileManager.default.createDirectory(
+            atPath: path, withIntermediateDirectories: false)
         #expect(throws: StoreError.unreachable(retryAfter: nil)) { try failFirst(store) { _ in } }
     }
 
