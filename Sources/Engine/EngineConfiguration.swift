@@ -71,6 +71,8 @@ package enum EngineStartError: Error, Sendable, Equatable {
     case store(StoreError)
     /// The local database or arena could not be used.
     case state(String)
+    /// The disk of the local state has no room; nothing is damaged.
+    case noRoom
     /// `create` found a volume there already.
     case alreadyExists
 }

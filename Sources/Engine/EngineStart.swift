@@ -184,6 +184,7 @@ struct EngineStarter {
         do {
             return try MetadataDatabase(path: configuration.stateFolder + "/meta.db")
         } catch {
+            if error == .full { throw .noRoom }
             throw .state("its database does not open: \(error)")
         }
     }
@@ -201,6 +202,7 @@ struct EngineStarter {
                 budget: configuration.cacheBudget)
             sealer = try LocalSealer(key: keys.localKey(salt: inlineSalt))
         } catch {
+            if error as? ArenaError == .diskFull { throw .noRoom }
             throw .state("its cache does not open: \(error)")
         }
         try removeOrphans(metadata)
@@ -327,6 +329,7 @@ struct EngineStarter {
         do {
             return try body()
         } catch {
+            if error == .full { throw .noRoom }
             throw .state("its database failed: \(error)")
         }
     }

@@ -27,7 +27,7 @@ struct DurabilityLedger {
 
     /// What was put since the last sync began.
     private(set) var unsynced: Set<Digest> = []
-    /// What a failed sync left in doubt.
+    /// What a failed sync left in doubt, or a disk that went away.
     private(set) var doubtful: Set<Digest> = []
     /// How many syncs have failed.
     private var failureCount: UInt64 = 0
@@ -63,6 +63,11 @@ struct DurabilityLedger {
         failureCount += 1
         doubtful.formUnion(batch)
         doubtful.formUnion(unsynced)
+    }
+
+    /// Takes over what another ledger, whose store is gone, had not on the disk.
+    mutating func inherit(_ digests: Set<Digest>) {
+        doubtful.formUnion(digests)
     }
 
     /// Notes that a chunk was deleted: nobody waits for it any more.

@@ -188,6 +188,27 @@ extension FolderStore {
         }
     }
 
+    /// The chunks that were put, and are not known to be on the disk; waits for a running sync.
+    func undurable() -> Set<Digest> {
+        syncing.withLock { _ in ledger.withLock { $0.unsynced.union($0.doubtful) } }
+    }
+
+    /// Takes over chunks that another store at this path may have lost.
+    func doubt(_ digests: Set<Digest>) {
+        ledger.withLock { $0.inherit(digests) }
+    }
+
+    /// Whether both have the same folder open, and the other's still answers.
+    func isSamePlace(as other: FolderStore) -> Bool {
+        do throws(SystemError) {
+            let mine = try layout.root.status()
+            let theirs = try other.layout.root.status()
+            return mine.device == theirs.device && mine.inode == theirs.inode
+        } catch {
+            return false
+        }
+    }
+
     /// Writes anew what a failed sync left in doubt, from the bytes that are still there.
     private func rescueDoubtful() throws(StoreError) {
         let doubtful = ledger.withLock { $0.doubtful }

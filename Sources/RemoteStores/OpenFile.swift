@@ -139,6 +139,10 @@ struct FileStatus {
     let modified: Int
     /// Whether it still has a name somewhere.
     let isLinked: Bool
+    /// Which filesystem it is on, as the system counts them now.
+    let device: dev_t
+    /// Its number there.
+    let inode: ino_t
 
     init(_ status: stat) {
         isRegular = status.st_mode & S_IFMT == S_IFREG
@@ -146,5 +150,7 @@ struct FileStatus {
         permissions = status.st_mode & 0o777
         modified = status.st_mtim.tv_sec
         isLinked = status.st_nlink > 0
+        device = status.st_dev
+        inode = status.st_ino
     }
 }

@@ -27,7 +27,7 @@ package enum StoreFactory {
     package static func open(_ url: StoreURL, create: Bool) throws(StoreError) -> OpenedStores {
         switch url {
         case .folder(let path):
-            let store = try FolderStore(path: path, createIfMissing: create)
+            let store = try ReturningFolderStore(path: path, createIfMissing: create)
             return OpenedStores(chunks: store, pads: store)
         }
     }

@@ -106,6 +106,10 @@ package struct VolumeStart: Sendable {
                 advice:
                     "when it is damaged, remove “\(folder.path)” and use “cairn recover”; what was"
                     + " not on the store is lost then")
+        case .noRoom:
+            CommandFailure(
+                .failure, "the disk that “\(folder.path)” is on has no room left",
+                advice: "nothing is damaged: make room there, then try again")
         case .alreadyExists:
             CommandFailure(
                 .volumeExists, "the store “\(store.text)” has a volume of this phrase already",
