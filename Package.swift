@@ -25,6 +25,12 @@ func tests(_ name: String, _ dependencies: [Target.Dependency], resources: [Reso
         name: name, dependencies: dependencies, resources: resources, swiftSettings: strict)
 }
 
+/// What several test targets use; nothing that is shipped depends on it.
+func testSupport(_ name: String, _ dependencies: [Target.Dependency]) -> Target {
+    .target(
+        name: name, dependencies: dependencies, path: "Tests/\(name)", swiftSettings: strict)
+}
+
 let package = Package(
     name: "cairn",
     products: [.executable(name: "cairn", targets: ["cairn"])],
@@ -36,6 +42,7 @@ let package = Package(
         .systemLibrary(name: "COpenSSL"),
         .systemLibrary(name: "CSodium"),
         .systemLibrary(name: "CBrotli"),
+        .systemLibrary(name: "CCurl"),
         .systemLibrary(name: "CSQLite"),
         .target(name: "CBlake3", cSettings: [.unsafeFlags(["-O3", "-Wall", "-Werror"])]),
         .target(name: "CLinux", cSettings: [.unsafeFlags(["-Wall", "-Werror"])]),
@@ -56,6 +63,7 @@ let package = Package(
             ["Primitives", "Cryptography", "Compression", "SelfEncryption", "Scratchpads"]),
 
         // L2: the shell: disks, databases, networks.
+        library("HTTP", ["Primitives", "CCurl"]),
         library("Stores", ["Primitives", "Scratchpads"]),
         library(
             "RemoteStores", ["Primitives", "Cryptography", "Scratchpads", "Stores", "CLinux"]),
@@ -91,7 +99,10 @@ let package = Package(
             ],
             swiftSettings: strict),
 
+        testSupport("LocalServer", []),
+
         tests("PrimitivesTests", ["Primitives"]),
+        tests("HTTPTests", ["HTTP", "LocalServer"]),
         tests(
             "CryptographyTests", ["Cryptography", "Primitives"], resources: [.copy("Vectors")]),
         tests(
