@@ -67,7 +67,13 @@ let package = Package(
         library("HTTP", ["Primitives", "Threading", "CCurl"]),
         library("Stores", ["Primitives", "Scratchpads"]),
         library(
-            "RemoteStores", ["Primitives", "Cryptography", "Scratchpads", "Stores", "CLinux"]),
+            "StoreWrappers", ["Primitives", "Cryptography", "Scratchpads", "Stores", "Threading"]),
+        library("S3", ["Primitives", "Cryptography", "Scratchpads", "Stores", "HTTP"]),
+        library(
+            "RemoteStores",
+            [
+                "Primitives", "Cryptography", "Scratchpads", "Stores", "StoreWrappers", "S3", "CLinux",
+            ]),
         library("Aleph", []),
         library(
             "Metadata",

@@ -42,7 +42,7 @@ package enum StoreText {
     package static func failure(_ error: StoreError, _ url: StoreURL) -> CommandFailure {
         let sentence = "the store “\(url.text)” cannot be used: \(error)"
         return switch error {
-        case .full:
+        case .full, .quotaExceeded:
             CommandFailure(.storeFull, sentence, advice: "make room there, then try again")
         case .paymentRequired:
             CommandFailure(.storeFull, sentence, advice: "pay it, then try again")
@@ -51,7 +51,7 @@ package enum StoreText {
                 .damaged, sentence,
                 advice: "restore the store from its backup; the files that do not"
                     + " need that part are still readable")
-        case .unreachable:
+        case .unreachable, .busy:
             CommandFailure(.storeUnusable, sentence, advice: "see that it is there, then try again")
         case .readOnly, .refused:
             CommandFailure(
