@@ -15,8 +15,9 @@ struct VolumeOptions: ParsableArguments {
 
     @Option(
         help: ArgumentHelp(
-            "Where the volume rests: a folder, as file:///path or a path.",
-            discussion: "Without it, a folder beside the state folder: STATE-store/NAME.",
+            "Where the volume rests: a folder, as file:///path or a path, or s3://bucket/prefix.",
+            discussion: "Without it, a folder beside the state folder: STATE-store/NAME. See S3 \
+                below for the rest of an S3 address.",
             valueName: "url"))
     var store: String?
 
