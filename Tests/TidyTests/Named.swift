@@ -12,6 +12,7 @@ enum Named {
     static let layers: [String: Int] = [
         "COpenSSL": -1, "CSodium": -1, "CBrotli": -1, "CSQLite": -1, "CBlake3": -1, "CLinux": -1,
         "CFuse": -1,
+        "PowerLossLayer": -1,
         "Primitives": 0, "Cryptography": 0, "Compression": 0,
         "SelfEncryption": 1, "Scratchpads": 1, "Namespace": 1,
         "Stores": 2, "RemoteStores": 2, "Aleph": 2, "Metadata": 2, "Blocks": 2,
