@@ -154,6 +154,18 @@ let package = Package(
             ["TestSupport", "FuseHost", "Engine", "Namespace", "CFuse", "Threading"]),
         tests("TidyTests", []),
         tests("MountTests", []),
+
+        // What no promise may be broken by: kills, power losses, full disks, stores that hang.
+        .executableTarget(
+            name: "PowerLossLayer", path: "Tests/PowerLossLayer",
+            cSettings: [.unsafeFlags(["-O2", "-Wall", "-Werror"])],
+            linkerSettings: [.linkedLibrary("fuse3")]),
+        tests(
+            "CrashTests",
+            [
+                "Engine", "Primitives", "Cryptography", "Namespace", "Blocks", "RemoteStores",
+            ],
+            resources: [.copy("Resources")]),
     ],
     swiftLanguageModes: [.v6]
 )
