@@ -14,7 +14,6 @@ internal import Cryptography
 internal import Glibc
 package import Primitives
 package import Stores
-internal import Synchronization
 
 /// Chunks and pads in a folder.
 ///
@@ -32,10 +31,10 @@ package final class FolderStore: ListableChunkStore, CapacityReporting {
     let names = TemporaryNames()
     let padLock: StoreLock
     private let unsyncedLimit: Int
-    private let ledger = Mutex(DurabilityLedger())
+    private let ledger = Lock(DurabilityLedger())
     /// Held by the one sync that runs: a second must not return before the first, which has its
     /// chunks in hand.
-    private let syncing = Mutex(())
+    private let syncing = Lock(())
 
     /// Opens the store at `path`.
     ///

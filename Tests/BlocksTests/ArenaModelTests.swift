@@ -4,6 +4,7 @@
 // among it: the arena is opened again with the rows of a commit that may be the last durable one.
 
 import Synchronization
+import Primitives
 import Testing
 
 @testable import Blocks

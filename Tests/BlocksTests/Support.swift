@@ -5,6 +5,7 @@
 import Cryptography
 import Foundation
 import Synchronization
+import Primitives
 import Testing
 
 @testable import Blocks
