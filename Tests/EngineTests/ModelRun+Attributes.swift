@@ -3,6 +3,7 @@
 // Random operations on attributes, plain and extended, and requests that must be refused.
 
 import Engine
+import TestSupport
 import Namespace
 import Scratchpads
 

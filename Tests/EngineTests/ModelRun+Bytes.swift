@@ -3,6 +3,7 @@
 // Random operations on bytes and open files; and the choice among all operations.
 
 import Engine
+import TestSupport
 import Namespace
 import Scratchpads
 
@@ -76,9 +77,6 @@ extension ModelRun {
         guard !open.isEmpty else { return }
         let file = open.remove(at: Int.random(in: 0..<open.count, using: &dice))
         note("close \(tree[file.node].ino)")
-        try expect("flush \(tree[file.node].ino)", nil) { () throws(FileError) in
-            try engine.flush(file.handle, ino: tree[file.node].ino)
-        }
         engine.release(file.handle, ino: tree[file.node].ino)
         dropIfUnused(file.node)
     }

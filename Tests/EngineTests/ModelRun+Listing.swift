@@ -3,6 +3,7 @@
 // A listing that is interrupted while names come and go, and goes on from where it was.
 
 import Engine
+import TestSupport
 import Namespace
 
 extension ModelRun {

@@ -4,6 +4,7 @@
 
 import Engine
 import Namespace
+import TestSupport
 
 extension ModelRun {
     /// Few names, so that they collide: among them the longest, one that is not ASCII, and those that

@@ -3,6 +3,7 @@
 // Whose pad is whose: the model of identities that belong to names (docs/SEMANTICS.md, "Pads").
 
 import Namespace
+import TestSupport
 
 @testable import Engine
 

@@ -5,6 +5,7 @@
 
 import Foundation
 import Namespace
+import TestSupport
 import Primitives
 import Stores
 import Testing

@@ -6,6 +6,7 @@
 
 import Foundation
 import Namespace
+import TestSupport
 import Testing
 
 @testable import Engine
