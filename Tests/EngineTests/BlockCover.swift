@@ -4,7 +4,8 @@
 // SEEK_DATA and st_blocks may show.
 
 /// The blocks of a file that were written and not made a hole since.
-struct BlockCover: Equatable {
+struct BlockCover: Equatable, CustomStringConvertible {
+    var description: String { blocks.sorted().description }
     /// Bytes of a block: holes are found in steps of it (docs/SEMANTICS.md, "Files").
     static let blockSize = 16_384
     /// A hole of less than a chunk between data becomes zeros on the store.
@@ -20,6 +21,8 @@ struct BlockCover: Equatable {
 
     /// Forgets blocks that lie whole in the range, and all beyond the end of the file.
     mutating func clear(_ range: Range<Int>, size: Int) {
+        // A flush may have filled the small holes before.
+        blocks = filled
         blocks = blocks.filter { block in
             let start = block * BlockCover.blockSize
             let end = min(start + BlockCover.blockSize, size)
@@ -27,19 +30,22 @@ struct BlockCover: Equatable {
         }
     }
 
-    /// Whether all of these blocks are covered, or between covered ones less than a chunk apart.
-    func mayHaveData(_ range: Range<Int>) -> Bool {
-        let wanted =
-            range.lowerBound / BlockCover.blockSize...(range.upperBound - 1)
-            / BlockCover.blockSize
-        let missing = wanted.filter { !blocks.contains($0) }
-        if missing.isEmpty { return true }
-        let sorted = blocks.sorted()
-        return missing.allSatisfy { block in
-            guard let after = sorted.first(where: { $0 > block }) else { return false }
-            // Before the first block there may be zeros too, if the map begins at the start.
-            let before = sorted.last { $0 < block } ?? 0
-            return after - before <= BlockCover.chunkBlocks
+    /// The blocks, and those between two of them that are less than a chunk apart; also those before
+    /// the first, which a map that begins at the start has.
+    private var filled: Set<Int> {
+        var all = blocks
+        var last = 0
+        for block in blocks.sorted() {
+            if block - last <= BlockCover.chunkBlocks { all.formUnion(last...block) }
+            last = block
         }
+        return all
+    }
+
+    /// Whether all of these blocks are covered, or in small holes.
+    func mayHaveData(_ range: Range<Int>) -> Bool {
+        filled.isSuperset(
+            of: range.lowerBound / BlockCover.blockSize...(range.upperBound - 1)
+                / BlockCover.blockSize)
     }
 }

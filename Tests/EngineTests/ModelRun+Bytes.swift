@@ -271,6 +271,7 @@ extension ModelRun {
             if findsData && !node.content.isZero(from..<Int(found)) {
                 throw fail("\(words) passes over data, to \(found)", inode: node.ino)
             }
+        case .failure(.wouldBlock) where isBeingCopied: throw StoreNeeded()
         case .failure(let error):
             let isRight =
                 error == .noSuchExtent

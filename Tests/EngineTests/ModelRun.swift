@@ -16,6 +16,9 @@ struct ModelFailure: Error, CustomStringConvertible {
     let description: String
 }
 
+/// An operation waits for a store that nothing can reach; it has changed nothing.
+struct StoreNeeded: Error {}
+
 /// The engine, the model, and what is open in both.
 final class ModelRun {
     /// An open file: the engine's handle and the model's node.
@@ -72,6 +75,8 @@ final class ModelRun {
     var weatherLeft = 0
     /// The next call comes without patience.
     var isImpatient = false
+    /// What `statfs` counts beyond what is there, since the volume was recovered.
+    var surplus = (inodes: 0, bytes: 0)
     /// Inode numbers that were given, and are gone.
     var gone: [UInt64] = []
     private var touched: Set<Int> = []
@@ -149,10 +154,11 @@ final class ModelRun {
         }
         var text = "seed \(seed), step \(step): \(words)\n" + "CAIRN_SEED=\(seed) runs it again\n"
         text += "the last operations:\n" + lines(log.suffix(ModelRun.tailLimit))
+        let events = log.filter { $0.words.hasPrefix("*") }
+        text += "\nthe last events:\n" + lines(events.suffix(ModelRun.tailLimit / 2))
         if let inode {
             let own = log.filter {
                 $0.words.split { !$0.isNumber }.contains { UInt64($0) == inode }
-                    || $0.words.hasPrefix("*")
             }
             text += "\nthe story of inode \(inode):\n" + lines(own.suffix(ModelRun.storyLimit))
         }
@@ -176,6 +182,7 @@ final class ModelRun {
             return value
         case .failure(let error):
             if error == expected { return nil }
+            if error == .wouldBlock && isBeingCopied { throw StoreNeeded() }
             throw fail(
                 "\(words) failed with \(error), wanted \(expected.map { "\($0)" } ?? "success")")
         }
@@ -189,7 +196,7 @@ final class ModelRun {
         defer { isImpatient = false }
         guard isImpatient else { return once() }
         let result = once()
-        guard case .failure(.wouldBlock) = result else { return result }
+        guard case .failure(.wouldBlock) = result, !isBeingCopied else { return result }
         clearUp()
         isImpatient = false
         return once()
@@ -252,7 +259,10 @@ final class ModelRun {
         clearUp()
         var comparison = TreeComparison(volume, tree)
         comparison.listingStep = Int.random(in: 1...20, using: &dice)
-        if let problem = comparison.difference() { throw fail(problem) }
+        if let problem = comparison.difference() {
+            let ino = problem.firstRange(of: "inode ").map { problem[$0.upperBound...] }
+            throw fail(problem, inode: ino.flatMap { UInt64($0.prefix { $0.isNumber }) })
+        }
         for open in open {
             let ino = tree[open.node].ino
             let problem: String?

@@ -125,6 +125,11 @@ final class TestVolume {
         try takeUp(next)
     }
 
+    /// The engine that runs gets no further word to the store.
+    func cut() {
+        connection?.cut()
+    }
+
     /// Where the next copy of the state folder goes.
     func nextState() -> String {
         crashes += 1

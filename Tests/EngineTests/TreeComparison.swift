@@ -36,7 +36,7 @@ struct TreeComparison {
         while let (id, ino, path) = waiting.popLast() {
             do throws(FileError) {
                 if seen.insert(id).inserted, let problem = try node(id, ino) {
-                    return "\(path): \(problem)"
+                    return "\(path), inode \(ino): \(problem)"
                 }
                 guard tree[id].kind == .directory else { continue }
                 let listed = try list(ino)
@@ -239,7 +239,7 @@ struct TreeComparison {
             if hole <= start || hole > size { return "SEEK_HOLE went astray" }
             // A pad is in its row, and has no holes.
             if !node.isPad && !node.cover.mayHaveData(Int(start)..<Int(hole)) {
-                return "has data in a hole, at \(start)..<\(hole) of \(size)"
+                return "has data in a hole, at \(start)..<\(hole) of \(size): \(node.cover)"
             }
             data += hole - start
             position = hole
