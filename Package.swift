@@ -72,7 +72,7 @@ let package = Package(
         library(
             "Metadata",
             ["Primitives", "SelfEncryption", "Scratchpads", "Namespace", "CSQLite", "CLinux"]),
-        library("Blocks", ["Cryptography", "CLinux"]),
+        library("Blocks", ["Primitives", "Cryptography", "CLinux"]),
 
         // L3: the engine. It knows neither its stores nor the kernel.
         library(
@@ -133,7 +133,7 @@ let package = Package(
         tests(
             "MetadataTests",
             ["TestSupport", "Metadata", "Primitives", "SelfEncryption", "Scratchpads", "Namespace"]),
-        tests("BlocksTests", ["TestSupport", "Blocks", "Cryptography"]),
+        tests("BlocksTests", ["TestSupport", "Blocks", "Primitives", "Cryptography"]),
         tests(
             "EngineTests",
             [
@@ -164,6 +164,7 @@ let package = Package(
             "CrashTests",
             [
                 "Engine", "Primitives", "Cryptography", "Namespace", "Blocks", "RemoteStores",
+                "TestSupport",
             ],
             resources: [.copy("Resources")]),
     ],
