@@ -82,7 +82,13 @@ let package = Package(
                 "Namespace", "Stores", "Metadata", "Blocks", "Threading",
             ]),
 
-        // L4: the kernel.
+        // L4: the kernel, and the check: both over the engine.
+        library(
+            "Check",
+            [
+                "Primitives", "Cryptography", "Compression", "SelfEncryption", "Scratchpads",
+                "Namespace", "Stores", "Metadata", "Blocks", "Threading", "Engine",
+            ]),
         library("FuseHost", ["Engine", "Namespace", "CFuse", "Threading"]),
 
         // L5: the command, and all of it that is worth a test.
@@ -90,7 +96,7 @@ let package = Package(
             "Control",
             [
                 "Primitives", "Cryptography", "Compression", "Namespace", "Stores", "RemoteStores",
-                "Blocks", "Engine", "FuseHost", "CLinux", "Threading",
+                "Blocks", "Engine", "Check", "FuseHost", "CLinux", "Threading",
             ]),
         .executableTarget(
             name: "cairn",

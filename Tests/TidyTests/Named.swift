@@ -15,7 +15,7 @@ enum Named {
         "Primitives": 0, "Threading": 0, "Cryptography": 0, "Compression": 0,
         "SelfEncryption": 1, "Scratchpads": 1, "Namespace": 1,
         "HTTP": 2, "Stores": 2, "RemoteStores": 2, "Aleph": 2, "Metadata": 2, "Blocks": 2,
-        "Engine": 3, "FuseHost": 4, "Control": 5, "cairn": 5,
+        "Engine": 3, "Check": 4, "FuseHost": 4, "Control": 5, "cairn": 5,
         // Above all that is shipped, so that nothing of it can depend on this.
         "TestSupport": 6,
     ]
