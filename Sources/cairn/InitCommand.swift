@@ -16,8 +16,11 @@ struct VolumeOptions: ParsableArguments {
     @Option(
         help: ArgumentHelp(
             "Where the volume rests: a folder, as file:///path or a path, or s3://bucket/prefix.",
-            discussion: "Without it, a folder beside the state folder: STATE-store/NAME. See S3 \
-                below for the rest of an S3 address.",
+            discussion: """
+                Without it, a folder beside the state folder: STATE-store/NAME. On S3: \
+                s3://BUCKET/PREFIX?endpoint=https://HOST&region=NAME, with keys from the \
+                environment, ~/.aws (&profile=NAME) or a file (&credentials=FILE).
+                """,
             valueName: "url"))
     var store: String?
 
