@@ -155,7 +155,8 @@ let package = Package(
         tests(
             "StoresTests",
             [
-                "TestSupport", "FaultStore", "S3Double", "S3", "StoreWrappers", "Stores", "RemoteStores",
+                "TestSupport", "FaultStore", "S3Double", "S3", "HTTP", "StoreWrappers", "Stores",
+                "RemoteStores",
                 "Aleph", "Scratchpads", "Primitives",
                 "Cryptography",
             ]),

@@ -28,9 +28,10 @@ struct StoreUnderTest: Sendable, CustomTestStringConvertible {
         let remove: @Sendable () -> Void
     }
 
-    static let all: [StoreUnderTest] = [
-        folder, memory, s3, s3Unquoted, layers, retried, mirror,
-    ]
+    static let all: [StoreUnderTest] =
+        [
+            folder, memory, s3, s3Unquoted, layers, retried, mirror,
+        ] + Gateway.stores
 
     /// A folder.
     static let folder = StoreUnderTest(testDescription: "folder") {
