@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// A place in a bucket as a store: one object a chunk, one object a pad. docs/format.md §16,
+// A place in a bucket as a store: one object a chunk, one object a pad. docs/format.md §24,
 // docs/decisions/0015-s3.md.
 //
 // Invariants:

@@ -200,6 +200,26 @@ struct RequestTests {
         }
     }
 
+    @Test("a connection on which an upload was refused is not used again; a condition is no refusal")
+    func refusedUpload() throws {
+        let pair = try Pair { request in
+            request.method == "GET"
+                ? [.answer(200)] : [.answer(request.target == "/condition" ? 412 : 404)]
+        }
+        defer { pair.stop() }
+        func put(_ path: String) throws -> Int {
+            let request = HTTPRequest(
+                .put, pair.server.url + path, body: .bytes([1]), sink: .collect(limit: 0))
+            return try pair.client.perform(request).status
+        }
+        #expect(try put("/condition") == 412)
+        #expect(try pair.get().status == 200)
+        #expect(pair.server.connectionCount == 1)
+        #expect(try put("/other") == 404)
+        #expect(try pair.get().status == 200)
+        #expect(pair.server.connectionCount == 2)
+    }
+
     @Test("the meter is told of every byte of both bodies")
     func meter() throws {
         let pair = try Pair { _ in [.answer(200, [], pattern(300_000))] }
