@@ -200,7 +200,8 @@ struct RequestTests {
         }
     }
 
-    @Test("a connection on which an upload was refused is not used again; a condition is no refusal")
+    @Test(
+        "a connection on which an upload was refused is not used again; a condition is no refusal")
     func refusedUpload() throws {
         let pair = try Pair { request in
             request.method == "GET"
