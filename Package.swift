@@ -119,7 +119,7 @@ let package = Package(
             "EngineTests",
             [
                 "Engine", "Primitives", "Cryptography", "SelfEncryption", "Scratchpads",
-                "Namespace",
+                "Namespace", "Metadata",
                 "Stores", "RemoteStores",
             ]),
         tests(

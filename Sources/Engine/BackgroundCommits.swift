@@ -45,6 +45,8 @@ final class BackgroundCommits: Sendable {
             let now = volume.lastChange.load(ordering: .relaxed)
             if now != committed || !volume.dirty.withLock({ $0.isEmpty }) {
                 // A failure is in the error log; the next interval tries again.
+                // Drained first, so that what small commits journaled goes to the arena.
+                try? committer.drain()
                 try? committer.commit()
                 committed = now
             }

@@ -8,6 +8,8 @@
 // 2. Slots freed by rows of a commit are reusable only after the log of that commit is synced.
 // 3. A commit holds everything that had been done when it began, of every file: what a crash loses,
 //    it loses from the end.
+// 4. A buffer's bytes are in a commit by a map entry (sealed) or a journal row (journaled), never
+//    by both: whoever writes the entry removes the row with it.
 
 import Blocks
 import Metadata
@@ -76,10 +78,14 @@ final class Committer: Sendable {
 
     private func round() throws(FileError) {
         // The long part without the lock: others may drain meanwhile, the second pass covers them.
-        try drain()
-        try syncArena()
+        // A small commit has none, and leaves the arena alone.
+        if !isSmall() {
+            try drain()
+            try syncArena()
+        }
         let epoch = try structure.withLock { (_) throws(FileError) -> FreeEpoch in
-            try drainLocked()
+            try drainLocked(isSmall() ? .journaled : .sealed)
+            // Costs nothing where nothing was sealed since the last one.
             try syncArena()
             let epoch = volume.arena.beginCommit()
             do throws(MetadataError) {
@@ -100,9 +106,32 @@ final class Committer: Sendable {
         volume.arena.endCommit(epoch)
     }
 
-    /// Writes what dirty inodes hold into the open transaction, without making it durable.
+    /// Whether all that is buffered now may go into the journal.
+    private func isSmall() -> Bool {
+        let limits = volume.configuration.journal
+        let buffers = volume.bufferedBytes.load(ordering: .relaxed) / Arena.blockSize
+        guard limits.fits(buffers: buffers, changed: 0) else { return false }
+        if buffers <= limits.blocksPerCommit { return limits.blocksPerCommit > 0 }
+        var changed = 0
+        for inode in volume.dirty.withLock({ $0 }) {
+            changed += inode.state.withLock { $0.buffers.changed.count }
+            if changed > limits.blocksPerCommit { return false }
+        }
+        return limits.fits(buffers: buffers, changed: changed)
+    }
+
+    /// Where a drain leaves the bytes of buffers.
+    private enum Buffers {
+        /// In the arena, out of memory.
+        case sealed
+        /// In journal rows, and in memory as before.
+        case journaled
+    }
+
+    /// Writes what dirty inodes hold into the open transaction, and their buffers into the arena,
+    /// without making either durable.
     func drain() throws(FileError) {
-        try structure.withLock { (_) throws(FileError) in try drainLocked() }
+        try structure.withLock { (_) throws(FileError) in try drainLocked(.sealed) }
     }
 
     /// Runs an operation that changes names: alone, and whole in one commit.
@@ -115,31 +144,43 @@ final class Committer: Sendable {
         if volume.dirty.withLock({ $0.count }) >= Committer.drainThreshold { try drain() }
     }
 
-    private func drainLocked() throws(FileError) {
+    private func drainLocked(_ buffers: Buffers) throws(FileError) {
         let list = volume.dirty.withLock { list in
             let all = list
             list = []
             return all
         }
+        var kept: [Inode] = []
+        var left = buffers == .journaled ? volume.configuration.journal.blocksPerCommit : 0
         for (index, inode) in list.enumerated() {
             do throws(FileError) {
-                try inode.state.withLock { (state) throws(FileError) in
-                    if !state.isDeleted { try write(&state) }
-                    state.isListed = false
+                let isKept = try inode.state.withLock { (state) throws(FileError) -> Bool in
+                    if !state.isDeleted { try write(&state, journaling: &left) }
+                    state.isListed = !state.isDeleted && state.isDirty
+                    return state.isListed
                 }
                 volume.drained.add(1, ordering: .acquiringAndReleasing)
-                volume.table.unpin(inode)
+                if isKept { kept.append(inode) } else { volume.table.unpin(inode) }
             } catch {
                 // What is not written stays listed: nothing that was accepted is dropped.
-                volume.dirty.withLock { $0.append(contentsOf: list[index...]) }
+                volume.dirty.withLock { $0.append(contentsOf: kept + list[index...]) }
                 throw error
             }
         }
+        if !kept.isEmpty { volume.dirty.withLock { $0.append(contentsOf: kept) } }
     }
 
     /// Writes one inode's rows; its lock is held.
-    private func write(_ state: inout InodeState) throws(FileError) {
-        try volume.sealBuffers(&state)
+    ///
+    /// - Parameter left: changed blocks that may still be journaled; an inode with more is sealed.
+    private func write(
+        _ state: inout InodeState, journaling left: inout Int
+    ) throws(FileError) {
+        if left == 0 || state.buffers.changed.count > left {
+            try volume.sealBuffers(&state)
+        } else {
+            left -= state.buffers.changed.count
+        }
         var sealedInline: [UInt8]?
         if state.isInlineDirty, let inline = state.inline, !inline.isEmpty {
             sealedInline = volume.sealer.seal(inline)
@@ -159,6 +200,7 @@ final class Committer: Sendable {
                     let blob = entries.flatMap { $0.isEmpty ? nil : $0.encoded() }
                     try writer.setBlockGroup(ino, group, blob)
                 }
+                try writeJournal(&state, writer)
             }
         } catch {
             throw volume.failure(error)
@@ -175,6 +217,24 @@ final class Committer: Sendable {
         for slot in state.pendingReleases { volume.arena.release(slot) }
         state.pendingReleases.removeAll(keepingCapacity: true)
         state.trimGroups()
+    }
+
+    /// Brings the journal's rows of one inode to what its buffers are: rows of changed ones are
+    /// written, rows without a buffer removed.
+    private func writeJournal(
+        _ state: inout InodeState, _ writer: borrowing MetadataWriter
+    ) throws(MetadataError) {
+        for block in state.buffers.changed.sorted() {
+            guard let content = state.buffers[block] else { continue }
+            let owner = BlockOwner(ino: state.ino, block: block)
+            state.buffers.noteRow(block)
+            try writer.setJournalBlock(
+                state.ino, block, volume.journalSealer.seal(content, owner))
+        }
+        state.buffers.markJournaled()
+        let stale = state.buffers.staleRows
+        for block in stale { try writer.removeJournalBlock(state.ino, block) }
+        state.buffers.forgetRows(stale)
     }
 
     private func syncArena() throws(FileError) {

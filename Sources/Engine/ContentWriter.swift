@@ -221,15 +221,14 @@ struct ContentWriter: Sendable {
         let from = Int(start - block * size)
         let count = Int(stop - start)
         let source = bytes.extracting(Int(start - offset)..<Int(stop - offset))
-        var buffer = state.buffers[block] ?? []
-        state.buffers[block] = []
-        if buffer.isEmpty { buffer.reserveCapacity(Arena.blockSize) }
-        if buffer.count < from + count {
-            buffer.append(contentsOf: repeatElement(0, count: from + count - buffer.count))
+        state.buffers.change(block) { buffer in
+            if buffer.isEmpty { buffer.reserveCapacity(Arena.blockSize) }
+            if buffer.count < from + count {
+                buffer.append(contentsOf: repeatElement(0, count: from + count - buffer.count))
+            }
+            var span = buffer.mutableSpan
+            copyBytes(source, to: &span, at: from)
         }
-        var span = buffer.mutableSpan
-        copyBytes(source, to: &span, at: from)
-        state.buffers[block] = buffer
     }
 
     /// Seals early where memory or locality asks for it.

@@ -51,7 +51,7 @@ package final class MetadataDatabase: Sendable {
     ///
     /// - Parameter path: the database file, in an existing folder. It gets mode 0600, and the
     ///   `-wal` and `-shm` files beside it the same.
-    /// - Throws: `.newerSchema`, `.corrupt`, `.inUse`, `.full`, or what SQLite says.
+    /// - Throws: `.newerSchema`, `.olderSchema`, `.corrupt`, `.inUse`, `.full`, or what SQLite says.
     package init(path: String) throws(MetadataError) {
         self.path = path
         try Self.createFile(at: path)
@@ -230,6 +230,7 @@ extension MetadataDatabase {
         }
         guard version <= schemaVersion else { throw .newerSchema(version) }
         guard version >= 0, isNew == (version == 0) else { throw .corrupt("schema version") }
+        guard isNew || version >= Schema.oldestVersion else { throw .olderSchema(version) }
         if isNew {
             // Both must come before the first page is written.
             try connection.execute("PRAGMA page_size = \(Schema.pageSize)")

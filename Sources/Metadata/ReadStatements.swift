@@ -103,6 +103,7 @@ struct ContentQueries {
     let blockGroup: SQLiteStatement
     let blockGroupRange: SQLiteStatement
     let allBlockGroups: SQLiteStatement
+    let journal: SQLiteStatement
     let xattr: SQLiteStatement
     let xattrNames: SQLiteStatement
     let xattrs: SQLiteStatement
@@ -127,6 +128,7 @@ struct ContentQueries {
             WHERE ino = ?1 AND block_group >= ?2 AND block_group < ?3 ORDER BY block_group
             """)
         allBlockGroups = query("SELECT ino, block_group, map FROM block_groups")
+        journal = query("SELECT ino, block, bytes FROM journal ORDER BY ino, block")
         xattr = query("SELECT value FROM xattrs WHERE ino = ?1 AND name = ?2")
         xattrNames = query("SELECT name FROM xattrs WHERE ino = ?1 ORDER BY name")
         xattrs = query("SELECT name, value FROM xattrs WHERE ino = ?1 ORDER BY name")

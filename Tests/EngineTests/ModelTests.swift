@@ -2,6 +2,7 @@
 //
 // The plain model is the judge: random operations, crashes and recoveries, and every byte compared.
 
+import Engine
 import Foundation
 import Testing
 
@@ -17,5 +18,18 @@ struct ModelTests {
     @Test("any sequence of operations leaves what the model says", arguments: seeds)
     func randomOperations(seed: UInt64) throws {
         try ModelRun(seed: seed).run(steps: Self.soak > 1 ? 2000 : 500)
+    }
+
+    /// None, the least, fewer a commit than in all, and more than the cache has blocks.
+    static let journals = [
+        JournalLimits(blocksPerCommit: 0, blocks: 0), JournalLimits(blocksPerCommit: 1, blocks: 1),
+        JournalLimits(blocksPerCommit: 3, blocks: 7),
+        JournalLimits(blocksPerCommit: 4096, blocks: 4096),
+    ]
+
+    @Test("so it is whatever the journal may hold", arguments: journals, seeds.prefix(2))
+    func journalLimits(journal: JournalLimits, seed: UInt64) throws {
+        let run = try ModelRun(seed: seed + 900, journal: journal)
+        try run.run(steps: Self.soak > 1 ? 2000 : 350)
     }
 }
