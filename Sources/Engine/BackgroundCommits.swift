@@ -19,6 +19,7 @@ final class BackgroundCommits: Sendable {
     private struct State {
         var isStopping = false
         var isStopped = false
+        var isLogLong = false
     }
     private let state = Monitor(State())
 
@@ -29,6 +30,7 @@ final class BackgroundCommits: Sendable {
     }
 
     func start() {
+        committer.whenLogIsLong { [weak self] in self?.shortenLog() }
         spawnThread { self.run() }
     }
 
@@ -37,11 +39,28 @@ final class BackgroundCommits: Sendable {
         _ = state.wait { $0.isStopped ? true : nil }
     }
 
+    /// Copies the log before its time, because it has become long; returns at once.
+    func shortenLog() {
+        state.update { $0.isLogLong = true }
+    }
+
     private func run() {
+        lengthenLog()
         var committed = volume.lastChange.load(ordering: .relaxed)
+        var due = ContinuousClock.now + Committer.interval
         while true {
-            let isStopping = state.wait(atMost: Committer.interval) { $0.isStopping ? true : nil }
+            let isStopping = state.wait(atMost: due - .now) { state -> Bool? in
+                if state.isStopping { return true }
+                guard state.isLogLong else { return nil }
+                state.isLogLong = false
+                return false
+            }
             if isStopping == true { break }
+            if isStopping == false {
+                checkpoint()
+                continue
+            }
+            due = .now + Committer.interval
             let now = volume.lastChange.load(ordering: .relaxed)
             if now != committed || !volume.dirty.withLock({ $0.isEmpty }) {
                 // A failure is in the error log; the next interval tries again.
@@ -50,14 +69,30 @@ final class BackgroundCommits: Sendable {
                 try? committer.commit()
                 committed = now
             }
-            do throws(MetadataError) {
-                try volume.metadata.checkpoint()
-            } catch {
-                _ = volume.failure(error)
-            }
+            checkpoint()
+            lengthenLog()
             room.askIfShort()
             volume.arena.punchFreed(limit: BackgroundCommits.punchLimit)
         }
         state.update { $0.isStopped = true }
+    }
+
+    private func checkpoint() {
+        do throws(MetadataError) {
+            try volume.metadata.checkpoint()
+        } catch {
+            _ = volume.failure(error)
+        }
+    }
+
+    /// In steps, between which others sync.
+    private func lengthenLog() {
+        do throws(MetadataError) {
+            while try volume.metadata.lengthenLog(), !state.look({ $0.isStopping }) {
+                volume.foreground.pause()
+            }
+        } catch {
+            _ = volume.failure(error)
+        }
     }
 }

@@ -38,8 +38,15 @@ final class Committer: Sendable {
     }
     private let rounds = Monitor(Rounds())
 
+    private let longLog = Lock<(@Sendable () -> Void)?>(nil)
+
     init(volume: Volume) {
         self.volume = volume
+    }
+
+    /// Has `body` called after each commit that leaves a log worth copying; it must not wait.
+    func whenLogIsLong(_ body: @escaping @Sendable () -> Void) {
+        longLog.withLock { $0 = body }
     }
 
     /// Returns when everything done before the call is durable. Callers that come together share a
@@ -104,6 +111,7 @@ final class Committer: Sendable {
             throw volume.failure(error)
         }
         volume.arena.endCommit(epoch)
+        if volume.metadata.wantsCheckpoint { longLog.withLock { $0 }?() }
     }
 
     /// Whether all that is buffered now may go into the journal.

@@ -21,13 +21,20 @@ package final class MetadataDatabase: Sendable {
     /// The schema this code writes.
     package static let schemaVersion = Schema.currentVersion
     /// Bytes of the log from which on it is started anew.
-    package static let logLimit = 64 * 1024 * 1024
+    ///
+    /// Short, because what lies within it is written over and over: see WriteAheadLog.swift.
+    package static let logLimit = 8 * 1024 * 1024
+    /// Bytes of the log that `lengthenLog` writes: what may come while a log over its limit is
+    /// being copied fits as well.
+    package static let writtenLog = 16 * 1024 * 1024
+    /// Bytes the log grows beyond its limit until copying it is worth another try.
+    private static let checkpointStep = 4 * 1024 * 1024
     /// Frames that may still have to be copied when the log starts anew under the writer's lock:
     /// 4 MiB. Each of them is a write there.
     private static let restartFrameLimit = 1024
     /// From this many times `logLimit` on, the log is started anew however long it takes, and then
     /// its disk space is given back.
-    private static let excessFactor = 4
+    private static let excessFactor = 32
     /// How long opening waits for another process that is just closing, in milliseconds.
     private static let openTimeout: Int32 = 250
 
@@ -37,6 +44,11 @@ package final class MetadataDatabase: Sendable {
     private let isClosed = Atomic<Bool>(false)
     private let checkpointer: Lock<SQLiteConnection?>
     private let writer: Lock<Writer>
+    /// Frames in the log after the last commit.
+    private let logFrames = Atomic<Int>(0)
+    /// Frames in the log from which on `wantsCheckpoint` is true.
+    private let nextCheckpoint = Atomic<Int>(
+        MetadataDatabase.logLimit / WriteAheadLog.frameSize)
 
     private struct Writer {
         let core: WriterCore
@@ -102,7 +114,27 @@ package final class MetadataDatabase: Sendable {
             try writer.core.commit { core in
                 if let copied { self.restartLog(core, copied: copied) }
             }
+            logFrames.store(writer.core.logFrames, ordering: .relaxed)
         }
+    }
+
+    /// Whether the log has become long since the last `checkpoint()`, so that one should come before
+    /// its time.
+    package var wantsCheckpoint: Bool {
+        logFrames.load(ordering: .relaxed) >= nextCheckpoint.load(ordering: .relaxed)
+    }
+
+    /// Writes the log's first bytes before they are needed, so that syncs there are fast. For a
+    /// background thread; one step of many, at most a few hundred microseconds under the lock.
+    ///
+    /// - Returns: false when there is nothing more to do.
+    /// - Throws: as `syncLog()`.
+    package func lengthenLog() throws(MetadataError) -> Bool {
+        let isLonger = writer.withLock { writer in
+            !writer.core.connection.isClosed && log.lengthen(upTo: Self.writtenLog)
+        }
+        if isLonger { try log.syncZeros() }
+        return isLonger
     }
 
     /// Brings the log to the disk, outside the writer's lock: when it returns, every `commit()`
@@ -141,6 +173,9 @@ package final class MetadataDatabase: Sendable {
             return try connection.checkpoint(.passive)
         }
         let isLong = result.logFrames * WriteAheadLog.frameSize > Self.logLimit
+        let limit = isLong ? result.logFrames * WriteAheadLog.frameSize : Self.logLimit
+        let step = isLong ? Self.checkpointStep : 0
+        nextCheckpoint.store((limit + step) / WriteAheadLog.frameSize, ordering: .relaxed)
         try writer.withLock { (writer) throws(MetadataError) in
             guard isLong || writer.core.lacksRoom, !writer.core.isLost else { return }
             if writer.core.hasChanges {
