@@ -118,14 +118,14 @@ final class Committer: Sendable {
     private func isSmall() -> Bool {
         let limits = volume.configuration.journal
         let buffers = volume.bufferedBytes.load(ordering: .relaxed) / Arena.blockSize
-        guard limits.fits(buffers: buffers, changed: 0) else { return false }
-        if buffers <= limits.blocksPerCommit { return limits.blocksPerCommit > 0 }
+        guard limits.piecesPerCommit > 0, buffers <= limits.blocks else { return false }
+        if buffers * BlockBuffers.pieceCount <= limits.piecesPerCommit { return true }
         var changed = 0
         for inode in volume.dirty.withLock({ $0 }) {
-            changed += inode.state.withLock { $0.buffers.changed.count }
-            if changed > limits.blocksPerCommit { return false }
+            changed += inode.state.withLock { $0.buffers.changedCount }
+            if changed > limits.piecesPerCommit { return false }
         }
-        return limits.fits(buffers: buffers, changed: changed)
+        return true
     }
 
     /// Where a drain leaves the bytes of buffers.
@@ -159,7 +159,7 @@ final class Committer: Sendable {
             return all
         }
         var kept: [Inode] = []
-        var left = buffers == .journaled ? volume.configuration.journal.blocksPerCommit : 0
+        var left = buffers == .journaled ? volume.configuration.journal.piecesPerCommit : nil
         for (index, inode) in list.enumerated() {
             do throws(FileError) {
                 let isKept = try inode.state.withLock { (state) throws(FileError) -> Bool in
@@ -180,14 +180,15 @@ final class Committer: Sendable {
 
     /// Writes one inode's rows; its lock is held.
     ///
-    /// - Parameter left: changed blocks that may still be journaled; an inode with more is sealed.
+    /// - Parameter left: changed pieces that may still be journaled, nil for no journal; an inode
+    ///   with more is sealed.
     private func write(
-        _ state: inout InodeState, journaling left: inout Int
+        _ state: inout InodeState, journaling left: inout Int?
     ) throws(FileError) {
-        if left == 0 || state.buffers.changed.count > left {
-            try volume.sealBuffers(&state)
+        if let room = left, state.buffers.changedCount <= room {
+            left = room - state.buffers.changedCount
         } else {
-            left -= state.buffers.changed.count
+            try volume.sealBuffers(&state)
         }
         var sealedInline: [UInt8]?
         if state.isInlineDirty, let inline = state.inline, !inline.isEmpty {
@@ -227,21 +228,21 @@ final class Committer: Sendable {
         state.trimGroups()
     }
 
-    /// Brings the journal's rows of one inode to what its buffers are: rows of changed ones are
+    /// Brings the journal's rows of one inode to what its buffers are: changed pieces are
     /// written, rows without a buffer removed.
     private func writeJournal(
         _ state: inout InodeState, _ writer: borrowing MetadataWriter
     ) throws(MetadataError) {
-        for block in state.buffers.changed.sorted() {
-            guard let content = state.buffers[block] else { continue }
-            let owner = BlockOwner(ino: state.ino, block: block)
-            state.buffers.noteRow(block)
-            try writer.setJournalBlock(
-                state.ino, block, volume.journalSealer.seal(content, owner))
+        for change in state.buffers.changes {
+            state.buffers.noteRow(change.row)
+            let piece = change.row.number
+            let row = volume.journalSealer.seal(
+                change.bytes, ino: state.ino, piece: piece, isOverEntry: change.isOverEntry)
+            try writer.setJournalPiece(state.ino, piece, row)
         }
         state.buffers.markJournaled()
         let stale = state.buffers.staleRows
-        for block in stale { try writer.removeJournalBlock(state.ino, block) }
+        for row in stale { try writer.removeJournalPiece(state.ino, row.number) }
         state.buffers.forgetRows(stale)
     }
 

@@ -29,7 +29,7 @@ extension EngineStarter {
                     try reader.value(EngineStarter.saltKey)
                 }
             }
-            plain = try open(rows, try journalSealer(salt ?? []))
+            plain = try assemble(rows, try journalSealer(salt ?? []), metadata, arena)
         }
         let references = try writeToArena(plain, arena)
         let salt = SystemRandom.bytes(EngineStarter.saltSize)
@@ -59,16 +59,16 @@ extension EngineStarter {
 
     private func journalRows(
         _ metadata: MetadataDatabase
-    ) throws(EngineStartError) -> [JournalBlockRow] {
-        var rows: [JournalBlockRow] = []
+    ) throws(EngineStartError) -> [JournalPieceRow] {
+        var rows: [JournalPieceRow] = []
         try wrap { () throws(MetadataError) in
             try metadata.write { (reader) throws(MetadataError) in
-                try reader.forEachJournalBlock { (row) throws(MetadataError) in
-                    guard rows.count < JournalLimits.ceiling else {
+                try reader.forEachJournalPiece { (row) throws(MetadataError) in
+                    guard rows.count < JournalLimits.ceiling * BlockBuffers.pieceCount else {
                         throw .corrupt("the journal has more rows than it can have")
                     }
                     guard row.bytes.count <= JournalSealer.rowLimit,
-                        row.block < BlockOwner.blockLimit
+                        row.piece / UInt64(BlockBuffers.pieceCount) < BlockOwner.blockLimit
                     else { throw .corrupt("a journal row is malformed") }
                     rows.append(row)
                 }
@@ -82,19 +82,86 @@ extension EngineStarter {
         return rows
     }
 
-    private func open(
-        _ rows: [JournalBlockRow], _ sealer: JournalSealer
+    /// Puts the pieces of each block together.
+    private func assemble(
+        _ rows: [JournalPieceRow], _ sealer: JournalSealer, _ metadata: MetadataDatabase,
+        _ arena: Arena
     ) throws(EngineStartError) -> [PlainBlock] {
         var plain: [PlainBlock] = []
-        for row in rows {
-            let owner = BlockOwner(ino: row.ino, block: row.block)
-            guard let bytes = sealer.open(row.bytes, owner) else {
-                throw .state("a journal row does not open: the state folder is damaged")
+        var index = 0
+        while index < rows.count {
+            let block = rows[index].piece / UInt64(BlockBuffers.pieceCount)
+            let owner = BlockOwner(ino: rows[index].ino, block: block)
+            var bytes: [UInt8]?
+            var isFirstOver = false
+            while index < rows.count, rows[index].ino == owner.ino,
+                rows[index].piece / UInt64(BlockBuffers.pieceCount) == block
+            {
+                let row = rows[index]
+                guard let piece = sealer.open(row.bytes, ino: row.ino, piece: row.piece) else {
+                    throw .state("a journal row does not open: the state folder is damaged")
+                }
+                if bytes == nil {
+                    isFirstOver = piece.isOverEntry
+                    bytes = isFirstOver ? try entryBytes(owner, metadata, arena) : []
+                }
+                guard piece.isOverEntry == isFirstOver else {
+                    throw .state("journal rows contradict each other: the state folder is damaged")
+                }
+                let start =
+                    Int(row.piece % UInt64(BlockBuffers.pieceCount)) * BlockBuffers.pieceSize
+                put(piece.content, into: &bytes, at: start)
+                index += 1
             }
             plain.append(
-                PlainBlock(bytes: bytes, owner: owner, isDirty: true, usesReservation: true))
+                PlainBlock(
+                    bytes: bytes ?? [], owner: owner, isDirty: true, usesReservation: true))
         }
         return plain
+    }
+
+    private func put(_ content: [UInt8], into bytes: inout [UInt8]?, at start: Int) {
+        var block = bytes ?? []
+        let end = start + content.count
+        if block.count < end { block += [UInt8](repeating: 0, count: end - block.count) }
+        block.replaceSubrange(start..<end, with: content)
+        bytes = block
+    }
+
+    /// What the slot of a block's map entry holds, over which its rows lie.
+    private func entryBytes(
+        _ owner: BlockOwner, _ metadata: MetadataDatabase, _ arena: Arena
+    ) throws(EngineStartError) -> [UInt8] {
+        let entry = try wrap { () throws(MetadataError) -> BlockEntry in
+            try metadata.write { (reader) throws(MetadataError) -> BlockEntry in
+                try self.entry(of: owner, reader).1
+            }
+        }
+        guard let reference = entry.reference else {
+            throw .state("a journal row lies over no block: the state folder is damaged")
+        }
+        var bytes = [UInt8](repeating: 0, count: Int(reference.length))
+        var span = bytes.mutableSpan
+        do {
+            try arena.read(reference, from: 0, into: &span)
+        } catch {
+            throw .state("the block below a journal row cannot be read: \(error)")
+        }
+        return bytes
+    }
+
+    /// The group of a block, and its entry.
+    private func entry(
+        of owner: BlockOwner, _ reader: borrowing MetadataWriter
+    ) throws(MetadataError) -> (BlockGroup, BlockEntry) {
+        let position = BlockPosition(owner.block)
+        guard let map = try reader.blockGroup(owner.ino, position.group) else {
+            return (BlockGroup(), .absent)
+        }
+        guard let group = BlockGroup(decoding: map) else {
+            throw .corrupt("a block map row is malformed")
+        }
+        return (group, group[position.index])
     }
 
     /// Durable when it returns: a row that names one of the slots may be committed.
@@ -124,14 +191,8 @@ extension EngineStarter {
         _ writer: borrowing MetadataWriter
     ) throws(MetadataError) {
         let position = BlockPosition(owner.block)
-        var group = BlockGroup()
-        if let map = try writer.blockGroup(owner.ino, position.group) {
-            guard let old = BlockGroup(decoding: map) else {
-                throw .corrupt("a block map row is malformed")
-            }
-            group = old
-        }
-        if let old = group[position.index].reference { arena.release(old.slot) }
+        var (group, old) = try entry(of: owner, writer)
+        if let old = old.reference { arena.release(old.slot) }
         group[position.index] = .dirty(reference)
         try writer.setBlockGroup(owner.ino, position.group, group.encoded())
     }

@@ -115,18 +115,18 @@ package struct BlockGroupRow: Sendable, Hashable {
     }
 }
 
-/// What the journal has of one block of a file: the engine's own bytes.
-package struct JournalBlockRow: Sendable, Hashable {
+/// What the journal has of one piece of a file: the engine's own bytes.
+package struct JournalPieceRow: Sendable, Hashable {
     /// The file.
     package var ino: UInt64
-    /// The block's index in the file.
-    package var block: UInt64
+    /// The piece's index in the file.
+    package var piece: UInt64
     /// What was set.
     package var bytes: [UInt8]
 
-    package init(ino: UInt64, block: UInt64, bytes: [UInt8]) {
+    package init(ino: UInt64, piece: UInt64, bytes: [UInt8]) {
         self.ino = ino
-        self.block = block
+        self.piece = piece
         self.bytes = bytes
     }
 }

@@ -75,18 +75,18 @@ extension MetadataReader where Self: ~Copyable {
         }
     }
 
-    /// Shows every block the journal has, in the order of files and blocks.
+    /// Shows every piece the journal has, in the order of files and pieces.
     ///
     /// - Parameter body: must not change the journal, nor begin this walk again.
-    package func forEachJournalBlock(
-        _ body: (JournalBlockRow) throws(MetadataError) -> Void
+    package func forEachJournalPiece(
+        _ body: (JournalPieceRow) throws(MetadataError) -> Void
     ) throws(MetadataError) {
         let query = try readStatements.content.journal.begin()
         defer { query.reset() }
         while try query.step() {
             try body(
-                JournalBlockRow(
-                    ino: query.uint64(0), block: query.uint64(1), bytes: query.blob(2)))
+                JournalPieceRow(
+                    ino: query.uint64(0), piece: query.uint64(1), bytes: query.blob(2)))
         }
     }
 

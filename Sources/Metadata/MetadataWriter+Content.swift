@@ -81,27 +81,27 @@ extension MetadataWriter {
         try change.run()
     }
 
-    /// Sets what the journal has of one block of a file.
+    /// Sets what the journal has of one piece of a file.
     ///
     /// - Parameter bytes: the engine's own.
-    package borrowing func setJournalBlock(
-        _ ino: UInt64, _ block: UInt64, _ bytes: [UInt8]
+    package borrowing func setJournalPiece(
+        _ ino: UInt64, _ piece: UInt64, _ bytes: [UInt8]
     ) throws(MetadataError) {
         try core.requireRoom(for: bytes.count)
-        let change = try core.writes.content.setJournalBlock.begin()
+        let change = try core.writes.content.setJournalPiece.begin()
         change.bind(1, ino)
-        change.bind(2, block)
+        change.bind(2, piece)
         try change.bind(3, bytes)
         try change.run()
     }
 
-    /// Removes what the journal has of one block; does nothing if it has nothing.
-    package borrowing func removeJournalBlock(
-        _ ino: UInt64, _ block: UInt64
+    /// Removes what the journal has of one piece; does nothing if it has nothing.
+    package borrowing func removeJournalPiece(
+        _ ino: UInt64, _ piece: UInt64
     ) throws(MetadataError) {
-        let change = try core.writes.content.removeJournalBlock.begin()
+        let change = try core.writes.content.removeJournalPiece.begin()
         change.bind(1, ino)
-        change.bind(2, block)
+        change.bind(2, piece)
         try change.run()
     }
 

@@ -74,8 +74,8 @@ enum Schema {
         ) STRICT, WITHOUT ROWID;
 
         CREATE TABLE journal (
-            ino INTEGER NOT NULL, block INTEGER NOT NULL, bytes BLOB NOT NULL,
-            PRIMARY KEY (ino, block)
+            ino INTEGER NOT NULL, piece INTEGER NOT NULL, bytes BLOB NOT NULL,
+            PRIMARY KEY (ino, piece)
         ) STRICT, WITHOUT ROWID;
 
         CREATE TABLE xattrs (

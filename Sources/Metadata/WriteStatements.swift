@@ -107,8 +107,8 @@ struct ContentChanges {
     let setDirty: SQLiteStatement
     let setBlockGroup: SQLiteStatement
     let deleteBlockGroup: SQLiteStatement
-    let setJournalBlock: SQLiteStatement
-    let removeJournalBlock: SQLiteStatement
+    let setJournalPiece: SQLiteStatement
+    let removeJournalPiece: SQLiteStatement
     let clearJournal: SQLiteStatement
     let setXattr: SQLiteStatement
     let removeXattr: SQLiteStatement
@@ -139,12 +139,12 @@ struct ContentChanges {
             """)
         deleteBlockGroup = change(
             "DELETE FROM block_groups WHERE ino = ?1 AND block_group = ?2")
-        setJournalBlock = change(
+        setJournalPiece = change(
             """
-            INSERT INTO journal (ino, block, bytes) VALUES (?1, ?2, ?3)
-            ON CONFLICT (ino, block) DO UPDATE SET bytes = excluded.bytes
+            INSERT INTO journal (ino, piece, bytes) VALUES (?1, ?2, ?3)
+            ON CONFLICT (ino, piece) DO UPDATE SET bytes = excluded.bytes
             """)
-        removeJournalBlock = change("DELETE FROM journal WHERE ino = ?1 AND block = ?2")
+        removeJournalPiece = change("DELETE FROM journal WHERE ino = ?1 AND piece = ?2")
         clearJournal = change("DELETE FROM journal")
         setXattr = change(
             """

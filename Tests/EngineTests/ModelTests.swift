@@ -22,9 +22,9 @@ struct ModelTests {
 
     /// None, the least, fewer a commit than in all, and more than the cache has blocks.
     static let journals = [
-        JournalLimits(blocksPerCommit: 0, blocks: 0), JournalLimits(blocksPerCommit: 1, blocks: 1),
-        JournalLimits(blocksPerCommit: 3, blocks: 7),
-        JournalLimits(blocksPerCommit: 4096, blocks: 4096),
+        JournalLimits(piecesPerCommit: 0, blocks: 0), JournalLimits(piecesPerCommit: 1, blocks: 1),
+        JournalLimits(piecesPerCommit: 9, blocks: 7),
+        JournalLimits(piecesPerCommit: 16_384, blocks: 4096),
     ]
 
     @Test("so it is whatever the journal may hold", arguments: journals, seeds.prefix(2))

@@ -48,8 +48,8 @@ struct MigrationTests {
             PRIMARY KEY (ino, block_group)
         ) STRICT, WITHOUT ROWID;
         CREATE TABLE journal (
-            ino INTEGER NOT NULL, block INTEGER NOT NULL, bytes BLOB NOT NULL,
-            PRIMARY KEY (ino, block)
+            ino INTEGER NOT NULL, piece INTEGER NOT NULL, bytes BLOB NOT NULL,
+            PRIMARY KEY (ino, piece)
         ) STRICT, WITHOUT ROWID;
         CREATE TABLE xattrs (
             ino INTEGER NOT NULL, name BLOB NOT NULL, value BLOB NOT NULL,
@@ -141,9 +141,9 @@ struct MigrationTests {
         #expect(try writer.dirtyFiles() == [9])
         #expect(try writer.orphans() == [9])
         #expect(try writer.blockGroup(9, 4) == [0xaa, 0xbb])
-        var journal: [JournalBlockRow] = []
-        try writer.forEachJournalBlock { journal.append($0) }
-        #expect(journal == [JournalBlockRow(ino: 9, block: 107, bytes: [0xcc, 0xdd])])
+        var journal: [JournalPieceRow] = []
+        try writer.forEachJournalPiece { journal.append($0) }
+        #expect(journal == [JournalPieceRow(ino: 9, piece: 107, bytes: [0xcc, 0xdd])])
         #expect(try writer.xattr(9, bytes("user.a")) == bytes("b"))
         let pad = try writer.pad(9)
         #expect(pad?.counter == .max && pad?.pendingRecord == [0x44, 0x44, 0x44])
