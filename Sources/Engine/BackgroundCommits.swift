@@ -6,6 +6,7 @@ import Blocks
 import Metadata
 import Primitives
 import Synchronization
+import Threading
 
 /// Commits every few seconds while there is something to commit, and keeps the log short.
 final class BackgroundCommits: Sendable {
@@ -31,7 +32,7 @@ final class BackgroundCommits: Sendable {
 
     func start() {
         committer.whenLogIsLong { [weak self] in self?.shortenLog() }
-        spawnThread { self.run() }
+        WorkerPool.startThread("cairn-commit") { self.run() }
     }
 
     func stop() {
@@ -58,7 +59,8 @@ final class BackgroundCommits: Sendable {
             if isStopping == true { break }
             if isStopping == false {
                 checkpoint()
-                continue
+                // A log that is always long must not keep the commit away.
+                if .now < due { continue }
             }
             due = .now + Committer.interval
             let now = volume.lastChange.load(ordering: .relaxed)
@@ -88,7 +90,7 @@ final class BackgroundCommits: Sendable {
     /// In steps, between which others sync.
     private func lengthenLog() {
         do throws(MetadataError) {
-            while try volume.metadata.lengthenLog(), !state.look({ $0.isStopping }) {
+            while try volume.metadata.lengthenLog(), !state.withLock({ $0.isStopping }) {
                 volume.foreground.pause()
             }
         } catch {

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
 // Bytes that a commit keeps in the database's log, so that it syncs one file and not two.
-// docs/decisions/0010 says why, docs/format.md §19 what a row is.
+// docs/decisions/0010 says why, docs/format.md §18 what a row is.
 //
 // Invariants (docs/ARCHITECTURE.md §6.8):
 // 1. A journal row is newer than the map entry of its block. The rows of a block are all whole, or

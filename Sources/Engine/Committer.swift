@@ -16,6 +16,7 @@ import Metadata
 import Namespace
 import Primitives
 import Synchronization
+import Threading
 
 /// Drains dirty inodes into the database and commits, for one caller or many.
 final class Committer: Sendable {
@@ -54,7 +55,7 @@ final class Committer: Sendable {
     func commit() throws(FileError) {
         // A round that is running may have passed this caller's change: wait for one that begins
         // later.
-        let wanted = rounds.look { $0.begun + 1 }
+        let wanted = rounds.withLock { $0.begun + 1 }
         while true {
             let lead = rounds.wait { state -> Bool? in
                 if state.ended >= wanted { return false }
@@ -79,7 +80,7 @@ final class Committer: Sendable {
                 }
             }
         }
-        let failure = rounds.look { $0.failedRound >= wanted ? $0.failure : nil }
+        let failure = rounds.withLock { $0.failedRound >= wanted ? $0.failure : nil }
         if let failure { throw failure }
     }
 
@@ -91,7 +92,14 @@ final class Committer: Sendable {
             try syncArena()
         }
         let epoch = try structure.withLock { (_) throws(FileError) -> FreeEpoch in
-            try drainLocked(isSmall() ? .journaled : .sealed)
+            do throws(FileError) {
+                try drainLocked(isSmall() ? .journaled : .sealed)
+            } catch .noSpace {
+                // A log that starts anew has room; and the arena's slots are reserved, the journal's
+                // are not. A checkpoint that fails too leaves the second try to say why.
+                try? volume.metadata.checkpoint()
+                try drainLocked(.sealed)
+            }
             // Costs nothing where nothing was sealed since the last one.
             try syncArena()
             let epoch = volume.arena.beginCommit()

@@ -131,7 +131,9 @@ package final class MetadataDatabase: Sendable {
     /// - Throws: as `syncLog()`.
     package func lengthenLog() throws(MetadataError) -> Bool {
         let isLonger = writer.withLock { writer in
-            !writer.core.connection.isClosed && log.lengthen(upTo: Self.writtenLog)
+            // Short of room, the space is for what somebody wants to keep.
+            !writer.core.connection.isClosed && !writer.core.lacksRoom
+                && log.lengthen(upTo: Self.writtenLog)
         }
         if isLonger { try log.syncZeros() }
         return isLonger

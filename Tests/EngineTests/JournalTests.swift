@@ -7,6 +7,7 @@ import Engine
 import Foundation
 import Metadata
 import Namespace
+import TestSupport
 import Testing
 
 @Suite("the journal", .serialized)
