@@ -20,7 +20,7 @@ final class BackgroundCommits: Sendable {
     private struct State {
         var isStopping = false
         var isStopped = false
-        var isLogLong = false
+        var isPressed = false
     }
     private let state = Monitor(State())
 
@@ -31,7 +31,7 @@ final class BackgroundCommits: Sendable {
     }
 
     func start() {
-        committer.whenLogIsLong { [weak self] in self?.shortenLog() }
+        committer.whenPressed { [weak self] in self?.relieve() }
         WorkerPool.startThread("cairn-commit") { self.run() }
     }
 
@@ -40,9 +40,9 @@ final class BackgroundCommits: Sendable {
         _ = state.wait { $0.isStopped ? true : nil }
     }
 
-    /// Copies the log before its time, because it has become long; returns at once.
-    func shortenLog() {
-        state.update { $0.isLogLong = true }
+    /// Seals the journal or copies the log before their time; returns at once.
+    func relieve() {
+        state.update { $0.isPressed = true }
     }
 
     private func run() {
@@ -52,14 +52,15 @@ final class BackgroundCommits: Sendable {
         while true {
             let isStopping = state.wait(atMost: due - .now) { state -> Bool? in
                 if state.isStopping { return true }
-                guard state.isLogLong else { return nil }
-                state.isLogLong = false
+                guard state.isPressed else { return nil }
+                state.isPressed = false
                 return false
             }
             if isStopping == true { break }
             if isStopping == false {
-                checkpoint()
-                // A log that is always long must not keep the commit away.
+                sealJournal()
+                if volume.metadata.wantsCheckpoint { checkpoint() }
+                // Pressure without end must not keep the commit away.
                 if .now < due { continue }
             }
             due = .now + Committer.interval
@@ -67,6 +68,7 @@ final class BackgroundCommits: Sendable {
             if now != committed || !volume.dirty.withLock({ $0.isEmpty }) {
                 // A failure is in the error log; the next interval tries again.
                 // Drained first, so that what small commits journaled goes to the arena.
+                sealJournal()
                 try? committer.drain()
                 try? committer.commit()
                 committed = now
@@ -74,12 +76,20 @@ final class BackgroundCommits: Sendable {
             checkpoint()
             lengthenLog()
             room.askIfShort()
+            volume.foreground.pause()
             volume.arena.punchFreed(limit: BackgroundCommits.punchLimit)
         }
         state.update { $0.isStopped = true }
     }
 
+    private func sealJournal() {
+        // What fails here is in the error log, and stays in the journal.
+        try? JournalSealing(volume: volume, committer: committer).run()
+    }
+
+    /// Behind a program that syncs, which would wait for the same disk; but not for long.
     private func checkpoint() {
+        volume.foreground.pause()
         do throws(MetadataError) {
             try volume.metadata.checkpoint()
         } catch {

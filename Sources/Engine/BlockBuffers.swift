@@ -3,8 +3,8 @@
 // The blocks of one file that are in memory and not in the arena, and what the journal has of them.
 // A pure value: who changes it seals, reserves and writes rows.
 //
-// The journal has a block in pieces of 4 KiB, a row each. A buffer is *whole* if its rows have all of
-// its bytes, and *over its entry* if the map entry of the block has those bytes that no row has.
+// The journal has a block in pieces of 4 KiB, a row each. A buffer is *whole* if its rows have all
+// of its bytes, and *over its entry* if the map entry of the block has those that no row has.
 //
 // Invariants:
 // 1. A piece of a buffer is in one of three states: changed, in a row with the same bytes, or (only
@@ -12,8 +12,8 @@
 // 2. A buffer that was over its entry and is cut or replaced becomes whole: rows lie over an entry
 //    only where they made it longer or changed it.
 // 3. A row in the journal is named in `rows` from before it is written until after it is removed: a
-//    statement that fails leaves one row too many here, never one too few. A buffer opened over rows
-//    that are still there has their pieces changed.
+//    statement that fails leaves one row too many here, never one too few. A buffer opened over
+//    rows that are still there has their pieces changed.
 
 import Blocks
 
@@ -31,8 +31,12 @@ struct BlockBuffers: Sendable {
         var bytes: [UInt8]
         var changed: Pieces
         var isOverEntry: Bool
+        /// Another number for other bytes.
+        var version: UInt64
     }
 
+    /// The number the next change gets.
+    private var nextVersion: UInt64 = 0
     private var buffers: [UInt64: Buffer] = [:]
     /// Which rows the journal has of a block; no entry for none.
     private var rows: [UInt64: Pieces] = [:]
@@ -55,7 +59,9 @@ struct BlockBuffers: Sendable {
     mutating func open(_ block: UInt64, _ bytes: [UInt8], isOverEntry: Bool) {
         drop(block)
         let changed = isOverEntry ? rows[block] ?? 0 : BlockBuffers.allPieces
-        buffers[block] = Buffer(bytes: bytes, changed: changed, isOverEntry: isOverEntry)
+        nextVersion += 1
+        buffers[block] = Buffer(
+            bytes: bytes, changed: changed, isOverEntry: isOverEntry, version: nextVersion)
         changedCount += changed.nonzeroBitCount
     }
 
@@ -75,8 +81,11 @@ struct BlockBuffers: Sendable {
         for piece in min(first, last)...last { touched |= 1 << piece }
         let before = buffers[block]?.changed ?? 0
         changedCount += (touched & ~before).nonzeroBitCount
-        buffers[block]?.changed = before | touched
-        body(&buffers[block, default: Buffer(bytes: [], changed: 0, isOverEntry: false)].bytes)
+        nextVersion += 1
+        guard let index = buffers.index(forKey: block) else { return }
+        buffers.values[index].changed = before | touched
+        buffers.values[index].version = nextVersion
+        body(&buffers.values[index].bytes)
     }
 
     var isEmpty: Bool { buffers.isEmpty }
@@ -84,6 +93,23 @@ struct BlockBuffers: Sendable {
 
     /// The blocks that have a buffer, in no order.
     var blocks: some Sequence<UInt64> { buffers.keys }
+
+    /// A copy of a buffer whose rows are all written.
+    struct Settled: Sendable {
+        let block: UInt64
+        let bytes: [UInt8]
+        fileprivate let version: UInt64
+    }
+
+    /// The buffers that are journaled, in order.
+    var settled: [Settled] {
+        buffers.filter { $0.value.changed == 0 }.sorted { $0.key < $1.key }.map {
+            Settled(block: $0.key, bytes: $0.value.bytes, version: $0.value.version)
+        }
+    }
+
+    /// Whether the buffer is there and was not changed since the copy was taken.
+    func isSame(_ copy: Settled) -> Bool { buffers[copy.block]?.version == copy.version }
 
     // MARK: Rows
 

@@ -22,11 +22,12 @@ package struct JournalLimits: Sendable, Equatable {
     ///
     /// - Source: docs/decisions/0010, measured.
     package var piecesPerCommit = 32
-    /// Most blocks with rows in the journal at a time, and so 16 KiB times this of memory; the
-    /// commit that would need more seals all. At most `ceiling`.
+    /// Most blocks with rows in the journal at a time, and so 16 KiB times this of memory; from half
+    /// on the background seals them, and a commit that would need more seals all. At most
+    /// `ceiling`.
     ///
     /// - Source: docs/decisions/0010, measured.
-    package var blocks = 64
+    package var blocks = 128
 
     /// Blocks that are believed at a start: more is damage, not a journal.
     package static let ceiling = 4096

@@ -39,15 +39,16 @@ final class Committer: Sendable {
     }
     private let rounds = Monitor(Rounds())
 
-    private let longLog = Lock<(@Sendable () -> Void)?>(nil)
+    private let pressure = Lock<(@Sendable () -> Void)?>(nil)
 
     init(volume: Volume) {
         self.volume = volume
     }
 
-    /// Has `body` called after each commit that leaves a log worth copying; it must not wait.
-    func whenLogIsLong(_ body: @escaping @Sendable () -> Void) {
-        longLog.withLock { $0 = body }
+    /// Has `body` called after each commit that leaves a log worth copying, or a journal worth
+    /// sealing; it must not wait.
+    func whenPressed(_ body: @escaping @Sendable () -> Void) {
+        pressure.withLock { $0 = body }
     }
 
     /// Returns when everything done before the call is durable. Callers that come together share a
@@ -95,8 +96,8 @@ final class Committer: Sendable {
             do throws(FileError) {
                 try drainLocked(isSmall() ? .journaled : .sealed)
             } catch .noSpace {
-                // A log that starts anew has room; and the arena's slots are reserved, the journal's
-                // are not. A checkpoint that fails too leaves the second try to say why.
+                // A log that starts anew has room; and the arena's slots are reserved, the
+                // journal's are not. A checkpoint that fails too leaves the second try to say why.
                 try? volume.metadata.checkpoint()
                 try drainLocked(.sealed)
             }
@@ -119,7 +120,9 @@ final class Committer: Sendable {
             throw volume.failure(error)
         }
         volume.arena.endCommit(epoch)
-        if volume.metadata.wantsCheckpoint { longLog.withLock { $0 }?() }
+        if volume.metadata.wantsCheckpoint || JournalSealing.isDue(volume) {
+            pressure.withLock { $0 }?()
+        }
     }
 
     /// Whether all that is buffered now may go into the journal.

@@ -187,8 +187,8 @@ struct ContentWriter: Sendable {
         return .nothing
     }
 
-    /// What a block held before it is patched; empty when the write covers all of it. `isEntry` says
-    /// that its map entry names a slot with just that.
+    /// What a block held before it is patched; empty when the write covers all of it. `isEntry`
+    /// says that its map entry names a slot with just that.
     private func oldContent(
         _ state: inout InodeState, _ block: UInt64, _ offset: UInt64, _ end: UInt64,
         _ fetched: [UInt64: [UInt8]]

@@ -3,11 +3,11 @@
 // Where every request of one mount is done: first on the thread it came in on, which may not wait;
 // if the engine would have to wait for the store, on a lane that may.
 //
-// What waits for the local disk (fsync) goes to a lane of its own: there are few serving threads, and
-// eight programs that sync must not stop everybody's `ls`. Measured with a disk that answers in
+// What waits for the local disk (fsync) goes to a lane of its own: there are few serving threads,
+// and eight programs that sync must not stop everybody's `ls`. Measured with a disk that answers in
 // 200 µs: sixteen callers get 36 000 answers a second instead of 27 000; and the more wait at the
-// same time, the more share one commit. But waking the lane costs a caller 10 µs and more, so one at
-// a time, who finds nobody else waiting so, stays where it is.
+// same time, the more share one commit. But waking the lane costs a caller 10 µs and more, so one
+// at a time, who finds nobody else waiting so, stays where it is.
 
 import CFuse
 import Engine

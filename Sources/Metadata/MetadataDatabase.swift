@@ -63,7 +63,8 @@ package final class MetadataDatabase: Sendable {
     ///
     /// - Parameter path: the database file, in an existing folder. It gets mode 0600, and the
     ///   `-wal` and `-shm` files beside it the same.
-    /// - Throws: `.newerSchema`, `.olderSchema`, `.corrupt`, `.inUse`, `.full`, or what SQLite says.
+    /// - Throws: `.newerSchema`, `.olderSchema`, `.corrupt`, `.inUse`, `.full`, or what SQLite
+    ///   says.
     package init(path: String) throws(MetadataError) {
         self.path = path
         try Self.createFile(at: path)
@@ -118,8 +119,8 @@ package final class MetadataDatabase: Sendable {
         }
     }
 
-    /// Whether the log has become long since the last `checkpoint()`, so that one should come before
-    /// its time.
+    /// Whether the log has become long since the last `checkpoint()`, so that one should come
+    /// before its time.
     package var wantsCheckpoint: Bool {
         logFrames.load(ordering: .relaxed) >= nextCheckpoint.load(ordering: .relaxed)
     }

@@ -15,10 +15,10 @@
 // So a commit whose frames are no longer in the log is in a synced database file, and one whose
 // frames are there is behind a synced header: fdatasync of the log is all that is missing.
 //
-// Why its first bytes are written before SQLite does. A frame that makes the file longer, or lies on
-// space that was reserved and never written, has each sync commit the filesystem's journal too, which
-// on ext4 takes twice as long as the write itself. Zeros behind the last frame end a log as the end
-// of the file does: no frame has SQLite's salts of 0. They are only ever put behind the file's end,
+// Why its first bytes are written before SQLite does. A frame that makes the file longer, or lies
+// on space that was reserved and never written, has each sync commit the filesystem's journal too,
+// which on ext4 takes twice as long as the write itself. Zeros behind the last frame end a log as
+// the end of the file does: no frame is of page 0. They are only ever put behind the file's end,
 // with the writer's lock held, so they never meet a frame.
 //
 // Closing this descriptor is harmless: POSIX drops all locks a process has on a file when any
