@@ -72,7 +72,7 @@ let package = Package(
         library(
             "Metadata",
             ["Primitives", "SelfEncryption", "Scratchpads", "Namespace", "CSQLite", "CLinux"]),
-        library("Blocks", ["Cryptography", "CLinux"]),
+        library("Blocks", ["Primitives", "Cryptography", "CLinux"]),
 
         // L3: the engine. It knows neither its stores nor the kernel.
         library(
@@ -82,7 +82,13 @@ let package = Package(
                 "Namespace", "Stores", "Metadata", "Blocks", "Threading",
             ]),
 
-        // L4: the kernel.
+        // L4: the kernel, and the check: both over the engine.
+        library(
+            "Check",
+            [
+                "Primitives", "Cryptography", "Compression", "SelfEncryption", "Scratchpads",
+                "Namespace", "Stores", "Metadata", "Blocks", "Threading", "Engine",
+            ]),
         library("FuseHost", ["Engine", "Namespace", "CFuse", "Threading"]),
 
         // L5: the command, and all of it that is worth a test.
@@ -90,7 +96,7 @@ let package = Package(
             "Control",
             [
                 "Primitives", "Cryptography", "Compression", "Namespace", "Stores", "RemoteStores",
-                "Blocks", "Engine", "FuseHost", "CLinux", "Threading",
+                "Blocks", "Engine", "Check", "FuseHost", "CLinux", "Threading",
             ]),
         .executableTarget(
             name: "cairn",
@@ -133,7 +139,7 @@ let package = Package(
         tests(
             "MetadataTests",
             ["TestSupport", "Metadata", "Primitives", "SelfEncryption", "Scratchpads", "Namespace"]),
-        tests("BlocksTests", ["TestSupport", "Blocks", "Cryptography"]),
+        tests("BlocksTests", ["TestSupport", "Blocks", "Primitives", "Cryptography"]),
         tests(
             "EngineTests",
             [
@@ -154,6 +160,19 @@ let package = Package(
             ["TestSupport", "FuseHost", "Engine", "Namespace", "CFuse", "Threading"]),
         tests("TidyTests", []),
         tests("MountTests", []),
+
+        // What no promise may be broken by: kills, power losses, full disks, stores that hang.
+        .executableTarget(
+            name: "PowerLossLayer", path: "Tests/PowerLossLayer",
+            cSettings: [.unsafeFlags(["-O2", "-Wall", "-Werror"])],
+            linkerSettings: [.linkedLibrary("fuse3")]),
+        tests(
+            "CrashTests",
+            [
+                "Engine", "Primitives", "Cryptography", "Namespace", "Blocks", "RemoteStores",
+                "TestSupport",
+            ],
+            resources: [.copy("Resources")]),
     ],
     swiftLanguageModes: [.v6]
 )
