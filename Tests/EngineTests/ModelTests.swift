@@ -36,7 +36,7 @@ struct ModelTests {
 
     @Test("so it is whatever the journal may hold", arguments: journals, seeds.prefix(2))
     func journalLimits(journal: JournalLimits, seed: UInt64) throws {
-        let run = try ModelRun(seed: seed + 900, journal: journal)
-        try run.run(steps: Self.soak > 1 ? 2000 : 350)
+        let run = try ModelRun(seed: seed, journal: journal)
+        try run.run(steps: min(Self.steps, 400))
     }
 }
