@@ -22,8 +22,8 @@ package struct JournalLimits: Sendable, Equatable {
     ///
     /// - Source: docs/decisions/0010, measured.
     package var piecesPerCommit = 32
-    /// Most blocks with rows in the journal at a time, and so 16 KiB times this of memory; from half
-    /// on the background seals them, and a commit that would need more seals all. At most
+    /// Most blocks with rows in the journal at a time, and so 16 KiB times this of memory; from
+    /// half on the background seals them, and a commit that would need more seals all. At most
     /// `ceiling`.
     ///
     /// - Source: docs/decisions/0010, measured.

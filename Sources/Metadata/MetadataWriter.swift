@@ -57,7 +57,8 @@ package struct MetadataWriter: ~Copyable, MetadataReader {
     }
 
     /// Removes an inode with everything that belongs to it: content, block groups, journal,
-    /// extended attributes, scratchpad, published pages. Names that lead to it are the caller's to remove.
+    /// extended attributes, scratchpad, published pages. Names that lead to it are the caller's to
+    /// remove.
     package borrowing func deleteInode(_ ino: UInt64) throws(MetadataError) {
         let inodes = core.writes.inodes
         for statement in [
