@@ -139,6 +139,12 @@ let package = Package(
                 "Stores", "RemoteStores",
             ]),
         tests(
+            "CheckTests",
+            [
+                "TestSupport", "Check", "Primitives", "Cryptography", "Scratchpads", "Namespace",
+                "SelfEncryption", "Stores", "RemoteStores", "Metadata", "Blocks", "Engine",
+            ]),
+        tests(
             "ControlTests",
             [
                 "TestSupport",

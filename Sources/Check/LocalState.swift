@@ -75,6 +75,7 @@ final class LocalState {
                     budget: target.cacheBudget), nil
             )
         } catch {
+            if error == .locked { throw .inUse }
             return (nil, "\(error)")
         }
     }
