@@ -25,6 +25,12 @@ func tests(_ name: String, _ dependencies: [Target.Dependency], resources: [Reso
         name: name, dependencies: dependencies, resources: resources, swiftSettings: strict)
 }
 
+/// A server that tests talk to, on this machine and in their own process.
+func testServer(_ name: String, _ dependencies: [Target.Dependency]) -> Target {
+    .target(
+        name: name, dependencies: dependencies, path: "Tests/\(name)", swiftSettings: strict)
+}
+
 let package = Package(
     name: "cairn",
     products: [.executable(name: "cairn", targets: ["cairn"])],
@@ -36,6 +42,7 @@ let package = Package(
         .systemLibrary(name: "COpenSSL"),
         .systemLibrary(name: "CSodium"),
         .systemLibrary(name: "CBrotli"),
+        .systemLibrary(name: "CCurl"),
         .systemLibrary(name: "CSQLite"),
         .target(name: "CBlake3", cSettings: [.unsafeFlags(["-O3", "-Wall", "-Werror"])]),
         .target(name: "CLinux", cSettings: [.unsafeFlags(["-Wall", "-Werror"])]),
@@ -57,6 +64,7 @@ let package = Package(
             ["Primitives", "Cryptography", "Compression", "SelfEncryption", "Scratchpads"]),
 
         // L2: the shell: disks, databases, networks.
+        library("HTTP", ["Primitives", "Threading", "CCurl"]),
         library("Stores", ["Primitives", "Scratchpads"]),
         library(
             "RemoteStores", ["Primitives", "Cryptography", "Scratchpads", "Stores", "CLinux"]),
@@ -64,7 +72,7 @@ let package = Package(
         library(
             "Metadata",
             ["Primitives", "SelfEncryption", "Scratchpads", "Namespace", "CSQLite", "CLinux"]),
-        library("Blocks", ["Cryptography", "CLinux"]),
+        library("Blocks", ["Primitives", "Cryptography", "CLinux"]),
 
         // L3: the engine. It knows neither its stores nor the kernel.
         library(
@@ -100,6 +108,8 @@ let package = Package(
 
         // What the tests of many targets share. Nothing that is shipped depends on it.
         .target(name: "TestSupport", path: "Tests/TestSupport", swiftSettings: strict),
+        testServer("LocalServer", []),
+        tests("HTTPTests", ["TestSupport", "HTTP", "LocalServer"]),
         tests("PrimitivesTests", ["TestSupport", "Primitives"]),
         tests("ThreadingTests", ["Threading"]),
         tests(
@@ -129,7 +139,7 @@ let package = Package(
         tests(
             "MetadataTests",
             ["TestSupport", "Metadata", "Primitives", "SelfEncryption", "Scratchpads", "Namespace"]),
-        tests("BlocksTests", ["TestSupport", "Blocks", "Cryptography"]),
+        tests("BlocksTests", ["TestSupport", "Blocks", "Primitives", "Cryptography"]),
         tests(
             "EngineTests",
             [
@@ -156,6 +166,19 @@ let package = Package(
             ["TestSupport", "FuseHost", "Engine", "Namespace", "CFuse", "Threading"]),
         tests("TidyTests", []),
         tests("MountTests", []),
+
+        // What no promise may be broken by: kills, power losses, full disks, stores that hang.
+        .executableTarget(
+            name: "PowerLossLayer", path: "Tests/PowerLossLayer",
+            cSettings: [.unsafeFlags(["-O2", "-Wall", "-Werror"])],
+            linkerSettings: [.linkedLibrary("fuse3")]),
+        tests(
+            "CrashTests",
+            [
+                "Engine", "Primitives", "Cryptography", "Namespace", "Blocks", "RemoteStores",
+                "TestSupport",
+            ],
+            resources: [.copy("Resources")]),
     ],
     swiftLanguageModes: [.v6]
 )

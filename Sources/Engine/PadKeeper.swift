@@ -96,6 +96,9 @@ final class PadKeeper: Sendable {
     /// Pads whose newest content the store has not acknowledged.
     var pendingCount: Int { work.withLock { $0.due.count + $0.sending.count } }
 
+    /// The same pads by their numbers.
+    var pending: Set<UInt64> { work.look { $0.sending.union($0.due.keys) } }
+
     /// True while the pad waits or is being sent.
     func isPending(_ ino: UInt64) -> Bool {
         work.withLock { $0.due[ino] != nil || $0.sending.contains(ino) }
