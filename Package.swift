@@ -143,7 +143,7 @@ let package = Package(
         tests(
             "EngineTests",
             [
-                "TestSupport",
+                "TestSupport", "Check",
                 "Engine", "Primitives", "Cryptography", "SelfEncryption", "Scratchpads",
                 "Namespace",
                 "Stores", "RemoteStores",
