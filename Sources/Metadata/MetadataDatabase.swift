@@ -61,13 +61,15 @@ package final class MetadataDatabase: Sendable {
     /// to date. What stands in the log is on the disk when this returns, so that nothing seen now
     /// can be lost later.
     ///
-    /// - Parameter path: the database file, in an existing folder. It gets mode 0600, and the
-    ///   `-wal` and `-shm` files beside it the same.
+    /// - Parameters:
+    ///   - path: the database file, in an existing folder. It gets mode 0600, and the `-wal` and
+    ///     `-shm` files beside it the same.
+    ///   - creates: make the database if there is none; else that it is missing is damage.
     /// - Throws: `.newerSchema`, `.olderSchema`, `.corrupt`, `.inUse`, `.full`, or what SQLite
     ///   says.
-    package init(path: String) throws(MetadataError) {
+    package init(path: String, creates: Bool = true) throws(MetadataError) {
         self.path = path
-        try Self.createFile(at: path)
+        if creates { try Self.createFile(at: path) } else { try Self.requireFile(at: path) }
         let connection = try SQLiteConnection(path: path, timeout: Self.openTimeout)
         try Self.prepare(connection)
         log = try WriteAheadLog(databasePath: path)
@@ -255,6 +257,18 @@ extension MetadataDatabase {
             throw .full
         }
         // EEXIST is the usual case; whatever else it is, SQLite meets it too and has words for it.
+    }
+
+    /// Refuses a file that is not there, or has nothing in it: opening would make a new database of
+    /// it, and hide that the old one is gone.
+    private static func requireFile(at path: String) throws(MetadataError) {
+        var status = stat()
+        // SAFETY: the path lives for the call, which fills the local it is given.
+        guard unsafe stat(path, &status) == 0 else {
+            if errno == ENOENT { throw .corrupt("the file is gone") }
+            return  // Whatever it is, SQLite meets it too and has words for it.
+        }
+        if status.st_size == 0 { throw .corrupt("the file is empty") }
     }
 
     /// Checks that the file is ours, sets the connection up and brings the schema up to date.
