@@ -6,7 +6,7 @@ import HTTP
 import LocalServer
 import Testing
 
-@Suite("Requests and answers", .timeLimit(.minutes(1)))
+@Suite("Requests and answers", .timeLimit(.minutes(5)))
 struct RequestTests {
     @Test("a request arrives as it was meant, with dots and escapes in its path")
     func arrives() throws {
