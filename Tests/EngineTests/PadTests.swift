@@ -269,6 +269,20 @@ struct PadTests {
         #expect(try volume.attribute("user.cairn.address", of: "/scratchpads/folder") == address)
     }
 
+    @Test("an identity that was taken up again is not given a second time after a crash")
+    func takenOnce() throws {
+        let (volume, address) = try noted()
+        try volume.unlink("/scratchpads/note")
+        try volume.engine.synchronize(Engine.filesInode, dataOnly: false)
+        try save(volume, "note", "two")
+        try volume.engine.synchronize(Engine.filesInode, dataOnly: false)
+        try volume.crash()
+        try volume.rename("/scratchpads/note", "/scratchpads/moved")
+        try save(volume, "note", "another")
+        #expect(try volume.attribute("user.cairn.address", of: "/scratchpads/moved") == address)
+        #expect(try volume.attribute("user.cairn.address", of: "/scratchpads/note") != address)
+    }
+
     private func exchange(_ volume: TestVolume, _ one: String, _ other: String) throws {
         let parent = Engine.scratchpadsInode
         try volume.engine.rename(
