@@ -18,11 +18,13 @@ func library(_ name: String, _ dependencies: [Target.Dependency]) -> Target {
     .target(name: name, dependencies: dependencies, swiftSettings: strict)
 }
 
-func tests(_ name: String, _ dependencies: [Target.Dependency], resources: [Resource] = [])
-    -> Target
-{
+func tests(
+    _ name: String, _ dependencies: [Target.Dependency], exclude: [String] = [],
+    resources: [Resource] = []
+) -> Target {
     .testTarget(
-        name: name, dependencies: dependencies, resources: resources, swiftSettings: strict)
+        name: name, dependencies: dependencies, exclude: exclude, resources: resources,
+        swiftSettings: strict)
 }
 
 let package = Package(
@@ -142,8 +144,28 @@ let package = Package(
         tests(
             "FuseHostTests",
             ["TestSupport", "FuseHost", "Engine", "Namespace", "CFuse", "Threading"]),
+        tests(
+            "FuzzTests",
+            [
+                "TestSupport", "Primitives", "Cryptography", "Compression", "SelfEncryption",
+                "Scratchpads", "Namespace", "RemoteStores", "Metadata", "Blocks", "Engine",
+                "Control",
+            ], exclude: ["Entry"], resources: [.copy("Corpus")]),
         tests("TidyTests", []),
-        tests("MountTests", []),
+        tests("MountTests", ["TestSupport"]),
     ],
     swiftLanguageModes: [.v6]
 )
+
+// `make fuzz` builds the parsers of FuzzTests for libFuzzer instead of as tests: every target is then
+// compiled with its instrumentation, and the one program is all that is made.
+if Context.environment["CAIRN_FUZZ"] != nil,
+    let tests = package.targets.first(where: { $0.name == "FuzzTests" })
+{
+    package.targets.removeAll { $0.name == "FuzzTests" }
+    package.targets.append(
+        .executableTarget(
+            name: "Fuzz", dependencies: tests.dependencies, path: "Tests/FuzzTests",
+            exclude: ["Corpus", "Mutator.swift", "ParserTests.swift"],
+            sources: ["Parsers", "Entry"], swiftSettings: strict))
+}
