@@ -1,29 +1,48 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// Where libFuzzer calls: one program for all parsers, and `CAIRN_PARSER` names the one to run. Only
-// `make fuzz` compiles this file.
+// The program that `make fuzz` makes: libFuzzer's loop around one parser, which `CAIRN_PARSER` names.
+// Nothing else compiles this file.
 
 import Glibc
 
-/// The parser of this run.
-private let parser: Parser = {
-    // SAFETY: getenv gives nil or a text that lives as long as nobody changes the environment.
-    let name = unsafe getenv("CAIRN_PARSER").map { unsafe String(cString: $0) } ?? ""
-    guard let parser = Parser.all.first(where: { $0.name == name }) else {
-        fatalError("CAIRN_PARSER names none of \(Parser.all.map(\.name))")
-    }
-    return parser
-}()
+/// libFuzzer's loop: reads the arguments, calls back with each input, and gives the exit code.
+///
+/// - Source: LLVM, "Using libFuzzer as a library".
+@_silgen_name("LLVMFuzzerRunDriver")
+private func runLoop(
+    _ count: UnsafeMutablePointer<CInt>,
+    _ arguments: UnsafeMutablePointer<UnsafeMutablePointer<UnsafeMutablePointer<CChar>?>>,
+    _ callback: @convention(c) (UnsafePointer<UInt8>?, Int) -> CInt
+) -> CInt
 
-/// Runs one input; a broken property ends the process, as a crash does.
-@_cdecl("LLVMFuzzerTestOneInput")
-public func fuzzOneInput(_ data: UnsafePointer<UInt8>?, _ size: Int) -> CInt {
-    // SAFETY: libFuzzer lends `size` bytes at `data` until this returns; they are copied here.
-    let bytes = unsafe Array(UnsafeBufferPointer(start: data, count: size))
-    do {
-        try parser.check(bytes)
-    } catch {
-        fatalError("\(parser.name): \(error)")
+@main
+enum Fuzz {
+    private static let parser: Parser? = {
+        // SAFETY: gives nil, or a text that lives as long as nobody changes the environment.
+        let name = unsafe getenv("CAIRN_PARSER").map { unsafe String(cString: $0) }
+        return Parser.all.first { $0.name == name }
+    }()
+
+    static func main() {
+        if parser == nil {
+            print(Parser.all.map(\.name).joined(separator: "\n"))
+            exit(CommandLine.arguments.contains("-list") ? 0 : 64)
+        }
+        var count = CommandLine.argc
+        var arguments = unsafe CommandLine.unsafeArgv
+        // SAFETY: both are the process's own, and live until it ends.
+        exit(unsafe runLoop(&count, &arguments) { unsafe Fuzz.run($0, $1) })
     }
-    return 0
+
+    /// Runs one input; a broken property ends the process, as a crash does.
+    private static func run(_ data: UnsafePointer<UInt8>?, _ size: Int) -> CInt {
+        // SAFETY: libFuzzer lends `size` bytes at `data` until this returns; they are copied here.
+        let bytes = unsafe Array(UnsafeBufferPointer(start: data, count: size))
+        do {
+            try parser?.check(bytes)
+        } catch {
+            fatalError("\(error)")
+        }
+        return 0
+    }
 }
