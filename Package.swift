@@ -27,6 +27,12 @@ func tests(
         swiftSettings: strict)
 }
 
+/// A server that tests talk to, on this machine and in their own process.
+func testServer(_ name: String, _ dependencies: [Target.Dependency]) -> Target {
+    .target(
+        name: name, dependencies: dependencies, path: "Tests/\(name)", swiftSettings: strict)
+}
+
 let package = Package(
     name: "cairn",
     products: [.executable(name: "cairn", targets: ["cairn"])],
@@ -38,6 +44,7 @@ let package = Package(
         .systemLibrary(name: "COpenSSL"),
         .systemLibrary(name: "CSodium"),
         .systemLibrary(name: "CBrotli"),
+        .systemLibrary(name: "CCurl"),
         .systemLibrary(name: "CSQLite"),
         .target(name: "CBlake3", cSettings: [.unsafeFlags(["-O3", "-Wall", "-Werror"])]),
         .target(name: "CLinux", cSettings: [.unsafeFlags(["-Wall", "-Werror"])]),
@@ -59,6 +66,7 @@ let package = Package(
             ["Primitives", "Cryptography", "Compression", "SelfEncryption", "Scratchpads"]),
 
         // L2: the shell: disks, databases, networks.
+        library("HTTP", ["Primitives", "Threading", "CCurl"]),
         library("Stores", ["Primitives", "Scratchpads"]),
         library(
             "RemoteStores", ["Primitives", "Cryptography", "Scratchpads", "Stores", "CLinux"]),
@@ -76,7 +84,13 @@ let package = Package(
                 "Namespace", "Stores", "Metadata", "Blocks", "Threading",
             ]),
 
-        // L4: the kernel.
+        // L4: the kernel, and the check: both over the engine.
+        library(
+            "Check",
+            [
+                "Primitives", "Cryptography", "Compression", "SelfEncryption", "Scratchpads",
+                "Namespace", "Stores", "Metadata", "Blocks", "Threading", "Engine",
+            ]),
         library("FuseHost", ["Engine", "Namespace", "CFuse", "Threading"]),
 
         // L5: the command, and all of it that is worth a test.
@@ -84,7 +98,7 @@ let package = Package(
             "Control",
             [
                 "Primitives", "Cryptography", "Compression", "Namespace", "Stores", "RemoteStores",
-                "Blocks", "Engine", "FuseHost", "CLinux", "Threading",
+                "Blocks", "Engine", "Check", "FuseHost", "CLinux", "Threading",
             ]),
         .executableTarget(
             name: "cairn",
@@ -96,6 +110,8 @@ let package = Package(
 
         // What the tests of many targets share. Nothing that is shipped depends on it.
         .target(name: "TestSupport", path: "Tests/TestSupport", swiftSettings: strict),
+        testServer("LocalServer", []),
+        tests("HTTPTests", ["TestSupport", "HTTP", "LocalServer"]),
         tests("PrimitivesTests", ["TestSupport", "Primitives"]),
         tests("ThreadingTests", ["Threading"]),
         tests(
@@ -153,6 +169,19 @@ let package = Package(
             ], exclude: ["Entry"], resources: [.copy("Corpus")]),
         tests("TidyTests", []),
         tests("MountTests", ["TestSupport"]),
+
+        // What no promise may be broken by: kills, power losses, full disks, stores that hang.
+        .executableTarget(
+            name: "PowerLossLayer", path: "Tests/PowerLossLayer",
+            cSettings: [.unsafeFlags(["-O2", "-Wall", "-Werror"])],
+            linkerSettings: [.linkedLibrary("fuse3")]),
+        tests(
+            "CrashTests",
+            [
+                "Engine", "Primitives", "Cryptography", "Namespace", "Blocks", "RemoteStores",
+                "TestSupport",
+            ],
+            resources: [.copy("Resources")]),
     ],
     swiftLanguageModes: [.v6]
 )

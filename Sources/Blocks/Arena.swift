@@ -150,6 +150,13 @@ package final class Arena: Sendable {
         return header
     }
 
+    /// Slots that the file has room for as it is; a slot at or above has no bytes.
+    package func slotCount() throws(ArenaError) -> UInt64 {
+        let size = try file.size()
+        let blocks = size - min(size, Self.firstSlotOffset)
+        return (blocks + UInt64(Self.blockSize) - 1) / UInt64(Self.blockSize)
+    }
+
     // MARK: Start
 
     /// Counts a row that the metadata had at the start.

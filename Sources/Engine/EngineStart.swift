@@ -309,13 +309,30 @@ struct EngineStarter {
     }
 
     /// Files in blocks that changed since the head, as a truncation leaves no dirty block behind;
-    /// and pads, whose content may not have been sealed.
+    /// and pads, whose content may not have been sealed. Likewise what was waiting when the head
+    /// was published, for the head may be newer than these changes.
     private func changedFiles(
         _ metadata: MetadataDatabase, after change: UInt64
     ) throws(EngineStartError) -> (files: Set<UInt64>, pads: Set<UInt64>) {
         var files: Set<UInt64> = []
         var pads: Set<UInt64> = []
         var cursor = change
+        func sort(_ rows: [InodeRow]) {
+            for row in rows where row.kind == .regular && row.linkCount > 0 {
+                if row.form == .blocks { files.insert(row.ino) }
+                if row.form == .pad { pads.insert(row.ino) }
+            }
+        }
+        let waiting = try wrap { () throws(MetadataError) in
+            try metadata.write { (reader) throws(MetadataError) in
+                var rows: [InodeRow] = []
+                for ino in try HeadStorage.loadUnstored(reader) {
+                    if let row = try reader.inode(ino) { rows.append(row) }
+                }
+                return rows
+            }
+        }
+        sort(waiting)
         while true {
             let from = cursor
             let rows = try wrap { () throws(MetadataError) in
@@ -323,10 +340,7 @@ struct EngineStarter {
                     try reader.changedInodes(after: from, limit: Publisher.rowBatch)
                 }
             }
-            for row in rows where row.kind == .regular && row.linkCount > 0 {
-                if row.form == .blocks { files.insert(row.ino) }
-                if row.form == .pad { pads.insert(row.ino) }
-            }
+            sort(rows)
             guard let last = rows.last, rows.count == Publisher.rowBatch else {
                 return (files, pads)
             }
