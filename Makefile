@@ -63,7 +63,8 @@ soak:
 	$(SWIFT) build $(FLAGS) --build-tests
 	CAIRN_SOAK=$(SEEDS) CAIRN_STEPS=$(STEPS) $(RUNTESTS) --filter EngineTests.ModelTests
 
-# Every target is compiled for libFuzzer, in a place of its own; Package.swift says how.
+# Every target is compiled for libFuzzer, in a place of its own; Package.swift says how. The
+# toolchain's own linker: Debian's gold breaks off at this program.
 SECONDS_EACH ?= 60
 FUZZ := .build_fuzz/release/Fuzz
 CORPUS := Tests/FuzzTests/Corpus
@@ -73,7 +74,7 @@ FUZZLIMITS = -rss_limit_mb=1024 -malloc_limit_mb=64 -max_len=16384 -timeout=10
 fuzz-build:
 	@.ci/packages build
 	CAIRN_FUZZ=1 $(SWIFT) build $(FLAGS) -c release --product Fuzz --scratch-path .build_fuzz \
-		-Xswiftc -sanitize=fuzzer -Xswiftc -enable-testing
+		-Xswiftc -sanitize=fuzzer -Xswiftc -enable-testing -Xswiftc -use-ld=lld
 
 # New inputs go to a folder beside the build; one that breaks something is left there, and named.
 fuzz: fuzz-build

@@ -19,8 +19,8 @@ func library(_ name: String, _ dependencies: [Target.Dependency]) -> Target {
 }
 
 func tests(
-    _ name: String, _ dependencies: [Target.Dependency], exclude: [String] = [],
-    resources: [Resource] = []
+    _ name: String, _ dependencies: [Target.Dependency], resources: [Resource] = [],
+    exclude: [String] = []
 ) -> Target {
     .testTarget(
         name: name, dependencies: dependencies, exclude: exclude, resources: resources,
@@ -31,6 +31,15 @@ func tests(
 func testServer(_ name: String, _ dependencies: [Target.Dependency]) -> Target {
     .target(
         name: name, dependencies: dependencies, path: "Tests/\(name)", swiftSettings: strict)
+}
+
+/// `make fuzz` builds the parsers of FuzzTests for libFuzzer instead of as tests: every target is
+/// then compiled with its instrumentation, so no other build should have such a program.
+func fuzzer(_ dependencies: [Target.Dependency]) -> Target {
+    .executableTarget(
+        name: "Fuzz", dependencies: dependencies, path: "Tests/FuzzTests",
+        exclude: ["Corpus", "Mutator.swift", "ParserTests.swift"], sources: ["Parsers", "Entry"],
+        swiftSettings: strict)
 }
 
 let package = Package(
@@ -166,7 +175,7 @@ let package = Package(
                 "TestSupport", "Primitives", "Cryptography", "Compression", "SelfEncryption",
                 "Scratchpads", "Namespace", "RemoteStores", "Metadata", "Blocks", "Engine",
                 "Control",
-            ], exclude: ["Entry"], resources: [.copy("Corpus")]),
+            ], resources: [.copy("Corpus")], exclude: ["Entry"]),
         tests("TidyTests", []),
         tests("MountTests", ["TestSupport"]),
 
@@ -186,15 +195,8 @@ let package = Package(
     swiftLanguageModes: [.v6]
 )
 
-// `make fuzz` builds the parsers of FuzzTests for libFuzzer instead of as tests: every target is then
-// compiled with its instrumentation, and the one program is all that is made.
 if Context.environment["CAIRN_FUZZ"] != nil,
-    let tests = package.targets.first(where: { $0.name == "FuzzTests" })
+    let tests = package.targets.firstIndex(where: { $0.name == "FuzzTests" })
 {
-    package.targets.removeAll { $0.name == "FuzzTests" }
-    package.targets.append(
-        .executableTarget(
-            name: "Fuzz", dependencies: tests.dependencies, path: "Tests/FuzzTests",
-            exclude: ["Corpus", "Mutator.swift", "ParserTests.swift"],
-            sources: ["Parsers", "Entry"], swiftSettings: strict))
+    package.targets[tests] = fuzzer(package.targets[tests].dependencies)
 }

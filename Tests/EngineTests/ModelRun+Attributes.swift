@@ -107,8 +107,8 @@ extension ModelRun {
         try settle(id, .changed)
     }
 
-    /// A list of owner, group and others is the mode and nothing more; one with names stays, and its
-    /// mask is what the mode shows as the group's.
+    /// A list of owner, group and others is the mode and nothing more; one with names stays, and
+    /// its mask is what the mode shows as the group's.
     private func setAccessList(_ id: Int) throws {
         let ino = tree[id].ino
         if tree[id].xattrs[ModelRun.accessList] != nil, Bool.random(using: &dice) {

@@ -10,7 +10,7 @@ import Testing
 @Suite("parsers and hostile bytes")
 struct ParserTests {
     /// Mutated inputs for each parser.
-    static let mutationCount = 2000
+    static let mutationCount = 5000
 
     private static let seed =
         ProcessInfo.processInfo.environment["CAIRN_SEED"].flatMap { UInt64($0) }

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// The program that `make fuzz` makes: libFuzzer's loop around one parser, which `CAIRN_PARSER` names.
-// Nothing else compiles this file.
+// The program that `make fuzz` makes: libFuzzer's loop around one parser, which `CAIRN_PARSER`
+// names. Nothing else compiles this file.
 
 import Glibc
 
@@ -29,8 +29,9 @@ enum Fuzz {
             exit(CommandLine.arguments.contains("-list") ? 0 : 64)
         }
         var count = CommandLine.argc
+        // SAFETY: the arguments are the process's own, and live until it ends.
         var arguments = unsafe CommandLine.unsafeArgv
-        // SAFETY: both are the process's own, and live until it ends.
+        // SAFETY: as above.
         exit(unsafe runLoop(&count, &arguments) { unsafe Fuzz.run($0, $1) })
     }
 
@@ -41,7 +42,10 @@ enum Fuzz {
         do {
             try parser?.check(bytes)
         } catch {
-            fatalError("\(error)")
+            let words = Array("\(parser?.name ?? ""): \(error)\n".utf8)
+            // SAFETY: the array lives for the call. The process ends here: who reads it is libFuzzer.
+            _ = unsafe words.withUnsafeBytes { unsafe write(2, $0.baseAddress, $0.count) }
+            abort()
         }
         return 0
     }
