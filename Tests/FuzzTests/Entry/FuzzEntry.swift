@@ -43,7 +43,7 @@ enum Fuzz {
             try parser?.check(bytes)
         } catch {
             let words = Array("\(parser?.name ?? ""): \(error)\n".utf8)
-            // SAFETY: the array lives for the call. The process ends here: who reads it is libFuzzer.
+            // SAFETY: the array lives for the call.
             _ = unsafe words.withUnsafeBytes { unsafe write(2, $0.baseAddress, $0.count) }
             abort()
         }
