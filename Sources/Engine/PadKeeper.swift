@@ -51,7 +51,8 @@ final class PadKeeper: Sendable {
         var due: [UInt64: ContinuousClock.Instant] = [:]
         var sending: Set<UInt64> = []
         var backoffs: [UInt64: Backoff] = [:]
-        /// Pads found with a record unsent at the start: their content may be newer than it.
+        /// Pads whose record was found unsent, at the start or at a later try: their content may be
+        /// newer than it, and no inode in memory says so any more.
         var unchecked: Set<UInt64> = []
         var lastFailure: FileError?
         var isStopping = false
@@ -240,7 +241,10 @@ final class PadKeeper: Sendable {
             try load(&state)
             guard !state.isDeleted, state.row.linkCount > 0, var pad = state.pad else { return nil }
             // What was written since is sealed when the store has answered for this one.
-            if let pending = pad.pendingRecord { return try decode(pending) }
+            if let pending = pad.pendingRecord {
+                work.withLock { _ = $0.unchecked.insert(ino) }
+                return try decode(pending)
+            }
             if try isUnknown(pad, state) { return nil }
             try volume.loadInline(&state)
             let content = state.inline ?? []
