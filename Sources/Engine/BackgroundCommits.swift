@@ -53,6 +53,8 @@ final class BackgroundCommits: Sendable {
             } catch {
                 _ = volume.failure(error)
             }
+            // A disk that does not tell is met by the next write.
+            try? volume.arena.measureDisk()
             room.askIfShort()
             volume.arena.punchFreed(limit: BackgroundCommits.punchLimit)
         }

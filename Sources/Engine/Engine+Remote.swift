@@ -53,7 +53,8 @@ extension Engine {
     /// Why the way to the store failed: what the store said, else what was noted last.
     func failureSentence(_ failure: FileError) -> String {
         if let error = volume.counters.storeError { return error.description }
-        if failure == .noSpace { return "this machine's disk or the local cache is full" }
+        // The store may have answered to something smaller since.
+        if failure == .noSpace, let sentence = volume.counters.missingRoom { return sentence }
         return volume.errors.newest ?? "it could not be made ready for the store"
     }
 
