@@ -197,17 +197,20 @@ extension Engine {
         encoder.stop()
         loader.stop()
         fetcher.stop()
+        var isComplete = false
         do throws(FileError) {
             try committer.commit()
             try volume.query { (writer) throws(MetadataError) in
                 try volume.highWater.save(volume, isLast: true, writer)
             }
             try committer.commit()
+            isComplete = true
         } catch {
             volume.errors.add(.database, "the last commit failed")
         }
         let status = engineStatus()
-        do throws(MetadataError) { try volume.metadata.close() } catch {
+        // Rows of a commit that failed may stand in part, and name slots that are not on the disk.
+        do throws(MetadataError) { try volume.metadata.close(commits: isComplete) } catch {
             _ = volume.failure(error)
         }
         return status

@@ -264,7 +264,16 @@ struct EngineStarter {
     private func removeOrphans(_ metadata: MetadataDatabase) throws(EngineStartError) {
         try wrap { () throws(MetadataError) in
             try metadata.write { (writer) throws(MetadataError) in
-                for ino in try writer.orphans() { try writer.deleteInode(ino) }
+                let orphans = try writer.orphans()
+                if orphans.isEmpty { return }
+                let totals = TotalsCounter(try TotalsCounter.load(writer))
+                for ino in orphans {
+                    if let row = try writer.inode(ino) {
+                        totals.remove(row.kind, bytes: row.kind == .regular ? row.size : 0)
+                    }
+                    try writer.deleteInode(ino)
+                }
+                try totals.save(writer)
             }
             try metadata.commit()
             // Durable before the arena is told which slots are free: a power loss must not bring

@@ -14,7 +14,6 @@ internal import Cryptography
 internal import Glibc
 package import Primitives
 package import Stores
-internal import Synchronization
 
 /// Chunks and pads in a folder.
 ///
@@ -32,12 +31,12 @@ package final class FolderStore: ListableChunkStore, CapacityReporting {
     let names = TemporaryNames()
     let padLock: StoreLock
     private let unsyncedLimit: Int
-    private let ledger = Mutex(DurabilityLedger())
+    private let ledger = Lock(DurabilityLedger())
     /// Groups of pads whose folders' names this process has synced. A leaf among the locks.
-    private let sureGroups = Mutex<Set<UInt8>>([])
+    private let sureGroups = Lock<Set<UInt8>>([])
     /// Held by the one sync that runs: a second must not return before the first, which has its
     /// chunks in hand.
-    private let syncing = Mutex(())
+    private let syncing = Lock(())
 
     /// Opens the store at `path`.
     ///

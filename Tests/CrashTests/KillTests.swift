@@ -3,6 +3,7 @@
 // The daemon is killed at random moments under programs that believe what fsync says.
 
 import Foundation
+import TestSupport
 import Testing
 
 @Suite("kill -9", .serialized)

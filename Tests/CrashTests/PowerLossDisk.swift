@@ -11,6 +11,7 @@
 // - a rename is whole, and a sector of 512 bytes is: databases rely on that much.
 
 import Foundation
+import TestSupport
 
 /// What is known of one file.
 final class DiskFile {

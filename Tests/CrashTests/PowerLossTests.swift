@@ -6,6 +6,7 @@
 import Engine
 import Foundation
 import Primitives
+import TestSupport
 import Testing
 
 @Suite("power loss", .serialized)

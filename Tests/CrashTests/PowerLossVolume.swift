@@ -11,6 +11,7 @@ import Namespace
 import Primitives
 import RemoteStores
 import Synchronization
+import TestSupport
 
 /// What one path of a tree is.
 enum Item: Hashable, Sendable {

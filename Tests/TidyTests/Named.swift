@@ -11,18 +11,20 @@ enum Named {
     /// Layers, from the bottom. docs/ARCHITECTURE.md §4 draws them.
     static let layers: [String: Int] = [
         "COpenSSL": -1, "CSodium": -1, "CBrotli": -1, "CSQLite": -1, "CBlake3": -1, "CLinux": -1,
-        "CFuse": -1,
-        "PowerLossLayer": -1,
-        "Primitives": 0, "Cryptography": 0, "Compression": 0,
+        "CFuse": -1, "CCurl": -1, "PowerLossLayer": -1,
+        "Primitives": 0, "Threading": 0, "Cryptography": 0, "Compression": 0,
         "SelfEncryption": 1, "Scratchpads": 1, "Namespace": 1,
-        "Stores": 2, "RemoteStores": 2, "Aleph": 2, "Metadata": 2, "Blocks": 2,
-        "Engine": 3, "FuseHost": 4, "Control": 5, "cairn": 5,
+        "HTTP": 2, "Stores": 2, "RemoteStores": 2, "Aleph": 2, "Metadata": 2, "Blocks": 2,
+        "Engine": 3, "Check": 4, "FuseHost": 4, "Control": 5, "cairn": 5,
+        // Above all that is shipped, so that nothing of it can depend on this.
+        "TestSupport": 6,
     ]
 
     /// Who may depend on whom within a layer. No pair is the reverse of another.
     static let peers: Set<[String]> = [
         ["Cryptography", "Primitives"], ["Namespace", "SelfEncryption"],
         ["Namespace", "Scratchpads"], ["RemoteStores", "Stores"], ["Aleph", "Stores"],
+        ["RemoteStores", "HTTP"], ["Aleph", "HTTP"],
         ["cairn", "Control"],
     ]
 
@@ -30,8 +32,8 @@ enum Named {
     /// nor the kernel, and only one target knows the kernel's library.
     static let forbidden: [String: Set<String>] = [
         "Engine": ["RemoteStores", "Aleph", "CFuse", "CLinux", "CSQLite"],
-        "Control": ["CFuse", "CSQLite", "COpenSSL", "CSodium"],
-        "cairn": ["CFuse", "CSQLite", "COpenSSL", "CSodium", "CLinux"],
+        "Control": ["CFuse", "CSQLite", "COpenSSL", "CSodium", "CCurl"],
+        "cairn": ["CFuse", "CSQLite", "COpenSSL", "CSodium", "CLinux", "CCurl"],
     ]
 
     /// Targets without clocks, files, sockets, or randomness of their own.
@@ -62,7 +64,7 @@ enum Named {
         "Sources/Control/System/ProcessLaunch.swift",
         "Sources/Control/System/ProcessSettings.swift",
         "Sources/Control/System/SystemError.swift",
-        "Sources/Control/System/Threads.swift",
+        "Sources/Control/System/Signals.swift",
         "Sources/Control/System/UnixAddress.swift",
         "Sources/Control/System/Wiping.swift",
         "Sources/Cryptography/Argon2id.swift",
@@ -79,8 +81,6 @@ enum Named {
         "Sources/Cryptography/XChaCha20Poly1305.swift",
         "Sources/Engine/Clock.swift",
         "Sources/Engine/ContentReader.swift",
-        "Sources/Engine/Monitor.swift",
-        "Sources/Engine/WorkerPool.swift",
         "Sources/FuseHost/CallbackTable.swift",
         "Sources/FuseHost/DeadMount.swift",
         "Sources/FuseHost/DirectoryOperations.swift",
@@ -88,15 +88,17 @@ enum Named {
         "Sources/FuseHost/FuseHelper.swift",
         "Sources/FuseHost/FuseLog.swift",
         "Sources/FuseHost/FuseSession.swift",
-        "Sources/FuseHost/HostThread.swift",
         "Sources/FuseHost/LaneRequest.swift",
-        "Sources/FuseHost/Monitor.swift",
         "Sources/FuseHost/MountPointCheck.swift",
         "Sources/FuseHost/Request.swift",
         "Sources/FuseHost/RequestHost.swift",
         "Sources/FuseHost/SystemFile.swift",
         "Sources/FuseHost/ThreadScratch.swift",
         "Sources/FuseHost/WakeSignal.swift",
+        "Sources/HTTP/CurlConnection.swift",
+        "Sources/HTTP/CurlOptions.swift",
+        "Sources/HTTP/CurlShare.swift",
+        "Sources/HTTP/CurlTransfer.swift",
         "Sources/Metadata/MetadataDatabase.swift",
         "Sources/Metadata/SQLiteConnection.swift",
         "Sources/Metadata/WriteAheadLog.swift",
@@ -108,16 +110,22 @@ enum Named {
         "Sources/RemoteStores/Folder.swift",
         "Sources/RemoteStores/OpenFile.swift",
         "Sources/SelfEncryption/RepeatingPad.swift",
+        "Sources/Threading/Monitor.swift",
+        "Sources/Threading/SystemThread.swift",
         "Tests/BlocksTests/ArenaDiskTests.swift",
         "Tests/ControlTests/ControlSocketTests.swift",
         "Tests/EngineTests/TestVolume.swift",
         "Tests/FuseHostTests/ReplyTests.swift",
         "Tests/FuseHostTests/TemporaryFolder.swift",
+        "Tests/HTTPTests/FullListener.swift",
+        "Tests/LocalServer/Input.swift",
+        "Tests/LocalServer/LocalServer.swift",
         "Tests/MetadataTests/FullDiskTests.swift",
         "Tests/MetadataTests/LogTests.swift",
         "Tests/StoresTests/FolderStoreFailureTests.swift",
         "Tests/StoresTests/FolderStoreFileTests.swift",
         "Tests/StoresTests/TestSupport.swift",
+        "Tests/ThreadingTests/ThreadingTests.swift",
         "Tests/TidyTests/SourceTree.swift",
     ]
 
@@ -141,6 +149,11 @@ enum Named {
         "CBrotli": [
             "Sources/Compression/Brotli.swift"
         ],
+        "CCurl": [
+            "Sources/HTTP/CurlConnection.swift",
+            "Sources/HTTP/CurlOptions.swift",
+            "Sources/HTTP/CurlShare.swift",
+        ],
         "CSQLite": [
             "Sources/Metadata/SQLiteConnection.swift"
         ],
@@ -156,6 +169,7 @@ enum Named {
             "Sources/Control/System/ProcessSettings.swift",
             "Sources/Metadata/WriteAheadLog.swift",
             "Sources/RemoteStores/Folder.swift",
+            "Sources/Threading/SystemThread.swift",
         ],
         "CFuse": [
             "Sources/FuseHost/AttributeOperations.swift",
@@ -166,7 +180,6 @@ enum Named {
             "Sources/FuseHost/FuseLog.swift",
             "Sources/FuseHost/FuseReply.swift",
             "Sources/FuseHost/FuseSession.swift",
-            "Sources/FuseHost/HostThread.swift",
             "Sources/FuseHost/Request.swift",
             "Sources/FuseHost/RequestHost+Connection.swift",
             "Sources/FuseHost/RequestHost.swift",
