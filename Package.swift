@@ -146,7 +146,7 @@ let package = Package(
                 "TestSupport",
                 "Engine", "Primitives", "Cryptography", "SelfEncryption", "Scratchpads",
                 "Namespace",
-                "Stores", "RemoteStores",
+                "Stores", "RemoteStores", "Metadata",
             ]),
         tests(
             "ControlTests",

@@ -183,20 +183,25 @@ extension Engine {
         }
     }
 
-    /// Ends the volume in order.
+    /// How long `stop` waits for calls of the store that are under way. One that does not come back
+    /// is left behind: what it was about is done again at the next start.
+    package static let storePatience = Duration.seconds(5)
+
+    /// Ends the volume in order, also when a call of the store never returns.
     ///
     /// - Parameter finishing: how long to wait for the store; nil only commits on this machine.
     /// - Returns: what is left: everything in it is durable here and goes on at the next start.
     package func stop(finishing: Duration?) -> EngineStatus {
         if let finishing { _ = synchronizeRemotely(timeout: finishing) }
-        publisher.stop()
-        pads.stop()
-        flusher.stop()
+        let deadline = ContinuousClock.now + Engine.storePatience
+        publisher.stop(until: deadline)
+        pads.stop(until: deadline)
+        flusher.stop(until: deadline)
         room.stop()
         background.stop()
-        encoder.stop()
-        loader.stop()
-        fetcher.stop()
+        encoder.stop(until: deadline)
+        loader.stop(until: deadline)
+        fetcher.stop(until: deadline)
         var isComplete = false
         do throws(FileError) {
             try committer.commit()

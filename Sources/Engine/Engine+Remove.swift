@@ -111,7 +111,7 @@ extension Engine {
         }
         guard let pad else { return }
         pads.parked.withLock {
-            $0.park(pad, parent: parent, name: name, mover: mover, now: Timestamp.now().seconds)
+            $0.park(pad, parent: parent, name: name, mover: mover, now: .now)
         }
         let ino = inode.ino
         try volume.query { (writer) throws(MetadataError) in

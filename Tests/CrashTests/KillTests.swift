@@ -13,8 +13,7 @@ struct KillTests {
     /// Earlier rounds that are looked at again.
     static let memory = 6
 
-    private static let worker =
-        Bundle.module.bundleURL.appendingPathComponent("Resources/worker.py").path
+    private static let worker = resource("worker.py")
 
     @Test("what fsync promised survives kill -9, here and through an empty cache")
     func rounds() throws {
