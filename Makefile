@@ -4,6 +4,7 @@
 # make unmount    bring everything to the store, and unmount
 # make test       everything that is checked before a change is taken
 # make check      format, tidy rules and a build: the quick part of it
+# make soak-crash kill the daemon and cut the power, ROUNDS and CUTS times
 # make install    the command, its manual, mount(8)'s helper, units, completions
 # make bench      the table of docs/performance.md, on this machine
 
@@ -28,7 +29,7 @@ USERUNITDIR ?= $(PREFIX)/lib/systemd/user
 FSBENCH ?= $(firstword $(wildcard ../*/bench/fsbench.py) fsbench.py)
 BENCHFLAGS ?=
 
-.PHONY: build mount unmount test check format lint tidy install uninstall bench clean
+.PHONY: build mount unmount test check format soak-crash lint tidy install uninstall bench clean
 
 build:
 	@.ci/packages build
@@ -47,9 +48,20 @@ test: lint
 	@.ci/packages test
 	$(SWIFT) build $(FLAGS) -c release --product cairn
 	$(SWIFT) build $(FLAGS) --build-tests
-	$(RUNTESTS) --skip EngineTests --skip MountTests
+	$(RUNTESTS) --skip EngineTests --skip MountTests --skip CrashTests
 	$(RUNTESTS) --filter EngineTests
 	CAIRN_BINARY="$(CAIRN)" $(RUNTESTS) --no-parallel --filter MountTests
+	CAIRN_BINARY="$(CAIRN)" $(RUNTESTS) --no-parallel --filter CrashTests
+
+# More kills and power losses than a check has time for. SEED= repeats a run that failed.
+ROUNDS ?= 50
+CUTS ?= 3000
+SEED ?=
+soak-crash: build
+	@.ci/packages test
+	$(SWIFT) build $(FLAGS) --build-tests
+	CAIRN_BINARY="$(CAIRN)" CRASH_ROUNDS=$(ROUNDS) POWER_CUTS=$(CUTS) CRASH_SEED=$(SEED) \
+		$(RUNTESTS) --no-parallel --filter KillTests --filter PowerLossTests
 
 check: lint tidy
 	$(SWIFT) build $(FLAGS) --build-tests
