@@ -224,8 +224,8 @@ package final class Arena: Sendable {
         table.withLock { $0.unreserve(count) }
     }
 
-    /// How many slots should be evicted now to keep some free, of the budget and of the disk; 0 also
-    /// when none can be.
+    /// How many slots should be evicted now to keep some free, of the budget and of the disk; 0
+    /// also when none can be.
     package func shortfall() -> Int { table.withLock { $0.shortfall } }
 
     /// How the budget is spent.

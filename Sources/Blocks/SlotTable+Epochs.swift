@@ -82,8 +82,8 @@ extension SlotTable {
 
     // MARK: Holes
 
-    /// A nearly full arena would write to the holes at once: it keeps its blocks of the disk, unless
-    /// that is short itself.
+    /// A nearly full arena would write to the holes at once: it keeps its blocks of the disk,
+    /// unless that is short itself.
     private var isWorthPunching: Bool {
         isDiskShort || budget - used - reserved > 2 * lowWater
     }

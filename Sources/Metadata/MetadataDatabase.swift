@@ -161,8 +161,8 @@ package final class MetadataDatabase: Sendable {
     /// Promises room for an operation that consists of several writes, so that it is not refused in
     /// its middle. `releaseRoom()` ends it; it is to be short, and add little.
     ///
-    /// - Parameter frees: it removes more than it adds in the end, and so may run on a full disk, for
-    ///   as long as the log has space of its own.
+    /// - Parameter frees: it removes more than it adds in the end, and so may run on a full disk,
+    ///   for as long as the log has space of its own.
     /// - Throws: `.full`; then nothing may be done, and `releaseRoom()` is not called.
     package func holdRoom(frees: Bool) throws(MetadataError) {
         try writer.withLock { (writer) throws(MetadataError) in try writer.core.hold(frees: frees) }

@@ -160,7 +160,8 @@ final class WriterCore: @unchecked Sendable {
 
     /// Promises room for some writes that belong together, until `release()`.
     ///
-    /// - Parameter frees: they remove more than they add, in the end: the log's own space is enough.
+    /// - Parameter frees: they remove more than they add, in the end: the log's own space is
+    ///   enough.
     func hold(frees: Bool) throws(MetadataError) {
         checkRoom()
         guard hasRoom || (frees && hasLogRoom) || holdCount > 0 else { throw .full }

@@ -38,9 +38,10 @@ struct HungTests {
         return (process.terminationStatus, ContinuousClock.now - start)
     }
 
-    /// docs/SEMANTICS.md: "A read of what only the store has fails with EIO after the read deadline, 30
-    /// seconds by default." And: "A signal ends such a wait with EINTR." And: "A volume can be
-    /// unmounted while calls of the store hang: 5 seconds later they are left behind."
+    /// docs/SEMANTICS.md: "A read of what only the store has fails with EIO after the read
+    /// deadline, 30 seconds by default." And: "A signal ends such a wait with EINTR." And: "A
+    /// volume can be unmounted while calls of the store hang: 5 seconds later they are left
+    /// behind."
     @Test("nothing but reads of what only the store has waits for a store that never answers")
     func hungStore() throws {
         let root = try temporaryFolder("hung")
@@ -50,7 +51,9 @@ struct HungTests {
         try volume.mount()
         try volume.shell(
             """
-            for n in a b; do head -c 300000 /dev/urandom > "$ROOT/$n"; cp "$ROOT/$n" "$MNT/files"; done
+            for n in a b; do
+                head -c 300000 /dev/urandom > "$ROOT/$n"; cp "$ROOT/$n" "$MNT/files"
+            done
             """)
         try volume.sync()
         try volume.recover()

@@ -59,10 +59,10 @@ struct SpaceTests {
         try verify(volume, "through an empty cache")
     }
 
-    /// docs/SEMANTICS.md: "When the disk of the local state or the cache is full, writers wait up to
-    /// the read deadline, then get ENOSPC from the call that hands the bytes over: `write`, `fsync` or
-    /// `close`." And: "A full disk, here or at the store, loses nothing that was synced, and everything
-    /// goes on without a new mount when there is room again."
+    /// docs/SEMANTICS.md: "When the disk of the local state or the cache is full, writers wait up
+    /// to the read deadline, then get ENOSPC from the call that hands the bytes over: `write`,
+    /// `fsync` or `close`." And: "A full disk, here or at the store, loses nothing that was synced,
+    /// and everything goes on without a new mount when there is room again."
     @Test("a disk of the local state that is full now and then loses nothing that was synced")
     func stateDisk() throws {
         let volume = try CrashVolume(stateSize: 100 << 20)
@@ -138,8 +138,8 @@ struct SpaceTests {
             """)
     }
 
-    /// docs/SEMANTICS.md: "The cache gives way: what the store has too is dropped from it before its
-    /// disk is full."
+    /// docs/SEMANTICS.md: "The cache gives way: what the store has too is dropped from it before
+    /// its disk is full."
     @Test("a cache larger than its disk gives way: more is written and read than fits on it")
     func cacheGivesWay() throws {
         let volume = try CrashVolume(stateSize: 96 << 20)

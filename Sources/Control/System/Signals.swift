@@ -14,8 +14,8 @@ package enum Signals {
     /// point to into the log, which may be a key or a name, while the mount hangs.
     private static let fatal = [SIGQUIT, SIGILL, SIGTRAP, SIGABRT, SIGBUS, SIGFPE, SIGSEGV]
 
-    /// Blocks the ending signals for this thread and all it starts; ignores SIGHUP and SIGPIPE; lets
-    /// those that tell of a fault end the process at once.
+    /// Blocks the ending signals for this thread and all it starts; ignores SIGHUP and SIGPIPE;
+    /// lets those that tell of a fault end the process at once.
     ///
     /// To be called before the first thread is started.
     package static func takeOver() {
