@@ -4,6 +4,7 @@
 # make unmount    bring everything to the store, and unmount
 # make test       everything that is checked before a change is taken
 # make check      format, tidy rules and a build: the quick part of it
+# make soak-crash kill the daemon and cut the power, ROUNDS and CUTS times
 # make install    the command, its manual, mount(8)'s helper, units, completions
 # make soak       the model's random operations for long: SEEDS=20, STEPS=10000
 # make fuzz       the parsers under libFuzzer: SECONDS_EACH=60 for each, PARSERS=page for one
@@ -32,7 +33,7 @@ FSBENCH ?= $(firstword $(wildcard ../*/bench/fsbench.py) fsbench.py)
 BENCHFLAGS ?=
 
 .PHONY: build mount unmount test check format lint tidy install uninstall bench clean \
-	soak fuzz fuzz-build fuzz-run fuzz-corpus tsan asan
+	soak soak-crash fuzz fuzz-build fuzz-run fuzz-corpus tsan asan
 
 build:
 	@.ci/packages build
@@ -51,9 +52,20 @@ test: lint
 	@.ci/packages test
 	$(SWIFT) build $(FLAGS) -c release --product cairn
 	$(SWIFT) build $(FLAGS) --build-tests
-	$(RUNTESTS) --skip EngineTests --skip MountTests
+	$(RUNTESTS) --skip EngineTests --skip MountTests --skip CrashTests
 	$(RUNTESTS) --filter EngineTests
 	CAIRN_BINARY="$(CAIRN)" $(RUNTESTS) --no-parallel --filter MountTests
+	CAIRN_BINARY="$(CAIRN)" $(RUNTESTS) --no-parallel --filter CrashTests
+
+# More kills and power losses than a check has time for. SEED= repeats a run that failed.
+ROUNDS ?= 50
+CUTS ?= 3000
+SEED ?=
+soak-crash: build
+	@.ci/packages test
+	$(SWIFT) build $(FLAGS) --build-tests
+	CAIRN_BINARY="$(CAIRN)" CRASH_ROUNDS=$(ROUNDS) POWER_CUTS=$(CUTS) CRASH_SEED=$(SEED) \
+		$(RUNTESTS) --no-parallel --filter KillTests --filter PowerLossTests
 
 # Random operations, with seeds of their own, until all are done or one fails.
 SEEDS ?= 20
