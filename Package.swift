@@ -129,6 +129,10 @@ let package = Package(
                 "RemoteStores", "Engine", "FuseHost",
             ]),
         tests("FuseHostTests", ["FuseHost", "Engine", "Namespace", "CFuse"]),
+        // Measures; docs/performance.md has the commands.
+        .executableTarget(
+            name: "ChunkBench", dependencies: ["Primitives", "Compression", "SelfEncryption"],
+            path: "Tests/ChunkBench", swiftSettings: strict),
         tests("TidyTests", []),
         tests("MountTests", []),
     ],

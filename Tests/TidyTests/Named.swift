@@ -16,6 +16,7 @@ enum Named {
         "SelfEncryption": 1, "Scratchpads": 1, "Namespace": 1,
         "Stores": 2, "RemoteStores": 2, "Aleph": 2, "Metadata": 2, "Blocks": 2,
         "Engine": 3, "FuseHost": 4, "Control": 5, "cairn": 5,
+        "ChunkBench": 5,
     ]
 
     /// Who may depend on whom within a layer. No pair is the reverse of another.
@@ -108,6 +109,7 @@ enum Named {
         "Sources/RemoteStores/OpenFile.swift",
         "Sources/SelfEncryption/RepeatingPad.swift",
         "Tests/BlocksTests/ArenaDiskTests.swift",
+        "Tests/ChunkBench/Command.swift",
         "Tests/ControlTests/ControlSocketTests.swift",
         "Tests/EngineTests/TestVolume.swift",
         "Tests/FuseHostTests/ReplyTests.swift",
