@@ -55,6 +55,8 @@ let package = Package(
             "Namespace",
             ["Primitives", "Cryptography", "Compression", "SelfEncryption", "Scratchpads"]),
 
+        library("Autonomi", ["Primitives", "SelfEncryption"]),
+
         // L2: the shell: disks, databases, networks.
         library("Stores", ["Primitives", "Scratchpads"]),
         library(
@@ -108,6 +110,7 @@ let package = Package(
                 "Namespace", "Primitives", "Cryptography", "Compression", "SelfEncryption",
                 "Scratchpads",
             ]),
+        tests("AutonomiTests", ["Autonomi", "Primitives", "Compression", "SelfEncryption"]),
         tests(
             "StoresTests",
             ["Stores", "RemoteStores", "Aleph", "Scratchpads", "Primitives", "Cryptography"]),

@@ -13,7 +13,7 @@ enum Named {
         "COpenSSL": -1, "CSodium": -1, "CBrotli": -1, "CSQLite": -1, "CBlake3": -1, "CLinux": -1,
         "CFuse": -1,
         "Primitives": 0, "Cryptography": 0, "Compression": 0,
-        "SelfEncryption": 1, "Scratchpads": 1, "Namespace": 1,
+        "SelfEncryption": 1, "Scratchpads": 1, "Namespace": 1, "Autonomi": 1,
         "Stores": 2, "RemoteStores": 2, "Aleph": 2, "Metadata": 2, "Blocks": 2,
         "Engine": 3, "FuseHost": 4, "Control": 5, "cairn": 5,
         "ChunkBench": 5,
@@ -22,7 +22,7 @@ enum Named {
     /// Who may depend on whom within a layer. No pair is the reverse of another.
     static let peers: Set<[String]> = [
         ["Cryptography", "Primitives"], ["Namespace", "SelfEncryption"],
-        ["Namespace", "Scratchpads"], ["RemoteStores", "Stores"], ["Aleph", "Stores"],
+        ["Namespace", "Scratchpads"], ["Autonomi", "SelfEncryption"], ["RemoteStores", "Stores"], ["Aleph", "Stores"],
         ["cairn", "Control"],
     ]
 
@@ -36,7 +36,7 @@ enum Named {
 
     /// Targets without clocks, files, sockets, or randomness of their own.
     static let pure: Set<String> = [
-        "Primitives", "Compression", "SelfEncryption", "Scratchpads", "Namespace",
+        "Primitives", "Compression", "SelfEncryption", "Scratchpads", "Namespace", "Autonomi",
     ]
 
     /// Files of them that call the system all the same.
