@@ -72,7 +72,7 @@ let package = Package(
             "Engine",
             [
                 "Primitives", "Cryptography", "Compression", "SelfEncryption", "Scratchpads",
-                "Namespace", "Stores", "Metadata", "Blocks",
+                "Autonomi", "Namespace", "Stores", "Metadata", "Blocks",
             ]),
 
         // L4: the kernel.
