@@ -43,8 +43,9 @@ let package = Package(
             name: "CFuse", cSettings: [.unsafeFlags(["-O2", "-Wall", "-Werror"])],
             linkerSettings: [.linkedLibrary("fuse3")]),
 
-        // L0: pure.
+        // L0: pure, but for threads and what the C libraries do.
         library("Primitives", []),
+        library("Threading", ["CLinux"]),
         library("Cryptography", ["Primitives", "CBlake3", "COpenSSL", "CSodium"]),
         library("Compression", ["CBrotli"]),
 
@@ -72,18 +73,18 @@ let package = Package(
             "Engine",
             [
                 "Primitives", "Cryptography", "Compression", "SelfEncryption", "Scratchpads",
-                "Autonomi", "Namespace", "Stores", "Metadata", "Blocks",
+                "Autonomi", "Namespace", "Stores", "Metadata", "Blocks", "Threading",
             ]),
 
         // L4: the kernel.
-        library("FuseHost", ["Engine", "Namespace", "CFuse"]),
+        library("FuseHost", ["Engine", "Namespace", "CFuse", "Threading"]),
 
         // L5: the command, and all of it that is worth a test.
         library(
             "Control",
             [
                 "Primitives", "Cryptography", "Compression", "Namespace", "Stores", "RemoteStores",
-                "Blocks", "Engine", "FuseHost", "CLinux",
+                "Blocks", "Engine", "FuseHost", "CLinux", "Threading",
             ]),
         .executableTarget(
             name: "cairn",
@@ -93,34 +94,43 @@ let package = Package(
             ],
             swiftSettings: strict),
 
-        tests("PrimitivesTests", ["Primitives"]),
+        // What the tests of many targets share. Nothing that is shipped depends on it.
+        .target(name: "TestSupport", path: "Tests/TestSupport", swiftSettings: strict),
+        tests("PrimitivesTests", ["TestSupport", "Primitives"]),
+        tests("ThreadingTests", ["Threading"]),
         tests(
-            "CryptographyTests", ["Cryptography", "Primitives"], resources: [.copy("Vectors")]),
+            "CryptographyTests", ["TestSupport", "Cryptography", "Primitives"],
+            resources: [.copy("Vectors")]),
         tests(
-            "CompressionTests", ["Compression", "Cryptography", "Primitives"],
+            "CompressionTests", ["TestSupport", "Compression", "Cryptography", "Primitives"],
             resources: [.copy("Vectors")]),
         tests(
             "SelfEncryptionTests",
-            ["SelfEncryption", "Primitives", "Cryptography", "Compression"],
+            ["TestSupport", "SelfEncryption", "Primitives", "Cryptography", "Compression"],
             resources: [.copy("Vectors")]),
-        tests("ScratchpadsTests", ["Scratchpads", "Primitives", "Cryptography"]),
+        tests("ScratchpadsTests", ["TestSupport", "Scratchpads", "Primitives", "Cryptography"]),
         tests(
             "NamespaceTests",
             [
+                "TestSupport",
                 "Namespace", "Primitives", "Cryptography", "Compression", "SelfEncryption",
                 "Scratchpads",
             ]),
         tests("AutonomiTests", ["Autonomi", "Primitives", "Compression", "SelfEncryption"]),
         tests(
             "StoresTests",
-            ["Stores", "RemoteStores", "Aleph", "Scratchpads", "Primitives", "Cryptography"]),
+            [
+                "TestSupport", "Stores", "RemoteStores", "Aleph", "Scratchpads", "Primitives",
+                "Cryptography",
+            ]),
         tests(
             "MetadataTests",
-            ["Metadata", "Primitives", "SelfEncryption", "Scratchpads", "Namespace"]),
-        tests("BlocksTests", ["Blocks", "Cryptography"]),
+            ["TestSupport", "Metadata", "Primitives", "SelfEncryption", "Scratchpads", "Namespace"]),
+        tests("BlocksTests", ["TestSupport", "Blocks", "Cryptography"]),
         tests(
             "EngineTests",
             [
+                "TestSupport",
                 "Engine", "Primitives", "Cryptography", "SelfEncryption", "Scratchpads",
                 "Namespace",
                 "Stores", "RemoteStores",
@@ -128,10 +138,13 @@ let package = Package(
         tests(
             "ControlTests",
             [
+                "TestSupport",
                 "Control", "Primitives", "Cryptography", "Compression", "Namespace", "Stores",
                 "RemoteStores", "Engine", "FuseHost",
             ]),
-        tests("FuseHostTests", ["FuseHost", "Engine", "Namespace", "CFuse"]),
+        tests(
+            "FuseHostTests",
+            ["TestSupport", "FuseHost", "Engine", "Namespace", "CFuse", "Threading"]),
         // Measures; docs/performance.md has the commands.
         .executableTarget(
             name: "ChunkBench", dependencies: ["Primitives", "Compression", "SelfEncryption"],

@@ -10,6 +10,7 @@ import Primitives
 import Scratchpads
 import Stores
 import Synchronization
+import Threading
 
 /// Loads directories on demand; each one once.
 final class DirectoryLoader: Sendable {

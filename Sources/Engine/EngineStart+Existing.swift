@@ -7,6 +7,7 @@ import Metadata
 import Namespace
 import Scratchpads
 import Synchronization
+import Threading
 
 extension EngineStarter {
     /// How long a start waits for the store's root: enough for a store that is well, little enough
@@ -35,7 +36,7 @@ extension EngineStarter {
         let pending = pendingRoot.flatMap { try? PadRecord(decoding: $0) }
         let engine = try assemble(metadata, head: head, unanswered: pending)
         let isJudged = Monitor(false)
-        spawnThread {
+        WorkerPool.startThread("cairn-root") {
             judge(self.answer(), head.revision, engine)
             isJudged.update { $0 = true }
         }

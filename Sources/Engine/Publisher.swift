@@ -18,14 +18,12 @@ import Scratchpads
 import SelfEncryption
 import Stores
 import Synchronization
+import Threading
 
 /// Publishes on its own thread, some time after the last change.
 final class Publisher: Sendable {
     /// How often changes are looked for.
     static let tick = Duration.milliseconds(250)
-    /// First wait after a failure; doubles up to `longestBackoff`.
-    static let firstBackoff = Duration.seconds(1)
-    static let longestBackoff = Duration.seconds(60)
     /// Changed inodes read at a time.
     static let rowBatch = 4096
     /// Pages stored at once.
@@ -33,7 +31,7 @@ final class Publisher: Sendable {
 
     let volume: Volume
     let committer: Committer
-    private let pool = WorkerPool(threads: Publisher.threads)
+    private let pool = WorkerPool("cairn-pageput", threads: Publisher.threads)
     /// Files that wait for their chunks: a publication waits a while for them.
     private let hasUnstored: @Sendable () -> Bool
 
@@ -56,8 +54,7 @@ final class Publisher: Sendable {
         var isStopping = false
         var isStopped = false
         var rounds = 0
-        var failures = 0
-        var retryAt: ContinuousClock.Instant?
+        var backoff = Backoff()
         var lastFailure: FileError?
         var isHalted = false
     }
@@ -75,7 +72,7 @@ final class Publisher: Sendable {
     }
 
     func start() {
-        spawnThread { self.run() }
+        WorkerPool.startThread("cairn-publish") { self.run() }
     }
 
     func stop() {
@@ -102,7 +99,7 @@ final class Publisher: Sendable {
     func publishNow(until deadline: ContinuousClock.Instant?) -> FileError? {
         let start = work.update { state -> Int in
             state.isUrgent = true
-            state.retryAt = nil
+            state.backoff.hurry()
             return state.rounds
         }
         while true {
@@ -122,7 +119,7 @@ final class Publisher: Sendable {
             let isUrgent = work.wait(atMost: Publisher.tick) { state -> Bool? in
                 state.isStopping || state.isUrgent ? state.isUrgent : nil
             }
-            if work.look({ $0.isStopping }) { break }
+            if work.withLock({ $0.isStopping }) { break }
             let now = ContinuousClock.now
             let seen = (
                 volume.lastChange.load(ordering: .relaxed), volume.dirty.withLock { $0.count }
@@ -142,7 +139,7 @@ final class Publisher: Sendable {
                 now - lastActive >= volume.configuration.publishDelay && !hasUnstored()
             let isOverdue = now - since >= volume.configuration.publishCeiling
             guard isUrgent == true || isQuiet || isOverdue else { continue }
-            if isUrgent != true, work.look({ $0.retryAt.map { now < $0 } ?? false }) { continue }
+            if isUrgent != true, work.withLock({ $0.backoff.isWaiting(at: now) }) { continue }
             do throws(FileError) {
                 try round()
                 firstChange = nil
@@ -159,22 +156,14 @@ final class Publisher: Sendable {
             state.isUrgent = false
             state.rounds += 1
             state.lastFailure = failure
-            if failure == nil {
-                state.failures = 0
-                state.retryAt = nil
-            } else {
-                state.failures += 1
-                let doublings = min(state.failures - 1, 6)
-                state.retryAt =
-                    .now + min(Publisher.firstBackoff * (1 << doublings), Publisher.longestBackoff)
-            }
+            if failure == nil { state.backoff.succeed() } else { state.backoff.fail(at: .now) }
         }
     }
 
     // MARK: One publication
 
     private func round() throws(FileError) {
-        if volume.configuration.isReadOnly || work.look({ $0.isHalted }) { throw .readOnly }
+        if volume.configuration.isReadOnly || work.withLock({ $0.isHalted }) { throw .readOnly }
         try settleUnanswered()
         try committer.drain()
         // Every change up to this number is in the commit that follows, and so in the snapshot.

@@ -8,6 +8,7 @@
 import Blocks
 import Metadata
 import Synchronization
+import Threading
 
 /// Evicts on its own thread, when asked.
 final class RoomKeeper: Sendable {
@@ -35,7 +36,7 @@ final class RoomKeeper: Sendable {
     /// Starts the thread. `flushNow` is called when evicting alone gives no room.
     func start(flushNow: @escaping @Sendable () -> Void) {
         wish.update { $0.flushNow = flushNow }
-        spawnThread { self.run() }
+        WorkerPool.startThread("cairn-room") { self.run() }
     }
 
     /// Ends the thread.
@@ -84,7 +85,7 @@ final class RoomKeeper: Sendable {
                 return false
             }
             if isStopping == true { break }
-            if evict() == 0 { wish.look { $0.flushNow }?() }
+            if evict() == 0 { wish.withLock { $0.flushNow }?() }
         }
         wish.update { $0.isStopped = true }
     }

@@ -3,13 +3,26 @@
 // Threads that may block: on the store, on the disk, on long encryption. The kernel's workers never
 // do; they hand the work over.
 
-import Glibc
 import Synchronization
+import Threading
 
 /// A fixed number of threads that run jobs in the order they came.
 final class WorkerPool: Sendable {
     /// Most jobs that wait at once; `submit` blocks beyond it.
     static let queueLimit = 4096
+    /// Stack of each of the engine's own threads, in bytes: brotli and OpenSSL keep their state on
+    /// the heap.
+    static let stackSize = 1 << 20
+
+    /// Starts one of the threads without which the engine cannot be: they start with it, and a
+    /// system that refuses them has no room for a mount.
+    static func startThread(
+        _ name: String, niceness: Int32 = 0, _ body: @escaping @Sendable () -> Void
+    ) {
+        let isStarted = SystemThread.start(
+            name, stackSize: stackSize, niceness: niceness, body)
+        precondition(isStarted, "the system refused a thread")
+    }
 
     private struct Queue {
         var jobs: [@Sendable () -> Void] = []
@@ -36,26 +49,22 @@ final class WorkerPool: Sendable {
     let threadCount: Int
 
     /// - Parameters:
+    ///   - name: of the threads, as `ps -T` shows it.
     ///   - threads: how many jobs run at once; at least 1.
     ///   - niceness: added to the threads' nice value, so that background work yields to the
     ///     user's.
-    init(threads: Int, niceness: Int32 = 0) {
+    init(_ name: String, threads: Int, niceness: Int32 = 0) {
         precondition(threads >= 1, "a pool without threads runs nothing")
         threadCount = threads
         queue = Monitor(Queue())
         for _ in 0..<threads {
             let queue = queue
             queue.update { $0.threads += 1 }
-            spawnThread { WorkerPool.work(queue, niceness) }
+            WorkerPool.startThread(name, niceness: niceness) { WorkerPool.work(queue) }
         }
     }
 
-    private static func work(_ queue: Monitor<Queue>, _ niceness: Int32) {
-        if niceness != 0 {
-            // On Linux the "process" 0 of setpriority is the calling thread. Failing only costs
-            // politeness.
-            _ = setpriority(__priority_which_t(PRIO_PROCESS.rawValue), 0, niceness)
-        }
+    private static func work(_ queue: Monitor<Queue>) {
         while true {
             let job = queue.wait { state -> (@Sendable () -> Void)?? in
                 if let job = state.pop() {
@@ -99,7 +108,7 @@ final class WorkerPool: Sendable {
         let counter = Shared(next)
         for _ in 0..<min(count, threadCount) {
             let isQueued = submit {
-                while progress.look({ $0.failure == nil }) {
+                while progress.withLock({ $0.failure == nil }) {
                     let index = counter.value.add(1, ordering: .relaxed).oldValue
                     if index >= count { break }
                     do throws(Failure) {
@@ -133,38 +142,4 @@ final class WorkerPool: Sendable {
         queue.update { $0.isStopping = true }
         _ = queue.wait { $0.threads == 0 ? true : nil }
     }
-}
-
-/// Starts a detached thread with a stack of `threadStackSize`.
-func spawnThread(_ body: @escaping @Sendable () -> Void) {
-    // SAFETY: owned by this call alone, initialised here, destroyed and freed below. In memory of
-    // its own, because its initialiser belongs to whichever C module has the type first.
-    let attributes = UnsafeMutablePointer<pthread_attr_t>.allocate(capacity: 1)
-    unsafe pthread_attr_init(attributes)
-    unsafe pthread_attr_setdetachstate(attributes, Int32(PTHREAD_CREATE_DETACHED))
-    unsafe pthread_attr_setstacksize(attributes, threadStackSize)
-    // SAFETY: the box is retained until the thread takes it over, exactly once.
-    let box = unsafe Unmanaged.passRetained(ThreadBody(body)).toOpaque()
-    var thread = pthread_t()
-    // SAFETY: attributes and thread are this call's; `runThread` takes the box over.
-    let status = unsafe pthread_create(&thread, attributes, runThread, box)
-    unsafe pthread_attr_destroy(attributes)
-    unsafe attributes.deallocate()
-    precondition(status == 0, "the system refused a thread")
-}
-
-private func runThread(_ argument: UnsafeMutableRawPointer?) -> UnsafeMutableRawPointer? {
-    guard let box = unsafe argument else { return nil }
-    // SAFETY: balances passRetained in `spawnThread`.
-    unsafe Unmanaged<ThreadBody>.fromOpaque(box).takeRetainedValue().run()
-    return nil
-}
-
-/// Stack of each of the engine's own threads, in bytes: brotli and OpenSSL keep their state on the
-/// heap.
-let threadStackSize = 1 << 20
-
-private final class ThreadBody: Sendable {
-    let run: @Sendable () -> Void
-    init(_ run: @escaping @Sendable () -> Void) { self.run = run }
 }

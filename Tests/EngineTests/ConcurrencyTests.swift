@@ -7,6 +7,7 @@ import Engine
 import Foundation
 import Namespace
 import Synchronization
+import TestSupport
 import Testing
 
 @Suite("many threads", .serialized)

@@ -11,6 +11,7 @@ import Primitives
 import Scratchpads
 import Stores
 import Synchronization
+import TestSupport
 import Testing
 
 @Suite("invariants", .serialized)

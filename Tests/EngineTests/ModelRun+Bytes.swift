@@ -4,6 +4,7 @@
 
 import Engine
 import Namespace
+import TestSupport
 
 extension ModelRun {
     /// One operation. The weights keep a tree of some dozen nodes.

@@ -4,6 +4,7 @@
 
 import Engine
 import Namespace
+import TestSupport
 
 extension ModelRun {
     /// Few names, so that they collide: among them the longest, and one that is not ASCII.

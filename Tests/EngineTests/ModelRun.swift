@@ -5,6 +5,7 @@
 
 import Engine
 import Namespace
+import TestSupport
 import Testing
 
 /// A run's end before its last step.

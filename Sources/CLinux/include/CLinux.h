@@ -30,7 +30,7 @@ int32_t cairn_forbid_dumps(void);
 
 /// prctl(2) PR_SET_NAME: what `ps` shows of the calling thread; of the main one, the process. 15
 /// characters at most. 0, or -1 with errno.
-int32_t cairn_name_process(const char *name);
+int32_t cairn_name_thread(const char *name);
 
 /// mallopt(3): at most `arenas` arenas; what is freed above `threshold` bytes goes back to the
 /// system. 0, or -1 when glibc refuses.
