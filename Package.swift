@@ -131,9 +131,8 @@ let package = Package(
             "EngineTests",
             [
                 "TestSupport",
-                "Engine", "Primitives", "Cryptography", "SelfEncryption", "Scratchpads",
-                "Namespace",
-                "Stores", "RemoteStores",
+                "Engine", "Autonomi", "Primitives", "Cryptography", "Compression",
+                "SelfEncryption", "Scratchpads", "Namespace", "Stores", "RemoteStores",
             ]),
         tests(
             "ControlTests",

@@ -66,6 +66,21 @@ package struct ArchivePath: Hashable, Sendable, Comparable {
         self.text = text
     }
 
+    /// Checks a path made of names of this system, which may be any bytes.
+    ///
+    /// - Parameter entry: the number that an error names, counted from 1.
+    /// - Throws: `malformed` if it is not UTF-8; `path`.
+    package init(bytes: [UInt8], entry: Int) throws(ArchiveError) {
+        guard let text = String(validating: bytes, as: UTF8.self) else {
+            throw .malformed("entry \(entry) has a name that is not UTF-8")
+        }
+        do throws(ArchivePathError) {
+            self = try ArchivePath(text)
+        } catch {
+            throw .path(entry: entry, error)
+        }
+    }
+
     /// The bytes of each name, from the top down.
     package var names: [[UInt8]] {
         text.utf8.split(separator: UInt8(ascii: "/")).map { Array($0) }
