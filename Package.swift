@@ -25,6 +25,12 @@ func tests(_ name: String, _ dependencies: [Target.Dependency], resources: [Reso
         name: name, dependencies: dependencies, resources: resources, swiftSettings: strict)
 }
 
+/// A server that tests talk to, on this machine and in their own process.
+func testServer(_ name: String, _ dependencies: [Target.Dependency]) -> Target {
+    .target(
+        name: name, dependencies: dependencies, path: "Tests/\(name)", swiftSettings: strict)
+}
+
 let package = Package(
     name: "cairn",
     products: [.executable(name: "cairn", targets: ["cairn"])],
@@ -36,6 +42,7 @@ let package = Package(
         .systemLibrary(name: "COpenSSL"),
         .systemLibrary(name: "CSodium"),
         .systemLibrary(name: "CBrotli"),
+        .systemLibrary(name: "CCurl"),
         .systemLibrary(name: "CSQLite"),
         .target(name: "CBlake3", cSettings: [.unsafeFlags(["-O3", "-Wall", "-Werror"])]),
         .target(name: "CLinux", cSettings: [.unsafeFlags(["-Wall", "-Werror"])]),
@@ -59,6 +66,7 @@ let package = Package(
         library("Autonomi", ["Primitives", "SelfEncryption"]),
 
         // L2: the shell: disks, databases, networks.
+        library("HTTP", ["Primitives", "Threading", "CCurl"]),
         library("Stores", ["Primitives", "Scratchpads"]),
         library(
             "RemoteStores", ["Primitives", "Cryptography", "Scratchpads", "Stores", "CLinux"]),
@@ -96,6 +104,8 @@ let package = Package(
 
         // What the tests of many targets share. Nothing that is shipped depends on it.
         .target(name: "TestSupport", path: "Tests/TestSupport", swiftSettings: strict),
+        testServer("LocalServer", []),
+        tests("HTTPTests", ["TestSupport", "HTTP", "LocalServer"]),
         tests("PrimitivesTests", ["TestSupport", "Primitives"]),
         tests("ThreadingTests", ["Threading"]),
         tests(
