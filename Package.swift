@@ -36,6 +36,7 @@ let package = Package(
         .systemLibrary(name: "COpenSSL"),
         .systemLibrary(name: "CSodium"),
         .systemLibrary(name: "CBrotli"),
+        .systemLibrary(name: "CSecp256k1"),
         .systemLibrary(name: "CSQLite"),
         .target(name: "CBlake3", cSettings: [.unsafeFlags(["-O3", "-Wall", "-Werror"])]),
         .target(name: "CLinux", cSettings: [.unsafeFlags(["-Wall", "-Werror"])]),
@@ -45,7 +46,9 @@ let package = Package(
 
         // L0: pure.
         library("Primitives", []),
-        library("Cryptography", ["Primitives", "CBlake3", "COpenSSL", "CSodium"]),
+        library("JSON", []),
+        library(
+            "Cryptography", ["Primitives", "CBlake3", "COpenSSL", "CSodium", "CSecp256k1"]),
         library("Compression", ["CBrotli"]),
 
         // L1: pure.
@@ -55,11 +58,13 @@ let package = Package(
             "Namespace",
             ["Primitives", "Cryptography", "Compression", "SelfEncryption", "Scratchpads"]),
 
+        library("AlephProtocol", ["Primitives", "Cryptography", "JSON"]),
+
         // L2: the shell: disks, databases, networks.
         library("Stores", ["Primitives", "Scratchpads"]),
         library(
             "RemoteStores", ["Primitives", "Cryptography", "Scratchpads", "Stores", "CLinux"]),
-        library("Aleph", []),
+        library("Aleph", ["Primitives", "Cryptography", "JSON", "AlephProtocol"]),
         library(
             "Metadata",
             ["Primitives", "SelfEncryption", "Scratchpads", "Namespace", "CSQLite", "CLinux"]),
@@ -92,6 +97,7 @@ let package = Package(
             swiftSettings: strict),
 
         tests("PrimitivesTests", ["Primitives"]),
+        tests("JSONTests", ["JSON"]),
         tests(
             "CryptographyTests", ["Cryptography", "Primitives"], resources: [.copy("Vectors")]),
         tests(
@@ -111,6 +117,9 @@ let package = Package(
         tests(
             "StoresTests",
             ["Stores", "RemoteStores", "Aleph", "Scratchpads", "Primitives", "Cryptography"]),
+        tests(
+            "AlephTests", ["Aleph", "AlephProtocol", "JSON", "Cryptography", "Primitives"],
+            resources: [.copy("Vectors")]),
         tests(
             "MetadataTests",
             ["Metadata", "Primitives", "SelfEncryption", "Scratchpads", "Namespace"]),

@@ -11,9 +11,10 @@ enum Named {
     /// Layers, from the bottom. docs/ARCHITECTURE.md §4 draws them.
     static let layers: [String: Int] = [
         "COpenSSL": -1, "CSodium": -1, "CBrotli": -1, "CSQLite": -1, "CBlake3": -1, "CLinux": -1,
+        "CSecp256k1": -1,
         "CFuse": -1,
-        "Primitives": 0, "Cryptography": 0, "Compression": 0,
-        "SelfEncryption": 1, "Scratchpads": 1, "Namespace": 1,
+        "Primitives": 0, "Cryptography": 0, "Compression": 0, "JSON": 0,
+        "SelfEncryption": 1, "Scratchpads": 1, "Namespace": 1, "AlephProtocol": 1,
         "Stores": 2, "RemoteStores": 2, "Aleph": 2, "Metadata": 2, "Blocks": 2,
         "Engine": 3, "FuseHost": 4, "Control": 5, "cairn": 5,
     ]
@@ -35,7 +36,8 @@ enum Named {
 
     /// Targets without clocks, files, sockets, or randomness of their own.
     static let pure: Set<String> = [
-        "Primitives", "Compression", "SelfEncryption", "Scratchpads", "Namespace",
+        "Primitives", "Compression", "JSON", "SelfEncryption", "Scratchpads", "Namespace",
+        "AlephProtocol",
     ]
 
     /// Files of them that call the system all the same.
@@ -72,6 +74,9 @@ enum Named {
         "Sources/Cryptography/Ed25519KeyPair.swift",
         "Sources/Cryptography/HashFunction.swift",
         "Sources/Cryptography/SHA2.swift",
+        "Sources/Cryptography/SHA256Hasher.swift",
+        "Sources/Cryptography/SealedBox.swift",
+        "Sources/Cryptography/Secp256k1.swift",
         "Sources/Cryptography/SecretBytes.swift",
         "Sources/Cryptography/Span+Pointer.swift",
         "Sources/Cryptography/SystemRandom.swift",
@@ -126,12 +131,17 @@ enum Named {
             "Sources/Cryptography/Cipher.swift",
             "Sources/Cryptography/HashFunction.swift",
             "Sources/Cryptography/SHA2.swift",
+            "Sources/Cryptography/SHA256Hasher.swift",
+        ],
+        "CSecp256k1": [
+            "Sources/Cryptography/Secp256k1.swift"
         ],
         "CSodium": [
             "Sources/Cryptography/Argon2id.swift",
             "Sources/Cryptography/Blake3Hasher.swift",
             "Sources/Cryptography/Ed25519.swift",
             "Sources/Cryptography/Ed25519KeyPair.swift",
+            "Sources/Cryptography/SealedBox.swift",
             "Sources/Cryptography/SecretBytes.swift",
             "Sources/Cryptography/SodiumLibrary.swift",
             "Sources/Cryptography/SystemRandom.swift",
