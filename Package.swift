@@ -43,6 +43,7 @@ let package = Package(
         .systemLibrary(name: "CSodium"),
         .systemLibrary(name: "CBrotli"),
         .systemLibrary(name: "CCurl"),
+        .systemLibrary(name: "CSecp256k1"),
         .systemLibrary(name: "CSQLite"),
         .target(name: "CBlake3", cSettings: [.unsafeFlags(["-O3", "-Wall", "-Werror"])]),
         .target(name: "CLinux", cSettings: [.unsafeFlags(["-Wall", "-Werror"])]),
@@ -53,7 +54,9 @@ let package = Package(
         // L0: pure, but for threads and what the C libraries do.
         library("Primitives", []),
         library("Threading", ["CLinux"]),
-        library("Cryptography", ["Primitives", "CBlake3", "COpenSSL", "CSodium"]),
+        library("JSON", []),
+        library(
+            "Cryptography", ["Primitives", "CBlake3", "COpenSSL", "CSodium", "CSecp256k1"]),
         library("Compression", ["CBrotli"]),
 
         // L1: pure.
@@ -64,13 +67,14 @@ let package = Package(
             ["Primitives", "Cryptography", "Compression", "SelfEncryption", "Scratchpads"]),
 
         library("Autonomi", ["Primitives", "SelfEncryption"]),
+        library("AlephProtocol", ["Primitives", "Cryptography", "JSON"]),
 
         // L2: the shell: disks, databases, networks.
         library("HTTP", ["Primitives", "Threading", "CCurl"]),
         library("Stores", ["Primitives", "Scratchpads"]),
         library(
             "RemoteStores", ["Primitives", "Cryptography", "Scratchpads", "Stores", "CLinux"]),
-        library("Aleph", []),
+        library("Aleph", ["Primitives", "Cryptography", "JSON", "AlephProtocol"]),
         library(
             "Metadata",
             ["Primitives", "SelfEncryption", "Scratchpads", "Namespace", "CSQLite", "CLinux"]),
@@ -108,6 +112,7 @@ let package = Package(
         tests("HTTPTests", ["TestSupport", "HTTP", "LocalServer"]),
         tests("PrimitivesTests", ["TestSupport", "Primitives"]),
         tests("ThreadingTests", ["Threading"]),
+        tests("JSONTests", ["JSON"]),
         tests(
             "CryptographyTests", ["TestSupport", "Cryptography", "Primitives"],
             resources: [.copy("Vectors")]),
@@ -133,6 +138,9 @@ let package = Package(
                 "TestSupport", "Stores", "RemoteStores", "Aleph", "Scratchpads", "Primitives",
                 "Cryptography",
             ]),
+        tests(
+            "AlephTests", ["Aleph", "AlephProtocol", "JSON", "Cryptography", "Primitives"],
+            resources: [.copy("Vectors")]),
         tests(
             "MetadataTests",
             ["TestSupport", "Metadata", "Primitives", "SelfEncryption", "Scratchpads", "Namespace"]),

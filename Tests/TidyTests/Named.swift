@@ -11,9 +11,9 @@ enum Named {
     /// Layers, from the bottom. docs/ARCHITECTURE.md §4 draws them.
     static let layers: [String: Int] = [
         "COpenSSL": -1, "CSodium": -1, "CBrotli": -1, "CSQLite": -1, "CBlake3": -1, "CLinux": -1,
-        "CFuse": -1, "CCurl": -1,
-        "Primitives": 0, "Threading": 0, "Cryptography": 0, "Compression": 0,
-        "SelfEncryption": 1, "Scratchpads": 1, "Namespace": 1, "Autonomi": 1,
+        "CFuse": -1, "CCurl": -1, "CSecp256k1": -1,
+        "Primitives": 0, "Threading": 0, "Cryptography": 0, "Compression": 0, "JSON": 0,
+        "SelfEncryption": 1, "Scratchpads": 1, "Namespace": 1, "Autonomi": 1, "AlephProtocol": 1,
         "HTTP": 2, "Stores": 2, "RemoteStores": 2, "Aleph": 2, "Metadata": 2, "Blocks": 2,
         "Engine": 3, "FuseHost": 4, "Control": 5, "cairn": 5,
         // Above all that is shipped, so that nothing of it can depend on this.
@@ -39,7 +39,8 @@ enum Named {
 
     /// Targets without clocks, files, sockets, or randomness of their own.
     static let pure: Set<String> = [
-        "Primitives", "Compression", "SelfEncryption", "Scratchpads", "Namespace", "Autonomi",
+        "Primitives", "Compression", "JSON", "SelfEncryption", "Scratchpads", "Namespace",
+        "AlephProtocol", "Autonomi",
     ]
 
     /// Files of them that call the system all the same.
@@ -76,6 +77,9 @@ enum Named {
         "Sources/Cryptography/Ed25519KeyPair.swift",
         "Sources/Cryptography/HashFunction.swift",
         "Sources/Cryptography/SHA2.swift",
+        "Sources/Cryptography/SHA256Hasher.swift",
+        "Sources/Cryptography/SealedBox.swift",
+        "Sources/Cryptography/Secp256k1.swift",
         "Sources/Cryptography/SecretBytes.swift",
         "Sources/Cryptography/Span+Pointer.swift",
         "Sources/Cryptography/SystemRandom.swift",
@@ -137,12 +141,17 @@ enum Named {
             "Sources/Cryptography/Cipher.swift",
             "Sources/Cryptography/HashFunction.swift",
             "Sources/Cryptography/SHA2.swift",
+            "Sources/Cryptography/SHA256Hasher.swift",
+        ],
+        "CSecp256k1": [
+            "Sources/Cryptography/Secp256k1.swift"
         ],
         "CSodium": [
             "Sources/Cryptography/Argon2id.swift",
             "Sources/Cryptography/Blake3Hasher.swift",
             "Sources/Cryptography/Ed25519.swift",
             "Sources/Cryptography/Ed25519KeyPair.swift",
+            "Sources/Cryptography/SealedBox.swift",
             "Sources/Cryptography/SecretBytes.swift",
             "Sources/Cryptography/SodiumLibrary.swift",
             "Sources/Cryptography/SystemRandom.swift",
