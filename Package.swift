@@ -73,7 +73,11 @@ let package = Package(
         library("HTTP", ["Primitives", "Threading", "CCurl"]),
         library("Stores", ["Primitives", "Scratchpads"]),
         library(
-            "RemoteStores", ["Primitives", "Cryptography", "Scratchpads", "Stores", "CLinux"]),
+            "RemoteStores",
+            [
+                "Primitives", "Cryptography", "JSON", "Autonomi", "Scratchpads", "HTTP", "Stores",
+                "CLinux",
+            ]),
         library("Aleph", ["Primitives", "Cryptography", "JSON", "AlephProtocol"]),
         library(
             "Metadata",
@@ -109,6 +113,7 @@ let package = Package(
         // What the tests of many targets share. Nothing that is shipped depends on it.
         .target(name: "TestSupport", path: "Tests/TestSupport", swiftSettings: strict),
         testServer("LocalServer", []),
+        testServer("AntdDouble", ["LocalServer", "JSON", "Primitives", "Cryptography"]),
         tests("HTTPTests", ["TestSupport", "HTTP", "LocalServer"]),
         tests("PrimitivesTests", ["TestSupport", "Primitives"]),
         tests("ThreadingTests", ["Threading"]),
@@ -135,8 +140,8 @@ let package = Package(
         tests(
             "StoresTests",
             [
-                "TestSupport", "Stores", "RemoteStores", "Aleph", "Scratchpads", "Primitives",
-                "Cryptography",
+                "TestSupport", "AntdDouble", "Stores", "RemoteStores", "Aleph", "Scratchpads",
+                "Primitives", "Cryptography",
             ]),
         tests(
             "AlephTests", ["Aleph", "AlephProtocol", "JSON", "Cryptography", "Primitives"],

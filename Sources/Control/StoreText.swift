@@ -44,7 +44,7 @@ package enum StoreText {
         return switch error {
         case .full:
             CommandFailure(.storeFull, sentence, advice: "make room there, then try again")
-        case .paymentRequired:
+        case .paymentRequired, .unpaid:
             CommandFailure(.storeFull, sentence, advice: "pay it, then try again")
         case .missing, .missingPad, .corrupt, .corruptPad:
             CommandFailure(

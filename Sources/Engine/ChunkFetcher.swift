@@ -389,7 +389,7 @@ extension Volume {
         let result: FileError =
             switch error {
             case .full: .noSpace
-            case .paymentRequired: .quotaExceeded
+            case .paymentRequired, .unpaid: .quotaExceeded
             case .readOnly: .readOnly
             default: .inputOutput
             }
@@ -408,6 +408,7 @@ extension StoreError {
         case .unreachable: "it is asked again"
         case .full: "make room there, and it goes on by itself"
         case .paymentRequired: "pay it, and it goes on by itself"
+        case .unpaid: "fill the wallet or raise the limit, and it goes on by itself"
         case .readOnly, .refused: "see who may write there; it is tried again"
         case .notAStore: "see that its path and its disk are there, then mount anew"
         case .newerFormat: "use a newer version of this program"

@@ -41,9 +41,11 @@ extension StoreURLError: CustomStringConvertible {
 package enum StoreURL: Hashable, Sendable {
     /// A folder, by its absolute path.
     case folder(path: String)
+    /// The Autonomi network, by its daemon.
+    case autonomi(AutonomiAddress)
 
     /// Kinds of stores that the design names and this version does not have.
-    private static let plannedSchemes: Set<String> = ["s3", "autonomi", "aleph"]
+    private static let plannedSchemes: Set<String> = ["s3", "aleph"]
 
     /// Reads an absolute path, taken as it is, or a `file:` address, whose escapes are resolved.
     ///
@@ -59,6 +61,10 @@ package enum StoreURL: Hashable, Sendable {
             StoreURL.isScheme(text.utf8[..<colon])
         else { throw .relativePath }
         let scheme = text[..<colon].lowercased()
+        if scheme == "autonomi" {
+            self = .autonomi(try AutonomiAddress(text[text.utf8.index(after: colon)...]))
+            return
+        }
         guard scheme == "file" else {
             throw StoreURL.plannedSchemes.contains(scheme)
                 ? .notInThisVersion(scheme: scheme) : .unknownScheme(scheme)
@@ -70,6 +76,7 @@ package enum StoreURL: Hashable, Sendable {
     /// The address of the store; `StoreURL(text)` is this again.
     package var text: String {
         switch self {
+        case .autonomi(let address): address.text
         case .folder(let path):
             "file://"
                 + path.utf8.map { byte in

@@ -28,6 +28,8 @@ package enum StoreError: Error, Equatable, Sendable {
     case full
     /// It wants to be paid first.
     case paymentRequired
+    /// It wants more than there is, or than may be spent; the text says how much.
+    case unpaid(String)
     /// It can be read, not written.
     case readOnly
     /// There is no store of Cairn's at this place; the text says what is there instead.
@@ -61,6 +63,7 @@ extension StoreError: CustomStringConvertible {
         case .refused(let reason): "the store refuses: \(reason)"
         case .full: "the store has no room left"
         case .paymentRequired: "the store wants to be paid first"
+        case .unpaid(let reason): reason
         case .readOnly: "the store is read-only"
         case .notAStore(let reason): "this is not a store: \(reason)"
         case .newerFormat(let found, let supported):
