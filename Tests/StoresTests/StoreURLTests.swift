@@ -61,7 +61,7 @@ struct StoreURLTests {
             ("/a\0b", .malformed),
             ("s3://bucket/prefix?endpoint=x", .notInThisVersion(scheme: "s3")),
             ("S3://bucket", .notInThisVersion(scheme: "s3")),
-            ("autonomi://localhost:8082", .notInThisVersion(scheme: "autonomi")),
+
             ("aleph://host", .notInThisVersion(scheme: "aleph")),
             ("ftp://host", .unknownScheme("ftp")),
             ("c:\\cairn", .unknownScheme("c")),
