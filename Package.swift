@@ -82,7 +82,7 @@ let package = Package(
         library(
             "Metadata",
             ["Primitives", "SelfEncryption", "Scratchpads", "Namespace", "CSQLite", "CLinux"]),
-        library("Blocks", ["Cryptography", "CLinux"]),
+        library("Blocks", ["Primitives", "Cryptography", "CLinux"]),
 
         // L3: the engine. It knows neither its stores nor the kernel.
         library(
@@ -92,7 +92,13 @@ let package = Package(
                 "Autonomi", "Namespace", "Stores", "Metadata", "Blocks", "Threading",
             ]),
 
-        // L4: the kernel.
+        // L4: the kernel, and the check: both over the engine.
+        library(
+            "Check",
+            [
+                "Primitives", "Cryptography", "Compression", "SelfEncryption", "Scratchpads",
+                "Namespace", "Stores", "Metadata", "Blocks", "Threading", "Engine",
+            ]),
         library("FuseHost", ["Engine", "Namespace", "CFuse", "Threading"]),
 
         // L5: the command, and all of it that is worth a test.
@@ -100,7 +106,7 @@ let package = Package(
             "Control",
             [
                 "Primitives", "Cryptography", "Compression", "Namespace", "Stores", "RemoteStores",
-                "Blocks", "Engine", "FuseHost", "CLinux", "Threading",
+                "Blocks", "Engine", "Check", "FuseHost", "CLinux", "Threading",
             ]),
         .executableTarget(
             name: "cairn",
@@ -149,7 +155,7 @@ let package = Package(
         tests(
             "MetadataTests",
             ["TestSupport", "Metadata", "Primitives", "SelfEncryption", "Scratchpads", "Namespace"]),
-        tests("BlocksTests", ["TestSupport", "Blocks", "Cryptography"]),
+        tests("BlocksTests", ["TestSupport", "Blocks", "Primitives", "Cryptography"]),
         tests(
             "EngineTests",
             [
@@ -173,6 +179,19 @@ let package = Package(
             path: "Tests/ChunkBench", swiftSettings: strict),
         tests("TidyTests", []),
         tests("MountTests", []),
+
+        // What no promise may be broken by: kills, power losses, full disks, stores that hang.
+        .executableTarget(
+            name: "PowerLossLayer", path: "Tests/PowerLossLayer",
+            cSettings: [.unsafeFlags(["-O2", "-Wall", "-Werror"])],
+            linkerSettings: [.linkedLibrary("fuse3")]),
+        tests(
+            "CrashTests",
+            [
+                "Engine", "Primitives", "Cryptography", "Namespace", "Blocks", "RemoteStores",
+                "TestSupport",
+            ],
+            resources: [.copy("Resources")]),
     ],
     swiftLanguageModes: [.v6]
 )

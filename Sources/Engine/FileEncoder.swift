@@ -11,6 +11,7 @@ import Primitives
 import SelfEncryption
 import Stores
 import Synchronization
+import Threading
 
 /// A file whose chunks have been handed to the store.
 struct EncodedFile: Sendable {

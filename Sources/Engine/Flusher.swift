@@ -89,6 +89,9 @@ final class Flusher: Sendable {
     /// Files that wait or are being flushed.
     var pendingCount: Int { work.withLock { $0.files.count + $0.flushing.count } }
 
+    /// The same files by their numbers.
+    var pending: Set<UInt64> { work.look { $0.flushing.union($0.files.keys) } }
+
     /// Flushes whatever is due now regardless of idle times.
     func flushNow() {
         work.update { state in

@@ -96,6 +96,9 @@ final class PadKeeper: Sendable {
     /// Pads whose newest content the store has not acknowledged.
     var pendingCount: Int { work.withLock { $0.due.count + $0.sending.count } }
 
+    /// The same pads by their numbers.
+    var pending: Set<UInt64> { work.look { $0.sending.union($0.due.keys) } }
+
     /// True while the pad waits or is being sent.
     func isPending(_ ino: UInt64) -> Bool {
         work.withLock { $0.due[ino] != nil || $0.sending.contains(ino) }
@@ -241,7 +244,7 @@ final class PadKeeper: Sendable {
             if try isUnknown(pad, state) { return nil }
             try volume.loadInline(&state)
             let content = state.inline ?? []
-            let digest = PadKeeper.contentDigest(content, encoding: pad.encoding)
+            let digest = PadDigest.of(content, encoding: pad.encoding)
             if pad.publishedDigest == digest {
                 state.isPadUnsealed = false
                 return nil
@@ -275,15 +278,6 @@ final class PadKeeper: Sendable {
         return try volume.query { (reader) throws(MetadataError) in
             try reader.inline(ino) == nil
         }
-    }
-
-    /// What tells one sealed content from another.
-    static func contentDigest(_ content: [UInt8], encoding: UInt64) -> [UInt8] {
-        var hasher = Blake3Hasher()
-        let prefix = (0..<8).map { UInt8(truncatingIfNeeded: encoding >> (8 * UInt64($0))) }
-        hasher.update(prefix.span)
-        hasher.update(content.span)
-        return hasher.finalize().bytes
     }
 
     private func decode(_ bytes: [UInt8]) throws(FileError) -> PadRecord {
@@ -352,7 +346,7 @@ final class PadKeeper: Sendable {
                     }
                     pad.counter = max(pad.counter, other.counter)
                     pad.pendingRecord = nil
-                    pad.publishedDigest = PadKeeper.contentDigest(content, encoding: other.encoding)
+                    pad.publishedDigest = PadDigest.of(content, encoding: other.encoding)
                     state.pad = pad
                     state.isPadDirty = true
                     state.isPadUnsealed = true

@@ -8,6 +8,8 @@
 // 2. A sealed root is committed here before it is put, and put again as it is until the store has
 //    answered, after a crash too: no counter is ever signed over two roots, and an answer that was
 //    lost on its way is not taken for another machine's publication.
+// 3. A head whose change number passes a change that is not stored yet is saved together with the
+//    number of its inode: the next start knows what to store, also where no block is dirty.
 
 import Compression
 import Cryptography
@@ -34,6 +36,8 @@ final class Publisher: Sendable {
     private let pool = WorkerPool("cairn-pageput", threads: Publisher.threads)
     /// Files that wait for their chunks: a publication waits a while for them.
     private let hasUnstored: @Sendable () -> Bool
+    /// Those files and pads: a publication passes their changes without having their bytes.
+    private let unstored: @Sendable () -> Set<UInt64>
 
     /// What is published; the head this machine knows.
     struct Head: Sendable, Equatable {
@@ -62,13 +66,15 @@ final class Publisher: Sendable {
 
     init(
         volume: Volume, committer: Committer, head: Head, unanswered: PadRecord?,
-        hasUnstored: @escaping @Sendable () -> Bool
+        hasUnstored: @escaping @Sendable () -> Bool,
+        unstored: @escaping @Sendable () -> Set<UInt64>
     ) {
         self.volume = volume
         self.committer = committer
         self.head = Lock(head)
         self.unanswered = Lock(unanswered)
         self.hasUnstored = hasUnstored
+        self.unstored = unstored
     }
 
     func start() {
@@ -277,6 +283,8 @@ final class Publisher: Sendable {
     private func remember(
         _ rebuilt: [UInt64: EntryBuilder.DirectoryPages], _ next: Head
     ) throws(FileError) {
+        // Looked at now: whatever changed before the snapshot and is not stored yet is among them.
+        let waiting = unstored()
         try volume.query { (writer) throws(MetadataError) in
             for (directory, pages) in rebuilt {
                 let isThere = try writer.inode(directory) != nil
@@ -286,6 +294,7 @@ final class Publisher: Sendable {
             }
             try writer.clearTouched(upTo: next.change)
             try HeadStorage.save(next, writer)
+            try HeadStorage.saveUnstored(waiting, writer)
             try writer.setValue("pending-root", nil)
         }
         head.withLock { $0 = next }

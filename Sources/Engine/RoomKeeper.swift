@@ -90,10 +90,14 @@ final class RoomKeeper: Sendable {
         wish.update { $0.isStopped = true }
     }
 
-    /// One batch. Returns how many slots will be free after its commit.
+    /// One batch for what the arena is short of.
     private func evict() -> Int {
-        let wanted = max(volume.arena.shortfall(), 1)
-        let candidates = volume.arena.evictable(min(max(wanted, 64), RoomKeeper.batch))
+        evict(min(max(volume.arena.shortfall(), 64), RoomKeeper.batch))
+    }
+
+    /// Drops up to `count` clean blocks. Returns how many slots will be free after its commit.
+    func evict(_ count: Int) -> Int {
+        let candidates = volume.arena.evictable(count)
         var evicted = 0
         for (ino, blocks) in Dictionary(grouping: candidates, by: { $0.owner.ino }) {
             // A file deleted meanwhile has no blocks to evict: its slots are on their way already.

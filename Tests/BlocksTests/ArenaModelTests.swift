@@ -5,6 +5,7 @@
 
 import Synchronization
 import TestSupport
+import Primitives
 import Testing
 
 @testable import Blocks

@@ -3,7 +3,7 @@
 // Many threads at once.
 
 import Foundation
-import Synchronization
+import Primitives
 import TestSupport
 import Testing
 
@@ -25,15 +25,15 @@ func onThreads(_ count: Int, _ body: @escaping @Sendable (Int) -> Void) {
 @Suite("Threads")
 struct ArenaThreadTests {
     /// The rows of the engine in miniature: whoever holds the lock may change them.
-    private typealias Rows = Mutex<[BlockOwner: (reference: BlockReference, isDirty: Bool)]>
+    private typealias Rows = Lock<[BlockOwner: (reference: BlockReference, isDirty: Bool)]>
 
     @Test("eight threads write, read, copy, clean, evict, commit and punch at once")
     func everything() throws {
         let folder = try TemporaryFolder()
         let arena = try openArena(folder, budget: 4 * mebibyte)
         let rows = Rows([:])
-        let commits = Mutex(())
-        let failures = Mutex<[String]>([])
+        let commits = Lock(())
+        let failures = Lock<[String]>([])
         onThreads(8) { thread in
             var dice = SeededGenerator(seed: UInt64(thread))
             for _ in 0..<150 {
@@ -148,8 +148,8 @@ struct ArenaThreadTests {
     func distinctSlots() throws {
         let folder = try TemporaryFolder()
         let arena = try openArena(folder, budget: 64 * mebibyte)
-        let slots = Mutex<[UInt32]>([])
-        let failures = Mutex(0)
+        let slots = Lock<[UInt32]>([])
+        let failures = Lock(0)
         onThreads(8) { thread in
             for round in 0..<20 {
                 do {

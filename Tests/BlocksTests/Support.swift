@@ -6,6 +6,7 @@ import Cryptography
 import Foundation
 import Synchronization
 import TestSupport
+import Primitives
 import Testing
 
 @testable import Blocks

@@ -11,11 +11,11 @@ enum Named {
     /// Layers, from the bottom. docs/ARCHITECTURE.md §4 draws them.
     static let layers: [String: Int] = [
         "COpenSSL": -1, "CSodium": -1, "CBrotli": -1, "CSQLite": -1, "CBlake3": -1, "CLinux": -1,
-        "CFuse": -1, "CCurl": -1, "CSecp256k1": -1,
+        "CFuse": -1, "CCurl": -1, "CSecp256k1": -1, "PowerLossLayer": -1,
         "Primitives": 0, "Threading": 0, "Cryptography": 0, "Compression": 0, "JSON": 0,
         "SelfEncryption": 1, "Scratchpads": 1, "Namespace": 1, "Autonomi": 1, "AlephProtocol": 1,
         "HTTP": 2, "Stores": 2, "RemoteStores": 2, "Aleph": 2, "Metadata": 2, "Blocks": 2,
-        "Engine": 3, "FuseHost": 4, "Control": 5, "cairn": 5,
+        "Engine": 3, "Check": 4, "FuseHost": 4, "Control": 5, "cairn": 5,
         // Above all that is shipped, so that nothing of it can depend on this.
         "TestSupport": 6, "ChunkBench": 6,
     ]

@@ -1,22 +1,21 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// Threads that may block: on the store, on the disk, on long encryption. The kernel's workers never
-// do; they hand the work over.
+// Threads that may block: on a store, on a disk, on long encryption. Those that serve the kernel
+// never do; they hand the work over.
 
-import Synchronization
-import Threading
+internal import Synchronization
 
 /// A fixed number of threads that run jobs in the order they came.
-final class WorkerPool: Sendable {
+package final class WorkerPool: Sendable {
     /// Most jobs that wait at once; `submit` blocks beyond it.
-    static let queueLimit = 4096
-    /// Stack of each of the engine's own threads, in bytes: brotli and OpenSSL keep their state on
+    package static let queueLimit = 4096
+    /// Stack of each thread, in bytes: brotli and OpenSSL keep their state on
     /// the heap.
-    static let stackSize = 1 << 20
+    package static let stackSize = 1 << 20
 
-    /// Starts one of the threads without which the engine cannot be: they start with it, and a
-    /// system that refuses them has no room for a mount.
-    static func startThread(
+    /// Starts a thread that its owner cannot do without. Traps when the system has none to give: it
+    /// has no room for a mount either.
+    package static func startThread(
         _ name: String, niceness: Int32 = 0, _ body: @escaping @Sendable () -> Void
     ) {
         let isStarted = SystemThread.start(
@@ -46,14 +45,14 @@ final class WorkerPool: Sendable {
 
     private let queue: Monitor<Queue>
     /// How many jobs run at once.
-    let threadCount: Int
+    package let threadCount: Int
 
     /// - Parameters:
     ///   - name: of the threads, as `ps -T` shows it.
     ///   - threads: how many jobs run at once; at least 1.
     ///   - niceness: added to the threads' nice value, so that background work yields to the
     ///     user's.
-    init(_ name: String, threads: Int, niceness: Int32 = 0) {
+    package init(_ name: String, threads: Int, niceness: Int32 = 0) {
         precondition(threads >= 1, "a pool without threads runs nothing")
         threadCount = threads
         queue = Monitor(Queue())
@@ -83,7 +82,7 @@ final class WorkerPool: Sendable {
     /// Queues one job; waits while the queue is at its limit. False after `stop`: the job will not
     /// run.
     @discardableResult
-    func submit(_ job: @escaping @Sendable () -> Void) -> Bool {
+    package func submit(_ job: @escaping @Sendable () -> Void) -> Bool {
         let accepted = queue.wait { state -> Bool? in
             if state.isStopping { return false }
             return state.count < WorkerPool.queueLimit ? true : nil
@@ -99,7 +98,7 @@ final class WorkerPool: Sendable {
     /// Runs `body` for every index below `count`, on the pool, and returns when all are done.
     ///
     /// The first error is thrown; indexes not begun by then are left out.
-    func forEach<Failure: Error>(
+    package func forEach<Failure: Error>(
         count: Int, _ body: @escaping @Sendable (Int) throws(Failure) -> Void
     ) throws(Failure) {
         if count == 0 { return }
@@ -138,7 +137,7 @@ final class WorkerPool: Sendable {
     }
 
     /// Lets running and queued jobs end, then ends the threads.
-    func stop() {
+    package func stop() {
         queue.update { $0.isStopping = true }
         _ = queue.wait { $0.threads == 0 ? true : nil }
     }
