@@ -73,10 +73,13 @@ let package = Package(
         library("HTTP", ["Primitives", "Threading", "CCurl"]),
         library("Stores", ["Primitives", "Scratchpads"]),
         library(
+            "StoreWrappers", ["Primitives", "Cryptography", "Scratchpads", "Stores", "Threading"]),
+        library("S3", ["Primitives", "Cryptography", "Scratchpads", "Stores", "HTTP"]),
+        library(
             "RemoteStores",
             [
                 "Primitives", "Cryptography", "JSON", "Autonomi", "Scratchpads", "HTTP", "Stores",
-                "CLinux",
+                "StoreWrappers", "S3", "CLinux",
             ]),
         library("Aleph", ["Primitives", "Cryptography", "JSON", "AlephProtocol"]),
         library(
@@ -105,7 +108,8 @@ let package = Package(
         library(
             "Control",
             [
-                "Primitives", "Cryptography", "Compression", "Namespace", "Stores", "RemoteStores",
+                "Autonomi", "SelfEncryption", "Primitives", "Cryptography", "Compression",
+                "Namespace", "Stores", "RemoteStores",
                 "Blocks", "Engine", "Check", "FuseHost", "CLinux", "Threading",
             ]),
         .executableTarget(

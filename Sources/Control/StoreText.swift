@@ -22,12 +22,15 @@ package enum StoreText {
 
     /// Opens a store.
     ///
-    /// - Parameter create: make it when it is not there.
+    /// - Parameters:
+    ///   - create: make it when it is not there.
+    ///   - pads: where the pads rest, if not there.
+    ///   - budget: what may be spent; nil for no limit.
     package static func open(
-        _ url: StoreURL, create: Bool
+        _ url: StoreURL, create: Bool, pads: StoreURL? = nil, budget: SpendingBudget? = nil
     ) throws(CommandFailure) -> OpenedStores {
         do {
-            return try StoreFactory.open(url, create: create)
+            return try StoreFactory.open(url, create: create, pads: pads, budget: budget)
         } catch {
             let failure = failure(error, url)
             guard create, case .notAStore = error else { throw failure }
@@ -42,7 +45,7 @@ package enum StoreText {
     package static func failure(_ error: StoreError, _ url: StoreURL) -> CommandFailure {
         let sentence = "the store “\(url.text)” cannot be used: \(error)"
         return switch error {
-        case .full:
+        case .full, .quotaExceeded:
             CommandFailure(.storeFull, sentence, advice: "make room there, then try again")
         case .paymentRequired, .unpaid:
             CommandFailure(.storeFull, sentence, advice: "pay it, then try again")
@@ -51,7 +54,7 @@ package enum StoreText {
                 .damaged, sentence,
                 advice: "restore the store from its backup; the files that do not"
                     + " need that part are still readable")
-        case .unreachable:
+        case .unreachable, .busy:
             CommandFailure(.storeUnusable, sentence, advice: "see that it is there, then try again")
         case .readOnly, .refused:
             CommandFailure(

@@ -389,7 +389,7 @@ extension Volume {
         let result: FileError =
             switch error {
             case .full: .noSpace
-            case .paymentRequired, .unpaid: .quotaExceeded
+            case .paymentRequired, .unpaid, .quotaExceeded: .quotaExceeded
             case .readOnly: .readOnly
             default: .inputOutput
             }
@@ -405,8 +405,8 @@ extension StoreError {
         switch self {
         case .missing, .missingPad, .corrupt, .corruptPad:
             "restore it from a backup of the store; all that does not need it can be read"
-        case .unreachable: "it is asked again"
-        case .full: "make room there, and it goes on by itself"
+        case .unreachable, .busy: "it is asked again"
+        case .full, .quotaExceeded: "make room there, and it goes on by itself"
         case .paymentRequired: "pay it, and it goes on by itself"
         case .unpaid: "fill the wallet or raise the limit, and it goes on by itself"
         case .readOnly, .refused: "see who may write there; it is tried again"

@@ -2,6 +2,8 @@
 //
 // From an address to the stores behind it.
 
+internal import S3
+internal import StoreWrappers
 package import Stores
 
 /// The two stores behind one address. They may be the same object.
@@ -18,62 +20,83 @@ package struct OpenedStores: Sendable {
     }
 }
 
+/// How stores are used, whatever they are.
+package struct StoreSettings: Hashable, Sendable {
+    /// What the limits may be, in bytes a second.
+    package static let bandwidths: ClosedRange<UInt64> = ByteRate.limits
+
+    /// The most bytes a second that go to the stores; nil for no limit.
+    package var uploadLimit: UInt64?
+    /// The most bytes a second that come from them; nil for no limit.
+    package var downloadLimit: UInt64?
+
+    /// No limits.
+    package init(uploadLimit: UInt64? = nil, downloadLimit: UInt64? = nil) {
+        self.uploadLimit = uploadLimit
+        self.downloadLimit = downloadLimit
+    }
+}
+
 /// Opens stores. A new kind of store has a case in `StoreURL` and a line here.
 package enum StoreFactory {
-    /// Opens the stores at `url`.
+    /// Opens the stores at `url`, with what lies around them: limits of bandwidth outside; then, for
+    /// stores behind a network, retry, pace and number of calls; and counting inside, at each call.
     ///
     /// - Parameters:
     ///   - create: whether to make them if there are none.
-    ///   - pads: where the pads rest, if not there.
-    ///   - budget: what may be spent, where storing costs; nil for no limit.
+    ///   - settings: what holds for all that is opened here together.
+    ///   - pads: where the pads rest, if not at `url`.
+    ///   - budget: what may be spent on chunks, where storing costs; nil for no limit.
     /// - Throws: what opening throws: `notAStore`, `newerFormat`, `refused`, `unreachable`.
     package static func open(
-        _ url: StoreURL, create: Bool, pads: StoreURL? = nil, budget: SpendingBudget? = nil
+        _ url: StoreURL, create: Bool, settings: StoreSettings = StoreSettings(),
+        pads: StoreURL? = nil, budget: SpendingBudget? = nil
     ) throws(StoreError) -> OpenedStores {
-        guard let pads else {
-            let (chunks, own) = try open(url, create, budget)
-            guard let own else {
-                throw .refused("it keeps chunks only; name another store for the pads")
-            }
-            return OpenedStores(chunks: chunks, pads: own)
+        var stores = try opened(url, create: create, budget)
+        if let pads {
+            stores = OpenedStores(
+                chunks: stores.chunks, pads: try opened(pads, create: create, nil).pads)
         }
-        guard let other = try open(pads, create, nil).pads else {
-            throw .refused("the store named for the pads keeps chunks only")
+        if settings.uploadLimit != nil || settings.downloadLimit != nil {
+            stores = stores.wrapped(
+                in: BandwidthLayer(
+                    upload: settings.uploadLimit, download: settings.downloadLimit))
         }
-        return OpenedStores(chunks: try open(url, create, budget).chunks, pads: other)
+        return stores
     }
 
-    /// What a new volume writes down as its store: the address, with what must not change later
-    /// filled in by asking the store.
-    ///
-    /// - Parameter hasOtherPads: whether the pads rest elsewhere.
-    /// - Throws: what asking throws; `refused` if pads cannot rest there, and rest nowhere else.
-    package static func settled(
-        _ url: StoreURL, hasOtherPads: Bool
-    ) throws(StoreError) -> StoreURL {
-        guard case .autonomi(var address) = url else { return url }
-        let store = AutonomiStore(address, budget: nil, portFile: DaemonPort.standardFile)
-        if address.network == nil { address.network = try store.network() }
-        if address.pointer == nil, !hasOtherPads {
-            address.pointer = try AutonomiPads.availablePointer(store)
-            guard address.pointer != nil else {
-                throw .refused("this daemon offers no pointers; name another store for the pads")
-            }
-        }
-        return .autonomi(address)
-    }
-
-    private static func open(
-        _ url: StoreURL, _ create: Bool, _ budget: SpendingBudget?
-    ) throws(StoreError) -> (chunks: any ChunkStore, pads: (any PadStore)?) {
+    private static func opened(
+        _ url: StoreURL, create: Bool, _ budget: SpendingBudget?
+    ) throws(StoreError) -> OpenedStores {
         switch url {
         case .autonomi(let address):
-            let store = AutonomiStore(address, budget: budget, portFile: DaemonPort.standardFile)
-            if create { try store.checkNetwork() }
-            return (store, address.pointer.map { AutonomiPads(store, pointer: $0) })
+            return try openedAutonomi(address, create: create, budget)
+                .wrapped(in: MetricsLayer()).overNetwork()
         case .folder(let path):
             let store = try ReturningFolderStore(path: path, createIfMissing: create)
-            return (store, store)
+            return OpenedStores(chunks: store, pads: store).wrapped(in: MetricsLayer())
+        case .s3(let address):
+            let store = try S3Store(address, create: create)
+            return OpenedStores(chunks: store, pads: store).wrapped(in: MetricsLayer())
+                .overNetwork()
+        case .mirror(let first, let second):
+            let near = try opened(first, create: create, budget)
+            let far = try opened(second, create: create, budget)
+            let store = MirrorStore((near.chunks, near.pads), (far.chunks, far.pads))
+            return OpenedStores(chunks: store, pads: store)
         }
+    }
+}
+
+extension OpenedStores {
+    /// Both inside one layer.
+    fileprivate func wrapped(in layer: any StoreLayer) -> OpenedStores {
+        OpenedStores(
+            chunks: StoreLayers.wrap(chunks, in: layer), pads: StoreLayers.wrap(pads, in: layer))
+    }
+
+    /// Both as one uses a store that other people use too, over lines that fail.
+    fileprivate func overNetwork() -> OpenedStores {
+        wrapped(in: ConcurrencyLayer()).wrapped(in: PaceLayer()).wrapped(in: RetryLayer())
     }
 }

@@ -15,10 +15,28 @@ struct VolumeOptions: ParsableArguments {
 
     @Option(
         help: ArgumentHelp(
-            "Where the volume rests: a folder, as file:///path or a path.",
+            "Where the volume rests: a folder, or an address such as autonomi://127.0.0.1:8082.",
             discussion: "Without it, a folder beside the state folder: STATE-store/NAME.",
             valueName: "url"))
     var store: String?
+
+    @Option(
+        help: ArgumentHelp(
+            "Where scratchpads and revisions rest, for a store that has no room for them.",
+            valueName: "url"))
+    var pads: String?
+
+    @Option(
+        help: ArgumentHelp(
+            "The most that may be spent on chunks, in the token's smallest unit.",
+            valueName: "sum"))
+    var spendingLimit: String?
+
+    @Option(
+        help: ArgumentHelp(
+            "The least time between two revisions that nobody asked for, such as 1h.",
+            valueName: "time"))
+    var publishInterval: String?
 
     @Flag(help: "Seal the key file with a passphrase, asked for at the terminal.")
     var passphrase = false
@@ -44,6 +62,15 @@ struct VolumeOptions: ParsableArguments {
         var creation = VolumeCreation(state: state, name: name)
         creation.store = store
         creation.device = device
+        creation.pads = pads
+        creation.spendingLimit = spendingLimit
+        if let publishInterval {
+            guard let interval = DurationText.parse(publishInterval) else {
+                throw CommandFailure(
+                    .usage, "“\(publishInterval)” is no time", advice: "write 30m or 12h")
+            }
+            creation.publishInterval = interval
+        }
         if let passphraseFile {
             creation.passphrase = .file(passphraseFile)
         } else if passphrase {
@@ -82,9 +109,10 @@ struct InitCommand: ParsableCommand {
     @Option(
         help: ArgumentHelp(
             "“fast”, or “autonomi”: as Autonomi's own clients compress, three to six times slower.",
+            discussion: "Without it, “autonomi” on an Autonomi store, and “fast” elsewhere.",
             valueName: "kind"),
         completion: .list(["fast", "autonomi"]))
-    var compression = "fast"
+    var compression: String?
 
     @Option(
         help: ArgumentHelp(
@@ -95,7 +123,7 @@ struct InitCommand: ParsableCommand {
     func run() throws {
         var creation = try volume.creation(in: try state.folder())
         creation.inlineLimit = try VolumeOptions.size(inlineLimit)
-        try creation.setCompression(compression)
+        if let compression { try creation.setCompression(compression) }
         try creation.create { words throws(CommandFailure) in
             try Output.result(words + "\n")
         }

@@ -108,7 +108,7 @@ struct AutonomiStoreTests {
             (404, "NOT_FOUND", StoreError.missing(TestChunk(seed: 61, count: 5000).digest)),
             (400, "BAD_REQUEST", .refused("the daemon's answer is 400")),
             (413, "TOO_LARGE", .tooLarge), (402, "PAYMENT_REQUIRED", .paymentRequired),
-            (429, "", .unreachable(retryAfter: .seconds(7))),
+            (429, "", .busy(retryAfter: .seconds(7))),
             (500, "", .unreachable(retryAfter: .seconds(7))),
             (502, "NETWORK_ERROR", .unreachable(retryAfter: .seconds(7))),
             (503, "SERVICE_UNAVAILABLE", .unreachable(retryAfter: .seconds(7))),

@@ -205,6 +205,7 @@ package final class AutonomiStore: ChunkStore {
         case .refused(let error):
             if error.wantsPayment { return .paymentRequired }
             if error.isTooLarge { return .tooLarge }
+            if error.status == 429 { return .busy(retryAfter: error.retryAfter) }
             if error.isTransient { return .unreachable(retryAfter: error.retryAfter) }
             return .refused("the daemon's answer is \(error.status)")
         }
