@@ -182,7 +182,7 @@ let package = Package(
             name: "ChunkBench", dependencies: ["Primitives", "Compression", "SelfEncryption"],
             path: "Tests/ChunkBench", swiftSettings: strict),
         tests("TidyTests", []),
-        tests("MountTests", []),
+        tests("MountTests", ["AntdDouble"]),
 
         // What no promise may be broken by: kills, power losses, full disks, stores that hang.
         .executableTarget(

@@ -126,17 +126,6 @@ struct CostCommand: ParsableCommand {
         let folder = try VolumeTarget(volume, in: try state.folder()).folder
         var estimate = try CostEstimate(try VolumeConfiguration.read(from: folder))
         let report = try estimate.estimate(path)
-        var lines = [
-            "files   \(report.fileCount), and \(report.inlineCount) small ones in folders' pages",
-            "chunks  \(report.chunkCount)", "bytes   \(report.storedBytes)",
-        ]
-        if let price = report.price {
-            lines.append(
-                "price   about \(price.tokens) tokens; \(report.standingCount) of"
-                    + " \(report.askedCount) chunks asked are on the network already")
-        } else {
-            lines.append("price   nothing")
-        }
-        try Output.result(lines.map { $0 + "\n" }.joined())
+        try Output.result(report.lines)
     }
 }

@@ -23,6 +23,8 @@ final class MountedVolume {
     let root: String
     let name = "test"
     private(set) var phrase = ""
+    private let url: String
+    private let options: [String]
     var mountPoint: String { root + "/mnt" }
     var store: String { root + "/store" }
     var state: String { root + "/state" }
@@ -33,13 +35,19 @@ final class MountedVolume {
         ]
     }
 
-    init(mounts: Bool = true) throws {
+    /// - Parameters:
+    ///   - mounts: whether it is mounted at once.
+    ///   - url: its store; nil for the folder `store`.
+    ///   - options: more for `init` and `recover`.
+    init(mounts: Bool = true, url: String? = nil, options: [String] = []) throws {
         root = "/tmp/cairn-mount-" + UUID().uuidString.prefix(8)
         try FileManager.default.createDirectory(
             atPath: root + "/home", withIntermediateDirectories: true)
         try FileManager.default.createDirectory(
             atPath: root + "/mnt", withIntermediateDirectories: true)
-        let made = try cairn(["init", name, "--store", "file://" + store])
+        self.url = url ?? "file://" + root + "/store"
+        self.options = options
+        let made = try cairn(["init", name, "--store", self.url] + options)
         guard made.status == 0 else { throw ShellFailure(command: "cairn init", result: made) }
         phrase = made.output
         if mounts { try mount() }
@@ -79,7 +87,7 @@ final class MountedVolume {
         try unmount()
         try FileManager.default.removeItem(atPath: state)
         let result = try cairn(
-            ["recover", name, "--store", "file://" + store], input: phrase)
+            ["recover", name, "--store", url] + options, input: phrase)
         guard result.status == 0 else {
             throw ShellFailure(command: "cairn recover", result: result)
         }

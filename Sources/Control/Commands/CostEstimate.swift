@@ -6,9 +6,11 @@
 
 import Compression
 import Glibc
+import Namespace
 import Primitives
-import RemoteStores
+package import RemoteStores
 import SelfEncryption
+import Stores
 
 /// What files would cost.
 package struct CostReport: Equatable, Sendable {
@@ -29,6 +31,22 @@ package struct CostReport: Equatable, Sendable {
 
     /// Nothing yet.
     package init() {}
+
+    /// For a person, a line each.
+    package var lines: String {
+        var lines = [
+            "files   \(fileCount), and \(inlineCount) small ones in folders' pages",
+            "chunks  \(chunkCount)", "bytes   \(storedBytes)",
+        ]
+        if let price {
+            lines.append(
+                "price   about \(price.tokens) tokens; \(standingCount) of \(askedCount) chunks"
+                    + " asked are on the network already")
+        } else {
+            lines.append("price   nothing")
+        }
+        return lines.map { $0 + "\n" }.joined()
+    }
 }
 
 /// Estimates what files would cost.
@@ -157,10 +175,11 @@ package struct CostEstimate {
         _ file: borrowing Descriptor, _ range: Range<UInt64>
     ) throws(SystemError) -> [UInt8] {
         var bytes = [UInt8](repeating: 0, count: range.count)
+        let size = range.count
         var done = 0
-        while done < bytes.count {
+        while done < size {
             var span = bytes.mutableSpan
-            var rest = span._mutatingExtracting(done..<bytes.count)
+            var rest = span._mutatingExtracting(done..<size)
             let count = try file.read(at: range.lowerBound + UInt64(done), into: &rest)
             // Cut while it was read: what is missing counts as zeros.
             if count == 0 { break }

@@ -4,6 +4,7 @@
 
 import Autonomi
 import Engine
+import Namespace
 import SelfEncryption
 
 /// Carries out what a command wants done with public data.
