@@ -2,8 +2,8 @@
 //
 // The bytes of an archive.
 //
-//   {"V0": {"map": {path: [content, {"created": s, "modified": s, "size": n, "extra": text or nil}],
-//                   …}}}
+//   {"V0": {"map": {path: [content, metadata], …}}}
+//   metadata = {"created": s, "modified": s, "size": n, "extra": text or nil}
 //
 // Content is 32 numbers, the address, in a public archive; binary, the data map, in a private one.
 

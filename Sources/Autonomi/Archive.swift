@@ -46,7 +46,7 @@ package struct ArchiveEntry: Hashable, Sendable {
 ///
 /// It holds regular files only: no empty directories, links, modes or owners.
 ///
-/// - Source: docs/format.md §3.8.
+/// - Source: docs/format.md §3.
 package struct Archive: Hashable, Sendable {
     /// The files, ascending by path.
     package let entries: [ArchiveEntry]

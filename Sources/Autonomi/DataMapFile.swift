@@ -28,7 +28,7 @@ extension DataMapFileError: CustomStringConvertible {
 /// The forms are told apart by how they begin: JSON by `{` or `[`; hexadecimal by having nothing
 /// else in it; MessagePack by the head of an array or a map; what is left is the binary form.
 ///
-/// - Source: docs/format.md §3.8.
+/// - Source: docs/format.md §3.
 package enum DataMapFile {
     /// The most bytes that are looked at: of the largest map that is taken at all, as text.
     package static let maximumSize = 128 << 20

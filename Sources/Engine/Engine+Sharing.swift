@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// Files of the volume made public: their data map is stored unencrypted, and whoever has its address
-// can read the file. A directory becomes an archive of its regular files.
+// Files of the volume made public: their data map is stored unencrypted, and whoever has its
+// address can read the file. A directory becomes an archive of its regular files.
 //
 // Invariant: an address is given out only after the store has acknowledged every chunk it leads to.
 

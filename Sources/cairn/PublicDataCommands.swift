@@ -10,8 +10,8 @@ struct OpenCommand: ParsableCommand {
         commandName: "open",
         abstract: "Put somebody else's file into a volume, without downloading it.",
         discussion: """
-            An address of an archive becomes a folder. The bytes are fetched when they are read; what \
-            is written over them becomes the volume's own.
+            An address of an archive becomes a folder. The bytes are fetched when they are read; \
+            what is written over them becomes the volume's own.
 
             EXAMPLES
               cairn open 6f0c…e1 ~/cairn/files/film.mkv
@@ -79,8 +79,8 @@ struct DataMapCommand: ParsableCommand {
         commandName: "datamap",
         abstract: "Print a file's private data map.",
         discussion: """
-            Who has it can read the file as it is now, and no other. “cairn open” takes it, and so do \
-            the network's own tools.
+            Who has it can read the file as it is now, and no other. “cairn open” takes it, and so \
+            do the network's own tools.
 
             EXAMPLES
               cairn datamap ~/cairn/files/photo.jpg
@@ -105,8 +105,8 @@ struct CostCommand: ParsableCommand {
         commandName: "cost",
         abstract: "Tell what files would take in a volume: chunks, bytes and price.",
         discussion: """
-            Nothing is stored. The price is that of a few of the chunks, as the store tells it now, \
-            times their number; chunks that are on the network already cost nothing.
+            Nothing is stored. The price is that of a few of the chunks, as the store tells it \
+            now, times their number; chunks that are on the network already cost nothing.
 
             EXAMPLES
               cairn cost ~/photos

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// The network's daemon as a test has it: the REST interface of docs/decisions/0017, strict about what
-// it is sent, with a wallet that runs dry and a network in memory. It refuses what the daemon would
-// refuse: bodies with unknown fields, addresses of the wrong form, chunks that are too large, writes
-// without a wallet, and what cannot be paid.
+// The network's daemon as a test has it: the REST interface of docs/decisions/0017, strict about
+// what it is sent, with a wallet that runs dry and a network in memory. It refuses what the daemon
+// would refuse: bodies with unknown fields, addresses of the wrong form, chunks that are too large,
+// writes without a wallet, and what cannot be paid.
 
 import Cryptography
 import Foundation

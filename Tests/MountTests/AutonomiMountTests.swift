@@ -31,8 +31,9 @@ struct AutonomiMountTests {
             cp -r /usr/include/linux/netfilter "$MNT/files/tree"
             head -c 13000000 /dev/urandom > "$MNT/files/large"
             printf secret > "$MNT/scratchpads/pad"
-            grep -q 'network=test-network&pointer=\(Self.pointer)' "$CAIRN_STATE/volumes/test/config"
-            grep -q '^compression = autonomi' "$CAIRN_STATE/volumes/test/config"
+            cd "$CAIRN_STATE/volumes/test"
+            grep -q 'network=test-network&pointer=\(Self.pointer)' config
+            grep -q '^compression = autonomi' config
             """)
         let before = try MountedVolume.manifest(volume.mountPoint + "/files")
         try volume.recover()
@@ -129,7 +130,8 @@ struct AutonomiMountTests {
         try volume.shell(
             """
             "$CAIRN" unmount --now "$MNT"
-            sed -i 's/^spending-limit = .*/spending-limit = 100000/' "$CAIRN_STATE/volumes/test/config"
+            cd "$CAIRN_STATE/volumes/test"
+            sed -i 's/^spending-limit = .*/spending-limit = 100000/' config
             """)
         try volume.mount()
         try volume.sync()

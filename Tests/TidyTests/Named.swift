@@ -34,7 +34,9 @@ enum Named {
     /// What a target may never depend on, though it lies below: the engine knows neither its stores
     /// nor the kernel, and only one target knows the kernel's library.
     static let forbidden: [String: Set<String>] = [
-        "Engine": ["RemoteStores", "S3", "StoreWrappers", "HTTP", "Aleph", "CFuse", "CLinux", "CSQLite"],
+        "Engine": [
+            "RemoteStores", "S3", "StoreWrappers", "HTTP", "Aleph", "CFuse", "CLinux", "CSQLite",
+        ],
         "Control": ["CFuse", "CSQLite", "COpenSSL", "CSodium", "CCurl"],
         "cairn": ["CFuse", "CSQLite", "COpenSSL", "CSodium", "CLinux", "CCurl"],
     ]
@@ -114,6 +116,9 @@ enum Named {
         "Sources/Primitives/ByteWriter.swift",
         "Sources/Primitives/Digest.swift",
         "Sources/Primitives/Lock.swift",
+        "Sources/RemoteStores/Autonomi/DaemonPort.swift",
+        "Sources/RemoteStores/Autonomi/PointerLock.swift",
+        "Sources/RemoteStores/Autonomi/SpendingBudget.swift",
         "Sources/RemoteStores/Folder.swift",
         "Sources/RemoteStores/OpenFile.swift",
         "Sources/S3/Surroundings.swift",

@@ -47,9 +47,10 @@ package final class AntdClient: Sendable {
     /// What the daemon says of itself.
     package func health() throws(AntdFailure) -> AntdHealth {
         let answer = try call(.get, "/health")
-        guard let status = answer["status"]?.string, let network = answer["network"]?.string else {
-            throw .malformed
-        }
+        // The name goes into a volume's address, and before a person's eyes.
+        guard let status = answer["status"]?.string, let network = answer["network"]?.string,
+            AutonomiAddress.isName(network[...], alsoAllowed: "-_.")
+        else { throw .malformed }
         return AntdHealth(
             isWell: status == "ok", network: network, version: answer["version"]?.string ?? "")
     }

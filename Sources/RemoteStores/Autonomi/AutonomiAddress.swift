@@ -84,7 +84,7 @@ package struct AutonomiAddress: Hashable, Sendable {
         }
     }
 
-    private static func isName(_ text: Substring, alsoAllowed marks: String) -> Bool {
+    static func isName(_ text: Substring, alsoAllowed marks: String) -> Bool {
         (1...nameLimit).contains(text.utf8.count)
             && text.utf8.allSatisfy { byte in
                 (0x30...0x39).contains(byte) || (0x61...0x7A).contains(byte | 0x20)

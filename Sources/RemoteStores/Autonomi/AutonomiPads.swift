@@ -3,8 +3,8 @@
 // Pads on the Autonomi network, which has none: a pointer, which can be changed, leads to a chunk
 // that lists the records. Each change of a pad pays for that chunk and for the pointer's update.
 //
-// The pointer belongs to a key that the daemon holds, so one daemon writes, and `PointerLock` lets its
-// users take turns. Two daemons that hold the same key and write at once may lose each other's
+// The pointer belongs to a key that the daemon holds, so one daemon writes, and `PointerLock` lets
+// its users take turns. Two daemons that hold the same key and write at once may lose each other's
 // records: whoever saw the lost one finds that its counter went down, and says so.
 //
 // Invariants:

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// Chunks on the Autonomi network, through its local daemon. The daemon carries raw chunks; what they
-// hold, and whether they are what was asked for, is Cairn's own business.
+// Chunks on the Autonomi network, through its local daemon. The daemon carries raw chunks; what
+// they hold, and whether they are what was asked for, is Cairn's own business.
 //
 // Invariants:
 // - No bytes leave `get` that the digest does not name.
@@ -131,7 +131,7 @@ package final class AutonomiStore: ChunkStore {
         let found = try network()
         guard found == wanted else {
             throw .notAStore(
-                "the daemon is on the network “\(found.prefix(64))”, and this volume rests on"
+                "the daemon is on the network “\(found)”, and this volume rests on"
                     + " “\(wanted)”")
         }
         state.withLock { $0.isNetworkChecked = true }
