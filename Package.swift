@@ -146,7 +146,10 @@ let package = Package(
                 "Namespace", "Primitives", "Cryptography", "Compression", "SelfEncryption",
                 "Scratchpads",
             ]),
-        tests("AutonomiTests", ["Autonomi", "Primitives", "Compression", "SelfEncryption"]),
+        tests(
+            "AutonomiTests",
+            ["Autonomi", "Primitives", "Cryptography", "Compression", "SelfEncryption"],
+            resources: [.copy("Vectors")]),
         tests(
             "StoresTests",
             [
@@ -179,7 +182,8 @@ let package = Package(
             ["TestSupport", "FuseHost", "Engine", "Namespace", "CFuse", "Threading"]),
         // Measures; docs/performance.md has the commands.
         .executableTarget(
-            name: "ChunkBench", dependencies: ["Primitives", "Compression", "SelfEncryption"],
+            name: "ChunkBench",
+            dependencies: ["Primitives", "Cryptography", "Compression", "SelfEncryption"],
             path: "Tests/ChunkBench", swiftSettings: strict),
         tests("TidyTests", []),
         tests("MountTests", ["AntdDouble"]),

@@ -5,6 +5,7 @@
 #
 #   speed      bytes in memory to addressed chunks and back, on two processors, in turns
 #   addresses  how many chunks of real files get the same address from both
+#   exchange   whether each reads what the other wrote, of real files
 #
 # The reference is the package `self-encryption` 0.30.266 for Python 3.7 (--reference names that
 # Python); it writes generation 1 in chunks of 1 MiB. It runs this same file as a child. Generation
@@ -65,6 +66,39 @@ def reference_addresses():
             _, chunks = self_encryption.encrypt_bytes(file.read())
         digests = [hashlib.sha3_256(bytes(chunk.content)).hexdigest() for chunk in chunks]
         print("\t".join([path] + digests))
+
+
+def reference_exchange():
+    """In the reference's own Python: reads a file that Cairn wrote, writes the same one."""
+    import self_encryption  # pylint: disable=import-error
+
+    lines = sys.stdin.read().split("\n")
+    # This release has no version byte before a map.
+    data_map = self_encryption.DataMap.deserialize(bytes.fromhex(lines[0])[1:])
+    chunks = [self_encryption.EncryptedChunk(bytes.fromhex(line)) for line in lines[1:] if line]
+    plain = bytes(self_encryption.decrypt_chunks(data_map, chunks))
+    data_map, chunks = self_encryption.encrypt_bytes(plain)
+    print(plain.hex())
+    print(bytes(data_map.serialize()).hex())
+    for chunk in chunks:
+        print(bytes(chunk.content).hex())
+
+
+def exchange(arguments):
+    """Every file there and back, both ways."""
+    count = 0
+    for path in sorted(corpus(arguments.folders))[::arguments.every]:
+        with open(path, "rb") as file:
+            plain = file.read().hex()
+        for quality in ("autonomi", "fast"):
+            ours = run([arguments.bench, "write", "v1", quality, REFERENCE_CHUNK_SIZE, path])
+            read, theirs = run([arguments.reference, __file__, "reference-exchange"],
+                               input=ours).split("\n", 1)
+            again = run([arguments.bench, "decrypt", "v1"], input=theirs).strip()
+            if plain != read or plain != again:
+                raise SystemExit(f"{path} did not come back with {quality}")
+            count += 1
+    print(f"{count} exchanges, all whole")
 
 
 def run(command, **options):
@@ -171,8 +205,10 @@ def main():
         return reference_speed(sys.argv[2], float(sys.argv[3]))
     if sys.argv[1:2] == ["reference-addresses"]:
         return reference_addresses()
+    if sys.argv[1:2] == ["reference-exchange"]:
+        return reference_exchange()
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("what", choices=["speed", "addresses"])
+    parser.add_argument("what", choices=["speed", "addresses", "exchange"])
     parser.add_argument("--bench", required=True, help="the built ChunkBench")
     parser.add_argument("--reference", required=True, help="a Python that has the library")
     parser.add_argument("--size", type=int, default=128 << 20, help="bytes of each input")
@@ -182,7 +218,8 @@ def main():
     parser.add_argument("folders", nargs="*", default=[
         "/usr/include", "/usr/share/doc", "/usr/bin", "/usr/lib/python3"])
     arguments = parser.parse_args()
-    return speed(arguments) if arguments.what == "speed" else addresses(arguments)
+    actions = {"speed": speed, "addresses": addresses, "exchange": exchange}
+    return actions[arguments.what](arguments)
 
 
 if __name__ == "__main__":

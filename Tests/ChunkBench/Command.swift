@@ -5,8 +5,11 @@
 //
 //   ChunkBench speed VERSION QUALITY THREADS SECONDS FILE
 //   ChunkBench addresses VERSION QUALITY CHUNKSIZE FILE…
+//   ChunkBench write VERSION QUALITY CHUNKSIZE FILE     the map, then each chunk, in hexadecimal
+//   ChunkBench decrypt VERSION                          that again, from standard input
 
 import Compression
+import Cryptography
 import Glibc
 import Primitives
 import SelfEncryption
@@ -19,6 +22,8 @@ enum Command {
             switch words.first {
             case "speed" where words.count == 6: try await speed(words)
             case "addresses" where words.count >= 5: try addresses(words)
+            case "write" where words.count == 5: try write(words)
+            case "decrypt" where words.count == 2: try decrypt(words)
             default: throw .usage
             }
         } catch {
@@ -57,6 +62,42 @@ enum Command {
             } catch {
                 throw .failed("\(path): \(error)")
             }
+        }
+    }
+
+    /// The file's map, in hexadecimal, and then each of its own chunks, a line each.
+    private static func write(_ words: [String]) throws(BenchError) {
+        guard let version = version(words[1]), let quality = quality(words[2]),
+            let chunkSize = Int(words[3]), chunkSize >= 1
+        else { throw .usage }
+        let bytes = try readFile(words[4])
+        do {
+            let encrypted = try SelfEncryptor.encrypt(
+                bytes, version: version, quality: quality, maximumChunkSize: chunkSize)
+            var chunks: [Digest: [UInt8]] = [:]
+            for chunk in encrypted.chunks { chunks[chunk.address] = chunk.bytes }
+            let full = try unpack(encrypted.map) { chunks[$0] }
+            print(Hex.encode(full.encodedBincode()))
+            for chunk in full.chunks { print(Hex.encode(chunks[chunk.address] ?? [])) }
+        } catch {
+            throw .failed("\(words[4]): \(error)")
+        }
+    }
+
+    /// The file, in hexadecimal.
+    private static func decrypt(_ words: [String]) throws(BenchError) {
+        guard let version = version(words[1]) else { throw .usage }
+        let lines = String(decoding: try readFile("/dev/stdin"), as: UTF8.self)
+            .split(separator: "\n").map { Hex.decode(String($0)) ?? [] }
+        var chunks: [Digest: [UInt8]] = [:]
+        for line in lines.dropFirst() {
+            chunks[Digests.of(line, algorithm: version.digestAlgorithm)] = line
+        }
+        do {
+            let map = try DataMap(decodingBincode: lines.first ?? [], version: version)
+            print(Hex.encode(try SelfEncryptor.decrypt(map) { chunks[$0] }))
+        } catch {
+            throw .failed("\(error)")
         }
     }
 
@@ -111,6 +152,8 @@ enum BenchError: Error {
             """
             usage: ChunkBench speed v1|v2 autonomi|fast THREADS SECONDS FILE
                    ChunkBench addresses v1|v2 autonomi|fast CHUNKSIZE FILE…
+                   ChunkBench write v1|v2 autonomi|fast CHUNKSIZE FILE
+                   ChunkBench decrypt v1|v2 < WRITTEN
             """
         case .failed(let reason): reason
         }
