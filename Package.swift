@@ -166,9 +166,16 @@ let package = Package(
         tests(
             "EngineTests",
             [
-                "TestSupport",
+                "TestSupport", "Check",
                 "Engine", "Autonomi", "Primitives", "Cryptography", "Compression",
-                "SelfEncryption", "Scratchpads", "Namespace", "Stores", "RemoteStores",
+                "SelfEncryption", "Scratchpads", "Namespace", "Metadata", "Stores",
+                "RemoteStores",
+            ]),
+        tests(
+            "CheckTests",
+            [
+                "TestSupport", "Check", "Primitives", "Cryptography", "Scratchpads", "Namespace",
+                "SelfEncryption", "Stores", "RemoteStores", "Metadata", "Blocks", "Engine",
             ]),
         tests(
             "ControlTests",
