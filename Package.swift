@@ -25,8 +25,8 @@ func tests(_ name: String, _ dependencies: [Target.Dependency], resources: [Reso
         name: name, dependencies: dependencies, resources: resources, swiftSettings: strict)
 }
 
-/// A server that tests talk to, on this machine and in their own process.
-func testServer(_ name: String, _ dependencies: [Target.Dependency]) -> Target {
+/// What tests of several targets run against: servers and stores of their own.
+func testPart(_ name: String, _ dependencies: [Target.Dependency]) -> Target {
     .target(
         name: name, dependencies: dependencies, path: "Tests/\(name)", swiftSettings: strict)
 }
@@ -122,8 +122,23 @@ let package = Package(
 
         // What the tests of many targets share. Nothing that is shipped depends on it.
         .target(name: "TestSupport", path: "Tests/TestSupport", swiftSettings: strict),
-        testServer("LocalServer", []),
-        testServer("AntdDouble", ["LocalServer", "JSON", "Primitives", "Cryptography"]),
+        testPart("LocalServer", []),
+        testPart("AntdDouble", ["LocalServer", "JSON", "Primitives", "Cryptography"]),
+        testPart("S3Double", ["LocalServer", "Cryptography", "Primitives"]),
+        testPart(
+            "FaultStore", ["TestSupport", "Primitives", "Scratchpads", "Stores"]),
+        tests(
+            "S3Tests",
+            [
+                "S3", "S3Double", "LocalServer", "HTTP", "Cryptography", "Primitives",
+                "Scratchpads", "Stores",
+            ]),
+        tests(
+            "StoreWrappersTests",
+            [
+                "TestSupport", "FaultStore", "StoreWrappers", "Stores", "Cryptography",
+                "Primitives", "Scratchpads",
+            ]),
         tests("HTTPTests", ["TestSupport", "HTTP", "LocalServer"]),
         tests("PrimitivesTests", ["TestSupport", "Primitives"]),
         tests("ThreadingTests", ["Threading"]),
@@ -153,8 +168,9 @@ let package = Package(
         tests(
             "StoresTests",
             [
-                "TestSupport", "AntdDouble", "Stores", "RemoteStores", "Aleph", "Scratchpads",
-                "Primitives", "Cryptography",
+                "TestSupport", "FaultStore", "AntdDouble", "S3Double", "S3", "HTTP",
+                "StoreWrappers", "Stores", "RemoteStores", "Aleph", "Scratchpads", "Primitives",
+                "Cryptography",
             ]),
         tests(
             "AlephTests", ["Aleph", "AlephProtocol", "JSON", "Cryptography", "Primitives"],

@@ -16,7 +16,9 @@ package enum StoreText {
         } catch {
             throw CommandFailure(
                 .usage, "“\(text)” is no store: \(error)",
-                advice: "a store is a folder, such as file:///mnt/nas/cairn")
+                advice:
+                    "a store is a folder, such as file:///mnt/nas/cairn, or a place on S3, such as"
+                    + " s3://bucket/cairn?endpoint=https://host")
         }
     }
 
@@ -24,16 +26,19 @@ package enum StoreText {
     ///
     /// - Parameters:
     ///   - create: make it when it is not there.
+    ///   - settings: how it is used.
     ///   - pads: where the pads rest, if not there.
     ///   - budget: what may be spent; nil for no limit.
     package static func open(
-        _ url: StoreURL, create: Bool, pads: StoreURL? = nil, budget: SpendingBudget? = nil
+        _ url: StoreURL, create: Bool, settings: StoreSettings = StoreSettings(),
+        pads: StoreURL? = nil, budget: SpendingBudget? = nil
     ) throws(CommandFailure) -> OpenedStores {
         do {
-            return try StoreFactory.open(url, create: create, pads: pads, budget: budget)
+            return try StoreFactory.open(
+                url, create: create, settings: settings, pads: pads, budget: budget)
         } catch {
             let failure = failure(error, url)
-            guard create, case .notAStore = error else { throw failure }
+            guard create, case .notAStore = error, url.isFolder else { throw failure }
             throw CommandFailure(
                 failure.code, failure.sentence,
                 advice: "name an empty folder, or a new one in a folder that is there; is its disk"
@@ -62,12 +67,21 @@ package enum StoreText {
         case .notAStore:
             CommandFailure(
                 .storeUnusable, sentence,
-                advice:
-                    "is it the right path, and is its disk mounted? “cairn init” makes a new store")
+                advice: url.isFolder
+                    ? "is it the right path, and is its disk mounted? “cairn init” makes a new store"
+                    : "is it the right address? “cairn init” makes a new store in a bucket that is"
+                        + " there")
         case .newerFormat:
             CommandFailure(.storeUnusable, sentence, advice: "use a newer cairn")
         case .tooLarge:
             CommandFailure(.storeUnusable, sentence)
         }
+    }
+}
+
+extension StoreURL {
+    /// Whether a person finds what is wrong with it on this machine's disks.
+    fileprivate var isFolder: Bool {
+        if case .folder = self { true } else { false }
     }
 }

@@ -95,7 +95,8 @@ final class S3Client: Sendable {
         }
     }
 
-    private func signed(_ request: S3Request, at time: SigningTime) -> HTTPRequest {
+    /// A request with its signature.
+    func signed(_ request: S3Request, at time: SigningTime) -> HTTPRequest {
         let credentials = source.credentials
         let path = pathPrefix + PercentEncoding.encode(request.key ?? "", keepsSlashes: true)
         let bodyHash = Hex.encode(SHA2.sha256(request.body ?? []))

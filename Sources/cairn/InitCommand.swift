@@ -15,8 +15,13 @@ struct VolumeOptions: ParsableArguments {
 
     @Option(
         help: ArgumentHelp(
-            "Where the volume rests: a folder, or an address such as autonomi://127.0.0.1:8082.",
-            discussion: "Without it, a folder beside the state folder: STATE-store/NAME.",
+            "Where the volume rests: a folder, as file:///path or a path, or a network store.",
+            discussion: """
+                Without it, a folder beside the state folder: STATE-store/NAME. On S3: \
+                s3://BUCKET/PREFIX?endpoint=https://HOST&region=NAME, with keys from the \
+                environment, ~/.aws (&profile=NAME) or a file (&credentials=FILE). On Autonomi: \
+                autonomi://127.0.0.1:8082, by the network's daemon.
+                """,
             valueName: "url"))
     var store: String?
 

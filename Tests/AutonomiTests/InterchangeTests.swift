@@ -35,10 +35,13 @@ struct ReferenceFiles: Decodable, Sendable, CustomTestStringConvertible {
     var testDescription: String { library }
 
     static let all: [ReferenceFiles] = {
-        let urls =
-            Bundle.module.urls(forResourcesWithExtension: "json", subdirectory: "Vectors") ?? []
-        return urls.sorted { $0.path < $1.path }.compactMap { url in
-            guard let data = try? Data(contentsOf: url) else { return nil }
+        ["0.30.266", "0.32.4"].compactMap { release in
+            // A file that is missing makes `count` fail.
+            guard
+                let url = Bundle.module.url(
+                    forResource: "self-encryption-\(release)", withExtension: "json",
+                    subdirectory: "Vectors"), let data = try? Data(contentsOf: url)
+            else { return nil }
             return try? JSONDecoder().decode(ReferenceFiles.self, from: data)
         }
     }()

@@ -25,7 +25,7 @@ struct AutonomiMountTests {
     func wholeWay() throws {
         let daemon = try daemon()
         defer { daemon.stop() }
-        let volume = try MountedVolume(url: url(daemon))
+        let volume = try MountedVolume(storeURL: url(daemon))
         try volume.shell(
             """
             cp -r /usr/include/linux/netfilter "$MNT/files/tree"
@@ -51,8 +51,8 @@ struct AutonomiMountTests {
     func sharing() throws {
         let daemon = try daemon()
         defer { daemon.stop() }
-        let first = try MountedVolume(url: url(daemon))
-        let second = try MountedVolume(url: url(daemon))
+        let first = try MountedVolume(storeURL: url(daemon))
+        let second = try MountedVolume(storeURL: url(daemon))
         try first.shell(
             """
             mkdir -p "$MNT/files/site/in"
@@ -95,7 +95,7 @@ struct AutonomiMountTests {
     func money() throws {
         let daemon = try daemon()
         defer { daemon.stop() }
-        let volume = try MountedVolume(url: url(daemon))
+        let volume = try MountedVolume(storeURL: url(daemon))
         try volume.shell("head -c 3000000 /dev/urandom > \"$MNT/files/large\"")
         daemon.change { $0.balance = 5 }
         let refused = try volume.cairn(["sync", volume.mountPoint])
@@ -116,7 +116,7 @@ struct AutonomiMountTests {
         let daemon = try daemon()
         defer { daemon.stop() }
         let volume = try MountedVolume(
-            mounts: false, url: url(daemon), options: ["--spending-limit", "100"])
+            mounts: false, storeURL: url(daemon), options: ["--spending-limit", "100"])
         let paid = daemon.change { $0.paid }
         try volume.mount()
         let cost = try volume.shell(
@@ -143,14 +143,15 @@ struct AutonomiMountTests {
         let daemon = try daemon { $0.keys = nil }
         defer { daemon.stop() }
         do {
-            _ = try MountedVolume(url: url(daemon))
+            _ = try MountedVolume(storeURL: url(daemon))
             Issue.record("a volume without pads was made")
         } catch let failure as ShellFailure {
             #expect(failure.result.errors.contains("this daemon offers no pointers"))
         }
         let pads = "/tmp/cairn-pads-" + UUID().uuidString.prefix(8)
         defer { try? FileManager.default.removeItem(atPath: pads) }
-        let volume = try MountedVolume(url: url(daemon), options: ["--pads", "file://" + pads])
+        let volume = try MountedVolume(
+            storeURL: url(daemon), options: ["--pads", "file://" + pads])
         try volume.shell("printf one > \"$MNT/files/a\"; printf two > \"$MNT/scratchpads/b\"")
         try volume.recover()
         #expect(try volume.shell("cat \"$MNT/files/a\" \"$MNT/scratchpads/b\"") == "onetwo")
@@ -160,7 +161,7 @@ struct AutonomiMountTests {
     func otherNetwork() throws {
         let daemon = try daemon()
         defer { daemon.stop() }
-        let volume = try MountedVolume(url: url(daemon))
+        let volume = try MountedVolume(storeURL: url(daemon))
         try volume.shell("head -c 3000000 /dev/urandom > \"$MNT/files/large\"")
         try volume.shell("\"$CAIRN\" unmount --now \"$MNT\"")
         let paid = daemon.change { state in
@@ -180,7 +181,7 @@ struct AutonomiMountTests {
         let daemon = try daemon()
         defer { daemon.stop() }
         let volume = try MountedVolume(
-            url: url(daemon), options: ["--publish-interval", "1h"])
+            storeURL: url(daemon), options: ["--publish-interval", "1h"])
         let before = daemon.change { $0.pointers[Self.pointer]?.counter }
         for number in 0..<4 {
             try volume.shell("printf \(number) > \"$MNT/files/a\"; sleep 2")

@@ -36,7 +36,10 @@ struct StoreUnderTest: Sendable, CustomTestStringConvertible {
         let remove: @Sendable () -> Void
     }
 
-    static let all: [StoreUnderTest] = [folder, memory, autonomi]
+    static let all: [StoreUnderTest] =
+        [
+            folder, memory, s3, s3Unquoted, layers, retried, mirror, autonomi,
+        ] + Gateway.stores
 
     /// A folder.
     static let folder = StoreUnderTest(testDescription: "folder") {
@@ -72,7 +75,7 @@ struct StoreUnderTest: Sendable, CustomTestStringConvertible {
             damagePad: { _ in }, remove: { daemon.stop() })
     }
 
-    private static func flipFirstByte(of path: String) throws {
+    static func flipFirstByte(of path: String) throws {
         var data = try Data(contentsOf: URL(fileURLWithPath: path))
         data[0] ^= 1
         try data.write(to: URL(fileURLWithPath: path))

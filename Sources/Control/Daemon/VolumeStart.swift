@@ -106,7 +106,10 @@ package struct VolumeStart: Sendable {
             let budget = try configuration.spendingLimit.map { (limit) throws(StoreError) in
                 try SpendingBudget(limit: limit, path: folder.path + "/spent")
             }
-            return try StoreText.open(store, create: create, pads: pads, budget: budget)
+            let limits = StoreSettings(
+                uploadLimit: settings.uploadLimit, downloadLimit: settings.downloadLimit)
+            return try StoreText.open(
+                store, create: create, settings: limits, pads: pads, budget: budget)
         } catch let error as StoreError {
             throw StoreText.failure(error, store)
         } catch let error as CommandFailure {
