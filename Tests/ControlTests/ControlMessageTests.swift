@@ -147,7 +147,7 @@ struct ControlMessageTests {
     @Test("a message of another version is refused")
     func version() {
         var bytes = ControlRequest.status.encoded()
-        bytes[0] = 2
+        bytes[0] = ControlLimits.version + 1
         #expect(throws: CodingError.self) { try ControlRequest(decoding: bytes) }
     }
 

@@ -314,7 +314,10 @@ struct AutonomiPadsTests {
             try StoreFactory.settled(.autonomi(setting.address), hasOtherPads: false)
         }
         let apart = try StoreFactory.settled(.autonomi(setting.address), hasOtherPads: true)
-        #expect(throws: StoreError.self) { try StoreFactory.open(apart, create: false) }
+        let stores = try StoreFactory.open(apart, create: false)
+        #expect(
+            throws: StoreError.refused("it keeps chunks only; name another store for the pads")
+        ) { try stores.pads.get(pad.address) }
     }
 
     @Test(
