@@ -68,7 +68,8 @@ package enum StoreText {
             CommandFailure(
                 .storeUnusable, sentence,
                 advice: url.isFolder
-                    ? "is it the right path, and is its disk mounted? “cairn init” makes a new store"
+                    ? "is it the right path, and is its disk mounted? “cairn init” makes a"
+                        + " new store"
                     : "is it the right address? “cairn init” makes a new store in a bucket that is"
                         + " there")
         case .newerFormat:

@@ -47,8 +47,8 @@ final class ChunkFetcher: Sendable {
         pool = WorkerPool("cairn-fetch", threads: ChunkFetcher.threads)
     }
 
-    func stop() {
-        pool.stop()
+    func stop(until deadline: ContinuousClock.Instant) {
+        pool.stop(until: deadline)
     }
 
     /// The file of the volume that a chunk belongs to.

@@ -17,6 +17,7 @@ extension Volume {
             default: .inputOutput
             }
         errors.add(.store, "\(sentence); \(error.advice)")
+        if result == .noSpace { counters.roomFailed(sentence) }
         counters.storeFailed(error)
         return result
     }

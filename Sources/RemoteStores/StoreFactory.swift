@@ -39,8 +39,8 @@ package struct StoreSettings: Hashable, Sendable {
 
 /// Opens stores. A new kind of store has a case in `StoreURL` and a line here.
 package enum StoreFactory {
-    /// Opens the stores at `url`, with what lies around them: limits of bandwidth outside; then, for
-    /// stores behind a network, retry, pace and number of calls; and counting inside, at each call.
+    /// Opens the stores at `url`, with what lies around them: limits of bandwidth outside; then,
+    /// for stores behind a network, retry, pace and number of calls; and counting inside.
     ///
     /// - Parameters:
     ///   - create: whether to make them if there are none.

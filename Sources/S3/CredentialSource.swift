@@ -8,8 +8,8 @@
 //   4. the profile AWS_PROFILE, or `default`
 //
 // Profiles are in AWS_SHARED_CREDENTIALS_FILE (~/.aws/credentials) and AWS_CONFIG_FILE
-// (~/.aws/config). Programs that make keys (credential_process, single sign-on, a machine's own role)
-// are not asked.
+// (~/.aws/config). Programs that make keys (credential_process, single sign-on, a machine's own
+// role) are not asked.
 
 internal import Cryptography
 package import Stores

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// Which object holds which chunk or pad. docs/format.md §16. Pure.
+// Which object holds which chunk or pad. docs/format.md §24. Pure.
 //
 //   PREFIX/cairn-store                            the marker
 //   PREFIX/chunks/<64 hexadecimal digits>         a chunk named by its BLAKE3 digest

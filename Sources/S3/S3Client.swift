@@ -30,6 +30,8 @@ final class S3Client: Sendable {
     static let errorSize = 64 * 1024
     /// The longest silence of a server that is asked.
     static let stallLimit = Duration.seconds(30)
+    /// The longest request: a chunk at 5 KB/s. A server that sends a byte now and then ends here.
+    static let requestLimit = Duration.seconds(900)
     /// Connections in use at once.
     static let connectionLimit = 64
 
@@ -115,6 +117,6 @@ final class S3Client: Sendable {
             headers: headers.map { HTTPHeader($0.0, $0.1) },
             body: request.body.map { .bytes($0) } ?? .none,
             sink: .collect(limit: max(request.answerSize, S3Client.errorSize)),
-            timeouts: HTTPTimeouts(stall: S3Client.stallLimit))
+            timeouts: HTTPTimeouts(stall: S3Client.stallLimit, total: S3Client.requestLimit))
     }
 }

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// A place in a bucket as a store: one object a chunk, one object a pad. docs/format.md §16,
+// A place in a bucket as a store: one object a chunk, one object a pad. docs/format.md §24,
 // docs/decisions/0015-s3.md.
 //
 // Invariants:
@@ -46,7 +46,7 @@ package final class S3Store: StoppableStore {
     ///
     /// - Parameter create: whether to make the store, in a place of the bucket where nothing is.
     ///   The bucket itself must be there.
-    /// - Throws: `refused`, `notAStore`, `newerFormat`; `unreachable` and `busy` with `create` only.
+    /// - Throws: `refused`, `notAStore`, `newerFormat`; with `create` also `unreachable`, `busy`.
     package convenience init(_ address: S3Address, create: Bool) throws(StoreError) {
         try self.init(
             address, create: create, source: try CredentialSource(address),

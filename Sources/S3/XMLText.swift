@@ -11,7 +11,7 @@ struct XMLText {
         self.bytes = bytes
     }
 
-    /// The text of the first element of this name; nil if there is none, or its text makes no sense.
+    /// The text of the first element of this name; nil if there is none, or it is malformed.
     func first(_ name: String) -> String? {
         var result: String?
         forEach(name) { text in

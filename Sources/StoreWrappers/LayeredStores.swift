@@ -64,6 +64,8 @@ class LayeredChunkStore: ChunkStore, StoppableStore, MetricsReporting, @unchecke
         }
     }
 
+    var usefulConcurrency: Int { inner.usefulConcurrency }
+
     func stop() {
         layer.stop()
         (inner as? any StoppableStore)?.stop()

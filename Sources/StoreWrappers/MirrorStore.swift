@@ -74,6 +74,9 @@ package final class MirrorStore: ChunkStore, PadStore, StoppableStore, MetricsRe
         return try sides[1].chunks.has(digests.filter(first.contains))
     }
 
+    /// That of the one that waits more.
+    package var usefulConcurrency: Int { sides.map(\.chunks.usefulConcurrency).max() ?? 1 }
+
     /// Makes both durable.
     package func sync() throws(StoreError) {
         for side in sides { try side.chunks.sync() }

@@ -140,7 +140,7 @@ struct ControlMessageTests {
             do { _ = try ControlReply(decoding: writer.bytes) } catch { /* Refused. */  }
         }
         #expect(throws: CodingError.self) {
-            try ControlRequest(decoding: [1, 3, 0xFF, 0xFF, 0xFF, 0xFF, 0x0F])
+            try ControlRequest(decoding: [ControlLimits.version, 3, 0xFF, 0xFF, 0xFF, 0xFF, 0x0F])
         }
     }
 

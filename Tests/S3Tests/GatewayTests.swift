@@ -56,7 +56,7 @@ enum Gateway {
 }
 
 @Suite(
-    "Ceph's gateway", .timeLimit(.minutes(2)),
+    "Ceph's gateway", .timeLimit(.minutes(5)),
     .enabled(if: Gateway.isThere, "no gateway was started: Tests/Ceph/rgw run"))
 struct GatewayTests {
     private func sentence(_ body: () throws -> Void) -> String? {

@@ -20,7 +20,7 @@ func after(_ wait: Duration, _ body: @escaping @Sendable () -> Void) {
     }
 }
 
-@Suite("Pads on S3", .timeLimit(.minutes(1)))
+@Suite("Pads on S3", .timeLimit(.minutes(5)))
 struct S3PadTests {
     private let pad = WriteCapability(seed: SecretBytes([UInt8](repeating: 9, count: 32)))
 

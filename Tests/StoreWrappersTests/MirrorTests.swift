@@ -9,7 +9,7 @@ import StoreWrappers
 import Stores
 import Testing
 
-@Suite("Mirror", .timeLimit(.minutes(1)))
+@Suite("Mirror", .timeLimit(.minutes(5)))
 struct MirrorTests {
     private let one = PlainStore()
     private let two = PlainStore()
