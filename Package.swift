@@ -54,6 +54,7 @@ let package = Package(
         .systemLibrary(name: "CSodium"),
         .systemLibrary(name: "CBrotli"),
         .systemLibrary(name: "CCurl"),
+        .systemLibrary(name: "CSecp256k1"),
         .systemLibrary(name: "CSQLite"),
         .target(name: "CBlake3", cSettings: [.unsafeFlags(["-O3", "-Wall", "-Werror"])]),
         .target(name: "CLinux", cSettings: [.unsafeFlags(["-Wall", "-Werror"])]),
@@ -64,7 +65,9 @@ let package = Package(
         // L0: pure, but for threads and what the C libraries do.
         library("Primitives", []),
         library("Threading", ["CLinux"]),
-        library("Cryptography", ["Primitives", "CBlake3", "COpenSSL", "CSodium"]),
+        library("JSON", []),
+        library(
+            "Cryptography", ["Primitives", "CBlake3", "COpenSSL", "CSodium", "CSecp256k1"]),
         library("Compression", ["CBrotli"]),
 
         // L1: pure.
@@ -73,6 +76,9 @@ let package = Package(
         library(
             "Namespace",
             ["Primitives", "Cryptography", "Compression", "SelfEncryption", "Scratchpads"]),
+
+        library("Autonomi", ["Primitives", "SelfEncryption"]),
+        library("AlephProtocol", ["Primitives", "Cryptography", "JSON"]),
 
         // L2: the shell: disks, databases, networks.
         library("HTTP", ["Primitives", "Threading", "CCurl"]),
@@ -83,10 +89,10 @@ let package = Package(
         library(
             "RemoteStores",
             [
-                "Primitives", "Cryptography", "Scratchpads", "Stores", "StoreWrappers", "S3",
-                "CLinux",
+                "Primitives", "Cryptography", "JSON", "Autonomi", "Scratchpads", "HTTP", "Stores",
+                "StoreWrappers", "S3", "CLinux",
             ]),
-        library("Aleph", []),
+        library("Aleph", ["Primitives", "Cryptography", "JSON", "AlephProtocol"]),
         library(
             "Metadata",
             ["Primitives", "SelfEncryption", "Scratchpads", "Namespace", "CSQLite", "CLinux"]),
@@ -97,7 +103,7 @@ let package = Package(
             "Engine",
             [
                 "Primitives", "Cryptography", "Compression", "SelfEncryption", "Scratchpads",
-                "Namespace", "Stores", "Metadata", "Blocks", "Threading",
+                "Autonomi", "Namespace", "Stores", "Metadata", "Blocks", "Threading",
             ]),
 
         // L4: the kernel, and the check: both over the engine.
@@ -113,7 +119,8 @@ let package = Package(
         library(
             "Control",
             [
-                "Primitives", "Cryptography", "Compression", "Namespace", "Stores", "RemoteStores",
+                "Autonomi", "SelfEncryption", "Primitives", "Cryptography", "Compression",
+                "Namespace", "Stores", "RemoteStores",
                 "Blocks", "Engine", "Check", "FuseHost", "CLinux", "Threading",
             ]),
         .executableTarget(
@@ -127,6 +134,7 @@ let package = Package(
         // What the tests of many targets share. Nothing that is shipped depends on it.
         .target(name: "TestSupport", path: "Tests/TestSupport", swiftSettings: strict),
         testPart("LocalServer", []),
+        testPart("AntdDouble", ["LocalServer", "JSON", "Primitives", "Cryptography"]),
         testPart("S3Double", ["LocalServer", "Cryptography", "Primitives"]),
         testPart(
             "FaultStore", ["TestSupport", "Primitives", "Scratchpads", "Stores"]),
@@ -145,6 +153,7 @@ let package = Package(
         tests("HTTPTests", ["TestSupport", "HTTP", "LocalServer"]),
         tests("PrimitivesTests", ["TestSupport", "Primitives"]),
         tests("ThreadingTests", ["Threading"]),
+        tests("JSONTests", ["JSON"]),
         tests(
             "CryptographyTests", ["TestSupport", "Cryptography", "Primitives"],
             resources: [.copy("Vectors")]),
@@ -164,13 +173,19 @@ let package = Package(
                 "Scratchpads",
             ]),
         tests(
+            "AutonomiTests",
+            ["Autonomi", "Primitives", "Cryptography", "Compression", "SelfEncryption"],
+            resources: [.copy("Vectors")]),
+        tests(
             "StoresTests",
             [
-                "TestSupport", "FaultStore", "S3Double", "S3", "HTTP", "StoreWrappers", "Stores",
-                "RemoteStores",
-                "Aleph", "Scratchpads", "Primitives",
+                "TestSupport", "FaultStore", "AntdDouble", "S3Double", "S3", "HTTP",
+                "StoreWrappers", "Stores", "RemoteStores", "Aleph", "Scratchpads", "Primitives",
                 "Cryptography",
             ]),
+        tests(
+            "AlephTests", ["Aleph", "AlephProtocol", "JSON", "Cryptography", "Primitives"],
+            resources: [.copy("Vectors")]),
         tests(
             "MetadataTests",
             ["TestSupport", "Metadata", "Primitives", "SelfEncryption", "Scratchpads", "Namespace"]),
@@ -179,9 +194,9 @@ let package = Package(
             "EngineTests",
             [
                 "TestSupport", "Check",
-                "Engine", "Primitives", "Cryptography", "SelfEncryption", "Scratchpads",
-                "Namespace", "Metadata",
-                "Stores", "RemoteStores",
+                "Engine", "Autonomi", "Primitives", "Cryptography", "Compression",
+                "SelfEncryption", "Scratchpads", "Namespace", "Metadata", "Stores",
+                "RemoteStores",
             ]),
         tests(
             "CheckTests",
@@ -199,6 +214,11 @@ let package = Package(
         tests(
             "FuseHostTests",
             ["TestSupport", "FuseHost", "Engine", "Namespace", "CFuse", "Threading"]),
+        // Measures; docs/performance.md has the commands.
+        .executableTarget(
+            name: "ChunkBench",
+            dependencies: ["Primitives", "Cryptography", "Compression", "SelfEncryption"],
+            path: "Tests/ChunkBench", swiftSettings: strict),
         tests(
             "FuzzTests",
             [
@@ -207,7 +227,7 @@ let package = Package(
                 "Control",
             ], resources: [.copy("Corpus")], exclude: ["Entry"]),
         tests("TidyTests", []),
-        tests("MountTests", ["TestSupport"]),
+        tests("MountTests", ["TestSupport", "AntdDouble"]),
 
         // What no promise may be broken by: kills, power losses, full disks, stores that hang.
         .executableTarget(

@@ -17,6 +17,7 @@ extension Engine {
     package func extendedAttribute(
         _ name: [UInt8], of ino: UInt64, _ context: RequestContext
     ) throws(FileError) -> [UInt8] {
+        if ForeignInodes.isForeign(ino) { return try foreignAttribute(name, of: ino) }
         if VirtualTree.isVirtual(ino) { throw .noAttribute }
         if name.starts(with: Array(Engine.ownPrefix.utf8)) {
             guard let value = try ownAttribute(name, ino) else { throw .noAttribute }
@@ -33,6 +34,7 @@ extension Engine {
     package func extendedAttributeNames(
         of ino: UInt64, _ context: RequestContext
     ) throws(FileError) -> [[UInt8]] {
+        if ForeignInodes.isForeign(ino) { return try foreignAttributeNames(of: ino) }
         if VirtualTree.isVirtual(ino) { return [] }
         let names = try volume.query { (reader) throws(MetadataError) in try reader.xattrNames(ino)
         }

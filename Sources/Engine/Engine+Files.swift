@@ -12,6 +12,7 @@ extension Engine {
     package func open(
         _ ino: UInt64, _ intent: OpenIntent, _ context: RequestContext
     ) throws(FileError) -> OpenedFile {
+        if ForeignInodes.isForeign(ino) { return try openForeign(ino, intent, context) }
         if VirtualTree.isVirtual(ino) {
             if intent.writes || intent.truncates { throw .accessDenied }
             let handle = try handles.add(.text(try virtualText(ino)))
@@ -60,6 +61,8 @@ extension Engine {
             let count = min(out.count, text.count - start)
             copyBytes(text.span.extracting(start..<start + count), to: &out, at: 0)
             return count
+        case .foreign(let content):
+            return try content.read(at: offset, into: &out, context.patience)
         case .directory: throw .isDirectory
         case nil: throw .stale
         }

@@ -26,6 +26,7 @@ extension Engine {
     ) throws(FileError) -> FileStatus {
         if name.count > Engine.maximumNameSize { throw .nameTooLong }
         if let virtual = virtualEntry(name, in: parent) { return try virtualStatus(virtual) }
+        if ForeignInodes.isForeign(parent) { return try foreignChild(name, in: parent, context) }
         if VirtualTree.isVirtual(parent) { throw .notFound }
         var mark = volume.drained.load(ordering: .acquiring)
         var row = try volume.query { (reader) throws(MetadataError) in

@@ -52,6 +52,9 @@ package struct EngineConfiguration: Sendable {
     /// No change is accepted.
     package var isReadOnly = false
 
+    /// Trees shown in the mount's root beside `public/`, in this order; at most 126.
+    package var trees: [any ForeignTree] = []
+
     /// The necessary parts; the rest has defaults.
     package init(
         stateFolder: String, chunks: any ChunkStore, pads: any PadStore, keys: VolumeKeys

@@ -25,6 +25,7 @@ final class MountedVolume {
     /// Where the volume rests: the folder `store`, or what the test names.
     let storeURL: String
     private(set) var phrase = ""
+    private let options: [String]
     var mountPoint: String { root + "/mnt" }
     var store: String { root + "/store" }
     var state: String { root + "/state" }
@@ -35,14 +36,19 @@ final class MountedVolume {
         ]
     }
 
-    init(mounts: Bool = true, storeURL: String? = nil) throws {
+    /// - Parameters:
+    ///   - mounts: whether it is mounted at once.
+    ///   - storeURL: its store; nil for the folder `store`.
+    ///   - options: more for `init` and `recover`.
+    init(mounts: Bool = true, storeURL: String? = nil, options: [String] = []) throws {
         root = "/tmp/cairn-mount-" + UUID().uuidString.prefix(8)
         self.storeURL = storeURL ?? "file://\(root)/store"
         try FileManager.default.createDirectory(
             atPath: root + "/home", withIntermediateDirectories: true)
         try FileManager.default.createDirectory(
             atPath: root + "/mnt", withIntermediateDirectories: true)
-        let made = try cairn(["init", name, "--store", self.storeURL])
+        self.options = options
+        let made = try cairn(["init", name, "--store", self.storeURL] + options)
         guard made.status == 0 else { throw ShellFailure(command: "cairn init", result: made) }
         phrase = made.output
         if mounts { try mount() }
@@ -82,7 +88,7 @@ final class MountedVolume {
         try unmount()
         try FileManager.default.removeItem(atPath: state)
         let result = try cairn(
-            ["recover", name, "--store", storeURL], input: phrase)
+            ["recover", name, "--store", storeURL] + options, input: phrase)
         guard result.status == 0 else {
             throw ShellFailure(command: "cairn recover", result: result)
         }

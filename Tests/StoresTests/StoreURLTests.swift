@@ -65,7 +65,6 @@ struct StoreURLTests {
             ("mirror:", .badMirror), ("mirror:/a", .badMirror), ("mirror:/a,/b,/c", .badMirror),
             ("mirror:/a,/a", .badMirror), ("mirror:/a,file:///a/", .badMirror),
             ("mirror:/a,b", .relativePath), ("mirror:/a,mirror:/b,/c", .badMirror),
-            ("autonomi://localhost:8082", .notInThisVersion(scheme: "autonomi")),
             ("aleph://host", .notInThisVersion(scheme: "aleph")),
             ("ftp://host", .unknownScheme("ftp")),
             ("c:\\cairn", .unknownScheme("c")),

@@ -11,20 +11,21 @@ enum Named {
     /// Layers, from the bottom. docs/ARCHITECTURE.md §4 draws them.
     static let layers: [String: Int] = [
         "COpenSSL": -1, "CSodium": -1, "CBrotli": -1, "CSQLite": -1, "CBlake3": -1, "CLinux": -1,
-        "CFuse": -1, "CCurl": -1, "PowerLossLayer": -1,
-        "Primitives": 0, "Threading": 0, "Cryptography": 0, "Compression": 0,
-        "SelfEncryption": 1, "Scratchpads": 1, "Namespace": 1,
+        "CFuse": -1, "CCurl": -1, "CSecp256k1": -1, "PowerLossLayer": -1,
+        "Primitives": 0, "Threading": 0, "Cryptography": 0, "Compression": 0, "JSON": 0,
+        "SelfEncryption": 1, "Scratchpads": 1, "Namespace": 1, "Autonomi": 1, "AlephProtocol": 1,
         "HTTP": 2, "S3": 2, "StoreWrappers": 2, "Stores": 2, "RemoteStores": 2, "Aleph": 2,
         "Metadata": 2, "Blocks": 2,
         "Engine": 3, "Check": 4, "FuseHost": 4, "Control": 5, "cairn": 5,
         // Above all that is shipped, so that nothing of it can depend on this.
-        "TestSupport": 6,
+        "TestSupport": 6, "ChunkBench": 6,
     ]
 
     /// Who may depend on whom within a layer. No pair is the reverse of another.
     static let peers: Set<[String]> = [
         ["Cryptography", "Primitives"], ["Namespace", "SelfEncryption"],
-        ["Namespace", "Scratchpads"], ["RemoteStores", "Stores"], ["Aleph", "Stores"],
+        ["Namespace", "Scratchpads"], ["Autonomi", "SelfEncryption"],
+        ["RemoteStores", "Stores"], ["Aleph", "Stores"], ["RemoteStores", "HTTP"],
         ["Aleph", "HTTP"], ["S3", "HTTP"], ["S3", "Stores"],
         ["StoreWrappers", "Stores"], ["RemoteStores", "S3"], ["RemoteStores", "StoreWrappers"],
         ["cairn", "Control"],
@@ -42,7 +43,8 @@ enum Named {
 
     /// Targets without clocks, files, sockets, or randomness of their own.
     static let pure: Set<String> = [
-        "Primitives", "Compression", "SelfEncryption", "Scratchpads", "Namespace",
+        "Primitives", "Compression", "JSON", "SelfEncryption", "Scratchpads", "Namespace",
+        "AlephProtocol", "Autonomi",
     ]
 
     /// Files of them that call the system all the same.
@@ -79,6 +81,9 @@ enum Named {
         "Sources/Cryptography/Ed25519KeyPair.swift",
         "Sources/Cryptography/HashFunction.swift",
         "Sources/Cryptography/SHA2.swift",
+        "Sources/Cryptography/SHA256Hasher.swift",
+        "Sources/Cryptography/SealedBox.swift",
+        "Sources/Cryptography/Secp256k1.swift",
         "Sources/Cryptography/SecretBytes.swift",
         "Sources/Cryptography/Span+Pointer.swift",
         "Sources/Cryptography/SystemRandom.swift",
@@ -111,6 +116,9 @@ enum Named {
         "Sources/Primitives/ByteWriter.swift",
         "Sources/Primitives/Digest.swift",
         "Sources/Primitives/Lock.swift",
+        "Sources/RemoteStores/Autonomi/DaemonPort.swift",
+        "Sources/RemoteStores/Autonomi/PointerLock.swift",
+        "Sources/RemoteStores/Autonomi/SpendingBudget.swift",
         "Sources/RemoteStores/Folder.swift",
         "Sources/RemoteStores/OpenFile.swift",
         "Sources/S3/Surroundings.swift",
@@ -118,6 +126,7 @@ enum Named {
         "Sources/Threading/Monitor.swift",
         "Sources/Threading/SystemThread.swift",
         "Tests/BlocksTests/ArenaDiskTests.swift",
+        "Tests/ChunkBench/Command.swift",
         "Tests/ControlTests/ControlSocketTests.swift",
         "Tests/EngineTests/TestVolume.swift",
         "Tests/FuseHostTests/ReplyTests.swift",
@@ -142,12 +151,17 @@ enum Named {
             "Sources/Cryptography/Cipher.swift",
             "Sources/Cryptography/HashFunction.swift",
             "Sources/Cryptography/SHA2.swift",
+            "Sources/Cryptography/SHA256Hasher.swift",
+        ],
+        "CSecp256k1": [
+            "Sources/Cryptography/Secp256k1.swift"
         ],
         "CSodium": [
             "Sources/Cryptography/Argon2id.swift",
             "Sources/Cryptography/Blake3Hasher.swift",
             "Sources/Cryptography/Ed25519.swift",
             "Sources/Cryptography/Ed25519KeyPair.swift",
+            "Sources/Cryptography/SealedBox.swift",
             "Sources/Cryptography/SecretBytes.swift",
             "Sources/Cryptography/SodiumLibrary.swift",
             "Sources/Cryptography/SystemRandom.swift",
