@@ -25,6 +25,12 @@ func tests(_ name: String, _ dependencies: [Target.Dependency], resources: [Reso
         name: name, dependencies: dependencies, resources: resources, swiftSettings: strict)
 }
 
+/// What several test targets use; nothing that is shipped depends on it.
+func testSupport(_ name: String, _ dependencies: [Target.Dependency]) -> Target {
+    .target(
+        name: name, dependencies: dependencies, path: "Tests/\(name)", swiftSettings: strict)
+}
+
 let package = Package(
     name: "cairn",
     products: [.executable(name: "cairn", targets: ["cairn"])],
@@ -37,6 +43,7 @@ let package = Package(
         .systemLibrary(name: "CSodium"),
         .systemLibrary(name: "CBrotli"),
         .systemLibrary(name: "CSecp256k1"),
+        .systemLibrary(name: "CCurl"),
         .systemLibrary(name: "CSQLite"),
         .target(name: "CBlake3", cSettings: [.unsafeFlags(["-O3", "-Wall", "-Werror"])]),
         .target(name: "CLinux", cSettings: [.unsafeFlags(["-Wall", "-Werror"])]),
@@ -61,10 +68,11 @@ let package = Package(
         library("AlephProtocol", ["Primitives", "Cryptography", "JSON"]),
 
         // L2: the shell: disks, databases, networks.
+        library("HTTP", ["Primitives", "CCurl"]),
         library("Stores", ["Primitives", "Scratchpads"]),
         library(
             "RemoteStores", ["Primitives", "Cryptography", "Scratchpads", "Stores", "CLinux"]),
-        library("Aleph", ["Primitives", "Cryptography", "JSON", "AlephProtocol"]),
+        library("Aleph", ["Primitives", "Cryptography", "JSON", "AlephProtocol", "HTTP"]),
         library(
             "Metadata",
             ["Primitives", "SelfEncryption", "Scratchpads", "Namespace", "CSQLite", "CLinux"]),
@@ -96,8 +104,11 @@ let package = Package(
             ],
             swiftSettings: strict),
 
+        testSupport("LocalServer", []),
+
         tests("PrimitivesTests", ["Primitives"]),
         tests("JSONTests", ["JSON"]),
+        tests("HTTPTests", ["HTTP", "LocalServer"]),
         tests(
             "CryptographyTests", ["Cryptography", "Primitives"], resources: [.copy("Vectors")]),
         tests(
@@ -118,7 +129,10 @@ let package = Package(
             "StoresTests",
             ["Stores", "RemoteStores", "Aleph", "Scratchpads", "Primitives", "Cryptography"]),
         tests(
-            "AlephTests", ["Aleph", "AlephProtocol", "JSON", "Cryptography", "Primitives"],
+            "AlephTests",
+            [
+                "Aleph", "AlephProtocol", "HTTP", "JSON", "Cryptography", "Primitives", "LocalServer",
+            ],
             resources: [.copy("Vectors")]),
         tests(
             "MetadataTests",

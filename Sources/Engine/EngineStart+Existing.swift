@@ -5,6 +5,7 @@
 
 import Metadata
 import Namespace
+import Primitives
 import Scratchpads
 import Synchronization
 

@@ -5,6 +5,7 @@
 // Invariant: an answer that nobody waits for any more is dropped: a record that is handed out was
 // asked for after the call that takes it began, or is shared with one that waited at the time.
 
+import Primitives
 import Scratchpads
 import Stores
 import Synchronization

@@ -7,6 +7,7 @@
 
 import Blocks
 import Metadata
+import Primitives
 import Synchronization
 
 /// Evicts on its own thread, when asked.

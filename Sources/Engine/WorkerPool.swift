@@ -4,6 +4,7 @@
 // do; they hand the work over.
 
 import Glibc
+import Primitives
 import Synchronization
 
 /// A fixed number of threads that run jobs in the order they came.

@@ -18,7 +18,8 @@ struct Manifest {
 
     /// How each kind of target begins in our Package.swift.
     private static let openings: [(text: String, kind: ManifestTarget.Kind)] = [
-        ("library(", .library), ("tests(", .test), (".executableTarget(", .executable),
+        ("library(", .library), ("tests(", .test), ("testSupport(", .test),
+        (".executableTarget(", .executable),
         (".systemLibrary(", .systemLibrary), (".target(", .c),
     ]
 

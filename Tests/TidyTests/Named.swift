@@ -11,11 +11,10 @@ enum Named {
     /// Layers, from the bottom. docs/ARCHITECTURE.md §4 draws them.
     static let layers: [String: Int] = [
         "COpenSSL": -1, "CSodium": -1, "CBrotli": -1, "CSQLite": -1, "CBlake3": -1, "CLinux": -1,
-        "CSecp256k1": -1,
-        "CFuse": -1,
+        "CFuse": -1, "CCurl": -1, "CSecp256k1": -1,
         "Primitives": 0, "Cryptography": 0, "Compression": 0, "JSON": 0,
         "SelfEncryption": 1, "Scratchpads": 1, "Namespace": 1, "AlephProtocol": 1,
-        "Stores": 2, "RemoteStores": 2, "Aleph": 2, "Metadata": 2, "Blocks": 2,
+        "HTTP": 2, "Stores": 2, "RemoteStores": 2, "Aleph": 2, "Metadata": 2, "Blocks": 2,
         "Engine": 3, "FuseHost": 4, "Control": 5, "cairn": 5,
     ]
 
@@ -23,6 +22,7 @@ enum Named {
     static let peers: Set<[String]> = [
         ["Cryptography", "Primitives"], ["Namespace", "SelfEncryption"],
         ["Namespace", "Scratchpads"], ["RemoteStores", "Stores"], ["Aleph", "Stores"],
+        ["RemoteStores", "HTTP"], ["Aleph", "HTTP"],
         ["cairn", "Control"],
     ]
 
@@ -30,8 +30,8 @@ enum Named {
     /// nor the kernel, and only one target knows the kernel's library.
     static let forbidden: [String: Set<String>] = [
         "Engine": ["RemoteStores", "Aleph", "CFuse", "CLinux", "CSQLite"],
-        "Control": ["CFuse", "CSQLite", "COpenSSL", "CSodium"],
-        "cairn": ["CFuse", "CSQLite", "COpenSSL", "CSodium", "CLinux"],
+        "Control": ["CFuse", "CSQLite", "COpenSSL", "CSodium", "CCurl"],
+        "cairn": ["CFuse", "CSQLite", "COpenSSL", "CSodium", "CLinux", "CCurl"],
     ]
 
     /// Targets without clocks, files, sockets, or randomness of their own.
@@ -41,7 +41,9 @@ enum Named {
     ]
 
     /// Files of them that call the system all the same.
-    static let systemCallers: Set<String> = ["Sources/Primitives/Lock.swift"]
+    static let systemCallers: Set<String> = [
+        "Sources/Primitives/Lock.swift", "Sources/Primitives/Monitor.swift",
+    ]
 
     /// Files in which `unsafe` may stand.
     static let unsafeFiles: Set<String> = [
@@ -83,7 +85,7 @@ enum Named {
         "Sources/Cryptography/XChaCha20Poly1305.swift",
         "Sources/Engine/Clock.swift",
         "Sources/Engine/ContentReader.swift",
-        "Sources/Engine/Monitor.swift",
+
         "Sources/Engine/WorkerPool.swift",
         "Sources/FuseHost/CallbackTable.swift",
         "Sources/FuseHost/DeadMount.swift",
@@ -101,6 +103,10 @@ enum Named {
         "Sources/FuseHost/SystemFile.swift",
         "Sources/FuseHost/ThreadScratch.swift",
         "Sources/FuseHost/WakeSignal.swift",
+        "Sources/HTTP/CurlConnection.swift",
+        "Sources/HTTP/CurlOptions.swift",
+        "Sources/HTTP/CurlShare.swift",
+        "Sources/HTTP/CurlTransfer.swift",
         "Sources/Metadata/MetadataDatabase.swift",
         "Sources/Metadata/SQLiteConnection.swift",
         "Sources/Metadata/WriteAheadLog.swift",
@@ -109,6 +115,7 @@ enum Named {
         "Sources/Primitives/ByteWriter.swift",
         "Sources/Primitives/Digest.swift",
         "Sources/Primitives/Lock.swift",
+        "Sources/Primitives/Monitor.swift",
         "Sources/RemoteStores/Folder.swift",
         "Sources/RemoteStores/OpenFile.swift",
         "Sources/SelfEncryption/RepeatingPad.swift",
@@ -117,6 +124,9 @@ enum Named {
         "Tests/EngineTests/TestVolume.swift",
         "Tests/FuseHostTests/ReplyTests.swift",
         "Tests/FuseHostTests/TemporaryFolder.swift",
+        "Tests/HTTPTests/FullListener.swift",
+        "Tests/LocalServer/Input.swift",
+        "Tests/LocalServer/LocalServer.swift",
         "Tests/MetadataTests/FullDiskTests.swift",
         "Tests/MetadataTests/LogTests.swift",
         "Tests/StoresTests/FolderStoreFailureTests.swift",
@@ -149,6 +159,11 @@ enum Named {
         ],
         "CBrotli": [
             "Sources/Compression/Brotli.swift"
+        ],
+        "CCurl": [
+            "Sources/HTTP/CurlConnection.swift",
+            "Sources/HTTP/CurlOptions.swift",
+            "Sources/HTTP/CurlShare.swift",
         ],
         "CSQLite": [
             "Sources/Metadata/SQLiteConnection.swift"

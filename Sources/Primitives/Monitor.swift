@@ -1,21 +1,22 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// A lock with a condition to wait for. `Lock` has none, and the engine's threads do wait: for a
-// commit that somebody else leads, for a chunk that somebody else fetches, for work.
+// A lock with a condition to wait for. `Lock` has none, and threads do wait: for a commit that
+// somebody else leads, for a chunk that somebody else fetches, for a connection, for work.
 
-import Glibc
+internal import Glibc
 
 /// State behind a lock, and a way to sleep until it changes.
 ///
-/// Every change is announced to every waiter: the few waits of the engine are each on a state of
-/// their own, so there is nobody to wake in vain.
-@safe final class Monitor<State>: @unchecked Sendable {
+/// Every change is announced to every waiter: each wait is on a state of its own, so there is
+/// hardly anybody to wake in vain.
+@safe package final class Monitor<State>: @unchecked Sendable {
     // @unchecked because: `state` is touched only between lock and unlock of `mutex`.
     private var state: State
     private let mutex: UnsafeMutablePointer<pthread_mutex_t>
     private let condition: UnsafeMutablePointer<pthread_cond_t>
 
-    init(_ initial: sending State) {
+    /// A free lock over `initial`.
+    package init(_ initial: sending State) {
         state = initial
         // SAFETY: both are owned by this object alone, initialised here, and freed in deinit.
         unsafe mutex = UnsafeMutablePointer<pthread_mutex_t>.allocate(capacity: 1)
@@ -46,7 +47,7 @@ import Glibc
     }
 
     /// Runs `body` with the lock held and wakes all who wait.
-    func update<R, Failure: Error>(
+    package func update<R, Failure: Error>(
         _ body: (inout State) throws(Failure) -> R
     ) throws(Failure) -> R {
         lock()
@@ -60,7 +61,7 @@ import Glibc
 
     /// Runs `body` with the lock held and wakes nobody; `body` must change nothing that is waited
     /// for.
-    func look<R>(_ body: (inout State) -> R) -> R {
+    package func look<R>(_ body: (inout State) -> R) -> R {
         lock()
         defer { unlock() }
         return body(&state)
@@ -70,7 +71,7 @@ import Glibc
     /// `step`.
     ///
     /// - Returns: what `body` gave; nil when `timeout` has passed.
-    func wait<R>(atMost timeout: Duration? = nil, _ body: (inout State) -> R?) -> R? {
+    package func wait<R>(atMost timeout: Duration? = nil, _ body: (inout State) -> R?) -> R? {
         let end = timeout.map { ContinuousClock.now + $0 }
         lock()
         defer { unlock() }
