@@ -25,8 +25,8 @@ func tests(_ name: String, _ dependencies: [Target.Dependency], resources: [Reso
         name: name, dependencies: dependencies, resources: resources, swiftSettings: strict)
 }
 
-/// What several test targets use; nothing that is shipped depends on it.
-func testSupport(_ name: String, _ dependencies: [Target.Dependency]) -> Target {
+/// A server that tests talk to, on this machine and in their own process.
+func testServer(_ name: String, _ dependencies: [Target.Dependency]) -> Target {
     .target(
         name: name, dependencies: dependencies, path: "Tests/\(name)", swiftSettings: strict)
 }
@@ -51,9 +51,10 @@ let package = Package(
             name: "CFuse", cSettings: [.unsafeFlags(["-O2", "-Wall", "-Werror"])],
             linkerSettings: [.linkedLibrary("fuse3")]),
 
-        // L0: pure.
+        // L0: pure, but for threads and what the C libraries do.
         library("Primitives", []),
         library("JSON", []),
+        library("Threading", ["CLinux"]),
         library(
             "Cryptography", ["Primitives", "CBlake3", "COpenSSL", "CSodium", "CSecp256k1"]),
         library("Compression", ["CBrotli"]),
@@ -68,7 +69,7 @@ let package = Package(
         library("AlephProtocol", ["Primitives", "Cryptography", "JSON"]),
 
         // L2: the shell: disks, databases, networks.
-        library("HTTP", ["Primitives", "CCurl"]),
+        library("HTTP", ["Primitives", "Threading", "CCurl"]),
         library("Stores", ["Primitives", "Scratchpads"]),
         library(
             "RemoteStores", ["Primitives", "Cryptography", "Scratchpads", "Stores", "CLinux"]),
@@ -76,25 +77,31 @@ let package = Package(
         library(
             "Metadata",
             ["Primitives", "SelfEncryption", "Scratchpads", "Namespace", "CSQLite", "CLinux"]),
-        library("Blocks", ["Cryptography", "CLinux"]),
+        library("Blocks", ["Primitives", "Cryptography", "CLinux"]),
 
         // L3: the engine. It knows neither its stores nor the kernel.
         library(
             "Engine",
             [
                 "Primitives", "Cryptography", "Compression", "SelfEncryption", "Scratchpads",
-                "Namespace", "Stores", "Metadata", "Blocks",
+                "Namespace", "Stores", "Metadata", "Blocks", "Threading",
             ]),
 
-        // L4: the kernel.
-        library("FuseHost", ["Engine", "Namespace", "CFuse"]),
+        // L4: the kernel, and the check: both over the engine.
+        library(
+            "Check",
+            [
+                "Primitives", "Cryptography", "Compression", "SelfEncryption", "Scratchpads",
+                "Namespace", "Stores", "Metadata", "Blocks", "Threading", "Engine",
+            ]),
+        library("FuseHost", ["Engine", "Namespace", "CFuse", "Threading"]),
 
         // L5: the command, and all of it that is worth a test.
         library(
             "Control",
             [
                 "Primitives", "Cryptography", "Compression", "Namespace", "Stores", "RemoteStores",
-                "Blocks", "Engine", "FuseHost", "CLinux",
+                "Blocks", "Engine", "Check", "FuseHost", "CLinux", "Threading",
             ]),
         .executableTarget(
             name: "cairn",
@@ -104,43 +111,52 @@ let package = Package(
             ],
             swiftSettings: strict),
 
-        testSupport("LocalServer", []),
-
-        tests("PrimitivesTests", ["Primitives"]),
-        tests("JSONTests", ["JSON"]),
-        tests("HTTPTests", ["HTTP", "LocalServer"]),
+        // What the tests of many targets share. Nothing that is shipped depends on it.
+        .target(name: "TestSupport", path: "Tests/TestSupport", swiftSettings: strict),
+        testServer("LocalServer", []),
+        tests("HTTPTests", ["TestSupport", "HTTP", "LocalServer"]),
+        tests("PrimitivesTests", ["TestSupport", "Primitives"]),
+        tests("JSONTests", ["TestSupport", "JSON"]),
+        tests("ThreadingTests", ["Threading"]),
         tests(
-            "CryptographyTests", ["Cryptography", "Primitives"], resources: [.copy("Vectors")]),
+            "CryptographyTests", ["TestSupport", "Cryptography", "Primitives"],
+            resources: [.copy("Vectors")]),
         tests(
-            "CompressionTests", ["Compression", "Cryptography", "Primitives"],
+            "CompressionTests", ["TestSupport", "Compression", "Cryptography", "Primitives"],
             resources: [.copy("Vectors")]),
         tests(
             "SelfEncryptionTests",
-            ["SelfEncryption", "Primitives", "Cryptography", "Compression"],
+            ["TestSupport", "SelfEncryption", "Primitives", "Cryptography", "Compression"],
             resources: [.copy("Vectors")]),
-        tests("ScratchpadsTests", ["Scratchpads", "Primitives", "Cryptography"]),
+        tests("ScratchpadsTests", ["TestSupport", "Scratchpads", "Primitives", "Cryptography"]),
         tests(
             "NamespaceTests",
             [
+                "TestSupport",
                 "Namespace", "Primitives", "Cryptography", "Compression", "SelfEncryption",
                 "Scratchpads",
             ]),
         tests(
             "StoresTests",
-            ["Stores", "RemoteStores", "Aleph", "Scratchpads", "Primitives", "Cryptography"]),
+            [
+                "TestSupport", "Stores", "RemoteStores", "Aleph", "Scratchpads", "Primitives",
+                "Cryptography",
+            ]),
         tests(
             "AlephTests",
             [
-                "Aleph", "AlephProtocol", "HTTP", "JSON", "Cryptography", "Primitives", "LocalServer",
+                "TestSupport", "Aleph", "AlephProtocol", "HTTP", "JSON", "Cryptography",
+                "Primitives", "LocalServer",
             ],
             resources: [.copy("Vectors")]),
         tests(
             "MetadataTests",
-            ["Metadata", "Primitives", "SelfEncryption", "Scratchpads", "Namespace"]),
-        tests("BlocksTests", ["Blocks", "Cryptography"]),
+            ["TestSupport", "Metadata", "Primitives", "SelfEncryption", "Scratchpads", "Namespace"]),
+        tests("BlocksTests", ["TestSupport", "Blocks", "Primitives", "Cryptography"]),
         tests(
             "EngineTests",
             [
+                "TestSupport",
                 "Engine", "Primitives", "Cryptography", "SelfEncryption", "Scratchpads",
                 "Namespace",
                 "Stores", "RemoteStores",
@@ -148,12 +164,28 @@ let package = Package(
         tests(
             "ControlTests",
             [
+                "TestSupport",
                 "Control", "Primitives", "Cryptography", "Compression", "Namespace", "Stores",
                 "RemoteStores", "Engine", "FuseHost",
             ]),
-        tests("FuseHostTests", ["FuseHost", "Engine", "Namespace", "CFuse"]),
+        tests(
+            "FuseHostTests",
+            ["TestSupport", "FuseHost", "Engine", "Namespace", "CFuse", "Threading"]),
         tests("TidyTests", []),
         tests("MountTests", []),
+
+        // What no promise may be broken by: kills, power losses, full disks, stores that hang.
+        .executableTarget(
+            name: "PowerLossLayer", path: "Tests/PowerLossLayer",
+            cSettings: [.unsafeFlags(["-O2", "-Wall", "-Werror"])],
+            linkerSettings: [.linkedLibrary("fuse3")]),
+        tests(
+            "CrashTests",
+            [
+                "Engine", "Primitives", "Cryptography", "Namespace", "Blocks", "RemoteStores",
+                "TestSupport",
+            ],
+            resources: [.copy("Resources")]),
     ],
     swiftLanguageModes: [.v6]
 )

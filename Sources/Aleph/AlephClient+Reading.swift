@@ -183,8 +183,8 @@ extension AlephClient {
 
     /// The newest file that an owner keeps under a name of its own.
     ///
-    /// By the owner's messages, of which the one with the greatest content's time counts: the node's
-    /// own answer is lost for ever once any version was forgotten.
+    /// By the owner's messages, of which the one with the greatest content's time counts: the
+    /// node's own answer is lost for ever once any version was forgotten.
     ///
     /// - Throws: `notFound`.
     package func newestStore(owner: String, ref: String) throws(AlephError) -> VerifiedMessage {

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// One node's interface: a request for each thing it does, and what its statuses mean. Whatever comes
-// back here is as the node said; `AlephClient` believes nothing of it that can be checked.
+// One node's interface: a request for each thing it does, and what its statuses mean. Whatever
+// comes back here is as the node said; `AlephClient` believes nothing of it that can be checked.
 
 package import AlephProtocol
 internal import JSON

@@ -4,6 +4,7 @@
 
 internal import Glibc
 internal import Synchronization
+internal import Primitives
 
 extension Arena {
     /// Makes every write that has returned durable.
@@ -28,12 +29,12 @@ extension Arena {
     }
 
     /// Closes the epoch of slots freed so far. The commit that forgets them comes after this.
-    package func beginCommit() -> FreeEpoch { table.withShortLock { $0.closeEpoch() } }
+    package func beginCommit() -> FreeEpoch { table.withLock { $0.closeEpoch() } }
 
     /// Lets the slots freed up to `epoch` be used again: the commit begun with it, or a later
     /// one, is synced.
     package func endCommit(_ epoch: FreeEpoch) {
-        while table.withShortLock({ $0.freeDeferred(upTo: epoch, limit: Self.lockBatch) }) {}
+        while table.withLock({ $0.freeDeferred(upTo: epoch, limit: Self.lockBatch) }) {}
     }
 
     // MARK: Holes
@@ -50,11 +51,11 @@ extension Arena {
         if cannotPunch.load(ordering: .relaxed) { return 0 }
         var left = Int(clamping: limit / UInt64(Self.blockSize))
         let allowed = left
-        for run in table.withShortLock({ $0.takeBeyond() }) {
+        for run in table.withLock({ $0.takeBeyond() }) {
             if punch(run) { left -= run.count }
         }
         left -= punchRuns(minimum: Self.punchableRun, limit: left)
-        if table.withShortLock({ $0.backedFree }) > Self.punchAllAbove {
+        if table.withLock({ $0.backedFree }) > Self.punchAllAbove {
             left -= punchRuns(minimum: 1, limit: left)
         }
         return UInt64(allowed - left) * UInt64(Self.blockSize)
@@ -65,12 +66,12 @@ extension Arena {
         var done = 0
         while done < limit, !cannotPunch.load(ordering: .relaxed) {
             let batch = min(Self.punchBatch, limit - done)
-            let taken = table.withShortLock {
+            let taken = table.withLock {
                 $0.takePunchable(from: &position, minimum: minimum, limit: batch)
             }
             guard let run = taken else { break }
             let succeeded = punch(run)
-            table.withShortLock { $0.punched(run, succeeded: succeeded) }
+            table.withLock { $0.punched(run, succeeded: succeeded) }
             if succeeded { done += run.count }
         }
         return done

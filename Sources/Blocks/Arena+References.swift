@@ -4,11 +4,12 @@
 // and writers get the lock in between.
 
 internal import Synchronization
+internal import Primitives
 
 extension Arena {
     /// Pins a slot that something names: it is neither freed nor evicted until released.
     package func retain(_ slot: UInt32) {
-        table.withShortLock { $0.retain(slot) }
+        table.withLock { $0.retain(slot) }
     }
 
     /// Pins all of `slots`, as one snapshot does.
@@ -20,12 +21,12 @@ extension Arena {
     ///
     /// While it is dirty, so is the slot, whatever the other rows are.
     package func retain(_ slot: UInt32, owner: BlockOwner, isDirty: Bool) {
-        table.withShortLock { $0.retain(slot, owner: owner, isDirty: isDirty) }
+        table.withLock { $0.retain(slot, owner: owner, isDirty: isDirty) }
     }
 
     /// Takes away a pin, or the row of a slot that only one row names.
     package func release(_ slot: UInt32) {
-        table.withShortLock { $0.release(slot) }
+        table.withLock { $0.release(slot) }
     }
 
     /// Takes away a pin, or the only row, of each of `slots`.
@@ -35,7 +36,7 @@ extension Arena {
 
     /// Takes away the row of `owner`; right for shared slots too. Traps if it is not one.
     package func release(_ slot: UInt32, owner: BlockOwner) {
-        table.withShortLock { $0.release(slot, owner: owner) }
+        table.withLock { $0.release(slot, owner: owner) }
     }
 
     /// Takes away a row of each slot; right for shared slots too.
@@ -61,7 +62,7 @@ extension Arena {
         var start = 0
         while start < elements.count {
             let end = min(start + Self.lockBatch, elements.count)
-            table.withShortLock { table in
+            table.withLock { table in
                 for index in start..<end { body(&table, elements[index]) }
             }
             start = end

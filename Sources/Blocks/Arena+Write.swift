@@ -5,6 +5,7 @@
 
 internal import Cryptography
 internal import Synchronization
+internal import Primitives
 
 extension Arena {
     /// Seals `blocks` into free slots and writes them; neighbouring slots go out in one write.
@@ -70,14 +71,14 @@ extension Arena {
         references.reserveCapacity(count)
         var backedOnly = false
         while true {
-            let runs = try table.withShortLock { table throws(ArenaError) in
+            let runs = try table.withLock { table throws(ArenaError) in
                 try table.allocate(count, reservedCount: reserved, backedOnly: backedOnly)
             }
             do {
                 try fill(runs, length: length, seal: seal, into: &references)
                 break
             } catch {
-                table.withShortLock { $0.abandon(runs, reservedCount: reserved) }
+                table.withLock { $0.abandon(runs, reservedCount: reserved) }
                 // Slots that were written before need nothing new from a full disk.
                 guard error == .diskFull, !backedOnly else { throw error }
                 references.removeAll(keepingCapacity: true)
@@ -86,7 +87,7 @@ extension Arena {
         }
         written.add(1, ordering: .releasing)
         for reference in references { referenced.set(reference.slot) }
-        table.withShortLock { table in
+        table.withLock { table in
             for index in 0..<count {
                 let (owner, isDirty) = row(index)
                 table.install(references[index].slot, owner: owner, isDirty: isDirty)

@@ -15,6 +15,7 @@
 
 package import Cryptography
 internal import Glibc
+internal import Primitives
 internal import Synchronization
 
 /// Sealed 16 KiB blocks in one local file, within a budget. Any thread may call anything, at once.
@@ -72,11 +73,11 @@ package final class Arena: Sendable {
 
     let file: ArenaFile
     let lanes: LanePool
-    let table: Mutex<SlotTable>
+    let table: Lock<SlotTable>
     let referenced: ReferencedBits
     /// Counts finished writes, and how many of them a sync has covered.
     let written = Atomic<UInt64>(0)
-    let synced = Mutex(SyncState())
+    let synced = Lock(SyncState())
     /// Whether the filesystem has said that it cannot punch holes.
     let cannotPunch = Atomic<Bool>(false)
 
@@ -115,7 +116,7 @@ package final class Arena: Sendable {
             budget: Int(budget / size), overshoot: Int(overshoot / size),
             lowWater: Int(min(budget / 16, Self.lowWaterLimit) / size))
         referenced = ReferencedBits(slotCount: slots.capacity)
-        table = Mutex(slots)
+        table = Lock(slots)
     }
 
     /// The identifier of the arena at `path`, unverified; nil if there is none yet.
@@ -149,6 +150,13 @@ package final class Arena: Sendable {
         return header
     }
 
+    /// Slots that the file has room for as it is; a slot at or above has no bytes.
+    package func slotCount() throws(ArenaError) -> UInt64 {
+        let size = try file.size()
+        let blocks = size - min(size, Self.firstSlotOffset)
+        return (blocks + UInt64(Self.blockSize) - 1) / UInt64(Self.blockSize)
+    }
+
     // MARK: Start
 
     /// Counts a row that the metadata had at the start.
@@ -156,7 +164,7 @@ package final class Arena: Sendable {
     /// Rows that share a slot are adopted each. A slot beyond the end of the file, or damaged, is
     /// counted too, and reads as `corrupt`.
     package func adopt(_ reference: BlockReference, owner: BlockOwner, isDirty: Bool) {
-        table.withShortLock { $0.adopt(reference.slot, owner: owner, isDirty: isDirty) }
+        table.withLock { $0.adopt(reference.slot, owner: owner, isDirty: isDirty) }
     }
 
     /// Ends adoption: every slot that was not adopted is free, and its disk blocks can be punched.
@@ -164,7 +172,7 @@ package final class Arena: Sendable {
     /// The metadata that was replayed must be durable by now (sync its log first): slots that
     /// only an older state of it names may be overwritten from here on.
     package func adoptionFinished() {
-        let kept = table.withShortLock { $0.finishAdoption() }
+        let kept = table.withLock { $0.finishAdoption() }
         let end = Self.offset(of: UInt32(clamping: kept))
         // Both only serve the disk's space, and the arena works without: errors are let go.
         if let size = try? file.size(), size > end { try? file.truncate(to: end) }
@@ -174,7 +182,7 @@ package final class Arena: Sendable {
             let first = max(range.lowerBound, Self.firstSlotOffset) / size - 1
             let last = (range.upperBound - 1) / size - 1
             let run = SlotRun(first: UInt32(clamping: first), count: Int(last - first) + 1)
-            table.withShortLock { $0.markBacked(run) }
+            table.withLock { $0.markBacked(run) }
         }
     }
 
@@ -187,34 +195,34 @@ package final class Arena: Sendable {
     /// - Throws: `full` when too much is dirty, pinned or deferred; `diskFull` when the disk has
     ///   no room for what is promised already and this.
     package func reserve(_ count: Int) throws(ArenaError) {
-        let isStale = !table.withShortLock { $0.wantsDiskMeasure(count) }
+        let isStale = !table.withLock { $0.wantsDiskMeasure(count) }
         if !isStale { try measureDisk() }
         do throws(ArenaError) {
-            try table.withShortLock { table throws(ArenaError) in try table.reserve(count) }
+            try table.withLock { table throws(ArenaError) in try table.reserve(count) }
         } catch {
             guard isStale, error == .diskFull else { throw error }
             // Somebody may have made room since the disk was looked at.
             try measureDisk()
-            try table.withShortLock { table throws(ArenaError) in try table.reserve(count) }
+            try table.withLock { table throws(ArenaError) in try table.reserve(count) }
         }
     }
 
     private func measureDisk() throws(ArenaError) {
         let free = try file.freeDiskBytes()
         let slots = (free - min(free, Self.diskMargin)) / UInt64(Self.blockSize)
-        table.withShortLock { $0.diskMeasured(Int(clamping: slots)) }
+        table.withLock { $0.diskMeasured(Int(clamping: slots)) }
     }
 
     /// Takes back `count` promised slots that will not be written.
     package func unreserve(_ count: Int) {
-        table.withShortLock { $0.unreserve(count) }
+        table.withLock { $0.unreserve(count) }
     }
 
     /// How many slots should be evicted now to keep some free; 0 also when none can be.
-    package func shortfall() -> Int { table.withShortLock { $0.shortfall } }
+    package func shortfall() -> Int { table.withLock { $0.shortfall } }
 
     /// How the budget is spent.
-    package func usage() -> ArenaUsage { table.withShortLock { $0.usage() } }
+    package func usage() -> ArenaUsage { table.withLock { $0.usage() } }
 
     /// At most `count` clean slots with one row and no pin, those not read for longest first
     /// (second-chance clock), and the row that names each.
@@ -225,10 +233,10 @@ package final class Arena: Sendable {
     package func evictable(_ count: Int) -> [(slot: UInt32, owner: BlockOwner)] {
         var victims: [(slot: UInt32, owner: BlockOwner)] = []
         // Two turns see every slot once without the bit that the first one may have found set.
-        var left = 2 * table.withShortLock { $0.chunks.count * SlotChunk.wordCount }
+        var left = 2 * table.withLock { $0.chunks.count * SlotChunk.wordCount }
         while left > 0, victims.count < count {
             let step = min(left, Self.lockBatch)
-            table.withShortLock {
+            table.withLock {
                 $0.sweep(words: step, wanted: count, referenced: referenced, into: &victims)
             }
             left -= step

@@ -4,7 +4,7 @@
 // page fault for every 4 KiB of it, and a cipher shared by all threads a lock for every block.
 
 internal import Cryptography
-internal import Synchronization
+internal import Primitives
 
 /// A cipher and scratch memory for one thread at a time. What the buffers hold is arbitrary.
 ///
@@ -31,12 +31,12 @@ final class LanePool: Sendable {
     private static let idleLimit = 32
 
     private let key: SecretBytes
-    private let idle: Mutex<[Lane]>
+    private let idle: Lock<[Lane]>
 
     /// A pool of lanes whose ciphers have `key`, with one lane in it.
     init(key: SecretBytes) throws(CryptographyError) {
         self.key = key
-        idle = Mutex([Lane(cipher: try BlockCipher(key: key))])
+        idle = Lock([Lane(cipher: try BlockCipher(key: key))])
     }
 
     /// Runs `body` with a lane that nobody else has.
@@ -49,9 +49,9 @@ final class LanePool: Sendable {
         _ body: (BlockCipher, inout [UInt8], inout [UInt8]) throws(Failure) -> Result
     ) throws(Failure) -> Result {
         assert(blocks <= Arena.transferSlots, "more than one transfer")
-        let lane = idle.withShortLock { $0.popLast() } ?? make()
+        let lane = idle.withLock { $0.popLast() } ?? make()
         defer {
-            idle.withShortLock { idle in
+            idle.withLock { idle in
                 if idle.count < Self.idleLimit { idle.append(lane) }
             }
         }

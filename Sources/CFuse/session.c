@@ -12,7 +12,6 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/fuse.h>
-#include <pthread.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -188,4 +187,3 @@ void cfuse_set_log(void (*log)(int32_t level, const char *message)) {
     fuse_set_log_func(log_message);
 }
 
-void cfuse_name_thread(const char *name) { pthread_setname_np(pthread_self(), name); }

@@ -9,6 +9,7 @@
 
 #include <fcntl.h>
 #include <sys/types.h>
+#include <sys/vfs.h>
 #include <unistd.h>
 
 _Static_assert(sizeof(off_t) == sizeof(int64_t), "offsets have 64 bits");
@@ -27,6 +28,12 @@ int64_t cairn_seek_data(int32_t descriptor, int64_t offset) {
 
 int64_t cairn_seek_hole(int32_t descriptor, int64_t offset) {
     return lseek(descriptor, offset, SEEK_HOLE);
+}
+
+int64_t cairn_filesystem_kind(int32_t descriptor) {
+    struct statfs values;
+    if (fstatfs(descriptor, &values) != 0) return -1;
+    return (int64_t)(uint32_t)values.f_type;
 }
 
 int32_t cairn_sync_filesystem(int32_t descriptor) {

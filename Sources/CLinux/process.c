@@ -25,7 +25,7 @@ int32_t cairn_forbid_dumps(void) {
     return prctl(PR_SET_DUMPABLE, 0, 0, 0, 0);
 }
 
-int32_t cairn_name_process(const char *name) {
+int32_t cairn_name_thread(const char *name) {
     return prctl(PR_SET_NAME, name, 0, 0, 0);
 }
 

@@ -44,6 +44,8 @@ package enum ExitCode: Int32, CaseIterable, Sendable {
     case damaged = 17
     /// Of several files, some could not be copied.
     case incompleteCopy = 18
+    /// A check found damage that is still there; each damaged path has a line.
+    case damageFound = 19
     /// The arguments cannot be understood, or something had to be asked and there is no terminal.
     case usage = 64
 }

@@ -6,7 +6,7 @@
 // - A context in `idle` is in nobody's hands; one that is lent is in one thread's hands.
 // - `idle` never holds more than `idleLimit`.
 
-internal import Synchronization
+internal import Primitives
 
 /// Contexts of one kind.
 ///
@@ -18,7 +18,7 @@ final class ContextPool: Sendable {
 
     private let make: @Sendable () -> Context
     private let free: @Sendable (Context) -> Void
-    private let idle = Mutex<[Context]>([])
+    private let idle = Lock<[Context]>([])
 
     /// An empty pool.
     ///

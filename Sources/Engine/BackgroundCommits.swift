@@ -6,6 +6,7 @@ import Blocks
 import Metadata
 import Primitives
 import Synchronization
+import Threading
 
 /// Commits every few seconds while there is something to commit, and keeps the log short.
 final class BackgroundCommits: Sendable {
@@ -29,7 +30,7 @@ final class BackgroundCommits: Sendable {
     }
 
     func start() {
-        spawnThread { self.run() }
+        WorkerPool.startThread("cairn-commit") { self.run() }
     }
 
     func stop() {

@@ -3,10 +3,10 @@
 // Where the blocks of one file are on this machine: groups of entries, as the database keeps them.
 // Pure values: nothing here touches the arena.
 
-import Blocks
+package import Blocks
 
 /// One block's place.
-enum BlockEntry: Hashable, Sendable {
+package enum BlockEntry: Hashable, Sendable {
     /// Not on this machine: the base has it, or it is a hole.
     case absent
     /// Reads as zeros although the base has bytes there.
@@ -17,7 +17,7 @@ enum BlockEntry: Hashable, Sendable {
     case dirty(BlockReference)
 
     /// The slot it names, if any.
-    var reference: BlockReference? {
+    package var reference: BlockReference? {
         switch self {
         case .absent, .zero: nil
         case .clean(let reference), .dirty(let reference): reference
@@ -25,7 +25,7 @@ enum BlockEntry: Hashable, Sendable {
     }
 
     /// True when these bytes are not what the base says.
-    var differsFromBase: Bool {
+    package var differsFromBase: Bool {
         switch self {
         case .absent, .clean: false
         case .zero, .dirty: true
@@ -34,29 +34,32 @@ enum BlockEntry: Hashable, Sendable {
 }
 
 /// The entries of `BlockGroup.span` consecutive blocks: one row of the database.
-struct BlockGroup: Sendable {
+package struct BlockGroup: Sendable {
     /// Blocks per group: 416 KiB of file, a row of at most 962 bytes. A longer row would have a
     /// database page of its own beside its leaf, and each small synced write would write both.
-    static let span = 26
+    package static let span = 26
 
-    private(set) var entries: [BlockEntry]
+    /// One for each block, in their order.
+    package private(set) var entries: [BlockEntry]
 
-    init() {
+    /// A group of absent blocks.
+    package init() {
         entries = Array(repeating: .absent, count: BlockGroup.span)
     }
 
-    subscript(index: Int) -> BlockEntry {
+    /// The entry of one block, counted within the group.
+    package subscript(index: Int) -> BlockEntry {
         get { entries[index] }
         set { entries[index] = newValue }
     }
 
     /// True when every entry is absent: such a group has no row.
-    var isEmpty: Bool { entries.allSatisfy { $0 == .absent } }
+    package var isEmpty: Bool { entries.allSatisfy { $0 == .absent } }
 
     /// A byte of kind each, followed by the reference where there is one.
     ///
     /// - Source: docs/format.md, "Block maps".
-    func encoded() -> [UInt8] {
+    package func encoded() -> [UInt8] {
         var bytes: [UInt8] = []
         bytes.reserveCapacity(BlockGroup.span * (1 + BlockReference.encodedSize))
         for entry in entries {
@@ -75,7 +78,7 @@ struct BlockGroup: Sendable {
     }
 
     /// Reads what `encoded` wrote; nil for anything else.
-    init?(decoding bytes: [UInt8]) {
+    package init?(decoding bytes: [UInt8]) {
         var entries: [BlockEntry] = []
         entries.reserveCapacity(BlockGroup.span)
         var offset = 0

@@ -15,6 +15,7 @@ import Primitives
 import SelfEncryption
 import Stores
 import Synchronization
+import Threading
 
 /// The only way from the store to a reader.
 final class ChunkFetcher: Sendable {
@@ -43,7 +44,7 @@ final class ChunkFetcher: Sendable {
     init(volume: Volume, room: RoomKeeper) {
         self.volume = volume
         self.room = room
-        pool = WorkerPool(threads: ChunkFetcher.threads)
+        pool = WorkerPool("cairn-fetch", threads: ChunkFetcher.threads)
     }
 
     func stop() {
@@ -329,7 +330,7 @@ final class ChunkFetcher: Sendable {
                 source = plain
             } else {
                 let digest = place.map.chunks[index].address
-                source = chunks.look { $0.recent[digest] }
+                source = chunks.withLock { $0.recent[digest] }
             }
             guard let source else { return nil }
             let span = place.layout.range(of: index)

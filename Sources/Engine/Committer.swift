@@ -14,6 +14,7 @@ import Metadata
 import Namespace
 import Primitives
 import Synchronization
+import Threading
 
 /// Drains dirty inodes into the database and commits, for one caller or many.
 final class Committer: Sendable {
@@ -45,7 +46,7 @@ final class Committer: Sendable {
     func commit() throws(FileError) {
         // A round that is running may have passed this caller's change: wait for one that begins
         // later.
-        let wanted = rounds.look { $0.begun + 1 }
+        let wanted = rounds.withLock { $0.begun + 1 }
         while true {
             let lead = rounds.wait { state -> Bool? in
                 if state.ended >= wanted { return false }
@@ -70,7 +71,7 @@ final class Committer: Sendable {
                 }
             }
         }
-        let failure = rounds.look { $0.failedRound >= wanted ? $0.failure : nil }
+        let failure = rounds.withLock { $0.failedRound >= wanted ? $0.failure : nil }
         if let failure { throw failure }
     }
 

@@ -10,6 +10,7 @@ import Primitives
 import Scratchpads
 import Stores
 import Synchronization
+import Threading
 
 /// Loads directories on demand; each one once.
 final class DirectoryLoader: Sendable {
@@ -358,7 +359,7 @@ final class DirectoryLoader: Sendable {
             let content = try capability.reading.open(record)
             pad.counter = record.counter
             pad.encoding = record.encoding
-            pad.publishedDigest = PadKeeper.contentDigest(content, encoding: record.encoding)
+            pad.publishedDigest = PadDigest.of(content, encoding: record.encoding)
             return content
         } catch {
             volume.errors.add(.pad, "a pad's record does not verify", detail: pad.address.hex)

@@ -7,6 +7,7 @@ import Metadata
 import Namespace
 import Stores
 import Synchronization
+import Threading
 
 extension Engine {
     /// Set-user-id and set-group-id.
@@ -113,8 +114,9 @@ final class CapacityProbe: Sendable {
             return (state.free, isOld)
         }
         if isOld {
-            spawnThread {
-                // A store that does not answer keeps its last answer.
+            _ = SystemThread.start("cairn-capacity", stackSize: WorkerPool.stackSize) {
+                // A store that does not answer keeps its last answer; as one that is not asked,
+                // because there is no thread to ask it on.
                 guard let room = try? reporting.capacity() else { return }
                 self.answer.withLock { $0.free = room.free }
             }

@@ -199,7 +199,7 @@ extension Engine {
                 return state.inline ?? []
             }
         }
-        guard pad.publishedDigest == PadKeeper.contentDigest(content, encoding: pad.encoding)
+        guard pad.publishedDigest == PadDigest.of(content, encoding: pad.encoding)
         else { return nil }
         let capability = configuration.keys.pad(identity: pad.identity)
         let record = try? capability.seal(

@@ -103,12 +103,6 @@ extension Engine {
         room.askIfShort()
     }
 
-    /// One close(2); the file may be open elsewhere. Reports nothing late: writes are accepted or
-    /// refused at once.
-    package func flush(_ handle: UInt64, ino: UInt64) throws(FileError) {
-        guard handles.handle(handle) != nil else { throw .stale }
-    }
-
     /// The last close: background work on the file may begin.
     package func release(_ handle: UInt64, ino: UInt64) {
         guard case .file(let inode, let intent) = handles.remove(handle) else { return }

@@ -136,7 +136,7 @@ extension Engine {
         try requireMovable(second, to: firstParent)
         try volume.with(first.ino) { (a) throws(FileError) in
             try volume.with(second.ino) { (b) throws(FileError) in
-                try swapPads(a, b)
+                try exchangePads((a, first, firstParent), (b, second, secondParent))
                 // A name of the engine's own, which no program can have made, holds one of them
                 // meanwhile.
                 let aside: [UInt8] = [0]
@@ -205,6 +205,20 @@ extension Engine {
             try volume.query { (writer) throws(MetadataError) in try writer.removePad(ino) }
         }
         return pad
+    }
+
+    /// Two pads that change places leave their identities where they are. A pad that changes places
+    /// with something else goes there as if nothing stood there.
+    private func exchangePads(
+        _ one: (inode: Inode, item: DirectoryItem, parent: UInt64),
+        _ other: (inode: Inode, item: DirectoryItem, parent: UInt64)
+    ) throws(FileError) {
+        if one.item.kind == .regular && other.item.kind == .regular {
+            try swapPads(one.inode, other.inode)
+            return
+        }
+        try movePad(one.inode, one.item, one.parent, nil, other.item.name, other.parent)
+        try movePad(other.inode, other.item, other.parent, nil, one.item.name, one.parent)
     }
 
     private func swapPads(_ a: Inode, _ b: Inode) throws(FileError) {

@@ -63,10 +63,9 @@ package final class Engine: Sendable {
         let flusher = Flusher(volume: volume, committer: committer, encoder: encoder)
         let pads = PadKeeper(volume: volume, committer: committer, parked: parked)
         let publisher = Publisher(
-            volume: volume, committer: committer, head: head, unanswered: unanswered
-        ) {
-            flusher.pendingCount > 0 || pads.pendingCount > 0
-        }
+            volume: volume, committer: committer, head: head, unanswered: unanswered,
+            hasUnstored: { flusher.pendingCount > 0 || pads.pendingCount > 0 },
+            unstored: { flusher.pending.union(pads.pending) })
         self.committer = committer
         self.room = room
         self.fetcher = fetcher

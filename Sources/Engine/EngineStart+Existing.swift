@@ -5,9 +5,9 @@
 
 import Metadata
 import Namespace
-import Primitives
 import Scratchpads
 import Synchronization
+import Threading
 
 extension EngineStarter {
     /// How long a start waits for the store's root: enough for a store that is well, little enough
@@ -36,7 +36,7 @@ extension EngineStarter {
         let pending = pendingRoot.flatMap { try? PadRecord(decoding: $0) }
         let engine = try assemble(metadata, head: head, unanswered: pending)
         let isJudged = Monitor(false)
-        spawnThread {
+        WorkerPool.startThread("cairn-root") {
             judge(self.answer(), head.revision, engine)
             isJudged.update { $0 = true }
         }

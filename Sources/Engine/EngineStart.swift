@@ -264,7 +264,16 @@ struct EngineStarter {
     private func removeOrphans(_ metadata: MetadataDatabase) throws(EngineStartError) {
         try wrap { () throws(MetadataError) in
             try metadata.write { (writer) throws(MetadataError) in
-                for ino in try writer.orphans() { try writer.deleteInode(ino) }
+                let orphans = try writer.orphans()
+                if orphans.isEmpty { return }
+                let totals = TotalsCounter(try TotalsCounter.load(writer))
+                for ino in orphans {
+                    if let row = try writer.inode(ino) {
+                        totals.remove(row.kind, bytes: row.kind == .regular ? row.size : 0)
+                    }
+                    try writer.deleteInode(ino)
+                }
+                try totals.save(writer)
             }
             try metadata.commit()
             // Durable before the arena is told which slots are free: a power loss must not bring
@@ -300,13 +309,30 @@ struct EngineStarter {
     }
 
     /// Files in blocks that changed since the head, as a truncation leaves no dirty block behind;
-    /// and pads, whose content may not have been sealed.
+    /// and pads, whose content may not have been sealed. Likewise what was waiting when the head
+    /// was published, for the head may be newer than these changes.
     private func changedFiles(
         _ metadata: MetadataDatabase, after change: UInt64
     ) throws(EngineStartError) -> (files: Set<UInt64>, pads: Set<UInt64>) {
         var files: Set<UInt64> = []
         var pads: Set<UInt64> = []
         var cursor = change
+        func sort(_ rows: [InodeRow]) {
+            for row in rows where row.kind == .regular && row.linkCount > 0 {
+                if row.form == .blocks { files.insert(row.ino) }
+                if row.form == .pad { pads.insert(row.ino) }
+            }
+        }
+        let waiting = try wrap { () throws(MetadataError) in
+            try metadata.write { (reader) throws(MetadataError) in
+                var rows: [InodeRow] = []
+                for ino in try HeadStorage.loadUnstored(reader) {
+                    if let row = try reader.inode(ino) { rows.append(row) }
+                }
+                return rows
+            }
+        }
+        sort(waiting)
         while true {
             let from = cursor
             let rows = try wrap { () throws(MetadataError) in
@@ -314,10 +340,7 @@ struct EngineStarter {
                     try reader.changedInodes(after: from, limit: Publisher.rowBatch)
                 }
             }
-            for row in rows where row.kind == .regular && row.linkCount > 0 {
-                if row.form == .blocks { files.insert(row.ino) }
-                if row.form == .pad { pads.insert(row.ino) }
-            }
+            sort(rows)
             guard let last = rows.last, rows.count == Publisher.rowBatch else {
                 return (files, pads)
             }

@@ -11,6 +11,7 @@ import Primitives
 import SelfEncryption
 import Stores
 import Synchronization
+import Threading
 
 /// A file whose chunks have been handed to the store.
 struct EncodedFile: Sendable {
@@ -38,7 +39,7 @@ final class FileEncoder: Sendable {
         self.volume = volume
         self.fetcher = fetcher
         self.reader = reader
-        pool = WorkerPool(threads: threads, niceness: FileEncoder.niceness)
+        pool = WorkerPool("cairn-encode", threads: threads, niceness: FileEncoder.niceness)
     }
 
     func stop() {
@@ -98,13 +99,7 @@ final class FileEncoder: Sendable {
 
     /// A pinned snapshot; nil when there is nothing to flush any more.
     private func snapshot(_ ino: UInt64) throws(FileError) -> FileSnapshot? {
-        let inode: Inode
-        do throws(FileError) {
-            inode = try volume.pin(ino)
-        } catch {
-            if error == .stale { return nil }
-            throw error
-        }
+        guard let inode = try volume.pinIfPresent(ino) else { return nil }
         var isKept = false
         defer { if !isKept { volume.table.unpin(inode) } }
         let limit = UInt64(volume.configuration.inlineLimit)

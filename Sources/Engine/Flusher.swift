@@ -14,6 +14,7 @@ import Primitives
 import SelfEncryption
 import Stores
 import Synchronization
+import Threading
 
 /// Flushes files that are closed or idle, on its own thread and its own pool.
 final class Flusher: Sendable {
@@ -23,9 +24,6 @@ final class Flusher: Sendable {
     static let tick = Duration.milliseconds(250)
     /// A file written without pause is flushed at last after this long.
     static let patienceWithWriters = Duration.seconds(30)
-    /// First wait after a failure; doubles up to `longestBackoff`.
-    static let firstBackoff = Duration.seconds(1)
-    static let longestBackoff = Duration.seconds(60)
 
     private let volume: Volume
     private let committer: Committer
@@ -44,8 +42,7 @@ final class Flusher: Sendable {
         var isUrgent = false
         var isStopping = false
         var isStopped = false
-        var failures = 0
-        var retryAt: ContinuousClock.Instant?
+        var backoff = Backoff()
         /// Rounds ended, for those who wait.
         var rounds = 0
         var lastFailure: FileError?
@@ -60,7 +57,7 @@ final class Flusher: Sendable {
 
     func start(poke: @escaping @Sendable () -> Void) {
         publisherPoke.withLock { $0 = poke }
-        spawnThread { self.run() }
+        WorkerPool.startThread("cairn-flush") { self.run() }
     }
 
     func stop() {
@@ -71,32 +68,35 @@ final class Flusher: Sendable {
     /// The file has bytes the store does not have.
     func note(_ ino: UInt64) {
         let now = ContinuousClock.now
-        work.look { state in
+        work.withLock { state in
             state.files[ino, default: Candidate(since: now, last: now)].last = now
         }
     }
 
     /// The file is gone.
     func forget(_ ino: UInt64) {
-        work.look { _ = $0.files.removeValue(forKey: ino) }
+        work.withLock { _ = $0.files.removeValue(forKey: ino) }
     }
 
     /// True while the file waits for its flush, or is in it.
     func state(of ino: UInt64) -> FileState? {
-        work.look { state in
+        work.withLock { state in
             if state.flushing.contains(ino) { return .flushing }
             return state.files[ino] == nil ? nil : .dirty
         }
     }
 
     /// Files that wait or are being flushed.
-    var pendingCount: Int { work.look { $0.files.count + $0.flushing.count } }
+    var pendingCount: Int { work.withLock { $0.files.count + $0.flushing.count } }
+
+    /// The same files by their numbers.
+    var pending: Set<UInt64> { work.look { $0.flushing.union($0.files.keys) } }
 
     /// Flushes whatever is due now regardless of idle times.
     func flushNow() {
         work.update { state in
             state.isUrgent = true
-            state.retryAt = nil
+            state.backoff.hurry()
         }
     }
 
@@ -104,7 +104,7 @@ final class Flusher: Sendable {
     ///
     /// - Returns: nil when all is stored; else why not. `wouldBlock` when the time ran out.
     func flushAll(until deadline: ContinuousClock.Instant?) -> FileError? {
-        let start = work.look { $0.rounds }
+        let start = work.withLock { $0.rounds }
         while true {
             flushNow()
             let left = deadline.map { $0 - ContinuousClock.now }
@@ -128,7 +128,7 @@ final class Flusher: Sendable {
                 let due = due(&state)
                 return due.isEmpty ? nil : due
             }
-            if work.look({ $0.isStopping }) { break }
+            if work.withLock({ $0.isStopping }) { break }
             guard let batch else { continue }
             round(batch)
         }
@@ -138,7 +138,7 @@ final class Flusher: Sendable {
     /// Takes the files whose time has come out of the list.
     private func due(_ state: inout Work) -> [UInt64] {
         let now = ContinuousClock.now
-        if let retryAt = state.retryAt, now < retryAt { return [] }
+        if state.backoff.isWaiting(at: now) { return [] }
         let delay = volume.configuration.flushDelay
         let isUrgent = state.isUrgent
         var batch: [UInt64] = []
@@ -198,15 +198,7 @@ final class Flusher: Sendable {
             }
             state.rounds += 1
             state.lastFailure = failure
-            if failure == nil {
-                state.failures = 0
-                state.retryAt = nil
-            } else {
-                state.failures += 1
-                let doublings = min(state.failures - 1, 6)
-                let wait = min(Flusher.firstBackoff * (1 << doublings), Flusher.longestBackoff)
-                state.retryAt = now + wait
-            }
+            if failure == nil { state.backoff.succeed() } else { state.backoff.fail(at: now) }
         }
     }
 

@@ -28,6 +28,31 @@ enum HeadStorage {
             revisionLog: try reader.value("revision-log").flatMap(decoded))
     }
 
+    /// Keeps which inodes had something that was not stored when the head was published; their
+    /// changes may be older than the head's.
+    static func saveUnstored(
+        _ inodes: Set<UInt64>, _ writer: borrowing MetadataWriter
+    ) throws(MetadataError) {
+        var bytes: [UInt8] = []
+        bytes.reserveCapacity(inodes.count * 8)
+        for ino in inodes.sorted() {
+            for shift in stride(from: 0 as UInt64, to: 64, by: 8) {
+                bytes.append(UInt8(truncatingIfNeeded: ino >> shift))
+            }
+        }
+        try writer.setValue("unstored", bytes.isEmpty ? nil : bytes)
+    }
+
+    /// Those inodes; what is left of a number at the end is damage, and names none.
+    static func loadUnstored<Reader: MetadataReader & ~Copyable>(
+        _ reader: borrowing Reader
+    ) throws(MetadataError) -> [UInt64] {
+        let bytes = try reader.value("unstored") ?? []
+        return stride(from: 0, to: bytes.count - bytes.count % 8, by: 8).map { start in
+            bytes[start..<start + 8].reversed().reduce(0) { $0 << 8 | UInt64($1) }
+        }
+    }
+
     private static func encoded(_ reference: PageReference) -> [UInt8] {
         reference.address.bytes + reference.key
     }

@@ -3,23 +3,24 @@
 // Seals the small content that lives in database rows, as the arena seals blocks: the state folder
 // holds no file's bytes in the clear.
 
-import Cryptography
+package import Cryptography
 
 /// Seals and opens inline content with a key of this state folder.
 ///
 /// Format: 12 bytes of random nonce, 16 of tag, then as many bytes as the plaintext has.
 /// Source: docs/format.md, "Inline content at rest".
-struct LocalSealer: Sendable {
+package struct LocalSealer: Sendable {
     private let cipher: BlockCipher
     /// Bytes a sealed value is longer than its plaintext.
     static let overhead = BlockCipher.nonceSize + BlockCipher.tagSize
 
-    init(key: SecretBytes) throws(CryptographyError) {
+    /// - Parameter key: `VolumeKeys.localKey` of the folder's `inline-salt`.
+    package init(key: SecretBytes) throws(CryptographyError) {
         cipher = try BlockCipher(key: key)
     }
 
     /// The sealed form of `plain`.
-    func seal(_ plain: [UInt8]) -> [UInt8] {
+    package func seal(_ plain: [UInt8]) -> [UInt8] {
         var out = [UInt8](repeating: 0, count: plain.count + LocalSealer.overhead)
         let nonce = SystemRandom.bytes(BlockCipher.nonceSize)
         var tag = [UInt8](repeating: 0, count: BlockCipher.tagSize)
@@ -34,7 +35,7 @@ struct LocalSealer: Sendable {
     }
 
     /// The plaintext of what `seal` made.
-    func open(_ sealed: [UInt8]) throws(CryptographyError) -> [UInt8] {
+    package func open(_ sealed: [UInt8]) throws(CryptographyError) -> [UInt8] {
         guard sealed.count >= LocalSealer.overhead else { throw .authenticationFailed }
         var plain = [UInt8](repeating: 0, count: sealed.count - LocalSealer.overhead)
         let span = sealed.span

@@ -5,10 +5,10 @@
 // Invariant: an answer that nobody waits for any more is dropped: a record that is handed out was
 // asked for after the call that takes it began, or is shared with one that waited at the time.
 
-import Primitives
 import Scratchpads
 import Stores
 import Synchronization
+import Threading
 
 /// Pads from the store, with a deadline.
 final class PadFetcher: Sendable {
@@ -22,7 +22,7 @@ final class PadFetcher: Sendable {
     }
 
     private let volume: Volume
-    private let pool = WorkerPool(threads: PadFetcher.threads)
+    private let pool = WorkerPool("cairn-padget", threads: PadFetcher.threads)
     private let requests = Monitor(Requests())
 
     init(volume: Volume) {
@@ -37,14 +37,14 @@ final class PadFetcher: Sendable {
     /// end.
     func begin(_ addresses: [PadAddress]) {
         for address in addresses {
-            requests.look { $0.waiting[address, default: 0] += 1 }
+            requests.withLock { $0.waiting[address, default: 0] += 1 }
             ask(address)
         }
     }
 
     /// Takes back what `begin` began.
     func release(_ addresses: [PadAddress]) {
-        requests.look { state in
+        requests.withLock { state in
             for address in addresses {
                 let left = state.waiting[address, default: 1] - 1
                 state.waiting[address] = left > 0 ? left : nil
@@ -77,7 +77,7 @@ final class PadFetcher: Sendable {
     }
 
     private func ask(_ address: PadAddress) {
-        let isNew = requests.look { state in
+        let isNew = requests.withLock { state in
             state.answers[address] == nil && state.running.insert(address).inserted
         }
         guard isNew else { return }

@@ -19,6 +19,7 @@ import Primitives
 import Scratchpads
 import Stores
 import Synchronization
+import Threading
 
 /// Gives pads their identities, seals them and sends them.
 final class PadKeeper: Sendable {
@@ -26,9 +27,6 @@ final class PadKeeper: Sendable {
     static let maximumContentSize = WriteCapability.maximumPlaintextSize
     /// A pad that stays open is sealed when nobody has written for this long.
     static let openIdle = Duration.seconds(5)
-    /// First wait after a failed put; doubles up to `longestBackoff`.
-    static let firstBackoff = Duration.seconds(1)
-    static let longestBackoff = Duration.seconds(60)
     /// How often due pads and expired identities are looked for.
     static let tick = Duration.milliseconds(100)
     /// Pads sent at once.
@@ -36,7 +34,7 @@ final class PadKeeper: Sendable {
 
     private let volume: Volume
     private let committer: Committer
-    private let pool = WorkerPool(threads: PadKeeper.threads)
+    private let pool = WorkerPool("cairn-padput", threads: PadKeeper.threads)
     let names = PadNames()
     let parked: Lock<ParkedPads>
 
@@ -52,7 +50,7 @@ final class PadKeeper: Sendable {
     private struct Work {
         var due: [UInt64: ContinuousClock.Instant] = [:]
         var sending: Set<UInt64> = []
-        var failures: [UInt64: Int] = [:]
+        var backoffs: [UInt64: Backoff] = [:]
         /// Pads found with a record unsent at the start: their content may be newer than it.
         var unchecked: Set<UInt64> = []
         var lastFailure: FileError?
@@ -70,9 +68,9 @@ final class PadKeeper: Sendable {
     /// Starts the thread, and sends again what a crash left unsent.
     func start(_ hooks: Hooks, pending: [UInt64]) {
         self.hooks.withLock { $0 = hooks }
-        work.look { $0.unchecked = Set(pending) }
+        work.withLock { $0.unchecked = Set(pending) }
         for ino in pending { note(ino, after: .zero) }
-        spawnThread { self.run() }
+        WorkerPool.startThread("cairn-pads") { self.run() }
     }
 
     func stop() {
@@ -83,24 +81,27 @@ final class PadKeeper: Sendable {
 
     /// The pad changed, or was closed: seal it after the delay, counted from now.
     func note(_ ino: UInt64, after delay: Duration) {
-        work.look { $0.due[ino] = .now + delay }
+        work.withLock { $0.due[ino] = .now + delay }
     }
 
     /// The file is no pad any more.
     func forget(_ ino: UInt64) {
-        work.look { state in
+        work.withLock { state in
             state.due[ino] = nil
-            state.failures[ino] = nil
+            state.backoffs[ino] = nil
             state.unchecked.remove(ino)
         }
     }
 
     /// Pads whose newest content the store has not acknowledged.
-    var pendingCount: Int { work.look { $0.due.count + $0.sending.count } }
+    var pendingCount: Int { work.withLock { $0.due.count + $0.sending.count } }
+
+    /// The same pads by their numbers.
+    var pending: Set<UInt64> { work.look { $0.sending.union($0.due.keys) } }
 
     /// True while the pad waits or is being sent.
     func isPending(_ ino: UInt64) -> Bool {
-        work.look { $0.due[ino] != nil || $0.sending.contains(ino) }
+        work.withLock { $0.due[ino] != nil || $0.sending.contains(ino) }
     }
 
     /// Sends everything that is unsent now.
@@ -196,7 +197,7 @@ final class PadKeeper: Sendable {
                 }
                 return Array(due.keys)
             }
-            if work.look({ $0.isStopping }) { break }
+            if work.withLock({ $0.isStopping }) { break }
             expireParked()
             guard let due, !due.isEmpty else { continue }
             send(due)
@@ -233,13 +234,7 @@ final class PadKeeper: Sendable {
 
     /// The record to send; nil when the store has this content already.
     private func seal(_ ino: UInt64) throws(FileError) -> PadRecord? {
-        let inode: Inode
-        do throws(FileError) {
-            inode = try volume.pin(ino)
-        } catch {
-            if error == .stale { return nil }
-            throw error
-        }
+        guard let inode = try volume.pinIfPresent(ino) else { return nil }
         defer { volume.table.unpin(inode) }
         return try volume.change(inode) { (state) throws(FileError) -> PadRecord? in
             try load(&state)
@@ -249,7 +244,7 @@ final class PadKeeper: Sendable {
             if try isUnknown(pad, state) { return nil }
             try volume.loadInline(&state)
             let content = state.inline ?? []
-            let digest = PadKeeper.contentDigest(content, encoding: pad.encoding)
+            let digest = PadDigest.of(content, encoding: pad.encoding)
             if pad.publishedDigest == digest {
                 state.isPadUnsealed = false
                 return nil
@@ -283,15 +278,6 @@ final class PadKeeper: Sendable {
         return try volume.query { (reader) throws(MetadataError) in
             try reader.inline(ino) == nil
         }
-    }
-
-    /// What tells one sealed content from another.
-    static func contentDigest(_ content: [UInt8], encoding: UInt64) -> [UInt8] {
-        var hasher = Blake3Hasher()
-        let prefix = (0..<8).map { UInt8(truncatingIfNeeded: encoding >> (8 * UInt64($0))) }
-        hasher.update(prefix.span)
-        hasher.update(content.span)
-        return hasher.finalize().bytes
     }
 
     private func decode(_ bytes: [UInt8]) throws(FileError) -> PadRecord {
@@ -332,7 +318,7 @@ final class PadKeeper: Sendable {
                     return state.isPadUnsealed
                 }
             }
-            let isUnchecked = work.look { $0.unchecked.remove(ino) != nil }
+            let isUnchecked = work.withLock { $0.unchecked.remove(ino) != nil }
             if isNewer || isUnchecked { note(ino, after: .zero) }
         } catch {
             // Deleted meanwhile: there is nothing left to acknowledge.
@@ -360,7 +346,7 @@ final class PadKeeper: Sendable {
                     }
                     pad.counter = max(pad.counter, other.counter)
                     pad.pendingRecord = nil
-                    pad.publishedDigest = PadKeeper.contentDigest(content, encoding: other.encoding)
+                    pad.publishedDigest = PadDigest.of(content, encoding: other.encoding)
                     state.pad = pad
                     state.isPadDirty = true
                     state.isPadUnsealed = true
@@ -383,15 +369,12 @@ final class PadKeeper: Sendable {
         work.update { state in
             state.sending.remove(ino)
             guard let failure else {
-                state.failures[ino] = nil
+                state.backoffs[ino] = nil
                 return
             }
-            let failures = state.failures[ino, default: 0] + 1
-            state.failures[ino] = failures
+            state.backoffs[ino, default: Backoff()].fail(at: .now)
             state.lastFailure = failure
-            let wait = min(
-                PadKeeper.firstBackoff * (1 << min(failures - 1, 6)), PadKeeper.longestBackoff)
-            if state.due[ino] == nil { state.due[ino] = .now + wait }
+            if state.due[ino] == nil { state.due[ino] = state.backoffs[ino]?.retryAt }
         }
     }
 }

@@ -8,6 +8,7 @@ import Namespace
 import Primitives
 import Stores
 import Synchronization
+import Threading
 
 /// The page work of one publication, over one snapshot of the database.
 struct PageWriter {

@@ -8,6 +8,8 @@
 // 2. A sealed root is committed here before it is put, and put again as it is until the store has
 //    answered, after a crash too: no counter is ever signed over two roots, and an answer that was
 //    lost on its way is not taken for another machine's publication.
+// 3. A head whose change number passes a change that is not stored yet is saved together with the
+//    number of its inode: the next start knows what to store, also where no block is dirty.
 
 import Compression
 import Cryptography
@@ -18,14 +20,12 @@ import Scratchpads
 import SelfEncryption
 import Stores
 import Synchronization
+import Threading
 
 /// Publishes on its own thread, some time after the last change.
 final class Publisher: Sendable {
     /// How often changes are looked for.
     static let tick = Duration.milliseconds(250)
-    /// First wait after a failure; doubles up to `longestBackoff`.
-    static let firstBackoff = Duration.seconds(1)
-    static let longestBackoff = Duration.seconds(60)
     /// Changed inodes read at a time.
     static let rowBatch = 4096
     /// Pages stored at once.
@@ -33,9 +33,11 @@ final class Publisher: Sendable {
 
     let volume: Volume
     let committer: Committer
-    private let pool = WorkerPool(threads: Publisher.threads)
+    private let pool = WorkerPool("cairn-pageput", threads: Publisher.threads)
     /// Files that wait for their chunks: a publication waits a while for them.
     private let hasUnstored: @Sendable () -> Bool
+    /// Those files and pads: a publication passes their changes without having their bytes.
+    private let unstored: @Sendable () -> Set<UInt64>
 
     /// What is published; the head this machine knows.
     struct Head: Sendable, Equatable {
@@ -56,8 +58,7 @@ final class Publisher: Sendable {
         var isStopping = false
         var isStopped = false
         var rounds = 0
-        var failures = 0
-        var retryAt: ContinuousClock.Instant?
+        var backoff = Backoff()
         var lastFailure: FileError?
         var isHalted = false
     }
@@ -65,17 +66,19 @@ final class Publisher: Sendable {
 
     init(
         volume: Volume, committer: Committer, head: Head, unanswered: PadRecord?,
-        hasUnstored: @escaping @Sendable () -> Bool
+        hasUnstored: @escaping @Sendable () -> Bool,
+        unstored: @escaping @Sendable () -> Set<UInt64>
     ) {
         self.volume = volume
         self.committer = committer
         self.head = Lock(head)
         self.unanswered = Lock(unanswered)
         self.hasUnstored = hasUnstored
+        self.unstored = unstored
     }
 
     func start() {
-        spawnThread { self.run() }
+        WorkerPool.startThread("cairn-publish") { self.run() }
     }
 
     func stop() {
@@ -102,7 +105,7 @@ final class Publisher: Sendable {
     func publishNow(until deadline: ContinuousClock.Instant?) -> FileError? {
         let start = work.update { state -> Int in
             state.isUrgent = true
-            state.retryAt = nil
+            state.backoff.hurry()
             return state.rounds
         }
         while true {
@@ -122,7 +125,7 @@ final class Publisher: Sendable {
             let isUrgent = work.wait(atMost: Publisher.tick) { state -> Bool? in
                 state.isStopping || state.isUrgent ? state.isUrgent : nil
             }
-            if work.look({ $0.isStopping }) { break }
+            if work.withLock({ $0.isStopping }) { break }
             let now = ContinuousClock.now
             let seen = (
                 volume.lastChange.load(ordering: .relaxed), volume.dirty.withLock { $0.count }
@@ -142,7 +145,7 @@ final class Publisher: Sendable {
                 now - lastActive >= volume.configuration.publishDelay && !hasUnstored()
             let isOverdue = now - since >= volume.configuration.publishCeiling
             guard isUrgent == true || isQuiet || isOverdue else { continue }
-            if isUrgent != true, work.look({ $0.retryAt.map { now < $0 } ?? false }) { continue }
+            if isUrgent != true, work.withLock({ $0.backoff.isWaiting(at: now) }) { continue }
             do throws(FileError) {
                 try round()
                 firstChange = nil
@@ -159,22 +162,14 @@ final class Publisher: Sendable {
             state.isUrgent = false
             state.rounds += 1
             state.lastFailure = failure
-            if failure == nil {
-                state.failures = 0
-                state.retryAt = nil
-            } else {
-                state.failures += 1
-                let doublings = min(state.failures - 1, 6)
-                state.retryAt =
-                    .now + min(Publisher.firstBackoff * (1 << doublings), Publisher.longestBackoff)
-            }
+            if failure == nil { state.backoff.succeed() } else { state.backoff.fail(at: .now) }
         }
     }
 
     // MARK: One publication
 
     private func round() throws(FileError) {
-        if volume.configuration.isReadOnly || work.look({ $0.isHalted }) { throw .readOnly }
+        if volume.configuration.isReadOnly || work.withLock({ $0.isHalted }) { throw .readOnly }
         try settleUnanswered()
         try committer.drain()
         // Every change up to this number is in the commit that follows, and so in the snapshot.
@@ -288,6 +283,8 @@ final class Publisher: Sendable {
     private func remember(
         _ rebuilt: [UInt64: EntryBuilder.DirectoryPages], _ next: Head
     ) throws(FileError) {
+        // Looked at now: whatever changed before the snapshot and is not stored yet is among them.
+        let waiting = unstored()
         try volume.query { (writer) throws(MetadataError) in
             for (directory, pages) in rebuilt {
                 let isThere = try writer.inode(directory) != nil
@@ -297,6 +294,7 @@ final class Publisher: Sendable {
             }
             try writer.clearTouched(upTo: next.change)
             try HeadStorage.save(next, writer)
+            try HeadStorage.saveUnstored(waiting, writer)
             try writer.setValue("pending-root", nil)
         }
         head.withLock { $0 = next }

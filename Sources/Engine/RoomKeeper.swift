@@ -7,8 +7,8 @@
 
 import Blocks
 import Metadata
-import Primitives
 import Synchronization
+import Threading
 
 /// Evicts on its own thread, when asked.
 final class RoomKeeper: Sendable {
@@ -36,7 +36,7 @@ final class RoomKeeper: Sendable {
     /// Starts the thread. `flushNow` is called when evicting alone gives no room.
     func start(flushNow: @escaping @Sendable () -> Void) {
         wish.update { $0.flushNow = flushNow }
-        spawnThread { self.run() }
+        WorkerPool.startThread("cairn-room") { self.run() }
     }
 
     /// Ends the thread.
@@ -85,15 +85,19 @@ final class RoomKeeper: Sendable {
                 return false
             }
             if isStopping == true { break }
-            if evict() == 0 { wish.look { $0.flushNow }?() }
+            if evict() == 0 { wish.withLock { $0.flushNow }?() }
         }
         wish.update { $0.isStopped = true }
     }
 
-    /// One batch. Returns how many slots will be free after its commit.
+    /// One batch for what the arena is short of.
     private func evict() -> Int {
-        let wanted = max(volume.arena.shortfall(), 1)
-        let candidates = volume.arena.evictable(min(max(wanted, 64), RoomKeeper.batch))
+        evict(min(max(volume.arena.shortfall(), 64), RoomKeeper.batch))
+    }
+
+    /// Drops up to `count` clean blocks. Returns how many slots will be free after its commit.
+    func evict(_ count: Int) -> Int {
+        let candidates = volume.arena.evictable(count)
         var evicted = 0
         for (ino, blocks) in Dictionary(grouping: candidates, by: { $0.owner.ino }) {
             // A file deleted meanwhile has no blocks to evict: its slots are on their way already.

@@ -75,11 +75,15 @@ final class Volume: Sendable {
 
     /// The inode pinned; throws `stale` when there is none.
     func pin(_ ino: UInt64) throws(FileError) -> Inode {
-        let inode = try table.pin(ino) { (ino) throws(FileError) -> InodeRow? in
+        guard let inode = try pinIfPresent(ino) else { throw .stale }
+        return inode
+    }
+
+    /// The inode pinned; nil when there is none.
+    func pinIfPresent(_ ino: UInt64) throws(FileError) -> Inode? {
+        try table.pin(ino) { (ino) throws(FileError) -> InodeRow? in
             try self.query { (reader) throws(MetadataError) in try reader.inode(ino) }
         }
-        guard let inode else { throw .stale }
-        return inode
     }
 
     /// Runs `body` with the inode pinned.

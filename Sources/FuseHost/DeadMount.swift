@@ -5,6 +5,7 @@
 import CFuse
 import Glibc
 import Synchronization
+import Threading
 
 /// How a mount is.
 package enum MountCondition: Sendable, Hashable {
@@ -45,7 +46,7 @@ package enum DeadMount {
         let resolved = resolvedMountPoint(path)
         guard MountTable.current().mount(at: resolved) != nil else { return .notMounted }
         let answer = Monitor<MountCondition?>(nil)
-        let isAsked = HostThread.start("cairn-probe") {
+        let isAsked = SystemThread.start("cairn-probe") {
             // SAFETY: writes into a local of the right type.
             var statistics = statvfs()
             let result = unsafe statvfs(resolved, &statistics)

@@ -14,6 +14,7 @@ import CFuse
 package import Engine
 import Glibc
 import Synchronization
+import Threading
 
 /// One mount of an engine's tree.
 ///
@@ -173,7 +174,7 @@ import Synchronization
     /// Ends the loop: its thread waits in libfuse for a signal, which it may just miss, so it is
     /// woken until it has seen the end.
     private func startStopping() {
-        let isStarted = HostThread.start("cairn-stop") { [self] in
+        let isStarted = SystemThread.start("cairn-stop") { [self] in
             notifier.stop()
             repeat {
                 // SAFETY: the session lives as long as `self`. The thread is in `run` while the
@@ -213,7 +214,7 @@ import Synchronization
     /// Watches the serving threads until the mount ends.
     private func startWatchdog(_ limit: Duration) {
         let most = max(2, Int(limit / Self.lookInterval))
-        let isStarted = HostThread.start("cairn-watchdog") { [self] in
+        let isStarted = SystemThread.start("cairn-watchdog") { [self] in
             while state.wait(
                 atMost: Self.lookInterval, { $0.phase == .serving ? nil : true }) == nil
             {

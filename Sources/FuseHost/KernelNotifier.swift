@@ -8,6 +8,7 @@
 // while running is told in order, or dropped by `stop`.
 
 import Engine
+import Threading
 
 /// A queue of what the kernel must forget.
 final class KernelNotifier: Sendable {
@@ -38,7 +39,7 @@ final class KernelNotifier: Sendable {
     /// - Returns: false when the system has no thread to give.
     func start(_ tell: @escaping @Sendable (Invalidation) -> Void) -> Bool {
         monitor.withLock { $0.isRunning = true }
-        if HostThread.start("cairn-notify", { [self] in serve(tell) }) { return true }
+        if SystemThread.start("cairn-notify", { [self] in serve(tell) }) { return true }
         monitor.withLock { $0.isRunning = false }
         return false
     }

@@ -12,6 +12,7 @@
 // 4. `drain` returns when no job is left, and none is accepted after it began.
 
 import Synchronization
+import Threading
 
 /// Something that may wait.
 protocol LaneJob: AnyObject, Sendable {
@@ -150,7 +151,7 @@ final class SlowLane: Sendable {
     }
 
     private func startThread() -> Bool {
-        if HostThread.start(name, { [self] in serve() }) { return true }
+        if SystemThread.start(name, { [self] in serve() }) { return true }
         monitor.withLock { $0.threadCount -= 1 }
         monitor.wakeAll()
         return false

@@ -8,7 +8,7 @@
 //   the one most likely to be still open, and so the others grow old and are closed by the server.
 // - After `stop` no request begins.
 
-internal import Primitives
+internal import Threading
 
 /// An HTTP client for one server or a few. Any number of threads may call it at once.
 ///
@@ -89,7 +89,7 @@ package final class HTTPClient: Sendable {
     }
 
     /// How many connections are kept for the next request.
-    package var idleCount: Int { pool.look { $0.idle.count } }
+    package var idleCount: Int { pool.withLock { $0.idle.count } }
 
     private func lend(
         until deadline: ContinuousClock.Instant?, _ cancellation: HTTPCancellation?,

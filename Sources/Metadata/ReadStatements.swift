@@ -11,12 +11,14 @@ package final class ReadStatements: @unchecked Sendable {
     let names: NameQueries
     let content: ContentQueries
     let publishing: PublishingQueries
+    let integrity: IntegrityQueries
 
     init(_ connection: SQLiteConnection) {
         inodes = InodeQueries(connection)
         names = NameQueries(connection)
         content = ContentQueries(connection)
         publishing = PublishingQueries(connection)
+        integrity = IntegrityQueries(connection)
     }
 }
 

@@ -5,7 +5,7 @@
 //
 // Invariants:
 // - A connection and its statements are used by one thread at a time (SQLITE_OPEN_NOMUTEX): their
-//   owner keeps them in a Mutex, or lets nobody share them.
+//   owner keeps them in a Lock, or lets nobody share them.
 // - Once `setStanding(true)` was called, a statement that finds the transaction gone sets `isLost`,
 //   and from then on every statement fails with `.transactionLost` before it touches the database:
 //   in SQLite's automatic mode it would commit alone, out of order.

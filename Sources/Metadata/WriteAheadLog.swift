@@ -25,6 +25,7 @@
 
 import CLinux
 import Glibc
+import Primitives
 import Synchronization
 
 /// The log of one open database.
@@ -45,7 +46,7 @@ final class WriteAheadLog: Sendable {
     private let committed = Atomic<UInt64>(1)
     /// Commits that are on the disk. Held while syncing, so that those who wait find their commit
     /// synced by whoever went before them.
-    private let synced = Mutex<UInt64>(0)
+    private let synced = Lock<UInt64>(0)
     /// The errno of the first failed sync; 0 if there was none.
     private let failure = Atomic<Int32>(0)
 

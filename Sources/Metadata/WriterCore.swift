@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// The writing connection and its standing transaction; MetadataDatabase keeps it in its Mutex.
+// The writing connection and its standing transaction; MetadataDatabase keeps it in its Lock.
 //
 // Invariants:
 // - Between calls a write transaction stands, or the connection is lost or closed.
@@ -13,7 +13,7 @@ import Namespace
 
 /// What stands behind the writer's lock.
 ///
-/// `@unchecked Sendable` because only `MetadataDatabase` has it, inside a Mutex.
+/// `@unchecked Sendable` because only `MetadataDatabase` has it, inside a Lock.
 final class WriterCore: @unchecked Sendable {
     /// Memory the writing connection may keep pages in, in KiB.
     static let cacheSizeKiB = 32 * 1024

@@ -99,6 +99,19 @@ package struct PageWalker: Sendable {
         return visit
     }
 
+    /// Leaves out the page that `nextPage` would open, with all that is below it.
+    ///
+    /// For a page that cannot be had: what is beside it can be.
+    ///
+    /// - Returns: where the page is, the first key in it where its parent told, and the entries in
+    ///   and below it where it is known; nil when the walk was at its end.
+    @discardableResult
+    package mutating func skip() -> (
+        reference: PageReference, first: [UInt8]?, entryCount: UInt64?
+    )? {
+        pending.popLast().map { ($0.reference, $0.first, $0.entryCount) }
+    }
+
     /// The entry called `name`; nil if there is none. Fetches the pages on the way, no others.
     ///
     /// - Parameters:

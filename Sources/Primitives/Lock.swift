@@ -11,13 +11,15 @@ internal import Glibc
 /// taken spins for long, and once one sleeps, each unlock hands the lock to a sleeper that must be
 /// woken first. Eight threads writing to one file spent 44 % of their time in it. This one spins
 /// briefly, then sleeps, and whoever runs may take it.
-@safe package final class Lock<State>: @unchecked Sendable {
+@safe package final class Lock<State: ~Copyable>: @unchecked Sendable {
     // @unchecked because: `state` is touched only between lock and unlock of `mutex`.
-    private var state: State
+    // The mutex comes first: a state without a size has the address of what follows it, and the
+    // thread sanitizer would take reading the one for a race with changing the other.
     private let mutex: UnsafeMutablePointer<pthread_mutex_t>
+    private var state: State
 
     /// A free lock over `initial`.
-    package init(_ initial: sending State) {
+    package init(_ initial: consuming sending State) {
         state = initial
         // SAFETY: owned by this object alone, initialised here, freed in deinit.
         unsafe mutex = UnsafeMutablePointer<pthread_mutex_t>.allocate(capacity: 1)

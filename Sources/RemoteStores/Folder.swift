@@ -29,10 +29,17 @@ final class Folder: Sendable {
         self.init(descriptor: try retrying { unsafe open(path, flags) })
     }
 
-    /// Makes a folder at `path`, whose parent is there.
+    /// Makes a folder at `path`, whose parent is there; its name is on the disk when this returns.
     static func make(path: String, permissions: mode_t) throws(SystemError) {
         // SAFETY: the text is lent for the call.
         guard unsafe mkdir(path, permissions) == 0 else { throw .last }
+        do throws(SystemError) {
+            try Folder(path: path + "/..").syncNames()
+        } catch {
+            guard error.code == EACCES else { throw error }
+            // A parent that may be written to and not be read.
+            try Folder(path: path).syncFilesystem()
+        }
     }
 
     /// Opens a folder in this one.
@@ -114,9 +121,25 @@ final class Folder: Sendable {
         }
     }
 
-    /// Waits until everything written to the filesystem that this folder is on is on the disk.
+    /// Waits until everything written to the filesystem that this folder is on is on the disk, if
+    /// `syncsWhole` says that this filesystem keeps the promise.
     func syncFilesystem() throws(SystemError) {
         _ = try retrying { cairn_sync_filesystem(descriptor) }
+    }
+
+    /// Filesystems whose syncfs waits for the disk: ext2 to ext4, XFS, Btrfs, F2FS, bcachefs, tmpfs
+    /// (which has none), overlayfs (which asks the one below).
+    ///
+    /// - Source: the kernel's linux/magic.h, and fs/bcachefs/bcachefs_format.h.
+    private static let wholeSyncing: Set<Int64> = [
+        0xEF53, 0x5846_5342, 0x9123_683E, 0xF2F5_2010, 0xCA45_1A4E, 0x0102_1994, 0x794C_7630,
+    ]
+
+    /// Whether `syncFilesystem` makes everything durable here. FUSE is never told of a syncfs, and
+    /// network filesystems only hand over their pages: there every file is synced by itself.
+    func syncsWhole() throws(SystemError) -> Bool {
+        // The kinds are positive 32-bit numbers.
+        Folder.wholeSyncing.contains(try retrying { cairn_filesystem_kind(descriptor) })
     }
 
     /// Total bytes of the filesystem, and those this user may still take.

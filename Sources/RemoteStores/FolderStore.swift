@@ -14,7 +14,6 @@ internal import Cryptography
 internal import Glibc
 package import Primitives
 package import Stores
-internal import Synchronization
 
 /// Chunks and pads in a folder.
 ///
@@ -25,17 +24,19 @@ package final class FolderStore: ListableChunkStore, CapacityReporting {
     /// that what a power loss can take is bounded.
     static let defaultUnsyncedLimit = 65_536
     /// Up to as many files are synced one by one; more by syncing the whole filesystem, which
-    /// waits for other programs' writes too.
+    /// waits for other programs' writes too, where that does what it says.
     static let individualSyncLimit = 8
 
     let layout: FolderLayout
     let names = TemporaryNames()
     let padLock: StoreLock
     private let unsyncedLimit: Int
-    private let ledger = Mutex(DurabilityLedger())
+    private let ledger = Lock(DurabilityLedger())
+    /// Groups of pads whose folders' names this process has synced. A leaf among the locks.
+    private let sureGroups = Lock<Set<UInt8>>([])
     /// Held by the one sync that runs: a second must not return before the first, which has its
     /// chunks in hand.
-    private let syncing = Mutex(())
+    private let syncing = Lock(())
 
     /// Opens the store at `path`.
     ///
@@ -219,15 +220,11 @@ extension FolderStore {
     }
 
     private func makeDurable(_ batch: Set<Digest>) throws(StoreError) {
-        guard batch.count <= FolderStore.individualSyncLimit else {
-            do throws(SystemError) {
-                return try layout.root.syncFilesystem()
-            } catch {
-                throw error.storeError
-            }
-        }
         var current: Digest?
         do throws(SystemError) {
+            if batch.count > FolderStore.individualSyncLimit, try layout.root.syncsWhole() {
+                return try layout.root.syncFilesystem()
+            }
             for digest in batch {
                 current = digest
                 try layout.chunks.file(ChunkName.path(of: digest)).syncContent()
@@ -253,7 +250,7 @@ extension FolderStore {
     /// - Parameters:
     ///   - path: its path below `folder`.
     ///   - group: the first byte of its digest or address: which folder below `folder` it is in.
-    ///   - isSynced: whether it and its name are on the disk when this returns.
+    ///   - isSynced: whether it and its name are on the disk when this returns; for pads only.
     func install(
         _ bytes: Span<UInt8>, at path: RelativePath, in folder: Folder, group: UInt8,
         isSynced: Bool
@@ -272,14 +269,18 @@ extension FolderStore {
                 try folder.makeFolder(
                     ChunkName.folder(group), permissions: layout.folderPermissions)
                 try layout.temporary.rename(name, to: path, in: folder)
-                if isSynced { try folder.syncNames() }
             }
         } catch {
             // The first failure is what the caller must know; a leftover is swept up later.
             try? layout.temporary.remove(name)
             throw error
         }
-        if isSynced { try folder.folder(ChunkName.folder(group)).syncNames() }
+        guard isSynced else { return }
+        try folder.folder(ChunkName.folder(group)).syncNames()
+        // Whoever made the group's folder may have died before its name was on the disk.
+        guard !sureGroups.withLock({ $0.contains(group) }) else { return }
+        try folder.syncNames()
+        sureGroups.withLock { _ = $0.insert(group) }
     }
 
     /// Tells a store that lacks a file from one that was deleted under us.

@@ -15,7 +15,6 @@
 package import Primitives
 package import Scratchpads
 package import Stores
-internal import Synchronization
 
 /// Chunks and pads in a folder that is looked for again when it stops answering.
 ///
@@ -26,14 +25,14 @@ package final class ReturningFolderStore: ListableChunkStore, CapacityReporting,
     static let attemptLimit = 3
 
     private let path: String
-    private let current: Mutex<FolderStore>
+    private let current: Lock<FolderStore>
     /// Held by the one thread that opens the store anew.
-    private let opening = Mutex(())
+    private let opening = Lock(())
 
     /// Opens the store at `path`; as `FolderStore` does.
     package init(path: String, createIfMissing: Bool) throws(StoreError) {
         self.path = path
-        current = Mutex(try FolderStore(path: path, createIfMissing: createIfMissing))
+        current = Lock(try FolderStore(path: path, createIfMissing: createIfMissing))
     }
 
     /// Runs `body` with the store that is in use, and again with the one that replaced it.

@@ -4,7 +4,7 @@
 
 internal import Glibc
 internal import Stores
-internal import Synchronization
+internal import Primitives
 
 /// Excludes other threads by a mutex, and other processes, also on machines that share the folder
 /// over a network, by `flock` on a file.
@@ -18,7 +18,7 @@ final class StoreLock: Sendable {
     private let permissions: mode_t
     private let patience: Duration
     /// The open lock file, from the first use on: a read-only store never needs it.
-    private let descriptor = Mutex<Int32?>(nil)
+    private let descriptor = Lock<Int32?>(nil)
 
     init(
         folder: Folder, permissions: mode_t, patience: Duration = StoreLock.defaultPatience

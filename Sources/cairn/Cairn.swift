@@ -29,7 +29,7 @@ struct Cairn: ParsableCommand {
         subcommands: [
             InitCommand.self, RecoverCommand.self, MountCommand.self, UnmountCommand.self,
             StatusCommand.self, SyncCommand.self, InfoCommand.self, PutCommand.self,
-            GetCommand.self, ListCommand.self, VersionCommand.self,
+            GetCommand.self, ListCommand.self, CheckCommand.self, VersionCommand.self,
         ])
 
     static func main() {

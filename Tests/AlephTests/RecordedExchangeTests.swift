@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 //
 // The double against 256 exchanges recorded from a real node: the same status, the same words of
-// refusal, and JSON of the same shape. What a recording lacks to be asked again (the bytes of files,
-// and what depends on messages that came with them) is listed, and tested apart.
+// refusal, and JSON of the same shape. What a recording lacks to be asked again (the bytes of
+// files, and what depends on messages that came with them) is listed, and tested apart.
 
 import Aleph
 import AlephProtocol

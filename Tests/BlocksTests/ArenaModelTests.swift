@@ -4,6 +4,8 @@
 // among it: the arena is opened again with the rows of a commit that may be the last durable one.
 
 import Synchronization
+import TestSupport
+import Primitives
 import Testing
 
 @testable import Blocks
@@ -21,7 +23,7 @@ private typealias Rows = [BlockOwner: Row]
 private struct Model {
     let folder: TemporaryFolder
     let seed: UInt64
-    var dice: Dice
+    var dice: SeededGenerator
     var arena: Arena?
     var rows: Rows = [:]
     var pins: [[Row]] = []
@@ -33,14 +35,14 @@ private struct Model {
     init(seed: UInt64) throws {
         folder = try TemporaryFolder()
         self.seed = seed
-        dice = Dice(seed: seed)
+        dice = SeededGenerator(seed: seed)
         try open()
     }
 
     mutating func open() throws {
         // Let go first: the file is locked while an arena of it lives.
         arena = nil
-        let budget = UInt64(blockSize * (dice.roll(4) == 0 ? 60 : 120))
+        let budget = UInt64(blockSize * (dice.below(4) == 0 ? 60 : 120))
         let opened = try Arena(path: folder.arena, key: testKey(), budget: budget)
         for (owner, row) in rows { opened.adopt(row.reference, owner: owner, isDirty: row.isDirty) }
         opened.adoptionFinished()
@@ -50,7 +52,7 @@ private struct Model {
     mutating func crash() throws {
         // A commit that was begun may have reached the disk or not.
         let states = [durable] + pending.map(\.rows)
-        rows = states[dice.roll(states.count)]
+        rows = states[dice.below(states.count)]
         durable = rows
         pending = []
         pins = []
@@ -59,7 +61,7 @@ private struct Model {
     }
 
     mutating func step() throws {
-        let kind = dice.roll(100)
+        let kind = dice.below(100)
         // A crash first: no other reference to the arena may keep its file locked.
         if kind >= 98 { return try crash() }
         guard let arena else { return }
@@ -72,37 +74,37 @@ private struct Model {
         case 66..<72: pin(arena)
         case 72..<78:
             guard !pins.isEmpty else { return }
-            arena.release(pins.remove(at: dice.roll(pins.count)).map(\.reference.slot))
+            arena.release(pins.remove(at: dice.below(pins.count)).map(\.reference.slot))
         case 78..<86: pending.append((arena.beginCommit(), rows))
         case 86..<93:
             guard !pending.isEmpty else { return }
-            let index = dice.roll(pending.count)
+            let index = dice.below(pending.count)
             try arena.sync()
             durable = pending[index].rows
             arena.endCommit(pending[index].epoch)
             pending.removeFirst(index + 1)
-        case 93..<96: arena.punchFreed(limit: UInt64(dice.roll(3)) * 4 * mebibyte)
+        case 93..<96: arena.punchFreed(limit: UInt64(dice.below(3)) * 4 * mebibyte)
         default: try checkAll()
         }
     }
 
     private mutating func newBytes() -> [UInt8] {
         written += 1
-        let length = dice.roll(10) == 0 ? blockSize : dice.roll(300)
+        let length = dice.below(10) == 0 ? blockSize : dice.below(300)
         return content(seed << 32 | UInt64(written), count: length)
     }
 
     private mutating func anyOwner() -> BlockOwner {
-        BlockOwner(ino: UInt64(1 + dice.roll(3)), block: UInt64(dice.roll(25)))
+        BlockOwner(ino: UInt64(1 + dice.below(3)), block: UInt64(dice.below(25)))
     }
 
     private mutating func write(_ arena: Arena) throws {
         var owners: Set<BlockOwner> = []
-        for _ in 0...dice.roll(12) { owners.insert(anyOwner()) }
-        let isReserved = dice.roll(2) == 0
+        for _ in 0...dice.below(12) { owners.insert(anyOwner()) }
+        let isReserved = dice.below(2) == 0
         let blocks = owners.map { owner in
             PlainBlock(
-                bytes: newBytes(), owner: owner, isDirty: isReserved || dice.roll(2) == 0,
+                bytes: newBytes(), owner: owner, isDirty: isReserved || dice.below(2) == 0,
                 usesReservation: isReserved)
         }
         if isReserved {
@@ -128,7 +130,7 @@ private struct Model {
     }
 
     private mutating func delete(_ arena: Arena) {
-        for _ in 0...dice.roll(4) {
+        for _ in 0...dice.below(4) {
             let owner = anyOwner()
             guard let row = rows.removeValue(forKey: owner) else { continue }
             arena.release([(row.reference.slot, owner)])
@@ -145,7 +147,7 @@ private struct Model {
     }
 
     private mutating func clean(_ arena: Arena) {
-        let ino = UInt64(1 + dice.roll(3))
+        let ino = UInt64(1 + dice.below(3))
         var cleaned: [(slot: UInt32, owner: BlockOwner)] = []
         for (owner, row) in rows where owner.ino == ino && row.isDirty {
             rows[owner]?.isDirty = false
@@ -156,7 +158,7 @@ private struct Model {
 
     private mutating func evict(_ arena: Arena) {
         let pinned = Set(pins.joined().map(\.reference.slot))
-        for (slot, owner) in arena.evictable(dice.roll(20)) {
+        for (slot, owner) in arena.evictable(dice.below(20)) {
             guard let row = rows[owner], row.reference.slot == slot else {
                 Issue.record("\(owner) does not name the slot it was offered for, seed \(seed)")
                 continue
@@ -168,7 +170,7 @@ private struct Model {
     }
 
     private mutating func pin(_ arena: Arena) {
-        let ino = UInt64(1 + dice.roll(3))
+        let ino = UInt64(1 + dice.below(3))
         let snapshot = rows.filter { $0.key.ino == ino }.map(\.value)
         arena.retain(snapshot.map(\.reference.slot))
         pins.append(snapshot)

@@ -3,6 +3,7 @@
 // What is written comes back, whole or in part, and lies in the file as it should.
 
 import Foundation
+import TestSupport
 import Testing
 
 @testable import Blocks
@@ -24,14 +25,14 @@ struct ArenaReadWriteTests {
 
     @Test("any part of a block is that part of its bytes", arguments: UInt64(1)...20)
     func partialReads(seed: UInt64) throws {
-        var dice = Dice(seed: seed)
+        var dice = SeededGenerator(seed: seed)
         let folder = try TemporaryFolder()
         let arena = try openArena(folder)
-        let plain = content(seed, count: dice.roll(blockSize + 1))
+        let plain = content(seed, count: dice.below(blockSize + 1))
         let reference = try arena.writeOne(plain)
         for _ in 0..<20 {
-            let start = dice.roll(blockSize + 1)
-            let end = start + dice.roll(blockSize - start + 1)
+            let start = dice.below(blockSize + 1)
+            let end = start + dice.below(blockSize - start + 1)
             let got = try arena.bytes(reference, from: start, count: end - start)
             #expect(got == Array(padded(plain)[start..<end]), "seed \(seed), \(start)..<\(end)")
         }
@@ -39,15 +40,15 @@ struct ArenaReadWriteTests {
 
     @Test("runs of blocks come back in order, wherever their slots are", arguments: UInt64(1)...8)
     func runs(seed: UInt64) throws {
-        var dice = Dice(seed: seed)
+        var dice = SeededGenerator(seed: seed)
         let folder = try TemporaryFolder()
         let arena = try openArena(folder, budget: 8 * mebibyte)
         // Holes, so that runs are cut up.
         let filler = try arena.write(smallBlocks(200))
-        for reference in filler where dice.roll(2) == 0 { arena.release(reference.slot) }
+        for reference in filler where dice.below(2) == 0 { arena.release(reference.slot) }
         arena.commit()
         let blocks = (0..<150).map { index in
-            let length = dice.roll(3) == 0 ? dice.roll(blockSize + 1) : blockSize
+            let length = dice.below(3) == 0 ? dice.below(blockSize + 1) : blockSize
             return PlainBlock(
                 bytes: content(seed << 32 | UInt64(index), count: length),
                 owner: BlockOwner(ino: 2, block: UInt64(index)), isDirty: true,
@@ -57,9 +58,9 @@ struct ArenaReadWriteTests {
         #expect(Set(references.map(\.slot)).count == blocks.count)
         let whole = blocks.flatMap { padded($0.bytes) }
         #expect(try arena.bytes(references, count: whole.count) == whole, "seed \(seed)")
-        let cut = whole.count - dice.roll(blockSize)
+        let cut = whole.count - dice.below(blockSize)
         #expect(try arena.bytes(references, count: cut) == Array(whole[0..<cut]), "seed \(seed)")
-        let from = dice.roll(100)
+        let from = dice.below(100)
         #expect(
             try arena.bytes(Array(references[from..<from + 40]), count: 40 * blockSize)
                 == Array(whole[from * blockSize..<(from + 40) * blockSize]), "seed \(seed)")

@@ -2,6 +2,7 @@
 //
 // The budget: reservations, eviction, and when a freed slot may be used again.
 
+import TestSupport
 import Testing
 
 @testable import Blocks
@@ -77,7 +78,7 @@ struct ArenaSpaceTests {
 
     @Test("a freed slot is not used again before its commit ended", arguments: UInt64(1)...10)
     func epochs(seed: UInt64) throws {
-        var dice = Dice(seed: seed)
+        var dice = SeededGenerator(seed: seed)
         let folder = try TemporaryFolder()
         let arena = try openArena(folder, budget: bytes(64))
         var live: [BlockReference] = []
@@ -85,9 +86,9 @@ struct ArenaSpaceTests {
         var waiting: [(epoch: FreeEpoch?, slots: Set<UInt32>)] = [(nil, [])]
         var open: [FreeEpoch] = []
         for _ in 0..<600 {
-            switch dice.roll(6) {
+            switch dice.below(6) {
             case 0, 1, 2:
-                guard live.count < 40, let new = try? arena.write(smallBlocks(1 + dice.roll(4)))
+                guard live.count < 40, let new = try? arena.write(smallBlocks(1 + dice.below(4)))
                 else { continue }
                 for reference in new {
                     for entry in waiting {
@@ -97,7 +98,7 @@ struct ArenaSpaceTests {
                 live += new
             case 3:
                 guard !live.isEmpty else { continue }
-                let slot = live.remove(at: dice.roll(live.count)).slot
+                let slot = live.remove(at: dice.below(live.count)).slot
                 arena.release(slot)
                 waiting[waiting.count - 1].slots.insert(slot)
             case 4:
@@ -108,7 +109,7 @@ struct ArenaSpaceTests {
             default:
                 guard !open.isEmpty else { continue }
                 // Commits may end out of order; the later one covers those before it.
-                let ended = open.remove(at: dice.roll(open.count))
+                let ended = open.remove(at: dice.below(open.count))
                 arena.endCommit(ended)
                 waiting.removeAll { entry in entry.epoch.map { $0 <= ended } ?? false }
             }

@@ -3,7 +3,8 @@
 // Many threads at once.
 
 import Foundation
-import Synchronization
+import Primitives
+import TestSupport
 import Testing
 
 @testable import Blocks
@@ -24,20 +25,20 @@ func onThreads(_ count: Int, _ body: @escaping @Sendable (Int) -> Void) {
 @Suite("Threads")
 struct ArenaThreadTests {
     /// The rows of the engine in miniature: whoever holds the lock may change them.
-    private typealias Rows = Mutex<[BlockOwner: (reference: BlockReference, isDirty: Bool)]>
+    private typealias Rows = Lock<[BlockOwner: (reference: BlockReference, isDirty: Bool)]>
 
     @Test("eight threads write, read, copy, clean, evict, commit and punch at once")
     func everything() throws {
         let folder = try TemporaryFolder()
         let arena = try openArena(folder, budget: 4 * mebibyte)
         let rows = Rows([:])
-        let commits = Mutex(())
-        let failures = Mutex<[String]>([])
+        let commits = Lock(())
+        let failures = Lock<[String]>([])
         onThreads(8) { thread in
-            var dice = Dice(seed: UInt64(thread))
+            var dice = SeededGenerator(seed: UInt64(thread))
             for _ in 0..<150 {
                 do {
-                    switch dice.roll(10) {
+                    switch dice.below(10) {
                     case 0..<4: try Self.write(arena, rows, &dice)
                     case 4..<7: try Self.read(arena, rows, &dice)
                     case 7: Self.clean(arena, rows)
@@ -71,9 +72,11 @@ struct ArenaThreadTests {
         bytes.allSatisfy { $0 == UInt8(owner.block) }
     }
 
-    private static func write(_ arena: Arena, _ rows: borrowing Rows, _ dice: inout Dice) throws {
-        let first = dice.roll(200)
-        let owners = (first..<first + 1 + dice.roll(16)).map {
+    private static func write(_ arena: Arena, _ rows: borrowing Rows, _ dice: inout SeededGenerator)
+        throws
+    {
+        let first = dice.below(200)
+        let owners = (first..<first + 1 + dice.below(16)).map {
             BlockOwner(ino: 1, block: UInt64($0))
         }
         do {
@@ -96,8 +99,10 @@ struct ArenaThreadTests {
         }
     }
 
-    private static func read(_ arena: Arena, _ rows: borrowing Rows, _ dice: inout Dice) throws {
-        let first = UInt64(dice.roll(200))
+    private static func read(_ arena: Arena, _ rows: borrowing Rows, _ dice: inout SeededGenerator)
+        throws
+    {
+        let first = UInt64(dice.below(200))
         // Pinned under the rows' lock, read outside it.
         let found = rows.withLock { rows in
             let found = (first..<first + 16).compactMap { block in
@@ -143,8 +148,8 @@ struct ArenaThreadTests {
     func distinctSlots() throws {
         let folder = try TemporaryFolder()
         let arena = try openArena(folder, budget: 64 * mebibyte)
-        let slots = Mutex<[UInt32]>([])
-        let failures = Mutex(0)
+        let slots = Lock<[UInt32]>([])
+        let failures = Lock(0)
         onThreads(8) { thread in
             for round in 0..<20 {
                 do {

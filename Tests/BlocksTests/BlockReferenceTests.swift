@@ -2,6 +2,7 @@
 //
 // The 36 bytes of a reference, and the 16 of a slot's record.
 
+import TestSupport
 import Testing
 
 @testable import Blocks
@@ -77,13 +78,13 @@ struct BlockReferenceTests {
 
     @Test("any record of a slot gives back what was put in")
     func slotRecordsPack() {
-        var dice = Dice(seed: 3)
+        var dice = SeededGenerator(seed: 3)
         for _ in 0..<1000 {
             var record = SlotRecord()
             #expect(record.owner == nil && record.count == 0 && record.state == .free)
             let owner = BlockOwner(ino: dice.next(), block: dice.next() % BlockOwner.blockLimit)
-            let count = UInt64(dice.roll(256))
-            let state = SlotState(rawValue: UInt8(dice.roll(5))) ?? .free
+            let count = UInt64(dice.below(256))
+            let state = SlotState(rawValue: UInt8(dice.below(5))) ?? .free
             record.owner = owner
             record.count = count
             record.state = state

@@ -5,6 +5,8 @@
 import Cryptography
 import Foundation
 import Synchronization
+import TestSupport
+import Primitives
 import Testing
 
 @testable import Blocks
@@ -29,27 +31,9 @@ final class TemporaryFolder: Sendable {
     var arena: String { path + "/arena" }
 }
 
-/// SplitMix64: the same numbers for the same seed, on every machine.
-struct Dice: RandomNumberGenerator {
-    private var state: UInt64
-
-    init(seed: UInt64) { state = seed }
-
-    mutating func next() -> UInt64 {
-        state &+= 0x9e37_79b9_7f4a_7c15
-        var word = state
-        word = (word ^ (word >> 30)) &* 0xbf58_476d_1ce4_e5b9
-        word = (word ^ (word >> 27)) &* 0x94d0_49bb_1331_11eb
-        return word ^ (word >> 31)
-    }
-
-    /// Below `limit`.
-    mutating func roll(_ limit: Int) -> Int { Int.random(in: 0..<limit, using: &self) }
-}
-
 /// `count` bytes that differ from those of any other seed.
 func content(_ seed: UInt64, count: Int) -> [UInt8] {
-    var dice = Dice(seed: seed)
+    var dice = SeededGenerator(seed: seed)
     var bytes: [UInt8] = []
     bytes.reserveCapacity(count + 8)
     while bytes.count < count {

@@ -6,6 +6,7 @@ import Compression
 import Cryptography
 import Foundation
 import Primitives
+import TestSupport
 import Testing
 
 /// One row of brotli_q6.json: what the encoder of Autonomi's clients makes of an input.

@@ -6,10 +6,11 @@ import Control
 import Engine
 import Namespace
 import Primitives
+import TestSupport
 import Testing
 
 enum Samples {
-    static func engine(_ dice: inout Dice) -> EngineStatus {
+    static func engine(_ dice: inout SeededGenerator) -> EngineStatus {
         var state = EngineStatus()
         state.revision = dice.next()
         state.hasUnpublishedChanges = Bool.random(using: &dice)
@@ -33,14 +34,14 @@ enum Samples {
         return state
     }
 
-    static func daemon(_ dice: inout Dice) -> DaemonStatus {
+    static func daemon(_ dice: inout SeededGenerator) -> DaemonStatus {
         DaemonStatus(
             process: Int32(dice.next() >> 33), phase: .finishing, mountPoint: "/home/me/a b",
             subdirectory: "files", isReadOnly: Bool.random(using: &dice),
             startedAt: Int64(dice.next() >> 1), peakMemory: dice.next(), engine: engine(&dice))
     }
 
-    static func report(_ dice: inout Dice) -> FileReport {
+    static func report(_ dice: inout SeededGenerator) -> FileReport {
         let attributes = FileAttributes(
             mode: 0o640, uid: 1, gid: 2, accessed: .zero, modified: .zero, changed: .zero,
             created: .zero)
@@ -78,7 +79,7 @@ struct ControlMessageTests {
 
     @Test("every reply comes back from its bytes", arguments: 0..<50)
     func replies(seed: UInt64) throws {
-        var dice = Dice(seed)
+        var dice = SeededGenerator(seed: seed)
         let replies: [ControlReply] = [
             .progress(Samples.daemon(&dice)), .done(Samples.daemon(&dice)),
             .description(Samples.report(&dice)),
@@ -91,7 +92,7 @@ struct ControlMessageTests {
 
     @Test("a message cut anywhere, or with a byte more, is none", arguments: 0..<5)
     func truncated(seed: UInt64) {
-        var dice = Dice(seed)
+        var dice = SeededGenerator(seed: seed)
         let bytes = ControlReply.description(Samples.report(&dice)).encoded()
         for count in 0..<bytes.count {
             #expect(throws: CodingError.self) { try ControlReply(decoding: Array(bytes[..<count])) }
@@ -109,7 +110,7 @@ struct ControlMessageTests {
 
     @Test("random bytes, and random changes of good ones, are read or refused", arguments: 0..<500)
     func fuzz(seed: UInt64) {
-        var dice = Dice(seed)
+        var dice = SeededGenerator(seed: seed)
         var bytes =
             Bool.random(using: &dice)
             ? (0..<Int.random(in: 0..<200, using: &dice)).map { _ in
@@ -127,7 +128,7 @@ struct ControlMessageTests {
 
     @Test("counts above their limit take no memory")
     func hugeCounts() {
-        var dice = Dice(1)
+        var dice = SeededGenerator(seed: 1)
         let good = ControlReply.description(Samples.report(&dice)).encoded()
         // Somewhere in there stand the counts of maps and addresses: each byte once becomes a
         // number of nine bytes.

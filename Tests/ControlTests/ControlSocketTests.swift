@@ -7,11 +7,12 @@ import Engine
 import Glibc
 import Primitives
 import Synchronization
+import TestSupport
 import Testing
 
 struct ControlSocketTests {
     private static func status() -> DaemonStatus {
-        var dice = Dice(7)
+        var dice = SeededGenerator(seed: 7)
         return Samples.daemon(&dice)
     }
 
@@ -106,7 +107,7 @@ struct ControlSocketTests {
         let volume = try folder.volume()
         let server = try Self.server(in: volume)
         defer { server.stop() }
-        var dice = Dice(seed)
+        var dice = SeededGenerator(seed: seed)
         for _ in 0..<8 {
             guard let channel = try RawChannel(volume) else {
                 Issue.record("no connection, seed \(seed)")

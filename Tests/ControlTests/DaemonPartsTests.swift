@@ -6,6 +6,7 @@
 import Control
 import Engine
 import Glibc
+import TestSupport
 import Testing
 
 struct DaemonPartsTests {
@@ -63,7 +64,7 @@ struct DaemonPartsTests {
 
     @Test("a status shows what a person asks first")
     func status() throws {
-        var dice = Dice(3)
+        var dice = SeededGenerator(seed: 3)
         var status = Samples.daemon(&dice)
         status.phase = .serving
         let text = StatusText.lines(volume: .standard, store: "/srv", status: status, now: 0)

@@ -3,6 +3,7 @@
 // Mount options as mount(8), fstab and people write them.
 
 import Control
+import TestSupport
 import Testing
 
 struct MountSettingsTests {
@@ -79,7 +80,7 @@ struct MountSettingsTests {
 
     @Test("the list a daemon is given reads back to the same settings", arguments: 0..<200)
     func roundTrip(seed: UInt64) throws {
-        var dice = Dice(seed)
+        var dice = SeededGenerator(seed: seed)
         var settings = MountSettings()
         settings.isReadOnly = Bool.random(using: &dice)
         settings.allowsOthers = Bool.random(using: &dice)

@@ -45,21 +45,6 @@ final class TemporaryFolder: Sendable {
     }
 }
 
-/// A generator whose whole sequence follows from its seed (SplitMix64).
-struct Dice: RandomNumberGenerator {
-    private var state: UInt64
-
-    init(_ seed: UInt64) { state = seed }
-
-    mutating func next() -> UInt64 {
-        state &+= 0x9E37_79B9_7F4A_7C15
-        var mixed = state
-        mixed = (mixed ^ (mixed >> 30)) &* 0xBF58_476D_1CE4_E5B9
-        mixed = (mixed ^ (mixed >> 27)) &* 0x94D0_49BB_1331_11EB
-        return mixed ^ (mixed >> 31)
-    }
-}
-
 extension VolumeFolder {
     /// True once nobody holds the volume. A program that another test starts at this moment holds
     /// it too, from its fork to its exec: that is waited out.

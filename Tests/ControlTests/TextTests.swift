@@ -3,6 +3,7 @@
 // Sizes, times, JSON and moments as text.
 
 import Control
+import TestSupport
 import Testing
 
 struct TextTests {
@@ -27,7 +28,7 @@ struct TextTests {
 
     @Test("the exact form of a size reads back to it", arguments: 0..<200)
     func exactSizes(seed: UInt64) {
-        var dice = Dice(seed)
+        var dice = SeededGenerator(seed: seed)
         let bytes = dice.next() >> UInt64.random(in: 0..<64, using: &dice)
         let shifted = bytes << 10
         for size in [bytes, shifted] {
@@ -56,7 +57,7 @@ struct TextTests {
 
     @Test("the exact form of a time reads back to it", arguments: 0..<100)
     func exactTimes(seed: UInt64) {
-        var dice = Dice(seed)
+        var dice = SeededGenerator(seed: seed)
         let time = Duration.milliseconds(Int64.random(in: 0...86_400_000, using: &dice))
         #expect(DurationText.parse(DurationText.exact(time)) == time, "seed \(seed)")
     }

@@ -4,6 +4,7 @@
 
 import Compression
 import Control
+import TestSupport
 import Testing
 
 struct VolumeConfigurationTests {
@@ -28,7 +29,7 @@ struct VolumeConfigurationTests {
 
     @Test("every configuration reads back from its text", arguments: 0..<100)
     func roundTrip(seed: UInt64) throws {
-        var dice = Dice(seed)
+        var dice = SeededGenerator(seed: seed)
         var configuration = VolumeConfiguration(
             volumeID: (0..<16).map { _ in UInt8.random(in: 0...255, using: &dice) },
             store: "file:///srv/a%20store", device: "a machine")
@@ -102,7 +103,7 @@ struct VolumeConfigurationTests {
 
     @Test("random changes of a configuration are read or refused, never worse", arguments: 0..<300)
     func fuzz(seed: UInt64) throws {
-        var dice = Dice(seed)
+        var dice = SeededGenerator(seed: seed)
         var bytes = Array(
             VolumeConfiguration(volumeID: Self.id, store: "/srv/a", device: "d").text.utf8)
         for _ in 0..<Int.random(in: 1...8, using: &dice) {

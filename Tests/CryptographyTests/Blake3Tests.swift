@@ -6,6 +6,7 @@
 import Cryptography
 import Foundation
 import Primitives
+import TestSupport
 import Testing
 
 /// The official vectors, as published beside the specification.

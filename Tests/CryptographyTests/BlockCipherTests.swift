@@ -4,6 +4,7 @@
 
 import Cryptography
 import Primitives
+import TestSupport
 import Testing
 
 extension BlockCipher {

@@ -4,6 +4,7 @@
 
 import Cryptography
 import Primitives
+import TestSupport
 import Testing
 
 private func isValid(_ signature: [UInt8], _ message: [UInt8], _ publicKey: [UInt8]) -> Bool {

@@ -4,6 +4,7 @@
 
 import Cryptography
 import Primitives
+import TestSupport
 import Testing
 
 /// BIP-39's published vectors of 24 words.

@@ -4,6 +4,7 @@
 
 import Cryptography
 import Primitives
+import TestSupport
 import Testing
 
 /// One of the two message ciphers, with its calls on arrays.

@@ -4,6 +4,7 @@
 
 import Cryptography
 import Primitives
+import TestSupport
 import Testing
 
 /// The bytes of hexadecimal digits in a test's own text.

@@ -6,7 +6,8 @@
 import Engine
 import Foundation
 import Namespace
-import Synchronization
+import Primitives
+import TestSupport
 import Testing
 
 @Suite("many threads", .serialized)
@@ -16,8 +17,8 @@ struct ConcurrencyTests {
 
     /// What one thread has done in its own directory, and what went wrong.
     private final class Outcome: Sendable {
-        let files = Mutex<[Int: [Int: [UInt8]]]>([:])
-        let problems = Mutex<[String]>([])
+        let files = Lock<[Int: [Int: [UInt8]]]>([:])
+        let problems = Lock<[String]>([])
     }
 
     /// One thread's random work in its own directory, and in the one that all share.

@@ -11,6 +11,7 @@ import Primitives
 import Scratchpads
 import Stores
 import Synchronization
+import TestSupport
 import Testing
 
 @Suite("invariants", .serialized)
@@ -57,7 +58,7 @@ struct InvariantTests {
 
     private final class CountBox: Sendable {
         let count = Atomic<Int>(0)
-        let problems = Mutex<[String]>([])
+        let problems = Lock<[String]>([])
     }
 
     @Test("what is written while a flush runs is neither lost nor mixed up")
@@ -110,12 +111,12 @@ struct InvariantTests {
     }
 
     private final class Race: Sendable {
-        let wanted: Mutex<[UInt8]>
+        let wanted: Lock<[UInt8]>
         let isDone = Atomic<Bool>(false)
-        let problems = Mutex<[String]>([])
+        let problems = Lock<[String]>([])
 
         init(_ wanted: [UInt8]) {
-            self.wanted = Mutex(wanted)
+            self.wanted = Lock(wanted)
         }
 
         func note(_ body: () throws -> Void) {
@@ -167,7 +168,7 @@ struct InvariantTests {
         threads.wait()
         #expect(synced.problems.withLock { $0 } == [])
         try copied.get()
-        try volume.takeUp("copy")
+        try volume.takeUp(volume.root + "/copy")
         for number in 0..<fileCount {
             let bytes = try volume.readFile("/files/f\(number)")
             let value = try #require(bytes.first)
@@ -177,12 +178,12 @@ struct InvariantTests {
     }
 
     private final class Synced: Sendable {
-        let values: Mutex<[UInt8]>
-        let problems = Mutex<[String]>([])
+        let values: Lock<[UInt8]>
+        let problems = Lock<[String]>([])
         let isStopping = Atomic<Bool>(false)
 
         init(count: Int) {
-            values = Mutex([UInt8](repeating: 1, count: count))
+            values = Lock([UInt8](repeating: 1, count: count))
         }
     }
 

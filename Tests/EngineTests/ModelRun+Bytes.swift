@@ -1,33 +1,51 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// Random operations on bytes, attributes and open files; and the choice among all operations.
+// Random operations on bytes and open files; and the choice among all operations.
 
 import Engine
+import TestSupport
 import Namespace
+import Scratchpads
 
 extension ModelRun {
     /// One operation. The weights keep a tree of some dozen nodes.
     func once() throws {
         switch Int.random(in: 0..<1000, using: &dice) {
-        case 0..<230: try write()
-        case 230..<310: try createFile()
-        case 310..<390: try makeNode()
-        case 390..<450: try remove()
-        case 450..<530: try rename()
-        case 530..<570: try link()
-        case 570..<640: try truncate()
-        case 640..<720: try allocate()
-        case 720..<770: try copy()
-        case 770..<810: try setAttributes()
+        case 0..<180: try write()
+        case 180..<230: try read()
+        case 230..<320: try createFile()
+        case 320..<400: try makeNode()
+        case 400..<470: try remove()
+        case 470..<570: try rename()
+        case 570..<600: try link()
+        case 600..<650: try truncate()
+        case 650..<720: try allocate()
+        case 720..<760: try copy()
+        case 760..<810: try setAttributes()
         case 810..<850: try setExtendedAttribute()
-        case 850..<880: try openFile()
-        case 880..<910: try close()
-        case 910..<950: try synchronize()
-        case 950..<965: try publish()
-        case 965..<975: try crash()
-        case 975..<983: try restart()
-        case 983..<988: try recover()
-        default: try check()
+        case 850..<860: try setEncoding()
+        case 860..<885: try openFile()
+        case 885..<910: try close()
+        case 910..<930: try seek()
+        case 930..<945: try refused()
+        case 945..<960: try synchronize()
+        case 960..<966: try publish()
+        case 966..<970: changeWeather()
+        default: try rare()
+        }
+    }
+
+    /// What takes long, and what ends the engine: not inside another operation.
+    private func rare() throws {
+        if depth > 0 { return try write() }
+        switch Int.random(in: 0..<300, using: &dice) {
+        case 0..<8: try restart()
+        case 8..<16: try crash()
+        case 16..<26: try kill()
+        case 26..<34: try evict()
+        case 34..<38: try recover()
+        case 38..<90: try listing()
+        default: try write()
         }
     }
 
@@ -44,10 +62,15 @@ extension ModelRun {
     func openFile() throws {
         guard open.count < 7, let id = pick(files) else { return }
         let ino = tree[id].ino
-        let opened = try expect("open \(ino)", nil) { () throws(FileError) in
-            try engine.open(ino, OpenIntent(reads: true, writes: true), context)
+        let truncates = Int.random(in: 0..<25, using: &dice) == 0
+        let opened = try expect("open \(ino)\(truncates ? " truncates" : "")", nil) {
+            () throws(FileError) in
+            try engine.open(
+                ino, OpenIntent(reads: true, writes: true, truncates: truncates), context)
         }
-        if let opened { open.append(Open(handle: opened.handle, node: id)) }
+        guard let opened else { return }
+        open.append(Open(handle: opened.handle, node: id))
+        if truncates { try noteSize(id, 0) }
     }
 
     func close() throws {
@@ -58,28 +81,37 @@ extension ModelRun {
         dropIfUnused(file.node)
     }
 
+    /// The content of a node has a new size, and nothing else.
+    func noteSize(_ id: Int, _ size: Int) throws {
+        // What lived in the row is written out when the file outgrows it.
+        let inline = min(tree[id].content.size, ModelRun.inlineLimit)
+        tree[id].cover.write(0..<inline)
+        tree[id].content.truncate(to: size)
+        if size <= ModelRun.inlineLimit { tree[id].cover.write(0..<size) }
+        tree[id].cover.clear(0..<0, size: size)
+        try settle(id, .bytes)
+    }
+
     // MARK: Bytes
 
     /// Mostly small, sometimes several blocks; now and then far beyond the end, past whole chunks.
-    private func anyRange(_ size: Int) -> Range<Int> {
+    private func anyRange(_ id: Int) -> Range<Int> {
+        let (size, isPad) = (tree[id].content.size, tree[id].isPad)
         let dart = Int.random(in: 0..<100, using: &dice)
-        let count =
-            dart < 50
-            ? Int.random(in: 1...900, using: &dice)
-            : dart < 90
-                ? Int.random(in: 1...40_000, using: &dice)
-                : Int.random(in: 1...400_000, using: &dice)
+        let most = dart < 60 ? 900 : dart < 94 || isPad ? 30_000 : 250_000
+        let count = Int.random(in: 1...most, using: &dice)
         var start = Int.random(in: 0...(size + 30_000), using: &dice)
         if dart % 4 == 0 { start = size }
         if dart % 7 == 0 { start = start / 16_384 * 16_384 }
-        if dart == 98 && bytesHeld < ModelRun.byteLimit { start += 9_000_000 }
+        if dart == 98 && !isPad && bytesHeld < ModelRun.byteLimit { start += 9_000_000 }
+        if isPad { start = min(start, 200_000) }
         return start..<start + count
     }
 
     func write() throws {
         guard let file = try anyOpen() else { return }
         let ino = tree[file.node].ino
-        let range = anyRange(tree[file.node].content.size)
+        let range = anyRange(file.node)
         let isPlain = Int.random(in: 0..<5, using: &dice) == 0
         let bytes =
             isPlain
@@ -88,8 +120,41 @@ extension ModelRun {
             try engine.write(
                 file.handle, ino: ino, at: UInt64(range.lowerBound), bytes.span, context)
         }
-        tree[file.node].content.write(bytes, at: range.lowerBound)
-        try refresh([file.node])
+        try noteWrite(file.node, bytes, at: range.lowerBound)
+    }
+
+    private func noteWrite(_ id: Int, _ bytes: [UInt8], at offset: Int) throws {
+        let old = tree[id].content.size
+        tree[id].content.write(bytes, at: offset)
+        tree[id].cover.write(0..<min(tree[id].content.size, ModelRun.inlineLimit))
+        tree[id].cover.write(0..<min(old, ModelRun.inlineLimit))
+        tree[id].cover.write(offset..<offset + bytes.count)
+        try settle(id, .bytes)
+    }
+
+    /// The right bytes, or, while the store is not well, EIO; never others.
+    func read() throws {
+        guard let file = try anyOpen() else { return }
+        let node = tree[file.node]
+        let range = anyRange(file.node)
+        var context = volume.context
+        if weather != .fine {
+            context.patience = Patience(until: .now + .milliseconds(20))
+        }
+        var buffer = [UInt8](repeating: 0xEE, count: range.count)
+        note("read \(node.ino) \(range)")
+        let count: Int
+        do throws(FileError) {
+            var span = buffer.mutableSpan
+            count = try engine.read(
+                file.handle, ino: node.ino, at: UInt64(range.lowerBound), into: &span, context)
+        } catch {
+            if error == .inputOutput && weather != .fine { return }
+            throw fail("read \(node.ino): \(error)", inode: node.ino)
+        }
+        if !same(Array(buffer[..<count]), node.content.read(range)) {
+            throw fail("read \(node.ino) gives other bytes in \(range)", inode: node.ino)
+        }
     }
 
     func truncate() throws {
@@ -101,23 +166,23 @@ extension ModelRun {
         case 1: new = Int.random(in: 0...3, using: &dice)
         case 2: new = size + Int.random(in: 0...100_000, using: &dice)
         case 3: new = new / 16_384 * 16_384
-        case 4 where bytesHeld < ModelRun.byteLimit: new = size + 5_000_000
+        case 4 where bytesHeld < ModelRun.byteLimit && !tree[id].isPad: new = size + 5_000_000
         default: break
         }
+        if tree[id].isPad { new = min(new, 200_000) }
         var change = AttributeChange()
         change.size = UInt64(new)
         let wanted = change
         try expect("truncate \(ino) \(size) to \(new)", nil) { () throws(FileError) in
             try engine.setAttributes(of: ino, wanted, context)
         }
-        tree[id].content.truncate(to: new)
-        try refresh([id])
+        try noteSize(id, new)
     }
 
     func allocate() throws {
         guard let file = try anyOpen() else { return }
         let (ino, size) = (tree[file.node].ino, tree[file.node].content.size)
-        var range = anyRange(size)
+        var range = anyRange(file.node)
         if Bool.random(using: &dice) { range = range.lowerBound / 2..<range.upperBound }
         let keepsSize = Bool.random(using: &dice)
         let mode: AllocationMode = [
@@ -129,19 +194,50 @@ extension ModelRun {
                 file.handle, ino: ino, mode, offset: UInt64(range.lowerBound),
                 count: UInt64(range.count), context)
         }
-        if case .allocate = mode {} else { tree[file.node].content.clear(range) }
-        if mode != .punchHole && !keepsSize && range.upperBound > size {
-            tree[file.node].content.truncate(to: range.upperBound)
+        try noteAllocation(file.node, mode, range, size, keepsSize)
+    }
+
+    private func noteAllocation(
+        _ id: Int, _ mode: AllocationMode, _ range: Range<Int>, _ size: Int, _ keepsSize: Bool
+    ) throws {
+        let inside = range.clamped(to: 0..<size)
+        let grows = mode != .punchHole && !keepsSize && range.upperBound > size
+        var mustMove = grows
+        if case .allocate = mode {
+            // What is reserved may be shown as data.
+            if keepsSize { tree[id].cover.write(inside) }
+        } else if !inside.isEmpty {
+            mustMove = true
+            tree[id].content.clear(inside)
+            tree[id].cover.clear(inside, size: size)
+            // The edges are written; a small file is written whole.
+            let edges = [
+                inside.lowerBound..<inside.lowerBound + 1,
+                inside.upperBound - 1..<inside.upperBound,
+            ]
+            for edge in edges
+            where edge.lowerBound % BlockCover.blockSize != 0
+                && edge.upperBound % BlockCover.blockSize != 0 && edge.upperBound != size
+            {
+                tree[id].cover.write(edge)
+            }
+            tree[id].cover.write(0..<min(size, ModelRun.inlineLimit))
         }
-        try refresh([file.node])
+        if grows {
+            try noteSize(id, range.upperBound)
+            if case .allocate = mode { tree[id].cover.write(range) }
+        }
+        try settle(id, mustMove ? .bytes : [], mayMove: mustMove ? [] : .bytes)
     }
 
     func copy() throws {
         guard let from = try anyOpen(), let to = try anyOpen() else { return }
         let size = tree[from.node].content.size
         let start = Int.random(in: 0...size, using: &dice)
-        let target = Int.random(in: 0...(tree[to.node].content.size + 10_000), using: &dice)
-        let count = min(Int.random(in: 1...300_000, using: &dice), 4 << 20)
+        var target = Int.random(in: 0...(tree[to.node].content.size + 10_000), using: &dice)
+        if tree[to.node].isPad { target = min(target, 200_000) }
+        let most = tree[to.node].isPad ? 20_000 : 200_000
+        let count = Int.random(in: 1...most, using: &dice)
         let (source, destination) = (tree[from.node].ino, tree[to.node].ino)
         let copied = try expect(
             "copy \(count) of \(source)+\(start) to \(destination)+\(target)", nil
@@ -153,60 +249,34 @@ extension ModelRun {
         }
         let bytes = tree[from.node].content.read(start..<start + count)
         if copied != UInt64(bytes.count) { throw fail("copied \(copied ?? 0), not \(bytes.count)") }
-        tree[to.node].content.write(bytes, at: target)
-        try refresh([to.node])
+        if !bytes.isEmpty { try noteWrite(to.node, bytes, at: target) }
     }
 
-    // MARK: Attributes
-
-    func setAttributes() throws {
-        guard let id = pick(tree.named { _ in true }), id != 0 else { return }
-        let ino = tree[id].ino
-        var change = AttributeChange()
-        switch Int.random(in: 0..<3, using: &dice) {
-        case 0: change.mode = UInt32.random(in: 0...0o777, using: &dice)
-        case 1:
-            change.user = UInt32.random(in: 0...5000, using: &dice)
-            change.group = UInt32.random(in: 0...5000, using: &dice)
-        default:
-            change.modified = .at(
-                Timestamp(
-                    seconds: Int64.random(in: -1_000_000...5_000_000_000, using: &dice),
-                    nanoseconds: UInt32.random(in: 0...999_999_999, using: &dice)))
+    /// SEEK_DATA and SEEK_HOLE from anywhere: nothing but zeros is passed over.
+    func seek() throws {
+        guard let id = pick(files) else { return }
+        let node = tree[id]
+        let size = node.content.size
+        let from = Int.random(in: 0...size + 10, using: &dice)
+        let findsData = Bool.random(using: &dice)
+        let words = "seek \(findsData ? "data" : "hole") of \(node.ino) from \(from)"
+        note(words)
+        let result = attempt { () throws(FileError) in
+            try engine.seek(node.ino, from: UInt64(from), findsData: findsData, context)
         }
-        let wanted = change
-        try expect("setattr \(ino) \(wanted)", nil) { () throws(FileError) in
-            try engine.setAttributes(of: ino, wanted, context)
-        }
-        if let mode = change.mode { tree[id].mode = mode }
-        if let user = change.user { tree[id].user = user }
-        if let group = change.group { tree[id].group = group }
-        if case .at(let time) = change.modified { tree[id].modified = time }
-    }
-
-    func setExtendedAttribute() throws {
-        guard let id = pick(tree.named { _ in true }), id != 0 else { return }
-        let ino = tree[id].ino
-        let name = Array("user.a\(Int.random(in: 0..<4, using: &dice))".utf8)
-        let known = tree[id].attributes[name]
-        if Int.random(in: 0..<3, using: &dice) == 0 {
-            try expect("removexattr \(ino)", known == nil ? .noAttribute : nil) {
-                () throws(FileError) in
-                try engine.removeExtendedAttribute(name, of: ino, context)
+        switch result {
+        case .success(let found):
+            let isThere = from < size && found >= from && found <= size
+            if !isThere { throw fail("\(words) gives \(found) of \(size)", inode: node.ino) }
+            if findsData && !node.content.isZero(from..<Int(found)) {
+                throw fail("\(words) passes over data, to \(found)", inode: node.ino)
             }
-            tree[id].attributes[name] = nil
-            return
+        case .failure(.wouldBlock) where isBeingCopied: throw StoreNeeded()
+        case .failure(let error):
+            let isRight =
+                error == .noSuchExtent
+                && (from >= size || (findsData && node.content.isZero(from..<size)))
+            if !isRight { throw fail("\(words): \(error)", inode: node.ino) }
         }
-        let value = dice.bytes(Int.random(in: 0...200, using: &dice))
-        let expectation: AttributeExpectation = [.any, .absent, .present][
-            Int.random(in: 0..<3, using: &dice)]
-        var expected: FileError?
-        if expectation == .absent && known != nil { expected = .exists }
-        if expectation == .present && known == nil { expected = .noAttribute }
-        let done: Void? = try expect("setxattr \(ino) \(expectation)", expected) {
-            () throws(FileError) in
-            try engine.setExtendedAttribute(name, of: ino, to: value, expectation, context)
-        }
-        if done != nil { tree[id].attributes[name] = value }
     }
 }

@@ -4,15 +4,20 @@
 
 import Engine
 import Namespace
+import TestSupport
 
 extension ModelRun {
-    /// Few names, so that they collide: among them the longest, and one that is not ASCII.
+    /// Few names, so that they collide: among them the longest, one that is not ASCII, and those that
+    /// editors use beside a file.
     private static let names: [[UInt8]] =
         (0..<9).map { Array("n\($0)".utf8) }
         + [
             Array("ünïcödé ☃".utf8), [UInt8](repeating: UInt8(ascii: "x"), count: 255),
-            [0xFF, 0xFE, 0x20],
+            [0xFF, 0xFE, 0x20], Array("n1~".utf8), Array(".n2.swp".utf8), Array("n3.tmp".utf8),
+            Array("4913".utf8),
         ]
+    /// Those that stay on this machine in `scratchpads/`.
+    private static let temporary = Set(names.suffix(4))
 
     func anyName() -> [UInt8] {
         ModelRun.names[Int.random(in: 0..<ModelRun.names.count, using: &dice)]
@@ -38,35 +43,65 @@ extension ModelRun {
 
     // MARK: New names
 
+    /// What a new node has before its times are known.
+    private func newNode(_ kind: FileKind, mode: UInt32, in parent: Int) -> ModelTree.Node {
+        var node = ModelTree.Node(kind: kind, ino: 0)
+        node.attributes.mode = mode
+        (node.attributes.uid, node.attributes.gid) = (context.user, context.group)
+        let directory = tree[parent].attributes
+        if directory.mode & 0o2000 != 0 {
+            node.attributes.gid = directory.gid
+            if kind == .directory { node.attributes.mode |= 0o2000 }
+        }
+        return node
+    }
+
+    private func adopt(
+        _ template: ModelTree.Node, _ status: FileStatus, _ name: [UInt8], _ parent: Int
+    ) throws -> Int {
+        var node = template
+        node.ino = status.ino
+        if tree.nodes.values.contains(where: { $0.ino == status.ino }) || gone.contains(status.ino)
+        {
+            throw fail("inode \(status.ino) was given twice", inode: status.ino)
+        }
+        let id = tree.add(node, name, in: parent)
+        if tree[id].isPad && node.kind == .regular && !ModelRun.temporary.contains(name) {
+            let key = ModelParking.Name(directory: tree[parent].ino, name: name)
+            tree[id].identity = tree.parked.take(key, now: seconds) ?? .unknown
+        }
+        try settle(id, .all)
+        try settle(parent, .bytes)
+        return id
+    }
+
     func makeNode() throws {
         if isFull { return try remove() }
         let (parent, name) = (anyDirectory(), anyName())
         let standing: FileError? = tree.child(name, of: parent) == nil ? nil : .exists
         let directory = tree[parent].ino
-        let kind: FileKind
+        var node: ModelTree.Node
         let made: FileStatus?
-        var node = ModelTree.Node(kind: .regular, ino: 0)
         switch Int.random(in: 0..<10, using: &dice) {
         case 0..<4:
-            kind = .directory
-            node.mode = 0o755
+            node = newNode(.directory, mode: 0o755, in: parent)
             node.links = 2
             made = try expect("mkdir in \(directory)", standing) { () throws(FileError) in
                 try engine.makeDirectory(name, in: directory, mode: 0o777, context)
             }
         case 4..<7:
-            kind = .symlink
-            node.mode = 0o777
+            node = newNode(.symlink, mode: 0o777, in: parent)
             node.target = dice.bytes(Int.random(in: 1...300, using: &dice)).map { $0 | 1 }
             let target = node.target
             made = try expect("symlink in \(directory)", standing) { () throws(FileError) in
                 try engine.makeSymlink(name, in: directory, target: target, context)
             }
         default:
-            kind =
-                [.fifo, .socket, .characterDevice, .regular][Int.random(in: 0..<4, using: &dice)]
-            node.mode = 0o640
-            node.device = kind == .characterDevice ? 0x0501 : 0
+            let kinds: [FileKind] = [.fifo, .socket, .characterDevice, .blockDevice, .regular]
+            let kind = kinds[Int.random(in: 0..<kinds.count, using: &dice)]
+            node = newNode(kind, mode: 0o640, in: parent)
+            let isDevice = kind == .characterDevice || kind == .blockDevice
+            node.device = isDevice ? UInt64.random(in: 1...0xFFFF_FFFF, using: &dice) : 0
             let device = node.device
             made = try expect("mknod \(kind) in \(directory)", standing) { () throws(FileError) in
                 try engine.makeNode(
@@ -74,11 +109,8 @@ extension ModelRun {
             }
         }
         guard let made else { return }
-        node.kind = kind
-        node.ino = made.ino
         engine.forget(made.ino, count: 1)
-        let id = tree.add(node, name, in: parent)
-        try refresh([id, parent])
+        _ = try adopt(node, made, name, parent)
     }
 
     func createFile() throws {
@@ -98,7 +130,10 @@ extension ModelRun {
             }
         }
         let intent = OpenIntent(reads: true, writes: true, truncates: truncates)
-        let made = try expect("create in \(directory)", expected) { () throws(FileError) in
+        let words =
+            "create in \(directory)" + (standing.map { " over \(tree[$0].ino)" } ?? "")
+            + (truncates ? " truncates" : "")
+        let made = try expect(words, expected) { () throws(FileError) in
             try engine.create(
                 name, in: directory, mode: 0o666, intent, isExclusive: isExclusive, context)
         }
@@ -107,12 +142,11 @@ extension ModelRun {
         let id: Int
         if let standing {
             id = standing
-            if truncates { tree[id].content.truncate(to: 0) }
+            if truncates { try noteSize(id, 0) }
         } else {
-            id = tree.add(
-                ModelTree.Node(kind: .regular, ino: status.ino, mode: 0o644), name, in: parent)
+            id = try adopt(newNode(.regular, mode: 0o644, in: parent), status, name, parent)
+            if truncates { try settle(id, .bytes) }
         }
-        try refresh(standing == nil ? [id, parent] : truncates ? [id] : [])
         open.append(Open(handle: file.handle, node: id))
         if Int.random(in: 0..<3, using: &dice) > 0 { try close() }
     }
@@ -121,11 +155,16 @@ extension ModelRun {
         guard !isFull, let (_, _, id) = anyEntry() else { return }
         let (parent, name) = (anyDirectory(), anyName())
         var expected: FileError?
-        if tree[id].kind == .directory {
+        let node = tree[id]
+        if node.kind == .directory || (node.isPad && node.kind == .regular) {
             expected = .notPermitted
+        } else if tree[parent].isPad && node.kind == .regular {
+            expected = .crossDevice
         } else if tree.child(name, of: parent) != nil {
             expected = .exists
         }
+        // Between the two trees only what is no file may have names; the model keeps them apart.
+        if expected == nil && tree[parent].isPad != node.isPad { return }
         let (ino, directory) = (tree[id].ino, tree[parent].ino)
         let made = try expect("link \(ino) in \(directory)", expected) { () throws(FileError) in
             try engine.link(ino, as: name, in: directory, context)
@@ -134,7 +173,8 @@ extension ModelRun {
         engine.forget(ino, count: 1)
         tree[id].links += 1
         tree.attach(id, name, parent)
-        try refresh([parent])
+        try settle(id, .changed)
+        try settle(parent, .bytes)
     }
 
     // MARK: Names that go
@@ -159,16 +199,25 @@ extension ModelRun {
                 try engine.unlink(name, in: directory, context)
             }
             if done == nil { return }
+            park(id, name, parent, mover: nil)
         }
         _ = tree.detach(name, parent)
+        try dropName(id)
+        try settle(parent, .bytes)
+    }
+
+    /// One name less, and what is left of the node.
+    private func dropName(_ id: Int) throws {
         tree.drop(id)
         dropIfUnused(id)
-        try refresh([parent])
+        if tree.nodes[id] != nil && tree[id].kind != .directory { try settle(id, .changed) }
     }
 
     /// A node without names goes when nobody has it open.
     func dropIfUnused(_ id: Int) {
-        if tree[id].links == 0 && !open.contains(where: { $0.node == id }) { tree.nodes[id] = nil }
+        guard tree[id].links == 0, !open.contains(where: { $0.node == id }) else { return }
+        gone.append(tree[id].ino)
+        tree.nodes[id] = nil
     }
 
     // MARK: Names that move
@@ -181,27 +230,36 @@ extension ModelRun {
             Int.random(in: 0..<4, using: &dice)]
         let expected = renameError(id, parent, newParent, target, mode)
         let (from, to) = (tree[parent].ino, tree[newParent].ino)
-        let words = "rename \(tree[id].ino) from \(from) to \(to) \(mode)"
+        let words =
+            "rename \(tree[id].ino) from \(from) to \(to) \(mode)"
+            + (target.map { " over \(tree[$0].ino)" } ?? "")
         let done: Void? = try expect(words, expected) { () throws(FileError) in
             try engine.rename(name, in: from, to: newName, in: to, mode, context)
         }
         if done == nil || target == id { return }
+        if mode == .exchange, let target {
+            exchangePads((id, name, parent), (target, newName, newParent))
+        } else {
+            movePad(id, name, parent, target, newName, newParent)
+        }
         _ = tree.detach(name, parent)
         if let target {
             _ = tree.detach(newName, newParent)
             if mode == .exchange { tree.attach(target, name, parent) }
         }
         tree.attach(id, newName, newParent)
-        if let target, mode != .exchange {
-            tree.drop(target)
-            dropIfUnused(target)
+        try settle(id, .changed)
+        if let target {
+            if mode == .exchange { try settle(target, .changed) } else { try dropName(target) }
         }
-        try refresh([parent, newParent])
+        try settle(parent, .bytes)
+        try settle(newParent, .bytes)
     }
 
     private func renameError(
         _ id: Int, _ parent: Int, _ newParent: Int, _ target: Int?, _ mode: RenameMode
     ) -> FileError? {
+        if tree[parent].isPad != tree[newParent].isPad { return .crossDevice }
         if mode == .noReplace && target != nil { return .exists }
         if mode == .exchange && target == nil { return .notFound }
         if target == id { return nil }
@@ -217,4 +275,6 @@ extension ModelRun {
         if !isDirectory && tree[target].kind == .directory { return .isDirectory }
         return isDirectory && !tree[target].children.isEmpty ? .notEmpty : nil
     }
+
+    static func isTemporary(_ name: [UInt8]) -> Bool { temporary.contains(name) }
 }

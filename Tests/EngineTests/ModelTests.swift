@@ -1,21 +1,28 @@
 // SPDX-License-Identifier: Apache-2.0
 //
 // The plain model is the judge: random operations, crashes and recoveries, and every byte compared.
+// Each run of the tests takes seeds that nobody has seen; a failure says which, and
+// `CAIRN_SEED=number` runs one again.
 
 import Foundation
 import Testing
 
-@Suite("against the plain model", .serialized)
+@Suite("against the plain model")
 struct ModelTests {
-    /// `CAIRN_SOAK` multiplies the number of seeds; from 2 on each run is four times as long.
-    static let soak = ProcessInfo.processInfo.environment["CAIRN_SOAK"].flatMap { Int($0) } ?? 1
-    /// `CAIRN_SEED` runs one seed again.
-    static let seeds: [UInt64] =
-        ProcessInfo.processInfo.environment["CAIRN_SEED"].flatMap { UInt64($0) }.map { [$0] }
-        ?? (1...UInt64(8 * soak)).map { $0 }
+    private static let environment = ProcessInfo.processInfo.environment
+
+    /// `CAIRN_SOAK` is the number of seeds of a long run.
+    static let seeds: [UInt64] = {
+        if let seed = environment["CAIRN_SEED"].flatMap({ UInt64($0) }) { return [seed] }
+        let count = environment["CAIRN_SOAK"].flatMap { Int($0) } ?? 2
+        return (0..<count).map { _ in UInt64.random(in: 1...999_999_999) }
+    }()
+
+    /// `CAIRN_STEPS` is the number of operations for each seed.
+    static let steps = environment["CAIRN_STEPS"].flatMap { Int($0) } ?? 10_000
 
     @Test("any sequence of operations leaves what the model says", arguments: seeds)
     func randomOperations(seed: UInt64) throws {
-        try ModelRun(seed: seed).run(steps: Self.soak > 1 ? 2000 : 500)
+        try ModelRun(seed: seed).run(steps: Self.steps)
     }
 }

@@ -51,9 +51,9 @@ final class TestStore: Sendable {
         var witness: (@Sendable (PadRecord, State) -> Void)?
     }
 
-    let state = Mutex(State())
+    let state = Lock(State())
     private let gate = NSCondition()
-    private let isHanging = Mutex(false)
+    private let isHanging = Lock(false)
     /// Calls that wait at the gate now.
     let waiting = Atomic<Int>(0)
 

@@ -120,34 +120,58 @@ final class TestVolume {
     /// no further word to the store, and what it does to its own folder is not seen.
     func crash() throws {
         connection?.cut()
-        crashes += 1
-        let next = "state-\(crashes)"
-        try copyState(to: root + "/" + next)
+        let next = nextState()
+        try copyState(to: next)
         try takeUp(next)
     }
 
-    /// Goes on from another copy of the state folder; the engine that ran says nothing more.
-    func takeUp(_ name: String) throws {
+    /// The engine that runs gets no further word to the store.
+    func cut() {
         connection?.cut()
+    }
+
+    /// Where the next copy of the state folder goes.
+    func nextState() -> String {
+        crashes += 1
+        return root + "/state-\(crashes)"
+    }
+
+    /// Goes on from another copy of the state folder; the engine that ran says nothing more.
+    func takeUp(_ folder: String) throws {
+        connection?.cut()
+        // Threads of the engine that ran may wait for a store that hangs.
+        store?.hang(false)
         let old = stateFolder
         stop()
         try FileManager.default.removeItem(atPath: old)
-        state = name
+        state = String(folder.split(separator: "/").last ?? "")
         try start(.existing)
     }
 
-    /// Copies the state folder as it is at one moment: copies until nothing changed meanwhile.
+    /// Copies the state folder as it is at one moment.
     func copyState(to target: String) throws {
-        for _ in 0..<2000 {
-            let before = try marks()
+        try TestVolume.copyState(from: stateFolder, to: target)
+    }
+
+    /// Times that a folder is copied before it counts as restless.
+    private static let copyAttempts = 2000
+    /// Two changes this close may show the same time of change: a clock of 250 Hz ticks every 4 ms.
+    private static let clockTick: Int64 = 8_000_000
+
+    /// Copies a state folder as it is at one moment: copies until nothing changed meanwhile.
+    static func copyState(from source: String, to target: String) throws {
+        for _ in 0..<copyAttempts {
+            let before = try marks(of: source)
+            usleep(UInt32(clockTick / 1000))
+            if try marks(of: source) != before { continue }
             try? FileManager.default.removeItem(atPath: target)
             try FileManager.default.createDirectory(
                 atPath: target, withIntermediateDirectories: true)
             for name in before.keys.sorted() where !name.hasSuffix("-shm") {
                 try FileManager.default.copyItem(
-                    atPath: stateFolder + "/" + name, toPath: target + "/" + name)
+                    atPath: source + "/" + name, toPath: target + "/" + name)
             }
-            if try marks() == before { return }
+            if try marks(of: source) == before { return }
         }
         throw Restless()
     }
@@ -155,12 +179,12 @@ final class TestVolume {
     struct Restless: Error {}
 
     /// Size and time of last change of each file of the state folder.
-    private func marks() throws -> [String: [Int64]] {
+    private static func marks(of folder: String) throws -> [String: [Int64]] {
         var marks: [String: [Int64]] = [:]
-        for name in try FileManager.default.contentsOfDirectory(atPath: stateFolder) {
+        for name in try FileManager.default.contentsOfDirectory(atPath: folder) {
             var status = stat()
             // SAFETY: `status` is a local of the right type; the path lives for the call.
-            guard unsafe stat(stateFolder + "/" + name, &status) == 0 else { continue }
+            guard unsafe stat(folder + "/" + name, &status) == 0 else { continue }
             marks[name] = [
                 Int64(status.st_size), Int64(status.st_mtim.tv_sec), Int64(status.st_mtim.tv_nsec),
             ]

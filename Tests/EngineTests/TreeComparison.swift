@@ -11,8 +11,13 @@ struct TreeComparison {
     let tree: ModelTree
     /// Entries taken from a listing before it is asked again from where it was.
     var listingStep = 7
-    /// A node whose bytes and time of change may be anything.
+    /// A node whose bytes and times of change may be anything.
     var torn: Int?
+    /// Pads as they were found; an identity may be with one name only.
+    private(set) var identities: [Int: PadIdentity] = [:]
+
+    /// Looks at what may change between two looks, because a flush runs, before it counts.
+    private static let attempts = 20
 
     private var engine: Engine { volume.engine }
 
@@ -22,13 +27,16 @@ struct TreeComparison {
     }
 
     /// The first difference, or nil. Compares names, attributes, contents, links and holes.
-    func difference() -> String? {
-        var waiting = [(0, Engine.filesInode, "/files")]
+    mutating func difference() -> String? {
+        var waiting = [
+            (ModelTree.files, Engine.filesInode, "/files"),
+            (ModelTree.scratchpads, Engine.scratchpadsInode, "/scratchpads"),
+        ]
         var seen: Set<Int> = []
         while let (id, ino, path) = waiting.popLast() {
             do throws(FileError) {
                 if seen.insert(id).inserted, let problem = try node(id, ino) {
-                    return "\(path): \(problem)"
+                    return "\(path), inode \(ino): \(problem)"
                 }
                 guard tree[id].kind == .directory else { continue }
                 let listed = try list(ino)
@@ -52,6 +60,15 @@ struct TreeComparison {
             } catch {
                 return "\(path): \(error)"
             }
+        }
+        return doubleIdentity()
+    }
+
+    /// Two pads with one address would overwrite each other on the store.
+    private func doubleIdentity() -> String? {
+        var known: Set<String> = []
+        for case .known(let address, _) in identities.values where !known.insert(address).inserted {
+            return "two pads have the address \(address)"
         }
         return nil
     }
@@ -84,90 +101,154 @@ struct TreeComparison {
     }
 
     /// Compares one node without its names.
-    func node(_ id: Int, _ ino: UInt64) throws(FileError) -> String? {
+    mutating func node(_ id: Int, _ ino: UInt64) throws(FileError) -> String? {
         let node = tree[id]
         let status = try engine.status(of: ino, volume.context)
-        if ino != node.ino || status.ino != ino { return "is inode \(ino), not \(node.ino)" }
+        if let problem = facts(id, status) { return problem }
+        if let problem = try xattrs(node, ino) { return problem }
+        if let problem = try identity(id, ino) { return problem }
+        switch node.kind {
+        case .regular: return id == torn ? nil : try content(node, ino)
+        case .symlink: return try engine.readLink(ino) == node.target ? nil : "points elsewhere"
+        default: return nil
+        }
+    }
+
+    /// Compares what `stat` shows, but for the allocated bytes.
+    func facts(_ id: Int, _ status: FileStatus) -> String? {
+        let node = tree[id]
+        if status.ino != node.ino { return "is inode \(status.ino), not \(node.ino)" }
         if status.kind != node.kind { return "is a \(status.kind), not a \(node.kind)" }
         if status.linkCount != node.links {
             return "has \(status.linkCount) links, not \(node.links)"
         }
-        if id != 0 && status.attributes.mode != node.mode {
-            return "has mode \(String(status.attributes.mode, radix: 8)), not "
-                + String(node.mode, radix: 8)
+        if status.device != node.device { return "is another device" }
+        var attributes = status.attributes
+        if id == torn {
+            attributes.modified = node.attributes.modified
+            attributes.changed = node.attributes.changed
         }
-        if id != 0 && (status.attributes.uid, status.attributes.gid) != (node.user, node.group) {
-            return "has another owner"
+        if attributes != node.attributes {
+            return "has the attributes \(attributes), not \(node.attributes)"
         }
-        if id != torn && status.attributes.modified != node.modified {
-            return "changed at \(status.attributes.modified), not \(node.modified)"
-        }
-        if let problem = try attributes(node, ino) { return problem }
-        switch node.kind {
-        case .regular: return id == torn ? nil : try content(node, ino, status)
-        case .symlink:
-            if try engine.readLink(ino) != node.target { return "points elsewhere" }
-            return Int(status.size) == node.target.count ? nil : "has a target of another size"
-        case .directory: return nil
-        default: return status.device == node.device ? nil : "is another device"
-        }
+        if id == torn { return nil }
+        let size =
+            switch node.kind {
+            case .regular: node.content.size
+            case .symlink: node.target.count
+            case .directory: 4096
+            default: 0
+            }
+        return status.size == UInt64(size) ? nil : "has \(status.size) bytes, not \(size)"
     }
 
-    private func attributes(_ node: ModelTree.Node, _ ino: UInt64) throws(FileError) -> String? {
+    /// Compares the user's extended attributes.
+    func xattrs(_ node: ModelTree.Node, _ ino: UInt64) throws(FileError) -> String? {
         let names = try engine.extendedAttributeNames(of: ino, volume.context)
             .filter { !$0.starts(with: Array("user.cairn.".utf8)) }
-        if Set(names) != Set(node.attributes.keys) { return "has other extended attributes" }
-        for (name, value) in node.attributes
+        if Set(names) != Set(node.xattrs.keys) { return "has other extended attributes" }
+        for (name, value) in node.xattrs
         where try engine.extendedAttribute(name, of: ino, volume.context) != value {
-            return "has another value of an extended attribute"
+            return "has another value of \(String(decoding: name, as: UTF8.self))"
         }
         return nil
     }
 
-    private func content(
-        _ node: ModelTree.Node, _ ino: UInt64, _ status: FileStatus
-    ) throws(FileError) -> String? {
-        if Int(status.size) != node.content.size {
-            return "has \(status.size) bytes, not \(node.content.size)"
-        }
-        let file = try engine.open(
-            ino, OpenIntent(reads: true, writes: false), volume.context)
-        defer { engine.release(file.handle, ino: ino) }
-        let step = 1 << 18
-        var buffer = [UInt8](repeating: 0xEE, count: step)
-        for start in stride(from: 0, to: node.content.size, by: step) {
-            var span = buffer.mutableSpan
-            let count = try engine.read(
-                file.handle, ino: ino, at: UInt64(start), into: &span, volume.context)
-            let wanted = node.content.read(start..<start + step)
-            if count != wanted.count { return "gives \(count) bytes at \(start)" }
-            let given = Array(buffer[..<count])
-            if !same(given, wanted) {
-                let at = zip(given, wanted).enumerated().first { $0.1.0 != $0.1.1 }?.offset ?? 0
-                return "has other bytes at \(start + at) of \(node.content.size)"
-            }
-        }
-        return try holes(node, ino)
+    private mutating func identity(_ id: Int, _ ino: UInt64) throws(FileError) -> String? {
+        let node = tree[id]
+        guard node.isPad, node.kind == .regular, node.links > 0 else { return nil }
+        let found = try TreeComparison.identity(of: ino, volume)
+        identities[id] = found
+        if node.identity == .unknown || node.identity == found { return nil }
+        return "is the pad \(found), not \(node.identity)"
     }
 
-    /// Holes must be zeros, data and holes must alternate to the end.
-    private func holes(_ node: ModelTree.Node, _ ino: UInt64) throws(FileError) -> String? {
-        var position: UInt64 = 0
-        let size = UInt64(node.content.size)
-        while position < size {
-            let data: UInt64
+    /// What the engine says of a pad's identity.
+    static func identity(
+        of ino: UInt64, _ volume: TestVolume
+    ) throws(FileError) -> PadIdentity {
+        func attribute(_ name: String) throws(FileError) -> String? {
             do throws(FileError) {
-                data = try engine.seek(ino, from: position, findsData: true, volume.context)
-            } catch .noSuchExtent {
-                data = size
+                let value = try volume.engine.extendedAttribute(
+                    Array("user.cairn.\(name)".utf8), of: ino, volume.context)
+                return String(decoding: value, as: UTF8.self)
+            } catch .noAttribute {
+                return nil
             }
-            if data < position || data > size { return "SEEK_DATA went astray" }
-            if !node.content.isZero(Int(position)..<Int(data)) { return "has bytes in a hole" }
-            if data == size { return nil }
-            let hole = try engine.seek(ino, from: data, findsData: false, volume.context)
-            if hole <= data || hole > size { return "SEEK_HOLE went astray" }
+        }
+        guard let address = try attribute("address"), let encoding = try attribute("encoding")
+        else { return .none }
+        let number = UInt64(encoding) ?? .max
+        return .known(address: address, encoding: number)
+    }
+
+    // MARK: Content
+
+    /// Compares all bytes, the holes, and how much is allocated.
+    private func content(_ node: ModelTree.Node, _ ino: UInt64) throws(FileError) -> String? {
+        let step = 1 << 18
+        for start in stride(from: 0, to: node.content.size, by: step) {
+            let range = start..<min(start + step, node.content.size)
+            if let problem = try bytes(node, ino, range, volume.context) { return problem }
+        }
+        var problem: String?
+        for _ in 0..<TreeComparison.attempts {
+            problem = try holes(node, ino)
+            if problem == nil { return nil }
+        }
+        return problem
+    }
+
+    /// Compares the bytes of one range.
+    ///
+    /// - Throws: `wouldBlock` without patience, if the store has them.
+    func bytes(
+        _ node: ModelTree.Node, _ ino: UInt64, _ range: Range<Int>, _ context: RequestContext
+    ) throws(FileError) -> String? {
+        let file = try engine.open(ino, OpenIntent(reads: true, writes: false), context)
+        defer { engine.release(file.handle, ino: ino) }
+        var buffer = [UInt8](repeating: 0xEE, count: range.count)
+        var span = buffer.mutableSpan
+        let count = try engine.read(
+            file.handle, ino: ino, at: UInt64(range.lowerBound), into: &span, context)
+        let wanted = node.content.read(range)
+        if count != wanted.count { return "gives \(count) bytes at \(range)" }
+        let given = Array(buffer[..<count])
+        if same(given, wanted) { return nil }
+        let at = zip(given, wanted).enumerated().first { $0.1.0 != $0.1.1 }?.offset ?? 0
+        return "has other bytes at \(range.lowerBound + at) of \(node.content.size)"
+    }
+
+    /// Holes must be zeros, data must be where it may be, and what is allocated is what has data.
+    private func holes(_ node: ModelTree.Node, _ ino: UInt64) throws(FileError) -> String? {
+        let allocated = try engine.status(of: ino, volume.context).allocated
+        let size = UInt64(node.content.size)
+        var position: UInt64 = 0
+        var data: UInt64 = 0
+        while position < size {
+            let start: UInt64
+            do throws(FileError) {
+                start = try engine.seek(ino, from: position, findsData: true, volume.context)
+            } catch .noSuchExtent {
+                start = size
+            }
+            if start < position || start > size { return "SEEK_DATA went astray" }
+            if !node.content.isZero(Int(position)..<Int(start)) { return "has bytes in a hole" }
+            if start == size { break }
+            let hole = try engine.seek(ino, from: start, findsData: false, volume.context)
+            if hole <= start || hole > size { return "SEEK_HOLE went astray" }
+            // A pad is in its row, and has no holes.
+            if !node.isPad && !node.cover.mayHaveData(Int(start)..<Int(hole)) {
+                return "has data in a hole, at \(start)..<\(hole) of \(size): \(node.cover)"
+            }
+            data += hole - start
             position = hole
         }
-        return nil
+        let block = UInt64(BlockCover.blockSize)
+        let blocks = (data + block - 1) / block * block
+        // What lives in its row takes what it has; else whole blocks are counted. Small holes that a
+        // flush has filled with zeros may not be counted yet.
+        if allocated <= blocks || (allocated == size && data == size) { return nil }
+        return "has \(allocated) bytes allocated, and data in \(blocks) of \(size)"
     }
 }

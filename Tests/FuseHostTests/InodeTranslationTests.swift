@@ -2,6 +2,7 @@
 //
 // Inode numbers between the kernel and the engine.
 
+import TestSupport
 import Testing
 
 @testable import FuseHost
@@ -20,7 +21,7 @@ struct InodeTranslationTests {
     @Test(
         "what the kernel is told, it can ask for, whatever directory is mounted", arguments: 0..<32)
     func undoesItself(seed: UInt64) {
-        var numbers = Sequence64(seed: seed)
+        var numbers = SeededGenerator(seed: seed)
         let root = UInt64.random(in: 2...1000, using: &numbers)
         let inodes = InodeTranslation(root: root)
         #expect(inodes.kernel(root) == 1, "seed \(seed)")

@@ -2,6 +2,7 @@
 //
 // The kernel's table of mounts, and what is read from /proc about who uses one.
 
+import TestSupport
 import Testing
 
 @testable import FuseHost
@@ -72,7 +73,7 @@ struct MountTableTests {
 
     @Test("any bytes at all are read without harm", arguments: 0..<64)
     func survivesHostileText(seed: UInt64) {
-        var numbers = Sequence64(seed: seed)
+        var numbers = SeededGenerator(seed: seed)
         var text = Array(Self.text.utf8)
         for _ in 0..<40 {
             let place = Int.random(in: 0..<text.count, using: &numbers)

@@ -3,7 +3,9 @@
 // The threads that may wait.
 
 import Synchronization
+import TestSupport
 import Testing
+import Threading
 
 @testable import FuseHost
 
@@ -175,7 +177,7 @@ struct SlowLaneTests {
         "in any order of handing in, interrupting and finishing, each job ends once",
         arguments: 0..<8)
     func survivesStorms(seed: UInt64) {
-        var numbers = Sequence64(seed: seed)
+        var numbers = SeededGenerator(seed: seed)
         let gate = Gate(isOpen: true)
         let lane = lane(threads: 3, waiting: 16)
         var taken: [TestJob] = []

@@ -6,6 +6,7 @@ import Engine
 import Glibc
 import Synchronization
 import Testing
+import Threading
 
 @testable import FuseHost
 
@@ -13,28 +14,6 @@ import Testing
 enum Pause {
     static func milliseconds(_ count: UInt32) {
         usleep(count * 1000)
-    }
-}
-
-@Suite("monitor")
-struct MonitorTests {
-    @Test("a wait that nobody answers ends after its time, with nothing")
-    func timesOut() {
-        let monitor = Monitor(0)
-        let start = ContinuousClock.now
-        #expect(monitor.wait(atMost: .milliseconds(30)) { $0 == 1 ? true : nil } == nil)
-        #expect(ContinuousClock.now - start >= .milliseconds(30))
-    }
-
-    @Test("a wait ends when another thread makes it true")
-    func wakes() {
-        let monitor = Monitor(0)
-        let isStarted = HostThread.start("test-with-a-long-name") {
-            monitor.withLock { $0 = 7 }
-            monitor.wakeAll()
-        }
-        #expect(isStarted)
-        #expect(monitor.wait(atMost: .seconds(10)) { $0 == 7 ? $0 : nil } == 7)
     }
 }
 

@@ -4,6 +4,7 @@
 
 import HTTP
 import LocalServer
+import TestSupport
 import Testing
 
 @Suite("Failures, told apart", .timeLimit(.minutes(1)))
@@ -261,7 +262,7 @@ struct FailureTests {
 
     @Test("random bytes never do more than throw", arguments: 1...60 as ClosedRange<UInt64>)
     func fuzz(seed: UInt64) throws {
-        var dice = SystemlessDice(seed: seed)
+        var dice = SeededGenerator(seed: seed)
         let prefix = dice.next() % 2 == 0 ? LocalServer.Step.head(200, []).dropLast(2) : []
         let junk = (0..<Int(dice.next() % 3000)).map { _ in UInt8(truncatingIfNeeded: dice.next()) }
         let bytes = Array(prefix) + junk
@@ -273,19 +274,5 @@ struct FailureTests {
             .tooLarge(limit: HTTPLimits.headerSize),
         ]
         #expect(allowed.contains(outcome), "seed \(seed): \(String(describing: outcome))")
-    }
-}
-
-/// Knuth's multiplier, mixed: the same numbers for the same seed.
-struct SystemlessDice: RandomNumberGenerator {
-    private var state: UInt64
-
-    init(seed: UInt64) {
-        state = seed
-    }
-
-    mutating func next() -> UInt64 {
-        state = state &* 6_364_136_223_846_793_005 &+ 1_442_695_040_888_963_407
-        return (state ^ (state >> 33)) &* 0xFF51_AFD7_ED55_8CCD >> 7
     }
 }

@@ -4,7 +4,7 @@
 
 import Foundation
 import Namespace
-import Synchronization
+import Primitives
 import Testing
 
 @testable import Metadata
@@ -15,7 +15,7 @@ struct ConcurrencyTests {
     private static func onThreads(
         _ count: Int, _ body: @escaping @Sendable (Int) throws -> Void
     ) -> [String] {
-        let failures = Mutex<[String]>([])
+        let failures = Lock<[String]>([])
         DispatchQueue.concurrentPerform(iterations: count) { index in
             do {
                 try body(index)

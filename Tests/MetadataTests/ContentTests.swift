@@ -4,6 +4,7 @@
 
 import Namespace
 import SelfEncryption
+import TestSupport
 import Testing
 
 @testable import Metadata
@@ -32,7 +33,7 @@ struct ContentTests {
     func inline(size: Int) throws {
         let folder = try TestFolder()
         let database = try folder.open()
-        var dice = Dice(seed: UInt64(size))
+        var dice = SeededGenerator(seed: UInt64(size))
         let first = dice.bytes(size)
         let second = dice.bytes(3)
         try database.write { (writer) throws in
@@ -85,7 +86,7 @@ struct ContentTests {
         #expect(throws: MetadataError.self) {
             try StoredContent.segments(decoding: whole + [0])
         }
-        var dice = Dice(seed: 1)
+        var dice = SeededGenerator(seed: 1)
         for _ in 0..<2000 {
             var changed = whole
             changed[Int.random(in: 0..<whole.count, using: &dice)] = UInt8.random(
@@ -146,7 +147,7 @@ struct ContentTests {
     func xattrs(size: Int) throws {
         let folder = try TestFolder()
         let database = try folder.open()
-        var dice = Dice(seed: UInt64(size))
+        var dice = SeededGenerator(seed: UInt64(size))
         let value = dice.bytes(size)
         let long = [UInt8](repeating: 0x7a, count: 255)
         try database.write { (writer) throws in

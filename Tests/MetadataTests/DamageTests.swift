@@ -4,6 +4,7 @@
 
 import Foundation
 import Namespace
+import TestSupport
 import Testing
 
 @testable import Metadata
@@ -47,7 +48,7 @@ struct DamageTests {
     @Test("damaged pages give errors, never a trap", arguments: 1...30)
     func damagedPages(seed: UInt64) throws {
         let folder = try Self.filled()
-        var dice = Dice(seed: seed)
+        var dice = SeededGenerator(seed: seed)
         let handle = try #require(FileHandle(forUpdatingAtPath: folder.database))
         let size = Int(try handle.seekToEnd())
         for _ in 0..<Int.random(in: 1...40, using: &dice) {

@@ -3,6 +3,7 @@
 // Names, cookies and listings.
 
 import Namespace
+import TestSupport
 import Testing
 
 @testable import Metadata
@@ -15,7 +16,7 @@ struct DirectoryTests {
     }
 
     /// Names that are hard to tell apart: prefixes of each other, all bytes, the longest ones.
-    private static func name(_ dice: inout Dice) -> [UInt8] {
+    private static func name(_ dice: inout SeededGenerator) -> [UInt8] {
         let alphabet: [UInt8] = [0, 1, 0x27, 0x61, 0x62, 0xff]
         let count = [1, 2, 3, 255].randomElement(using: &dice) ?? 1
         let fill = alphabet.randomElement(using: &dice) ?? 0
@@ -27,7 +28,7 @@ struct DirectoryTests {
     func model(seed: UInt64) throws {
         let folder = try TestFolder()
         let database = try folder.open()
-        var dice = Dice(seed: seed)
+        var dice = SeededGenerator(seed: seed)
         var model: [Key: DirectoryItem] = [:]
         var highest: UInt64 = 0
         for step in 0..<500 {
@@ -79,7 +80,7 @@ struct DirectoryTests {
 
     private static func compare(
         _ writer: borrowing MetadataWriter, _ model: [Key: DirectoryItem], seed: UInt64,
-        dice: inout Dice
+        dice: inout SeededGenerator
     ) throws {
         for parent in 1...4 as ClosedRange<UInt64> {
             let items = model.filter { $0.key.parent == parent }.map(\.value)

@@ -3,14 +3,15 @@
 // Rows of inodes, written and read back.
 
 import Namespace
+import TestSupport
 import Testing
 
 @testable import Metadata
 
 @Suite("Inodes")
 struct InodeTests {
-    private static func row(_ dice: inout Dice, ino: UInt64) -> InodeRow {
-        func time(_ dice: inout Dice) -> Timestamp {
+    private static func row(_ dice: inout SeededGenerator, ino: UInt64) -> InodeRow {
+        func time(_ dice: inout SeededGenerator) -> Timestamp {
             let seconds: [Int64] = [
                 0, -1, .min, .max, 1_780_000_000, Int64.random(in: .min ... .max, using: &dice),
             ]
@@ -18,7 +19,7 @@ struct InodeTests {
                 seconds: seconds.randomElement(using: &dice) ?? 0,
                 nanoseconds: UInt32.random(in: 0..<1_000_000_000, using: &dice))
         }
-        func number(_ dice: inout Dice) -> UInt64 {
+        func number(_ dice: inout SeededGenerator) -> UInt64 {
             [0, 1, .max, 1 << 63, dice.next()].randomElement(using: &dice) ?? 0
         }
         let attributes = FileAttributes(
@@ -41,7 +42,7 @@ struct InodeTests {
     func roundTrip(seed: UInt64) throws {
         let folder = try TestFolder()
         let database = try folder.open()
-        var dice = Dice(seed: seed)
+        var dice = SeededGenerator(seed: seed)
         var model: [UInt64: InodeRow] = [:]
         for step in 0..<300 {
             let ino = UInt64.random(in: 1...60, using: &dice)

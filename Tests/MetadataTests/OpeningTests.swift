@@ -3,6 +3,7 @@
 // What opening makes, accepts and refuses.
 
 import Foundation
+import TestSupport
 import Testing
 
 @testable import Metadata
@@ -101,7 +102,7 @@ struct OpeningTests {
     @Test("a file that is no database is refused", arguments: [2, 100, 4096, 9000])
     func garbage(size: Int) throws {
         let folder = try TestFolder()
-        var dice = Dice(seed: UInt64(size))
+        var dice = SeededGenerator(seed: UInt64(size))
         let content = Data(dice.bytes(size))
         #expect(FileManager.default.createFile(atPath: folder.database, contents: content))
         #expect {

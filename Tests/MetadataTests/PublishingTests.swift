@@ -4,6 +4,7 @@
 
 import Foundation
 import Namespace
+import TestSupport
 import Testing
 
 @testable import Metadata
@@ -39,7 +40,7 @@ struct PublishingTests {
     func touched(seed: UInt64) throws {
         let folder = try TestFolder()
         let database = try folder.open()
-        var dice = Dice(seed: seed)
+        var dice = SeededGenerator(seed: seed)
         var model: [TouchedName: UInt64] = [:]
         func sorted(_ names: [TouchedName]) -> [TouchedName] {
             names.sorted {

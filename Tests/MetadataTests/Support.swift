@@ -7,6 +7,7 @@ import Namespace
 import Primitives
 import Scratchpads
 import SelfEncryption
+import TestSupport
 import Testing
 
 @testable import Metadata
@@ -47,25 +48,6 @@ final class TestFolder: Sendable {
     func size(of suffix: String) throws -> Int {
         let attributes = try FileManager.default.attributesOfItem(atPath: database + suffix)
         return try #require(attributes[.size] as? Int)
-    }
-}
-
-/// Dice that fall the same way for the same seed.
-struct Dice: RandomNumberGenerator {
-    private var state: UInt64
-
-    init(seed: UInt64) { state = seed }
-
-    mutating func next() -> UInt64 {
-        state &+= 0x9E37_79B9_7F4A_7C15
-        var word = state
-        word = (word ^ (word >> 30)) &* 0xBF58_476D_1CE4_E5B9
-        word = (word ^ (word >> 27)) &* 0x94D0_49BB_1331_11EB
-        return word ^ (word >> 31)
-    }
-
-    mutating func bytes(_ count: Int) -> [UInt8] {
-        (0..<count).map { _ in UInt8.random(in: 0...255, using: &self) }
     }
 }
 

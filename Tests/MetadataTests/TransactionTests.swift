@@ -4,6 +4,7 @@
 
 import Foundation
 import Namespace
+import TestSupport
 import Testing
 
 @testable import Metadata
@@ -44,7 +45,7 @@ struct TransactionTests {
             try database.commit()
             sizes.append(try folder.size(of: "-wal"))
         }
-        var dice = Dice(seed: 7)
+        var dice = SeededGenerator(seed: 7)
         for round in 0..<25 {
             let cut = Int.random(in: 0...sizes[12], using: &dice)
             let copy = try folder.crashCopy(name: "torn\(round)", logBytes: cut)

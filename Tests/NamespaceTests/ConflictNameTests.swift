@@ -2,6 +2,7 @@
 //
 // Second names: readable, free, and never too long.
 
+import TestSupport
 import Testing
 
 @testable import Namespace
@@ -52,7 +53,7 @@ struct ConflictNameTests {
 
     @Test("a name of any bytes and a device of any name give a name of at most 255 bytes")
     func lengths() {
-        var random = Seeded(1)
+        var random = SeededGenerator(seed: 1)
         for _ in 0..<2000 {
             let name = random.name()
             let device = String(decoding: random.bytes(random.below(300)), as: UTF8.self)

@@ -4,6 +4,7 @@
 
 import Primitives
 import SelfEncryption
+import TestSupport
 import Testing
 
 @testable import Namespace
@@ -63,7 +64,7 @@ struct EntryValidationTests {
 
     @Test("bodies that contradict themselves are refused")
     func bodies() throws {
-        var random = Seeded(4)
+        var random = SeededGenerator(seed: 4)
         let reference = try random.reference()
         let bodies: [Body] = [
             .regular(size: 1, .inline([])),
@@ -87,7 +88,7 @@ struct EntryValidationTests {
 
     @Test("segments are sorted, apart, not empty, and inside their file and maps")
     func segments() throws {
-        var random = Seeded(5)
+        var random = SeededGenerator(seed: 5)
         let map = DataMap(version: .v2, chunks: try random.descriptors(3, size: 10))
         func body(_ runs: [(UInt64, UInt64)], size: UInt64 = 1000) -> Body {
             .regular(
@@ -106,7 +107,7 @@ struct EntryValidationTests {
 
     @Test("data maps are in order, of one version, with plausible sizes")
     func dataMaps() throws {
-        var random = Seeded(6)
+        var random = SeededGenerator(seed: 6)
         let chunks = try random.descriptors(3, size: 10)
         let foreign = ChunkDescriptor(
             index: 2, address: try random.digest(.sha3), source: chunks[2].source, size: 10)
@@ -211,7 +212,7 @@ struct EntryValidationTests {
     }
 }
 
-extension Seeded {
+extension SeededGenerator {
     fileprivate mutating func descriptors(
         _ count: Int, size: UInt64
     ) throws -> [ChunkDescriptor] {

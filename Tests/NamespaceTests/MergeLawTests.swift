@@ -3,6 +3,7 @@
 // The laws of the three-way merge, over directories and changes drawn from seeds.
 
 import Primitives
+import TestSupport
 import Testing
 
 @testable import Namespace
@@ -11,7 +12,7 @@ import Testing
 struct MergeLawTests {
     @Test("a side that did nothing changes nothing", arguments: 0..<150)
     func identities(seed: UInt64) throws {
-        var random = Seeded(seed)
+        var random = SeededGenerator(seed: seed)
         let (base, ours, theirs) = try random.sides()
         #expect(merged(base, base, theirs) == MergeResult(entries: theirs), "seed \(seed)")
         #expect(merged(base, ours, base) == MergeResult(entries: ours), "seed \(seed)")
@@ -21,7 +22,7 @@ struct MergeLawTests {
 
     @Test("what results is sorted, each name once, and may stand in a page", arguments: 0..<3000)
     func isDirectory(seed: UInt64) throws {
-        var random = Seeded(seed)
+        var random = SeededGenerator(seed: seed)
         let (base, ours, theirs) = try random.sides()
         let entries = merged(base, ours, theirs).entries
         for (left, right) in zip(entries, entries.dropFirst()) {
@@ -33,7 +34,7 @@ struct MergeLawTests {
     @Test(
         "no content is lost unless it was base's and the other side let it go", arguments: 0..<3000)
     func nothingLost(seed: UInt64) throws {
-        var random = Seeded(seed)
+        var random = SeededGenerator(seed: seed)
         let (base, ours, theirs) = try random.sides()
         let result = merged(base, ours, theirs)
         let old = Set(base.map(\.content))
@@ -46,7 +47,7 @@ struct MergeLawTests {
 
     @Test("swapping the sides changes who keeps a name and nothing of content", arguments: 0..<3000)
     func symmetry(seed: UInt64) throws {
-        var random = Seeded(seed)
+        var random = SeededGenerator(seed: seed)
         let (base, ours, theirs) = try random.sides()
         let one = merged(base, ours, theirs)
         let other = merged(base, theirs, ours)
@@ -57,7 +58,7 @@ struct MergeLawTests {
 
     @Test("merging again what was merged changes nothing", arguments: 0..<200)
     func idempotence(seed: UInt64) throws {
-        var random = Seeded(seed)
+        var random = SeededGenerator(seed: seed)
         let (base, ours, theirs) = try random.sides()
         let once = merged(base, ours, theirs)
         #expect(merged(base, ours, theirs) == once, "seed \(seed)")
@@ -78,7 +79,7 @@ extension MergeResult {
     }
 }
 
-extension Seeded {
+extension SeededGenerator {
     /// A small directory and two states grown from it by what people do.
     fileprivate mutating func sides() throws -> (base: [Entry], ours: [Entry], theirs: [Entry]) {
         var base: [[UInt8]: Entry] = [:]

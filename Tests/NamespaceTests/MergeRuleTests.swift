@@ -2,6 +2,7 @@
 //
 // Every rule of the three-way merge, by example.
 
+import TestSupport
 import Testing
 
 @testable import Namespace
@@ -164,7 +165,7 @@ struct MergeRuleTests {
 
     @Test("directories that both changed are left to the caller")
     func directories() throws {
-        var random = Seeded(1)
+        var random = SeededGenerator(seed: 1)
         let pages = try (0..<3).map { _ in try random.reference() }
         func folder(_ pages: PageReference?, mode: UInt32 = 0o755) -> Entry {
             var entry = file("d", mode: mode)
@@ -209,7 +210,7 @@ struct MergeRuleTests {
 
     @Test("a file that meets a directory gets the second name, whosever it is")
     func fileMeetsDirectory() throws {
-        var random = Seeded(2)
+        var random = SeededGenerator(seed: 2)
         var folder = file("x.d")
         folder.body = .directory(pages: try random.reference(), entryCount: 1, linkCount: 2)
         let plain = file("x.d", ino: 7, "bytes")
@@ -232,7 +233,7 @@ struct MergeRuleTests {
 
     @Test("of one pad the larger counter stands; different pads are a conflict")
     func pads() throws {
-        var random = Seeded(3)
+        var random = SeededGenerator(seed: 3)
         let identity = try random.pad()
         func pad(_ reference: PadReference, _ counter: UInt64) -> Entry {
             var entry = file("p")

@@ -5,6 +5,7 @@
 import Compression
 import Cryptography
 import Primitives
+import TestSupport
 import Testing
 
 @testable import Namespace
@@ -13,7 +14,7 @@ import Testing
 struct PageCodecTests {
     @Test("what is sealed opens to the same page", arguments: 0..<60)
     func roundTrip(seed: UInt64) throws {
-        var random = Seeded(seed)
+        var random = SeededGenerator(seed: seed)
         let page = try random.page()
         let sealed = try PageCodec.seal(page, secret: testSecret())
         #expect(Blake3.hash(sealed.bytes) == sealed.reference.address, "seed \(seed)")
@@ -23,7 +24,7 @@ struct PageCodecTests {
 
     @Test("an entry takes exactly the bytes that were counted for it", arguments: 0..<40)
     func countedSize(seed: UInt64) throws {
-        var random = Seeded(seed)
+        var random = SeededGenerator(seed: seed)
         for entry in try random.directory(20) {
             var writer = ByteWriter()
             entry.encode(into: &writer)
@@ -33,7 +34,7 @@ struct PageCodecTests {
 
     @Test("equal pages are equal chunks; another page or secret shares nothing")
     func convergence() throws {
-        var random = Seeded(1)
+        var random = SeededGenerator(seed: 1)
         let entries = try random.directory(50)
         let one = try PageCodec.seal(.leaf(entries), secret: testSecret())
         let same = try PageCodec.seal(.leaf(entries), secret: testSecret())
@@ -77,7 +78,7 @@ struct PageCodecTests {
 
     @Test("bytes that decode are the only bytes of their page", arguments: 0..<60)
     func mutations(seed: UInt64) throws {
-        var random = Seeded(seed)
+        var random = SeededGenerator(seed: seed)
         let plain = try random.page().encoded()
         for _ in 0..<150 {
             let bytes = mutate(plain, &random)
@@ -88,7 +89,7 @@ struct PageCodecTests {
 
     @Test("every shortened page is refused", arguments: 0..<12)
     func truncations(seed: UInt64) throws {
-        var random = Seeded(seed)
+        var random = SeededGenerator(seed: seed)
         let plain = try random.page().encoded()
         let step = max(1, plain.count / 400)
         for count in stride(from: 0, to: plain.count, by: step) {
@@ -99,7 +100,7 @@ struct PageCodecTests {
 
     @Test("random bytes under a right tag never trap", arguments: 0..<40)
     func hostileMessages(seed: UInt64) throws {
-        var random = Seeded(seed)
+        var random = SeededGenerator(seed: seed)
         for _ in 0..<20 {
             let message = [UInt8(random.below(3))] + random.bytes(random.below(300))
             let (chunk, reference) = seal(message: message)
@@ -167,7 +168,7 @@ struct PageCodecTests {
 
     @Test("the largest page that may be written fits into a chunk and is read")
     func largest() throws {
-        var random = Seeded(3)
+        var random = SeededGenerator(seed: 3)
         let value = random.bytes(NamespaceLimits.maximumInlineSize - 90)
         let entries = (0..<64).map { index in
             var entry = file("f\(100 + index)")
@@ -185,7 +186,7 @@ struct PageCodecTests {
         try? Page(decoding: bytes)
     }
 
-    private func mutate(_ bytes: [UInt8], _ random: inout Seeded) -> [UInt8] {
+    private func mutate(_ bytes: [UInt8], _ random: inout SeededGenerator) -> [UInt8] {
         var bytes = bytes
         for _ in 0...random.below(3) where !bytes.isEmpty {
             let index =

@@ -5,6 +5,7 @@
 import Cryptography
 import Primitives
 import SelfEncryption
+import TestSupport
 import Testing
 
 @testable import Namespace
@@ -13,7 +14,7 @@ import Testing
 struct PageTreeTests {
     @Test("a walk gives what was built", arguments: [0, 1, 2, 100, 1500, 6000])
     func walkGivesAll(count: Int) throws {
-        var random = Seeded(UInt64(count))
+        var random = SeededGenerator(seed: UInt64(count))
         let entries = try random.directory(count)
         let box = ChunkBox()
         let (root, leaves) = try box.build(entries)
@@ -60,7 +61,7 @@ struct PageTreeTests {
 
     @Test("leaves fit into a page, keep the order, and are cut the same way again")
     func leafSizes() throws {
-        var random = Seeded(11)
+        var random = SeededGenerator(seed: 11)
         let entries = try random.directory(9000)
         let leaves = PageBuilder.leaves(of: entries)
         #expect(Array(leaves.joined()) == entries)
@@ -103,7 +104,7 @@ struct PageTreeTests {
     @Test("one changed entry among a million rewrites one leaf and its ancestors")
     func smallChange() throws {
         // The leaves of a million entries, without the cost of sealing them all.
-        var random = Seeded(12)
+        var random = SeededGenerator(seed: 12)
         var links: [PageLink] = []
         for index in 0..<1300 {
             let name = "some quite long name of a file, as people have them \(index * 7919)"
@@ -241,7 +242,7 @@ struct PageTreeTests {
 
     @Test("long segment lists become a page, short ones stay in the entry")
     func segmentPages() throws {
-        var random = Seeded(13)
+        var random = SeededGenerator(seed: 13)
         let few = try random.segments(NamespaceLimits.maximumEntrySegmentCount).segments
         let inEntry = try PageBuilder.content(of: few, secret: testSecret())
         #expect(inEntry.content == .segments(few) && inEntry.page == nil)
@@ -283,7 +284,7 @@ struct PageTreeTests {
     }
 
     private func anyMap() throws -> DataMap {
-        var random = Seeded(14)
+        var random = SeededGenerator(seed: 14)
         return DataMap(
             version: .v2,
             chunks: try (0..<3).map { index in

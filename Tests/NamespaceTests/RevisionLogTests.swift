@@ -3,6 +3,7 @@
 // The revision log over thousands of publishes: nothing is lost, pages stay small, searches short.
 
 import Primitives
+import TestSupport
 import Testing
 
 @testable import Namespace
@@ -54,7 +55,7 @@ struct RevisionLogTests {
         let page = try PageCodec.open(try box.fetch(newest.address), reference: newest)
         var reopened = try RevisionLog(page: page, reference: newest)
         #expect(reopened == log)
-        var random = Seeded(9)
+        var random = SeededGenerator(seed: 9)
         let record = try random.record(5000)
         records.append(record)
         let added = try log.append(record, secret: testSecret())
@@ -87,7 +88,7 @@ struct RevisionLogTests {
     func largeRecords() throws {
         var log = RevisionLog()
         let box = ChunkBox()
-        var random = Seeded(10)
+        var random = SeededGenerator(seed: 10)
         for revision in 1...12 {
             var record = try random.record(UInt64(revision))
             record.files.xattrs = [
@@ -105,7 +106,7 @@ struct RevisionLogTests {
     @Test("a chain that does not lead back in time is refused")
     func circles() throws {
         let box = ChunkBox()
-        var random = Seeded(11)
+        var random = SeededGenerator(seed: 11)
         let late = try PageCodec.seal(
             .revisions([try random.record(90)], older: []), secret: testSecret())
         let head = try PageCodec.seal(
@@ -131,7 +132,7 @@ struct RevisionLogTests {
 
     @Test("a publish writes one page, and it is small")
     func costOfPublishing() throws {
-        var random = Seeded(12)
+        var random = SeededGenerator(seed: 12)
         var log = RevisionLog()
         for revision in 1...200 {
             var record = try random.record(UInt64(revision))
@@ -145,7 +146,7 @@ struct RevisionLogTests {
 
     /// A log of `count` records with odd revisions.
     private func build(_ count: Int) throws -> (ChunkBox, RevisionLog, [RevisionRecord]) {
-        var random = Seeded(UInt64(count))
+        var random = SeededGenerator(seed: UInt64(count))
         let box = ChunkBox()
         var log = RevisionLog()
         var records: [RevisionRecord] = []
@@ -167,7 +168,7 @@ private struct PagedLog {
     private var template: RevisionRecord
 
     init() throws {
-        var random = Seeded(20)
+        var random = SeededGenerator(seed: 20)
         template = try random.record(0)
         template.files.xattrs = []
         template.scratchpads.xattrs = []

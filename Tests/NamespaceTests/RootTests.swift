@@ -3,6 +3,7 @@
 // The root as bytes: round trips, hostile bytes, limits.
 
 import Primitives
+import TestSupport
 import Testing
 
 @testable import Namespace
@@ -11,14 +12,14 @@ import Testing
 struct RootTests {
     @Test("what is encoded decodes to the same root", arguments: 0..<60)
     func roundTrip(seed: UInt64) throws {
-        var random = Seeded(seed)
+        var random = SeededGenerator(seed: seed)
         let root = try random.root()
         #expect(try Root(decoding: try root.encoded()) == root, "seed \(seed)")
     }
 
     @Test("bytes that decode are the only bytes of their root", arguments: 0..<40)
     func mutations(seed: UInt64) throws {
-        var random = Seeded(seed)
+        var random = SeededGenerator(seed: seed)
         let bytes = try random.root().encoded()
         for _ in 0..<200 {
             var mutated = bytes
@@ -40,7 +41,7 @@ struct RootTests {
 
     @Test("a root of a later version is told apart from a broken one")
     func laterVersion() throws {
-        var random = Seeded(1)
+        var random = SeededGenerator(seed: 1)
         var root = try random.root()
         var bytes = try root.encoded()
         bytes[0] = 2
@@ -52,7 +53,7 @@ struct RootTests {
     @Test("roots that break a rule are not written")
     func faults() throws {
         func refuses(_ change: (inout Root) -> Void) throws {
-            var random = Seeded(2)
+            var random = SeededGenerator(seed: 2)
             var root = try random.root()
             change(&root)
             #expect(throws: NamespaceError.self) { try root.encoded() }
@@ -83,7 +84,7 @@ struct RootTests {
 
     @Test("the largest root fits into its limit, and bytes over the limit are not looked at")
     func size() throws {
-        var random = Seeded(3)
+        var random = SeededGenerator(seed: 3)
         var root = try random.root()
         root.device = String(repeating: "d", count: NamespaceLimits.maximumDeviceSize)
         root.hardLinks = try random.reference()
@@ -104,7 +105,7 @@ struct RootTests {
 
     @Test("an ordinary root is smaller than a kibibyte")
     func ordinarySize() throws {
-        var random = Seeded(4)
+        var random = SeededGenerator(seed: 4)
         var root = try random.root()
         root.files.xattrs = []
         root.scratchpads.xattrs = []

@@ -6,37 +6,12 @@ import Cryptography
 import Primitives
 import Scratchpads
 import SelfEncryption
+import TestSupport
 import Testing
 
 @testable import Namespace
 
-/// A small deterministic generator, so that a seed in a failure repeats it (SplitMix64).
-struct Seeded: RandomNumberGenerator {
-    private var state: UInt64
-
-    init(_ seed: UInt64) { state = seed }
-
-    mutating func next() -> UInt64 {
-        state &+= 0x9E37_79B9_7F4A_7C15
-        var mixed = state
-        mixed = (mixed ^ (mixed >> 30)) &* 0xBF58_476D_1CE4_E5B9
-        mixed = (mixed ^ (mixed >> 27)) &* 0x94D0_49BB_1331_11EB
-        return mixed ^ (mixed >> 31)
-    }
-
-    mutating func below(_ count: Int) -> Int { Int.random(in: 0..<count, using: &self) }
-
-    mutating func chance(_ percent: Int) -> Bool { below(100) < percent }
-
-    mutating func bytes(_ count: Int) -> [UInt8] {
-        (0..<count).map { _ in UInt8.random(in: 0...255, using: &self) }
-    }
-
-    /// Small numbers and large ones alike.
-    mutating func number() -> UInt64 { next() >> UInt64(below(64)) }
-}
-
-extension Seeded {
+extension SeededGenerator {
     mutating func digest(_ algorithm: DigestAlgorithm = .blake3) throws -> Digest {
         try #require(Digest(bytes(32), algorithm: algorithm))
     }

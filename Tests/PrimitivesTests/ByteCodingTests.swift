@@ -3,6 +3,7 @@
 // ByteWriter and ByteReader: what one writes the other reads, and nothing else is read.
 
 import Primitives
+import TestSupport
 import Testing
 
 /// One value of each kind the coding has.

@@ -3,6 +3,7 @@
 // What a digest promises: exact size, one text, the order of its bytes.
 
 import Primitives
+import TestSupport
 import Testing
 
 @Suite("Digest")

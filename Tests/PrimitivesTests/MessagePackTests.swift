@@ -3,6 +3,7 @@
 // MessagePack: the shortest form is written, every form is read, hostile bytes are refused.
 
 import Primitives
+import TestSupport
 import Testing
 
 @Suite("MessagePack")

@@ -3,6 +3,7 @@
 // Hexadecimal, base-58 and base-64 text: published vectors, round trips, and text that is none.
 
 import Primitives
+import TestSupport
 import Testing
 
 @Suite("Hexadecimal text")

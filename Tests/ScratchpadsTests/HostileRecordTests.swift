@@ -4,6 +4,7 @@
 
 import Primitives
 import Scratchpads
+import TestSupport
 import Testing
 
 @Suite("Hostile records")
@@ -119,7 +120,7 @@ struct HostileRecordTests {
 
     @Test("random bytes and random changes never trap and never verify", arguments: 0..<50)
     func randomBytes(seed: UInt64) throws {
-        var dice = Dice(seed: seed)
+        var dice = SeededGenerator(seed: seed)
         let genuine = try pad.seal(Array("content".utf8), encoding: 5, counter: 3).encoded()
         for _ in 0..<40 {
             var bytes =

@@ -5,6 +5,7 @@
 import Cryptography
 import Primitives
 import Scratchpads
+import TestSupport
 import Testing
 
 @Suite("Records")
@@ -46,7 +47,7 @@ struct RecordTests {
 
     @Test("what is sealed, encoded, decoded and opened is what it was", arguments: 0..<40)
     func roundTrip(seed: UInt64) throws {
-        var dice = Dice(seed: seed)
+        var dice = SeededGenerator(seed: seed)
         let pad = WriteCapability(seed: SecretBytes(dice.bytes(32)))
         let plain = dice.bytes(Int.random(in: 0...3000, using: &dice))
         let encoding = UInt64.random(in: .min ... .max, using: &dice)

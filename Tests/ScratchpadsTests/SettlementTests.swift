@@ -4,6 +4,7 @@
 
 import Primitives
 import Scratchpads
+import TestSupport
 import Testing
 
 @Suite("Settlement")
@@ -21,7 +22,7 @@ struct SettlementTests {
 
     @Test("a fork has the same winner for both sides, and loses nothing", arguments: 0..<20)
     func fork(seed: UInt64) throws {
-        var dice = Dice(seed: seed)
+        var dice = SeededGenerator(seed: seed)
         let ours = try pad.seal(dice.bytes(20), counter: 9)
         let theirs = try pad.seal(dice.bytes(20), counter: 9)
         let expected = [ours, theirs].sorted { $0.digest < $1.digest }
@@ -42,7 +43,7 @@ struct SettlementTests {
 
     @Test("settling any set of records in any order leaves the same one", arguments: 0..<10)
     func orderDoesNotMatter(seed: UInt64) throws {
-        var dice = Dice(seed: seed)
+        var dice = SeededGenerator(seed: seed)
         var records: [PadRecord] = []
         for _ in 0..<8 {
             let counter = UInt64.random(in: 1...3, using: &dice)

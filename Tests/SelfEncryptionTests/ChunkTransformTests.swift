@@ -6,6 +6,7 @@ import Compression
 import Cryptography
 import Primitives
 import SelfEncryption
+import TestSupport
 import Testing
 
 @Suite("The transform of one chunk")

@@ -5,6 +5,7 @@
 
 import Primitives
 import SelfEncryption
+import TestSupport
 import Testing
 
 @Suite("Data maps from strangers")

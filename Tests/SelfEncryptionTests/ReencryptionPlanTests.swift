@@ -5,6 +5,7 @@
 import Compression
 import Primitives
 import SelfEncryption
+import TestSupport
 import Testing
 
 @Suite("Encrypting again what was edited")

@@ -5,6 +5,7 @@
 import Compression
 import Primitives
 import SelfEncryption
+import TestSupport
 import Testing
 
 /// A file encrypted from nothing: its unpacked map, and all its chunks by address.

@@ -6,6 +6,7 @@ import Primitives
 import RemoteStores
 import Scratchpads
 import Stores
+import TestSupport
 import Testing
 
 @Suite("Contract of pad stores")
@@ -106,7 +107,7 @@ struct PadStoreContract {
         // Each thread opens the store for itself, as processes would.
         let errors = onThreads(8) { thread in
             let store = try bench.open().pads
-            var dice = Dice(seed: UInt64(thread))
+            var dice = SeededGenerator(seed: UInt64(thread))
             for record in records.shuffled(using: &dice) {
                 switch try store.put(record) {
                 case .accepted: break

@@ -6,6 +6,7 @@ import Cryptography
 import Primitives
 import RemoteStores
 import Stores
+import TestSupport
 import Testing
 
 @Suite("Contract of chunk stores")
@@ -17,7 +18,7 @@ struct ChunkStoreContract {
         let bench = try kind.make()
         defer { bench.remove() }
         let store = try bench.open().chunks
-        var dice = Dice(seed: 1)
+        var dice = SeededGenerator(seed: 1)
         let sizes = [0, 1, 4095, 4096, 131_072, 131_073, 4 << 20, StoreLimits.maximumChunkSize]
         for size in sizes {
             let chunk = TestChunk(dice.bytes(size), algorithm: algorithm)

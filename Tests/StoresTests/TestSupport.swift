@@ -8,6 +8,7 @@ import Foundation
 import Primitives
 import Scratchpads
 import Synchronization
+import TestSupport
 
 /// A new folder for one test, which removes it when it is done.
 struct TemporaryFolder: Sendable {
@@ -27,31 +28,6 @@ struct TemporaryFolder: Sendable {
     }
 }
 
-/// SplitMix64: the same numbers for the same seed, everywhere.
-struct Dice: RandomNumberGenerator {
-    private var state: UInt64
-
-    init(seed: UInt64) {
-        state = seed
-    }
-
-    mutating func next() -> UInt64 {
-        state &+= 0x9E37_79B9_7F4A_7C15
-        var mixed = state
-        mixed = (mixed ^ (mixed >> 30)) &* 0xBF58_476D_1CE4_E5B9
-        mixed = (mixed ^ (mixed >> 27)) &* 0x94D0_49BB_1331_11EB
-        return mixed ^ (mixed >> 31)
-    }
-
-    /// Quick also for megabytes: a hash of the next number, as long as wanted.
-    mutating func bytes(_ count: Int) -> [UInt8] {
-        let number = next()
-        let material = (0..<8).map { UInt8(truncatingIfNeeded: number >> (8 * UInt64($0))) }
-        return Blake3.deriveKey(
-            context: "cairn test dice", material: material.span, count: count)
-    }
-}
-
 /// Bytes and their name.
 struct TestChunk: Sendable {
     let digest: Digest
@@ -63,7 +39,7 @@ struct TestChunk: Sendable {
     }
 
     init(seed: UInt64, count: Int = 100) {
-        var dice = Dice(seed: seed)
+        var dice = SeededGenerator(seed: seed)
         self.init(dice.bytes(count))
     }
 }

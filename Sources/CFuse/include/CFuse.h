@@ -226,9 +226,6 @@ int32_t cfuse_invalidate_entry(
 /// Sends libfuse's messages to a function instead of standard error. Process-wide.
 void cfuse_set_log(void (*log)(int32_t level, const char *message));
 
-/// Names the calling thread, for `ps -T`; at most 15 characters.
-void cfuse_name_thread(const char *name);
-
 /// Who made a request.
 cfuse_caller cfuse_request_caller(cfuse_request request);
 /// Calls the table's `interrupted` with `data` when the caller gets a signal, at once if it already

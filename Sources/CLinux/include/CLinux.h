@@ -24,13 +24,17 @@ int64_t cairn_seek_hole(int32_t descriptor, int64_t offset);
 /// syncfs(2) of the filesystem that `descriptor` is on: 0, or -1 with errno.
 int32_t cairn_sync_filesystem(int32_t descriptor);
 
+/// fstatfs(2), f_type: the kind of the filesystem that `descriptor` is on, a number of
+/// linux/magic.h; or -1 with errno.
+int64_t cairn_filesystem_kind(int32_t descriptor);
+
 /// No core files, and no other process of the same user may attach or read the memory
 /// (setrlimit(2), prctl(2) PR_SET_DUMPABLE): 0, or -1 with errno.
 int32_t cairn_forbid_dumps(void);
 
 /// prctl(2) PR_SET_NAME: what `ps` shows of the calling thread; of the main one, the process. 15
 /// characters at most. 0, or -1 with errno.
-int32_t cairn_name_process(const char *name);
+int32_t cairn_name_thread(const char *name);
 
 /// mallopt(3): at most `arenas` arenas; what is freed above `threshold` bytes goes back to the
 /// system. 0, or -1 when glibc refuses.

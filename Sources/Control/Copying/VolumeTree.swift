@@ -197,8 +197,7 @@ package struct VolumeTree: FileTree {
     }
 
     package func close(_ file: File) throws(TreeError) {
-        defer { engine.release(file.handle, ino: file.ino) }
-        try volume { () throws(FileError) in try engine.flush(file.handle, ino: file.ino) }
+        engine.release(file.handle, ino: file.ino)
     }
 
     package func link(to name: [UInt8], in folder: Folder) throws(TreeError) -> Link {

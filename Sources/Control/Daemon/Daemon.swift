@@ -21,6 +21,7 @@ import FuseHost
 import Glibc
 import Namespace
 import Synchronization
+import Threading
 
 /// A mounted volume's process.
 package final class Daemon: Sendable {
@@ -165,9 +166,9 @@ package final class Daemon: Sendable {
 
     /// Starts the two threads that bring events.
     private func begin() throws(CommandFailure) {
-        do {
+        do throws(SystemError) {
             try Signals.watch { [self] in take(signal: $0) }
-            try Threads.start { [self] in
+            let isStarted = SystemThread.start("cairn-session") { [self] in
                 do throws(FuseHostError) {
                     try session.run()
                     events.send(.sessionEnded(nil))
@@ -175,6 +176,7 @@ package final class Daemon: Sendable {
                     events.send(.sessionEnded(error))
                 }
             }
+            guard isStarted else { throw SystemError.noThread }
         } catch {
             leave(isForced: true)
             finish(within: nil)
@@ -264,7 +266,7 @@ package final class Daemon: Sendable {
         do {
             let done = try Mailbox<Bool>()
             let mountPoint = mountPoint
-            try Threads.start {
+            let isStarted = SystemThread.start("cairn-kernel") {
                 do {
                     try KernelCache.flush(mountPoint)
                     done.send(true)
@@ -272,7 +274,7 @@ package final class Daemon: Sendable {
                     done.send(false)
                 }
             }
-            if done.receive(within: Self.sessionPatience) == true { return }
+            if isStarted, done.receive(within: Self.sessionPatience) == true { return }
         } catch {
             // Said below, as every other way in which it was not done.
         }

@@ -62,9 +62,8 @@ package enum MountPoint {
     /// Takes `path` away from new callers at once, whoever uses it.
     static func detach(_ path: String) throws(CommandFailure) {
         do {
+            // False when somebody else was faster.
             try DeadMount.clean(path)
-        } catch .mountPointMissing {
-            // Somebody else was faster.
         } catch {
             throw CommandFailure(error)
         }

@@ -10,6 +10,7 @@
 
 import Glibc
 import Synchronization
+import Threading
 
 /// Serves requests of commands, each on a thread of its own.
 package final class ControlServer: Sendable {
@@ -43,7 +44,9 @@ package final class ControlServer: Sendable {
             guard listen(listener.number, Self.backlog) == 0 else {
                 throw SystemError.last("listen")
             }
-            try Threads.start { self.acceptConnections() }
+            guard SystemThread.start("cairn-control", { self.acceptConnections() }) else {
+                throw SystemError.noThread
+            }
         } catch {
             throw CommandFailure(
                 .failure, "the control socket “\(folder.socket)” cannot be made", error)
@@ -97,16 +100,13 @@ package final class ControlServer: Sendable {
         }
         guard isWelcome else { return }
         let box = ConnectionBox(channel)
-        do {
-            try Threads.start {
-                defer { self.connections.withLock { $0 -= 1 } }
-                guard let channel = box.take() else { return }
-                self.answer(channel)
-            }
-        } catch {
-            // No thread to be had: the peer sees its connection closed, and says so.
-            connections.withLock { $0 -= 1 }
+        let isServed = SystemThread.start("cairn-answer") {
+            defer { self.connections.withLock { $0 -= 1 } }
+            guard let channel = box.take() else { return }
+            self.answer(channel)
         }
+        // No thread to be had: the peer sees its connection closed, and says so.
+        if !isServed { connections.withLock { $0 -= 1 } }
     }
 
     private func answer(_ channel: consuming ControlChannel) {

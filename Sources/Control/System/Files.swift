@@ -26,13 +26,27 @@ package enum Files {
         guard error.code == EEXIST, try FileFacts.of(path).kind == .directory else { throw error }
     }
 
-    /// Makes `path` and what is missing above it.
+    /// Makes `path` and what is missing above it; the names are on the disk when this returns.
     package static func makeDirectories(_ path: String, mode: UInt32) throws(SystemError) {
         let parts = path.split(separator: "/", omittingEmptySubsequences: true)
         var built = path.hasPrefix("/") ? "" : "."
         for part in parts {
             built += "/" + part
-            if !exists(built) { try makeDirectory(built, mode: mode) }
+            guard !exists(built) else { continue }
+            try makeDirectory(built, mode: mode)
+            try syncNames(in: built + "/..")
+        }
+    }
+
+    /// Waits until the names in a folder are on the disk.
+    ///
+    /// A folder that may be written to and not be read cannot be synced; some network filesystems
+    /// need no sync and refuse it. Both are let go.
+    private static func syncNames(in folder: String) throws(SystemError) {
+        do throws(SystemError) {
+            try Descriptor.open(folder, O_RDONLY | O_DIRECTORY).sync()
+        } catch {
+            guard [EACCES, EINVAL, EOPNOTSUPP].contains(error.code) else { throw error }
         }
     }
 

@@ -48,7 +48,7 @@ package enum ProcessSettings {
     /// name of the link it was started by.
     package static func detach(keeping: Int32) throws(SystemError) {
         // SAFETY: a constant string, copied by the kernel.
-        try SystemError.check("prctl", unsafe cairn_name_process("cairn"))
+        try SystemError.check("prctl", unsafe cairn_name_thread("cairn"))
         try SystemError.check("close_range", cairn_close_from(keeping + 1))
         // SAFETY: a constant string.
         guard unsafe chdir("/") == 0 else { throw SystemError.last("chdir") }

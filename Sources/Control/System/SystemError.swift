@@ -22,6 +22,9 @@ package struct SystemError: Error, Equatable, Sendable {
         SystemError(call, code: errno)
     }
 
+    /// The system has no thread to give: the one reason for which `SystemThread.start` fails.
+    static let noThread = SystemError("pthread_create", code: EAGAIN)
+
     /// The system's words for it, such as "No such file or directory".
     package var reason: String {
         // glibc's text for errno needs at most some 50 bytes; strerror_r cuts what does not fit.

@@ -1,38 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// Threads of our own, and signals taken by one of them.
+// Signals, taken by one thread.
 
 import Glibc
-
-/// Starts threads.
-enum Threads {
-    /// Runs `body` on a new thread that nobody joins.
-    static func start(_ body: @escaping @Sendable () -> Void) throws(SystemError) {
-        // SAFETY: retained here, released by the thread that takes the value out.
-        let parcel = unsafe Unmanaged.passRetained(Parcel(body))
-        var thread = pthread_t()
-        // SAFETY: the thread's only argument is the retained parcel, which it alone opens.
-        let result = unsafe pthread_create(
-            &thread, nil,
-            { argument in
-                guard let argument = unsafe argument else { return nil }
-                // SAFETY: `argument` is the parcel retained by `start`; this is its one release.
-                let parcel = unsafe Unmanaged<Parcel>.fromOpaque(argument).takeRetainedValue()
-                parcel.body()
-                return nil
-            }, parcel.toOpaque())
-        guard result == 0 else {
-            unsafe parcel.release()
-            throw SystemError("pthread_create", code: result)
-        }
-        pthread_detach(thread)
-    }
-
-    private final class Parcel {
-        let body: @Sendable () -> Void
-        init(_ body: @escaping @Sendable () -> Void) { self.body = body }
-    }
-}
+import Threading
 
 /// Blocks signals in every thread and takes them on one, by sigwait.
 package enum Signals {
@@ -52,7 +23,7 @@ package enum Signals {
 
     /// Calls `body` with each ending signal, on a thread of its own, for ever.
     package static func watch(_ body: @escaping @Sendable (Int32) -> Void) throws(SystemError) {
-        try Threads.start {
+        let isStarted = SystemThread.start("cairn-signals") {
             var set = endingSet()
             while true {
                 var number: Int32 = 0
@@ -60,6 +31,7 @@ package enum Signals {
                 if unsafe sigwait(&set, &number) == 0 { body(number) }
             }
         }
+        guard isStarted else { throw SystemError.noThread }
     }
 
     private static func endingSet() -> sigset_t {

@@ -1,16 +1,27 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// Threads that may block: on the store, on the disk, on long encryption. The kernel's workers never
-// do; they hand the work over.
+// Threads that may block: on a store, on a disk, on long encryption. Those that serve the kernel
+// never do; they hand the work over.
 
-import Glibc
-import Primitives
-import Synchronization
+internal import Synchronization
 
 /// A fixed number of threads that run jobs in the order they came.
-final class WorkerPool: Sendable {
+package final class WorkerPool: Sendable {
     /// Most jobs that wait at once; `submit` blocks beyond it.
-    static let queueLimit = 4096
+    package static let queueLimit = 4096
+    /// Stack of each thread, in bytes: brotli and OpenSSL keep their state on
+    /// the heap.
+    package static let stackSize = 1 << 20
+
+    /// Starts a thread that its owner cannot do without. Traps when the system has none to give: it
+    /// has no room for a mount either.
+    package static func startThread(
+        _ name: String, niceness: Int32 = 0, _ body: @escaping @Sendable () -> Void
+    ) {
+        let isStarted = SystemThread.start(
+            name, stackSize: stackSize, niceness: niceness, body)
+        precondition(isStarted, "the system refused a thread")
+    }
 
     private struct Queue {
         var jobs: [@Sendable () -> Void] = []
@@ -34,29 +45,25 @@ final class WorkerPool: Sendable {
 
     private let queue: Monitor<Queue>
     /// How many jobs run at once.
-    let threadCount: Int
+    package let threadCount: Int
 
     /// - Parameters:
+    ///   - name: of the threads, as `ps -T` shows it.
     ///   - threads: how many jobs run at once; at least 1.
     ///   - niceness: added to the threads' nice value, so that background work yields to the
     ///     user's.
-    init(threads: Int, niceness: Int32 = 0) {
+    package init(_ name: String, threads: Int, niceness: Int32 = 0) {
         precondition(threads >= 1, "a pool without threads runs nothing")
         threadCount = threads
         queue = Monitor(Queue())
         for _ in 0..<threads {
             let queue = queue
             queue.update { $0.threads += 1 }
-            spawnThread { WorkerPool.work(queue, niceness) }
+            WorkerPool.startThread(name, niceness: niceness) { WorkerPool.work(queue) }
         }
     }
 
-    private static func work(_ queue: Monitor<Queue>, _ niceness: Int32) {
-        if niceness != 0 {
-            // On Linux the "process" 0 of setpriority is the calling thread. Failing only costs
-            // politeness.
-            _ = setpriority(__priority_which_t(PRIO_PROCESS.rawValue), 0, niceness)
-        }
+    private static func work(_ queue: Monitor<Queue>) {
         while true {
             let job = queue.wait { state -> (@Sendable () -> Void)?? in
                 if let job = state.pop() {
@@ -75,7 +82,7 @@ final class WorkerPool: Sendable {
     /// Queues one job; waits while the queue is at its limit. False after `stop`: the job will not
     /// run.
     @discardableResult
-    func submit(_ job: @escaping @Sendable () -> Void) -> Bool {
+    package func submit(_ job: @escaping @Sendable () -> Void) -> Bool {
         let accepted = queue.wait { state -> Bool? in
             if state.isStopping { return false }
             return state.count < WorkerPool.queueLimit ? true : nil
@@ -91,7 +98,7 @@ final class WorkerPool: Sendable {
     /// Runs `body` for every index below `count`, on the pool, and returns when all are done.
     ///
     /// The first error is thrown; indexes not begun by then are left out.
-    func forEach<Failure: Error>(
+    package func forEach<Failure: Error>(
         count: Int, _ body: @escaping @Sendable (Int) throws(Failure) -> Void
     ) throws(Failure) {
         if count == 0 { return }
@@ -100,7 +107,7 @@ final class WorkerPool: Sendable {
         let counter = Shared(next)
         for _ in 0..<min(count, threadCount) {
             let isQueued = submit {
-                while progress.look({ $0.failure == nil }) {
+                while progress.withLock({ $0.failure == nil }) {
                     let index = counter.value.add(1, ordering: .relaxed).oldValue
                     if index >= count { break }
                     do throws(Failure) {
@@ -130,42 +137,8 @@ final class WorkerPool: Sendable {
     }
 
     /// Lets running and queued jobs end, then ends the threads.
-    func stop() {
+    package func stop() {
         queue.update { $0.isStopping = true }
         _ = queue.wait { $0.threads == 0 ? true : nil }
     }
-}
-
-/// Starts a detached thread with a stack of `threadStackSize`.
-func spawnThread(_ body: @escaping @Sendable () -> Void) {
-    // SAFETY: owned by this call alone, initialised here, destroyed and freed below. In memory of
-    // its own, because its initialiser belongs to whichever C module has the type first.
-    let attributes = UnsafeMutablePointer<pthread_attr_t>.allocate(capacity: 1)
-    unsafe pthread_attr_init(attributes)
-    unsafe pthread_attr_setdetachstate(attributes, Int32(PTHREAD_CREATE_DETACHED))
-    unsafe pthread_attr_setstacksize(attributes, threadStackSize)
-    // SAFETY: the box is retained until the thread takes it over, exactly once.
-    let box = unsafe Unmanaged.passRetained(ThreadBody(body)).toOpaque()
-    var thread = pthread_t()
-    // SAFETY: attributes and thread are this call's; `runThread` takes the box over.
-    let status = unsafe pthread_create(&thread, attributes, runThread, box)
-    unsafe pthread_attr_destroy(attributes)
-    unsafe attributes.deallocate()
-    precondition(status == 0, "the system refused a thread")
-}
-
-private func runThread(_ argument: UnsafeMutableRawPointer?) -> UnsafeMutableRawPointer? {
-    guard let box = unsafe argument else { return nil }
-    // SAFETY: balances passRetained in `spawnThread`.
-    unsafe Unmanaged<ThreadBody>.fromOpaque(box).takeRetainedValue().run()
-    return nil
-}
-
-/// Stack of each of the engine's own threads, in bytes: brotli and OpenSSL keep their state on the
-/// heap.
-let threadStackSize = 1 << 20
-
-private final class ThreadBody: Sendable {
-    let run: @Sendable () -> Void
-    init(_ run: @escaping @Sendable () -> Void) { self.run = run }
 }

@@ -1,0 +1,112 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// The daemon is killed at random moments under programs that believe what fsync says.
+
+import Foundation
+import TestSupport
+import Testing
+
+@Suite("kill -9", .serialized)
+struct KillTests {
+    /// How long new rounds are begun when nobody named their number.
+    static let time = Duration.seconds(75)
+    /// Earlier rounds that are looked at again.
+    static let memory = 6
+
+    private static let worker =
+        Bundle.module.bundleURL.appendingPathComponent("Resources/worker.py").path
+
+    @Test("what fsync promised survives kill -9, here and through an empty cache")
+    func rounds() throws {
+        print("kill -9: CRASH_SEED=\(Effort.seed)")
+        var dice = SeededGenerator(seed: Effort.seed)
+        let end = ContinuousClock.now + Self.time
+        let volume = try CrashVolume()
+        var (round, promises) = (0, 0)
+        while Effort.crashRounds.map({ round < $0 }) ?? (ContinuousClock.now < end) {
+            round += 1
+            try volume.mount()
+            try work(round, volume, &dice)
+            volume.kill()
+            // A crash may come while what the last one left is being taken up.
+            if Int.random(in: 0..<3, using: &dice) == 0 {
+                try volume.mount()
+                usleep(UInt32.random(in: 0..<500_000, using: &dice))
+                volume.kill()
+            }
+            try volume.mount()
+            promises += try verify(round, volume, "after a kill")
+            try volume.sync()
+            try volume.recover()
+            try volume.mount()
+            promises += try verify(round, volume, "through an empty cache")
+            #expect(try volume.errors().isEmpty)
+            try volume.unmount()
+        }
+        print("kill -9: \(round) rounds, \(promises) promises checked, 0 broken")
+    }
+
+    /// Has programs work on the mount until the daemon is about to be killed.
+    private func work(
+        _ round: Int, _ volume: CrashVolume, _ dice: inout SeededGenerator
+    ) throws {
+        let worker = Process()
+        worker.executableURL = URL(fileURLWithPath: "/usr/bin/python3")
+        worker.arguments = [
+            Self.worker, "work", volume.mountPoint, "r\(round)", manifest(round, volume),
+            "\(UInt32.random(in: 0...(.max), using: &dice))",
+        ]
+        try worker.run()
+        let pause = { (limit: UInt32, dice: inout SeededGenerator) in
+            _ = usleep(UInt32.random(in: 0..<limit, using: &dice))
+        }
+        usleep(300_000)
+        pause(2_500_000, &dice)
+        if Int.random(in: 0..<3, using: &dice) == 0 {
+            // Killed while everything is on its way to the store.
+            let sync = Process()
+            sync.executableURL = URL(fileURLWithPath: CrashVolume.binary)
+            sync.arguments = ["sync", volume.mountPoint]
+            sync.environment = ProcessInfo.processInfo.environment
+                .merging(volume.environment) { $1 }
+            sync.standardError = FileHandle.nullDevice
+            try sync.run()
+            pause(800_000, &dice)
+            volume.kill()
+            sync.waitUntilExit()
+        } else {
+            volume.kill()
+        }
+        // The mount is dead: every call of the worker fails.
+        let isOver = eventually(within: .seconds(30)) { !worker.isRunning }
+        #expect(isOver, "the worker hangs on a dead mount")
+        if !isOver { worker.terminate() }
+        worker.waitUntilExit()
+    }
+
+    private func manifest(_ round: Int, _ volume: CrashVolume) -> String {
+        volume.root + "/manifest-\(round)"
+    }
+
+    /// How many promises were checked; each that is broken is an issue.
+    private func verify(_ round: Int, _ volume: CrashVolume, _ when: String) throws -> Int {
+        let first = max(1, round - Self.memory)
+        let result = try run(
+            "/usr/bin/timeout",
+            ["-k", "5", "\(CrashVolume.commandLimit)", "/usr/bin/python3", Self.worker, "verify"]
+                + [volume.mountPoint] + (first...round).map { manifest($0, volume) },
+            environment: volume.environment)
+        let lines = result.output.split(separator: "\n")
+        guard result.status == 0 else {
+            let broken = (lines.dropLast() + result.errors.split(separator: "\n")).suffix(20)
+            throw BrokenPromises(
+                description: "round \(round) of seed \(Effort.seed), \(when): "
+                    + broken.joined(separator: "; "))
+        }
+        return lines.last?.split(separator: " ").last.flatMap { Int($0) } ?? 0
+    }
+
+    struct BrokenPromises: Error, CustomStringConvertible {
+        let description: String
+    }
+}

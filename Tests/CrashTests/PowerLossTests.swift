@@ -1,0 +1,93 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// Power losses at any moment, by the thousand: what was promised is there, and what was not is
+// lost from the end.
+
+import Engine
+import Foundation
+import Primitives
+import TestSupport
+import Testing
+
+@Suite("power loss", .serialized)
+struct PowerLossTests {
+    /// What one session of work, before it is cut at many places, consists of.
+    static let steps = 150
+    static let cutsOfASession = 240
+    /// How long new cuts are made when nobody named their number.
+    static let time = Duration.seconds(60)
+    static let judges = 4
+
+    @Test("what fsync or a sync with the store promised survives the power's loss, in order")
+    func cuts() throws {
+        print("power loss: CRASH_SEED=\(Effort.seed)")
+        var dice = SeededGenerator(seed: Effort.seed)
+        let end = ContinuousClock.now + Self.time
+        var (done, promises) = (0, 0)
+        while Effort.powerCuts.map({ done < $0 }) ?? (ContinuousClock.now < end) {
+            let root = try temporaryFolder("power")
+            defer { try? FileManager.default.removeItem(atPath: root) }
+            let volume = try PowerLossVolume(root: root, dice: &dice, steps: Self.steps)
+            #expect(volume.failures.isEmpty, "\(volume.failures)")
+            let log = try PowerLossLog(path: volume.logPath)
+            let broken = try cut(volume, log, root, &dice, &promises)
+            done += Self.cutsOfASession
+            guard broken.isEmpty else {
+                for line in broken.prefix(20) { Issue.record("\(line)") }
+                return
+            }
+        }
+        print("power loss: \(done) cuts, \(promises) promises of a state checked, 0 broken")
+    }
+
+    /// Cuts one session at many places; what was found broken.
+    private func cut(
+        _ volume: PowerLossVolume, _ log: PowerLossLog, _ root: String,
+        _ dice: inout SeededGenerator, _ promises: inout Int
+    ) throws -> [String] {
+        let positions = positions(volume, log, &dice)
+        let disk = PowerLossDisk(log)
+        let found = Lock<[String]>([])
+        for start in stride(from: 0, to: positions.count, by: Self.judges) {
+            let batch = positions[start..<min(start + Self.judges, positions.count)]
+            var judges: [PowerLossJudge] = []
+            for position in batch {
+                try disk.advance(to: position)
+                let folder = "\(root)/cut-\(judges.count)"
+                try? FileManager.default.removeItem(atPath: folder)
+                let policy = PowerLossPolicy.any(using: &dice)
+                try disk.write(to: folder, policy, using: &dice)
+                judges.append(
+                    PowerLossJudge(
+                        volume: volume, folder: folder, position: position,
+                        policy: policy, continues: judges.count % 2 == 0))
+            }
+            let all = judges
+            DispatchQueue.concurrentPerform(iterations: all.count) { index in
+                let broken = all[index].broken()
+                found.withLock { $0 += broken }
+            }
+            promises += all.reduce(0) { $0 + $1.promiseCount }
+            let broken = found.withLock { $0 }
+            if !broken.isEmpty { return broken }
+        }
+        return []
+    }
+
+    /// Half of the cuts come right after something was promised, where nothing later can help.
+    private func positions(
+        _ volume: PowerLossVolume, _ log: PowerLossLog, _ dice: inout SeededGenerator
+    ) -> [Int] {
+        let start = volume.promises.first?.position ?? 0
+        let ends = log.records.map { $0.end }.filter { $0 >= start }
+        var positions: [Int] = []
+        for number in 0..<Self.cutsOfASession {
+            let choice =
+                number % 2 == 0
+                ? volume.promises.randomElement(using: &dice)?.position
+                : ends.randomElement(using: &dice)
+            positions.append(choice ?? start)
+        }
+        return positions.sorted()
+    }
+}

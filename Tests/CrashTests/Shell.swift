@@ -1,0 +1,70 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// Runs real programs, as a person at a terminal would. Everything that is started is waited for.
+
+import Foundation
+
+/// What a finished command printed, and how it ended.
+struct ShellResult: Sendable {
+    let status: Int32
+    let output: String
+    let errors: String
+}
+
+/// A command that was expected to succeed and did not.
+struct ShellFailure: Error, CustomStringConvertible {
+    let command: String
+    let result: ShellResult
+    var description: String {
+        "exit \(result.status) of: \(command)\n"
+            + "\(result.output.suffix(2000))\(result.errors.suffix(2000))"
+    }
+}
+
+/// Runs one program to its end.
+///
+/// - Parameters:
+///   - input: what it reads from standard input.
+///   - environment: added to this process's own.
+func run(
+    _ program: String, _ arguments: [String], input: String = "",
+    environment: [String: String] = [:]
+) throws -> ShellResult {
+    let process = Process()
+    process.executableURL = URL(fileURLWithPath: program)
+    process.arguments = arguments
+    process.environment = ProcessInfo.processInfo.environment.merging(environment) { $1 }
+    let folder = FileManager.default.temporaryDirectory.appendingPathComponent(UUID().uuidString)
+    try FileManager.default.createDirectory(at: folder, withIntermediateDirectories: true)
+    defer {
+        // Only scratch files of this call: nothing depends on their removal.
+        try? FileManager.default.removeItem(at: folder)
+    }
+    // Files, not pipes: a daemon that outlives its parent must not keep a reader waiting.
+    let paths = ["in", "out", "err"].map { folder.appendingPathComponent($0) }
+    try input.write(to: paths[0], atomically: false, encoding: .utf8)
+    for path in paths[1...] { try Data().write(to: path) }
+    process.standardInput = try FileHandle(forReadingFrom: paths[0])
+    process.standardOutput = try FileHandle(forWritingTo: paths[1])
+    process.standardError = try FileHandle(forWritingTo: paths[2])
+    try process.run()
+    process.waitUntilExit()
+    return ShellResult(
+        status: process.terminationStatus,
+        output: String(decoding: try Data(contentsOf: paths[1]), as: UTF8.self),
+        errors: String(decoding: try Data(contentsOf: paths[2]), as: UTF8.self))
+}
+
+/// Longest time of one script: a hang is a failure, not a wait.
+let shellLimitSeconds = 300
+
+/// Runs a shell script and gives what it printed; any failing command fails it.
+@discardableResult
+func shell(_ script: String, _ environment: [String: String] = [:]) throws -> String {
+    let result = try run(
+        "/usr/bin/timeout",
+        ["-k", "5", "\(shellLimitSeconds)", "/bin/bash", "-euo", "pipefail", "-c", script],
+        environment: environment)
+    guard result.status == 0 else { throw ShellFailure(command: script, result: result) }
+    return result.output
+}

@@ -1,0 +1,153 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// Waiting, waking, and threads of our own.
+
+import Glibc
+import Testing
+import Threading
+
+@Suite("monitor")
+struct MonitorTests {
+    @Test("a wait that nobody answers ends after its time, with nothing")
+    func timesOut() {
+        let monitor = Monitor(0)
+        let start = ContinuousClock.now
+        #expect(monitor.wait(atMost: .milliseconds(30)) { $0 == 1 ? true : nil } == nil)
+        #expect(ContinuousClock.now - start >= .milliseconds(30))
+    }
+
+    @Test("a wait without time left looks once and ends", arguments: [0, -5])
+    func looksOnce(seconds: Int) {
+        let monitor = Monitor(0)
+        #expect(monitor.wait(atMost: .seconds(seconds)) { $0 == 1 ? true : nil } == nil)
+        #expect(monitor.wait(atMost: .seconds(seconds)) { $0 == 0 ? true : nil } == true)
+    }
+
+    @Test("a wait ends when another thread makes it true", arguments: [nil, Duration.seconds(60)])
+    func wakes(limit: Duration?) {
+        let monitor = Monitor(0)
+        let isStarted = SystemThread.start("test-wakes") {
+            monitor.withLock { $0 = 6 }
+            monitor.wakeAll()
+            monitor.update { $0 += 1 }
+        }
+        #expect(isStarted)
+        #expect(monitor.wait(atMost: limit) { $0 == 7 ? $0 : nil } == 7)
+    }
+
+    @Test("an update that throws leaves the lock free and wakes who waits")
+    func throwing() {
+        struct Refusal: Error {}
+        let monitor = Monitor(0)
+        let isStarted = SystemThread.start("test-throws") {
+            do throws(Refusal) {
+                try monitor.update { (state) throws(Refusal) in
+                    state = 1
+                    throw Refusal()
+                }
+            } catch {
+                // Thrown on purpose.
+            }
+        }
+        #expect(isStarted)
+        #expect(monitor.wait(atMost: .seconds(10)) { $0 == 1 ? true : nil } == true)
+    }
+
+    @Test("one wake-up lets one waiter go on")
+    func wakesOne() {
+        let monitor = Monitor((passes: 0, done: 0))
+        for _ in 0..<3 {
+            let isStarted = SystemThread.start("test-one") {
+                _ = monitor.wait { state -> Bool? in
+                    guard state.passes > 0 else { return nil }
+                    state.passes -= 1
+                    return true
+                }
+                monitor.update { $0.done += 1 }
+            }
+            #expect(isStarted)
+        }
+        for count in 1...3 {
+            monitor.withLock { $0.passes += 1 }
+            monitor.wakeOne()
+            #expect(monitor.wait(atMost: .seconds(10)) { $0.done == count ? true : nil } == true)
+        }
+    }
+}
+
+@Suite("threads")
+struct SystemThreadTests {
+    /// What a thread says of itself.
+    private struct Facts {
+        var name = ""
+        var niceness: Int32 = 0
+        var takesNoSignals = false
+    }
+
+    private static func facts(
+        _ name: String, stackSize: Int? = nil, niceness: Int32 = 0
+    ) -> Facts? {
+        let answer = Monitor<Facts?>(nil)
+        let isStarted = SystemThread.start(name, stackSize: stackSize, niceness: niceness) {
+            var text = [UInt8](repeating: 0, count: 64)
+            // SAFETY: the text is a local, written during the call only.
+            let comm = unsafe open("/proc/thread-self/comm", O_RDONLY)
+            let count = unsafe read(comm, &text, text.count)
+            close(comm)
+            let facts = Facts(
+                name: String(decoding: text.prefix(max(count - 1, 0)), as: UTF8.self),
+                niceness: getpriority(__priority_which_t(PRIO_PROCESS.rawValue), 0),
+                takesNoSignals: isBlocked())
+            answer.update { $0 = facts }
+        }
+        return isStarted ? answer.wait(atMost: .seconds(10)) { $0 } : nil
+    }
+
+    /// Whether the calling thread blocks SIGUSR2.
+    private static func isBlocked() -> Bool {
+        var signals = sigset_t()
+        // SAFETY: a local, used during the calls only.
+        unsafe pthread_sigmask(SIG_BLOCK, nil, &signals)
+        return unsafe sigismember(&signals, SIGUSR2) == 1
+    }
+
+    @Test("a thread has its name, cut to what the system takes")
+    func named() throws {
+        #expect(try #require(Self.facts("test-with-a-long-name")).name == "test-with-a-lon")
+    }
+
+    @Test("a thread takes no signals, and the one that starts it takes those that it took")
+    func signals() throws {
+        var signals = sigset_t()
+        var before = sigset_t()
+        // SAFETY: locals, used during the calls only; the mask is put back below.
+        unsafe sigemptyset(&signals)
+        unsafe sigaddset(&signals, SIGUSR2)
+        unsafe pthread_sigmask(SIG_UNBLOCK, &signals, &before)
+        // SAFETY: as above.
+        defer { unsafe pthread_sigmask(SIG_SETMASK, &before, nil) }
+        let facts = Self.facts("test-signals")
+        #expect(!Self.isBlocked())
+        #expect(try #require(facts).takesNoSignals)
+    }
+
+    @Test("a thread is as polite as it is told, and those after it are not")
+    func polite() throws {
+        let usual = try #require(Self.facts("test-usual")).niceness
+        let polite = try #require(Self.facts("test-polite", niceness: min(usual + 3, 19)))
+        #expect(polite.niceness == min(usual + 3, 19))
+        #expect(try #require(Self.facts("test-usual")).niceness == usual)
+    }
+
+    @Test("a thread can have a stack of its own size")
+    func stack() throws {
+        #expect(try #require(Self.facts("test-stack", stackSize: 1 << 18)).name == "test-stack")
+    }
+
+    @Test("a stack that no thread can run on traps")
+    func tooSmall() async {
+        await #expect(processExitsWith: .failure) {
+            _ = SystemThread.start("test-tiny", stackSize: 1) {}
+        }
+    }
+}
