@@ -90,7 +90,7 @@ final class Flusher: Sendable {
     var pendingCount: Int { work.withLock { $0.files.count + $0.flushing.count } }
 
     /// The same files by their numbers.
-    var pending: Set<UInt64> { work.look { $0.flushing.union($0.files.keys) } }
+    var pending: Set<UInt64> { work.withLock { $0.flushing.union($0.files.keys) } }
 
     /// Flushes whatever is due now regardless of idle times.
     func flushNow() {

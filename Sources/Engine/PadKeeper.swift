@@ -97,7 +97,7 @@ final class PadKeeper: Sendable {
     var pendingCount: Int { work.withLock { $0.due.count + $0.sending.count } }
 
     /// The same pads by their numbers.
-    var pending: Set<UInt64> { work.look { $0.sending.union($0.due.keys) } }
+    var pending: Set<UInt64> { work.withLock { $0.sending.union($0.due.keys) } }
 
     /// True while the pad waits or is being sent.
     func isPending(_ ino: UInt64) -> Bool {
