@@ -101,7 +101,8 @@ let package = Package(
             "Control",
             [
                 "Primitives", "Cryptography", "Compression", "Namespace", "Stores", "RemoteStores",
-                "Blocks", "Engine", "Check", "FuseHost", "CLinux", "Threading",
+                "Blocks", "Engine", "Check", "FuseHost", "CLinux", "Threading", "HTTP", "JSON",
+                "AlephProtocol", "Aleph",
             ]),
         .executableTarget(
             name: "cairn",
@@ -114,6 +115,7 @@ let package = Package(
         // What the tests of many targets share. Nothing that is shipped depends on it.
         .target(name: "TestSupport", path: "Tests/TestSupport", swiftSettings: strict),
         testServer("LocalServer", []),
+        testServer("AlephNodeDouble", ["Aleph", "AlephProtocol", "JSON", "LocalServer"]),
         tests("HTTPTests", ["TestSupport", "HTTP", "LocalServer"]),
         tests("PrimitivesTests", ["TestSupport", "Primitives"]),
         tests("JSONTests", ["TestSupport", "JSON"]),
@@ -146,7 +148,7 @@ let package = Package(
             "AlephTests",
             [
                 "TestSupport", "Aleph", "AlephProtocol", "HTTP", "JSON", "Cryptography",
-                "Primitives", "LocalServer",
+                "Primitives", "LocalServer", "AlephNodeDouble",
             ],
             resources: [.copy("Vectors")]),
         tests(
@@ -166,7 +168,8 @@ let package = Package(
             [
                 "TestSupport",
                 "Control", "Primitives", "Cryptography", "Compression", "Namespace", "Stores",
-                "RemoteStores", "Engine", "FuseHost",
+                "RemoteStores", "Engine", "FuseHost", "Aleph", "AlephProtocol", "JSON",
+                "AlephNodeDouble",
             ]),
         tests(
             "FuseHostTests",

@@ -3,6 +3,7 @@
 // Clients of doubles, with a clock that does not wait.
 
 import Aleph
+import AlephNodeDouble
 import AlephProtocol
 import HTTP
 import JSON

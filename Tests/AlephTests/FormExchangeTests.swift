@@ -4,6 +4,7 @@
 // the recording.
 
 import Aleph
+import AlephNodeDouble
 import AlephProtocol
 import HTTP
 import JSON

@@ -3,9 +3,11 @@
 // Lists of messages, and what is put together from them.
 
 import Aleph
+import AlephNodeDouble
 import AlephProtocol
 import JSON
 import LocalServer
+import Synchronization
 import Testing
 
 struct ListTests {

@@ -3,6 +3,7 @@
 // What the client sends, against a double of a node.
 
 import Aleph
+import AlephNodeDouble
 import AlephProtocol
 import JSON
 import LocalServer

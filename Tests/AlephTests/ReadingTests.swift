@@ -3,6 +3,7 @@
 // What the client reads, from nodes that lag, fail and lie.
 
 import Aleph
+import AlephNodeDouble
 import AlephProtocol
 import JSON
 import LocalServer

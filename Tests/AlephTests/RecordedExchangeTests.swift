@@ -5,6 +5,7 @@
 // files, and what depends on messages that came with them) is listed, and tested apart.
 
 import Aleph
+import AlephNodeDouble
 import AlephProtocol
 import Foundation
 import HTTP
@@ -74,7 +75,9 @@ struct RecordedExchangeTests {
 
     @Test("the double answers as the real node did")
     func replay() throws {
-        let node = try NodeDouble()
+        var settings = NodeDouble.Settings()
+        settings.authority = TestAccount.ethereum.address
+        let node = try NodeDouble(settings)
         defer { node.stop() }
         let client = HTTPClient(HTTPClient.Configuration(userAgent: "test"))
         defer { client.stop() }

@@ -7,18 +7,19 @@ import Foundation
 import JSON
 
 /// The memory of a node.
-struct NodeLedger {
-    enum Status: String {
+package struct NodeLedger {
+    /// Where a message is in its life.
+    package enum Status: String {
         case pending, processed, rejected, forgotten, removing, removed
     }
 
     /// A message, however it fared.
-    struct Entry {
+    package struct Entry {
         let envelope: MessageEnvelope
         /// With the signature, which may be missing.
         let json: JSONObject
         var content: JSONObject?
-        var status = Status.pending
+        package var status = Status.pending
         var code = 0
         var details: JSONValue = .null
         var forgottenBy: [String] = []
@@ -39,13 +40,19 @@ struct NodeLedger {
         var size: Int
     }
 
-    var entries: [String: Entry] = [:]
+    /// All messages, by their names.
+    package var entries: [String: Entry] = [:]
+    /// The account whose messages give money to others.
+    var authority = ""
     var files: [String: File] = [:]
     var tokens: [String: Double] = [:]
     var credits: [String: Double] = [:]
     /// Owner and name to the STORE that is newest: lost for good when any version is forgotten.
     var references: [String: String] = [:]
     private var arrivals = 0
+
+    /// Knows nothing.
+    package init() {}
 
     mutating func nextArrival() -> Int {
         arrivals += 1
@@ -106,7 +113,7 @@ struct NodeLedger {
     }
 
     /// Looks at a message that is pending, and decides.
-    mutating func process(_ hash: String) {
+    package mutating func process(_ hash: String) {
         guard var entry = entries[hash], entry.status == .pending else { return }
         if entry.looks > 0 {
             entry.looks -= 1
@@ -156,9 +163,9 @@ struct NodeLedger {
         applyMoney(content)
     }
 
-    /// The network's own messages that give money; in tests the known Ethereum account sends them.
+    /// The network's own messages that give money.
     private mutating func applyMoney(_ content: JSONObject) {
-        guard content["address"]?.string == TestAccount.ethereum.address else { return }
+        guard !authority.isEmpty, content["address"]?.string == authority else { return }
         let inner = content["content"]
         if content["type"] == "balances-update" {
             for field in inner?["balances"]?.object?.fields ?? [] {

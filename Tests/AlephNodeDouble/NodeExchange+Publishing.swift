@@ -5,7 +5,7 @@
 
 import AlephProtocol
 import Foundation
-import JSON
+package import JSON
 import LocalServer
 
 extension NodeExchange {
@@ -63,7 +63,7 @@ extension NodeExchange {
 }
 
 /// The form messages must have.
-enum NodeForm {
+package enum NodeForm {
     private static let chains: Set<String> = [
         "SOL", "ES", "ETH", "BASE", "AVAX", "TEZOS", "DOT", "NULS2", "CSDK",
     ]
@@ -75,7 +75,7 @@ enum NodeForm {
     ]
 
     /// The message; nil if it has the wrong form.
-    static func entry(_ message: JSONObject, arrival: Int) -> NodeLedger.Entry? {
+    package static func entry(_ message: JSONObject, arrival: Int) -> NodeLedger.Entry? {
         var signed = message
         if message["signature"]?.string == nil { signed["signature"] = "" }
         guard message["time"]?.double != nil,

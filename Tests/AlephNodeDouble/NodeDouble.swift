@@ -3,62 +3,81 @@
 // A node of the network for tests, on 127.0.0.1: as strict as a real one, with its traps. What it
 // answers is held against exchanges that were recorded from a real node (RecordedExchangeTests).
 
-import Aleph
+package import Aleph
 import AlephProtocol
 import Foundation
-import JSON
-import LocalServer
-import Synchronization
+package import JSON
+package import LocalServer
+package import Synchronization
 
 /// One node.
-final class NodeDouble: Sendable {
+package final class NodeDouble: Sendable {
     /// What a node can be told to be like.
-    struct Settings: Sendable {
-        var hasIPFS = true
+    package struct Settings: Sendable {
+        package var hasIPFS = true
         /// The most bytes of a file without a message.
-        var unkeptLimit = 25 << 20
+        package var unkeptLimit = 25 << 20
         /// The most bytes of a file with its message.
-        var storageLimit = 100 << 20
-        var ipfsLimit = 1 << 30
+        package var storageLimit = 100 << 20
+        package var ipfsLimit = 1 << 30
         /// How long `sync` waits where nothing will come: 30 s at a real node.
-        var syncWait = Duration.milliseconds(20)
+        package var syncWait = Duration.milliseconds(20)
         /// How many questions for its status a message stays pending.
-        var pendingLooks = 0
+        package var pendingLooks = 0
+        /// The account whose messages give money to others.
+        package var authority = ""
         /// Changes answers, or gives other ones: for nodes that fail or lie.
-        var intercept: (@Sendable (LocalServer.Request, Reply) -> Reply?)?
+        package var intercept: (@Sendable (LocalServer.Request, Reply) -> Reply?)?
+
+        /// A node as they come.
+        package init() {}
     }
 
     /// What goes back to a client.
-    struct Reply: Sendable {
-        var status = 200
-        var headers: [(String, String)] = []
-        var body: [UInt8] = []
+    package struct Reply: Sendable {
+        package var status = 200
+        package var headers: [(String, String)] = []
+        package var body: [UInt8] = []
         /// Ends the connection instead.
-        var isCut = false
+        package var isCut = false
 
-        static func json(_ value: JSONValue, status: Int = 200) -> Reply {
+        /// A reply of these parts.
+        package init(
+            status: Int = 200, headers: [(String, String)] = [], body: [UInt8] = [],
+            isCut: Bool = false
+        ) {
+            self.status = status
+            self.headers = headers
+            self.body = body
+            self.isCut = isCut
+        }
+
+        package static func json(_ value: JSONValue, status: Int = 200) -> Reply {
             Reply(
                 status: status,
                 headers: [("Content-Type", "application/json; charset=utf-8")],
                 body: value.bytes())
         }
 
-        static func text(_ status: Int, _ text: String) -> Reply {
+        package static func text(_ status: Int, _ text: String) -> Reply {
             Reply(
                 status: status, headers: [("Content-Type", "text/plain; charset=utf-8")],
                 body: Array(text.utf8))
         }
 
-        static let notFound = Reply.text(404, "404: Not Found")
+        package static let notFound = Reply.text(404, "404: Not Found")
     }
 
-    let settings: Mutex<Settings>
-    let ledger: Mutex<NodeLedger>
+    package let settings: Mutex<Settings>
+    package let ledger: Mutex<NodeLedger>
     private let running = Mutex<LocalServer?>(nil)
 
-    init(_ settings: Settings = Settings()) throws {
+    /// Starts one.
+    package init(_ settings: Settings = Settings()) throws {
         self.settings = Mutex(settings)
-        ledger = Mutex(NodeLedger())
+        var ledger = NodeLedger()
+        ledger.authority = settings.authority
+        self.ledger = Mutex(ledger)
         let server = try LocalServer { [weak self] request in
             self?.steps(request) ?? [.close]
         }
@@ -70,7 +89,7 @@ final class NodeDouble: Sendable {
     }
 
     /// Ends it; further requests are refused.
-    func stop() {
+    package func stop() {
         let server = running.withLock { server in
             defer { server = nil }
             return server
@@ -79,20 +98,20 @@ final class NodeDouble: Sendable {
     }
 
     /// Where it is.
-    var address: AlephNodeAddress {
+    package var address: AlephNodeAddress {
         get throws { try AlephNodeAddress(running.withLock { $0?.url ?? "http://127.0.0.1:1" }) }
     }
 
     /// `http://127.0.0.1:port`.
-    var url: String { running.withLock { $0?.url ?? "" } }
+    package var url: String { running.withLock { $0?.url ?? "" } }
 
     /// What it was asked so far, as method and path.
-    var questions: [String] {
+    package var questions: [String] {
         running.withLock { $0?.requests ?? [] }.map { "\($0.method) \($0.target)" }
     }
 
     /// Gives an account money.
-    func fund(_ address: String, tokens: Double = 0, credits: Double = 0) {
+    package func fund(_ address: String, tokens: Double = 0, credits: Double = 0) {
         ledger.withLock { ledger in
             ledger.tokens[address, default: 0] += tokens
             ledger.credits[address, default: 0] += credits
@@ -100,13 +119,13 @@ final class NodeDouble: Sendable {
     }
 
     /// Gives the node a file, under whatever name.
-    func plant(_ bytes: [UInt8], as hash: String, size: Int? = nil) {
+    package func plant(_ bytes: [UInt8], as hash: String, size: Int? = nil) {
         ledger.withLock {
             $0.files[hash] = NodeLedger.File(bytes: bytes, size: size ?? bytes.count)
         }
     }
 
-    func change(_ body: (inout Settings) -> Void) {
+    package func change(_ body: (inout Settings) -> Void) {
         settings.withLock { body(&$0) }
     }
 
