@@ -175,7 +175,7 @@ let package = Package(
             "FuseHostTests",
             ["TestSupport", "FuseHost", "Engine", "Namespace", "CFuse", "Threading"]),
         tests("TidyTests", []),
-        tests("MountTests", []),
+        tests("MountTests", ["AlephNodeDouble"]),
 
         // What no promise may be broken by: kills, power losses, full disks, stores that hang.
         .executableTarget(

@@ -12,7 +12,7 @@ import Primitives
 /// them with any of these. Beside them, sealed too, is what our own reader shows: the name, and
 /// who sealed it. Everybody sees sender, reader, time and size.
 ///
-/// - Source: docs/format.md §24.
+/// - Source: docs/aleph.md §2.
 package struct SealedLetter: Sendable, Equatable {
     /// The type of these posts.
     package static let postType = "cairn-letter"

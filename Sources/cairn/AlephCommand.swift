@@ -10,7 +10,8 @@ struct AlephCommand: ParsableCommand {
         commandName: "aleph",
         abstract: "Messages, files and aggregates of Aleph Cloud.",
         discussion: """
-            Each volume has an account there, made from its seed, so that the volume's 24 words bring \
+            Each volume has an account there, made from its seed, so that the volume's 24 words \
+            bring \
             it back too. What is published there is public, signed and cannot be changed; “send” \
             encrypts for one reader.
 
@@ -135,7 +136,8 @@ struct AlephAccountCommand: ParsableCommand {
             commandName: "import",
             abstract: "Take an account whose key another program made.",
             discussion: """
-                The file holds 32 raw bytes, as aleph's own tools keep them, or their hex, or a key \
+                The file holds 32 raw bytes, as aleph's own tools keep them, or their hex, or a \
+                key \
                 file of Solana's command line, or an export of Phantom. It is kept in the volume's \
                 folder, sealed under the volume's seed; the 24 words do not bring it back.
 

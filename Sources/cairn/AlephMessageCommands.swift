@@ -10,13 +10,15 @@ struct AlephQueryCommand: ParsableCommand {
         commandName: "query",
         abstract: "Search the values of an aggregate.",
         discussion: """
-            The network has no such queries: the aggregate's signed messages are fetched, checked, and \
-            evaluated here. Operators of --where: $eq $ne $gt $gte $lt $lte $in $nin $exists $regex \
+            The network has no such queries: the aggregate's signed messages are fetched, \
+            checked, and \
+            evaluated here. Operators of --where: $eq $ne $gt $gte $lt $lte $in $nin $exists \
+            $regex \
             $not on a field, $and $or $nor on conditions. A field may lead inwards by dots.
 
             EXAMPLES
               cairn aleph query users --where '{"age":{"$gt":25}}' --sort -createdAt --limit 10
-              cairn aleph query users --where '{"$or":[{"city":"Oslo"},{"tags":{"$in":["a"]}}]}' --json
+              cairn aleph query users --where '{"$or":[{"city":"Oslo"},{"n":1}]}' --json
             """)
 
     @Argument(help: "The aggregate's key.")
@@ -53,7 +55,8 @@ struct AlephMessagesCommand: ParsableCommand {
         commandName: "messages",
         abstract: "List messages, the newest first.",
         discussion: """
-            A message must have all tags and metadata that are given. Each is checked here: what is not \
+            A message must have all tags and metadata that are given. Each is checked here: what \
+            is not \
             as its sender signed it is not shown.
 
             EXAMPLES
@@ -105,8 +108,10 @@ struct AlephSendCommand: ParsableCommand {
         commandName: "send",
         abstract: "Send a file that only one account can read.",
         discussion: """
-            A Solana address is enough to send to; of an Ethereum account the public key is needed, \
-            which “cairn aleph account show” prints. Everybody sees who sent how much to whom, and when.
+            A Solana address is enough to send to; of an Ethereum account the public key is \
+            needed, \
+            which “cairn aleph account show” prints. Everybody sees who sent how much to whom, \
+            and when.
 
             EXAMPLE
               cairn aleph send --to 7e5pxK83ceXb2iWXBizF1U8MdL7C5VcVBBXpDWaYo3x1 letter.pdf

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// The network's own client against the same node: what Cairn wrote it reads, and what it wrote Cairn
-// reads. Only where $CAIRN_ALEPH_SDK names a Python that has aleph-sdk-python 2.4.0: it brings some
-// eighty packages along.
+// The network's own client against the same node: what Cairn wrote it reads, and what it wrote
+// Cairn reads. Only where $CAIRN_ALEPH_SDK names a Python that has aleph-sdk-python 2.4.0: it
+// brings some eighty packages along.
 
 import Aleph
 import AlephNodeDouble

@@ -43,7 +43,7 @@ package enum AlephAccountFile: Sendable {
     /// - Parameters:
     ///   - seed: the volume's, under which an imported key is sealed.
     ///   - nonce: 24 fresh random bytes.
-    /// - Source: docs/format.md §25.
+    /// - Source: docs/aleph.md §1.
     package func encoded(seed: SecretBytes, nonce: [UInt8]) -> [UInt8] {
         var writer = ByteWriter()
         writer.raw(AlephAccountFile.magic)
