@@ -158,10 +158,16 @@ let package = Package(
         tests(
             "EngineTests",
             [
-                "TestSupport",
+                "TestSupport", "Check",
                 "Engine", "Primitives", "Cryptography", "SelfEncryption", "Scratchpads",
-                "Namespace",
+                "Namespace", "Metadata",
                 "Stores", "RemoteStores",
+            ]),
+        tests(
+            "CheckTests",
+            [
+                "TestSupport", "Check", "Primitives", "Cryptography", "Scratchpads", "Namespace",
+                "SelfEncryption", "Stores", "RemoteStores", "Metadata", "Blocks", "Engine",
             ]),
         tests(
             "ControlTests",

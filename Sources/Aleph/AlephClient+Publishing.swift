@@ -95,7 +95,7 @@ extension AlephClient {
         while true {
             var status = "unknown"
             do {
-                status = try ask { node throws(AlephError) in try node.isProcessed(hash) }
+                status = try ask { node throws(AlephError) in try node.statusName(of: hash) }
             } catch .notFound where waited < AlephClient.unknownGrace {
                 // Taken, and not written down yet.
                 status = "pending"
@@ -128,7 +128,7 @@ extension AlephClient {
         _ hash: ItemHash, at node: AlephNode
     ) throws(AlephError) -> AlephNode.Publication? {
         do {
-            switch try node.isProcessed(hash) {
+            switch try node.statusName(of: hash) {
             case "processed", "removing": return .processed
             default: return .pending
             }

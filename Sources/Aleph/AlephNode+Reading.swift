@@ -61,7 +61,7 @@ extension AlephNode {
     }
 
     /// The state of a message without the message; `processed` stands for `removing` too.
-    func isProcessed(_ hash: ItemHash) throws(AlephError) -> String {
+    func statusName(of hash: ItemHash) throws(AlephError) -> String {
         let target = AlephTarget("/api/v0/messages").step(hash.text).step("status")
         guard let status = try json(target)["status"]?.string else {
             throw .malformedAnswer("no status of the message")

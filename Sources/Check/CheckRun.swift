@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// A whole check: this machine, then the store, then what can be mended, then the store once more to
-// see that it is.
+// A whole check: this machine, then the store, then what can be mended, then the store once more,
+// until nothing more can be.
 
 /// What a check of one volume does, in which order.
 package struct CheckRun {
@@ -40,39 +40,41 @@ package struct CheckRun {
             _ = try StoreCheck(target, stores, options, report: report).run()
             return
         }
-        let held = Held()
-        let holding = CheckReport(
-            found: { finding in
-                // What is mended already is said at once; the rest may be by the end.
-                if finding.remedy.isDone || !held.take(finding) { report.found(finding) }
-            }, progress: report.progress)
-        let plan = try StoreCheck(target, stores, options, report: holding).run()
-        if plan.isEmpty {
-            for finding in held.findings { report.found(finding) }
-            return
-        }
-        try Repair(target).run(plan)
-        try publish()
-        try lookAgain(stores, held.findings)
+        try repair(stores)
     }
 
-    /// Says what is still damaged, and what is not any more.
-    private func lookAgain(
-        _ stores: CheckStores, _ before: [Finding]
-    ) throws(CheckError) {
-        let left = Held()
-        var options = options
-        options.repairs = false
-        let noting = CheckReport(
-            found: { finding in
-                _ = left.take(finding)
-                report.found(finding)
-            }, progress: report.progress)
-        _ = try StoreCheck(target, stores, options, report: noting).run()
-        let places = Set(left.findings.map { $0.place })
-        for finding in before where !places.contains(finding.place) {
+    /// Mends until a look at the store finds nothing more to mend: behind a page that was lost,
+    /// more may be.
+    private func repair(_ stores: CheckStores) throws(CheckError) {
+        var mended: [Finding] = []
+        var last = RepairPlan()
+        for _ in 0..<CheckLimits.passes {
+            let held = Held()
+            let holding = CheckReport(
+                found: { finding in
+                    // What is mended already is said at once; the rest may be by the end.
+                    if finding.remedy.isDone || !held.take(finding) { report.found(finding) }
+                }, progress: report.progress)
+            let plan = try StoreCheck(target, stores, options, report: holding).run()
+            if plan.isEmpty || plan == last {
+                return conclude(mended, left: held.findings)
+            }
+            let room = CheckLimits.repairs - min(mended.count, CheckLimits.repairs)
+            mended += held.findings.filter { $0.remedy == .repairable }.prefix(room)
+            last = plan
+            try Repair(target).run(plan)
+            try publish()
+        }
+        conclude(mended, left: [])
+    }
+
+    /// Says what is not damaged any more, and what still is.
+    private func conclude(_ mended: [Finding], left: [Finding]) {
+        let places = Set(left.map { $0.place })
+        for finding in mended where !places.contains(finding.place) {
             report.found(Finding(finding.place, finding.problem, .repaired))
         }
+        for finding in left { report.found(finding) }
     }
 
     /// Findings kept for later, as many as a run mends.

@@ -19,6 +19,8 @@ package enum CheckLimits {
     package static let knownDirectories = 65_536
     /// Damaged directories, pads and files that one run mends; the rest is for the next run.
     package static let repairs = 100_000
+    /// Looks at the store of one run that mends: each may show what the one before could not reach.
+    package static let passes = 64
     /// Rows and chunks between two reports of progress.
     package static let progressStep: UInt64 = 1024
 }

@@ -105,6 +105,8 @@ package struct LocalCheck {
         switch error {
         case .corrupt(let words): report.found(Finding(.volume, .unreadableRows(words), .recover))
         case .newerSchema(let version): throw .state("a newer cairn wrote it (schema \(version))")
+        case .olderSchema(let version):
+            throw .state("a cairn before the first release wrote it (schema \(version))")
         case .full: throw .state("its disk is full")
         case .inUse: throw .state("another process uses it")
         case .sqlite(_, let words): throw .state(words)

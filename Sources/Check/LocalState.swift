@@ -25,7 +25,8 @@ final class LocalState {
 
     /// - Throws: what the database says when it does not open.
     init(_ target: CheckTarget) throws(MetadataError) {
-        database = try MetadataDatabase(path: target.stateFolder + "/meta.db")
+        database = try MetadataDatabase(
+            path: target.stateFolder + "/meta.db", creates: false)
         snapshot = try database.snapshot()
         sealer = try Self.sealer(target, snapshot)
         let (arena, problem) = try Self.arena(target, snapshot)
@@ -75,6 +76,7 @@ final class LocalState {
                     budget: target.cacheBudget), nil
             )
         } catch {
+            if error == .locked { throw .inUse }
             return (nil, "\(error)")
         }
     }

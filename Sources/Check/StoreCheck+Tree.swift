@@ -79,7 +79,7 @@ extension StoreCheck {
         return .repairable
     }
 
-    /// Walks the table of inodes with several names: before the names, which then say what is wrong.
+    /// Walks the table of inodes with several names, before the names that then say what is wrong.
     func walkTable(_ root: PageReference?) throws(CheckError) {
         var walker = PageWalker(root: root, keys: .inodes)
         let place = Finding.Place.path(Array("(the hard-link table)".utf8))

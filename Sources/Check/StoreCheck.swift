@@ -212,7 +212,7 @@ extension Finding {
 }
 
 /// What is to be made anew from rows and published: `Repair` does it.
-package struct RepairPlan: Sendable {
+package struct RepairPlan: Sendable, Equatable {
     /// Directories whose pages are lost; 0 for the hard-link table.
     package var directories: Set<UInt64> = []
     /// Pads whose records are lost, with the highest counter the published pages know.

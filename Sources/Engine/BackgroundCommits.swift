@@ -20,6 +20,7 @@ final class BackgroundCommits: Sendable {
     private struct State {
         var isStopping = false
         var isStopped = false
+        var isPressed = false
     }
     private let state = Monitor(State())
 
@@ -30,6 +31,7 @@ final class BackgroundCommits: Sendable {
     }
 
     func start() {
+        committer.whenPressed { [weak self] in self?.relieve() }
         WorkerPool.startThread("cairn-commit") { self.run() }
     }
 
@@ -38,25 +40,71 @@ final class BackgroundCommits: Sendable {
         _ = state.wait { $0.isStopped ? true : nil }
     }
 
+    /// Seals the journal or copies the log before their time; returns at once.
+    func relieve() {
+        state.update { $0.isPressed = true }
+    }
+
     private func run() {
+        lengthenLog()
         var committed = volume.lastChange.load(ordering: .relaxed)
+        var due = ContinuousClock.now + Committer.interval
         while true {
-            let isStopping = state.wait(atMost: Committer.interval) { $0.isStopping ? true : nil }
+            let isStopping = state.wait(atMost: due - .now) { state -> Bool? in
+                if state.isStopping { return true }
+                guard state.isPressed else { return nil }
+                state.isPressed = false
+                return false
+            }
             if isStopping == true { break }
+            if isStopping == false {
+                sealJournal()
+                if volume.metadata.wantsCheckpoint { checkpoint() }
+                // Pressure without end must not keep the commit away.
+                if .now < due { continue }
+            }
+            due = .now + Committer.interval
             let now = volume.lastChange.load(ordering: .relaxed)
             if now != committed || !volume.dirty.withLock({ $0.isEmpty }) {
                 // A failure is in the error log; the next interval tries again.
+                // Drained first, so that what small commits journaled goes to the arena.
+                sealJournal()
+                try? committer.drain()
                 try? committer.commit()
                 committed = now
             }
-            do throws(MetadataError) {
-                try volume.metadata.checkpoint()
-            } catch {
-                _ = volume.failure(error)
-            }
+            checkpoint()
+            lengthenLog()
             room.askIfShort()
+            volume.foreground.pause()
             volume.arena.punchFreed(limit: BackgroundCommits.punchLimit)
         }
         state.update { $0.isStopped = true }
+    }
+
+    private func sealJournal() {
+        // What fails here is in the error log, and stays in the journal.
+        try? JournalSealing(volume: volume, committer: committer).run()
+    }
+
+    /// Behind a program that syncs, which would wait for the same disk; but not for long.
+    private func checkpoint() {
+        volume.foreground.pause()
+        do throws(MetadataError) {
+            try volume.metadata.checkpoint()
+        } catch {
+            _ = volume.failure(error)
+        }
+    }
+
+    /// In steps, between which others sync.
+    private func lengthenLog() {
+        do throws(MetadataError) {
+            while try volume.metadata.lengthenLog(), !state.withLock({ $0.isStopping }) {
+                volume.foreground.pause()
+            }
+        } catch {
+            _ = volume.failure(error)
+        }
     }
 }

@@ -8,6 +8,8 @@
 // 2. Slots freed by rows of a commit are reusable only after the log of that commit is synced.
 // 3. A commit holds everything that had been done when it began, of every file: what a crash loses,
 //    it loses from the end.
+// 4. A buffer's bytes are in a commit by a map entry (sealed) or a journal row (journaled), never
+//    by both: whoever writes the entry removes the row with it.
 
 import Blocks
 import Metadata
@@ -37,8 +39,16 @@ final class Committer: Sendable {
     }
     private let rounds = Monitor(Rounds())
 
+    private let pressure = Lock<(@Sendable () -> Void)?>(nil)
+
     init(volume: Volume) {
         self.volume = volume
+    }
+
+    /// Has `body` called after each commit that leaves a log worth copying, or a journal worth
+    /// sealing; it must not wait.
+    func whenPressed(_ body: @escaping @Sendable () -> Void) {
+        pressure.withLock { $0 = body }
     }
 
     /// Returns when everything done before the call is durable. Callers that come together share a
@@ -77,10 +87,21 @@ final class Committer: Sendable {
 
     private func round() throws(FileError) {
         // The long part without the lock: others may drain meanwhile, the second pass covers them.
-        try drain()
-        try syncArena()
+        // A small commit has none, and leaves the arena alone.
+        if !isSmall() {
+            try drain()
+            try syncArena()
+        }
         let epoch = try structure.withLock { (_) throws(FileError) -> FreeEpoch in
-            try drainLocked()
+            do throws(FileError) {
+                try drainLocked(isSmall() ? .journaled : .sealed)
+            } catch .noSpace {
+                // A log that starts anew has room; and the arena's slots are reserved, the
+                // journal's are not. A checkpoint that fails too leaves the second try to say why.
+                try? volume.metadata.checkpoint()
+                try drainLocked(.sealed)
+            }
+            // Costs nothing where nothing was sealed since the last one.
             try syncArena()
             let epoch = volume.arena.beginCommit()
             do throws(MetadataError) {
@@ -99,11 +120,37 @@ final class Committer: Sendable {
             throw volume.failure(error)
         }
         volume.arena.endCommit(epoch)
+        if volume.metadata.wantsCheckpoint || JournalSealing.isDue(volume) {
+            pressure.withLock { $0 }?()
+        }
     }
 
-    /// Writes what dirty inodes hold into the open transaction, without making it durable.
+    /// Whether all that is buffered now may go into the journal.
+    private func isSmall() -> Bool {
+        let limits = volume.configuration.journal
+        let buffers = volume.bufferedBytes.load(ordering: .relaxed) / Arena.blockSize
+        guard limits.piecesPerCommit > 0, buffers <= limits.blocks else { return false }
+        if buffers * BlockBuffers.pieceCount <= limits.piecesPerCommit { return true }
+        var changed = 0
+        for inode in volume.dirty.withLock({ $0 }) {
+            changed += inode.state.withLock { $0.buffers.changedCount }
+            if changed > limits.piecesPerCommit { return false }
+        }
+        return true
+    }
+
+    /// Where a drain leaves the bytes of buffers.
+    private enum Buffers {
+        /// In the arena, out of memory.
+        case sealed
+        /// In journal rows, and in memory as before.
+        case journaled
+    }
+
+    /// Writes what dirty inodes hold into the open transaction, and their buffers into the arena,
+    /// without making either durable.
     func drain() throws(FileError) {
-        try structure.withLock { (_) throws(FileError) in try drainLocked() }
+        try structure.withLock { (_) throws(FileError) in try drainLocked(.sealed) }
     }
 
     /// Runs an operation that changes names: alone, and whole in one commit.
@@ -116,31 +163,44 @@ final class Committer: Sendable {
         if volume.dirty.withLock({ $0.count }) >= Committer.drainThreshold { try drain() }
     }
 
-    private func drainLocked() throws(FileError) {
+    private func drainLocked(_ buffers: Buffers) throws(FileError) {
         let list = volume.dirty.withLock { list in
             let all = list
             list = []
             return all
         }
+        var kept: [Inode] = []
+        var left = buffers == .journaled ? volume.configuration.journal.piecesPerCommit : nil
         for (index, inode) in list.enumerated() {
             do throws(FileError) {
-                try inode.state.withLock { (state) throws(FileError) in
-                    if !state.isDeleted { try write(&state) }
-                    state.isListed = false
+                let isKept = try inode.state.withLock { (state) throws(FileError) -> Bool in
+                    if !state.isDeleted { try write(&state, journaling: &left) }
+                    state.isListed = !state.isDeleted && state.isDirty
+                    return state.isListed
                 }
                 volume.drained.add(1, ordering: .acquiringAndReleasing)
-                volume.table.unpin(inode)
+                if isKept { kept.append(inode) } else { volume.table.unpin(inode) }
             } catch {
                 // What is not written stays listed: nothing that was accepted is dropped.
-                volume.dirty.withLock { $0.append(contentsOf: list[index...]) }
+                volume.dirty.withLock { $0.append(contentsOf: kept + list[index...]) }
                 throw error
             }
         }
+        if !kept.isEmpty { volume.dirty.withLock { $0.append(contentsOf: kept) } }
     }
 
     /// Writes one inode's rows; its lock is held.
-    private func write(_ state: inout InodeState) throws(FileError) {
-        try volume.sealBuffers(&state)
+    ///
+    /// - Parameter left: changed pieces that may still be journaled, nil for no journal; an inode
+    ///   with more is sealed.
+    private func write(
+        _ state: inout InodeState, journaling left: inout Int?
+    ) throws(FileError) {
+        if let room = left, state.buffers.changedCount <= room {
+            left = room - state.buffers.changedCount
+        } else {
+            try volume.sealBuffers(&state)
+        }
         var sealedInline: [UInt8]?
         if state.isInlineDirty, let inline = state.inline, !inline.isEmpty {
             sealedInline = volume.sealer.seal(inline)
@@ -160,6 +220,7 @@ final class Committer: Sendable {
                     let blob = entries.flatMap { $0.isEmpty ? nil : $0.encoded() }
                     try writer.setBlockGroup(ino, group, blob)
                 }
+                try writeJournal(&state, writer)
             }
         } catch {
             throw volume.failure(error)
@@ -176,6 +237,24 @@ final class Committer: Sendable {
         for slot in state.pendingReleases { volume.arena.release(slot) }
         state.pendingReleases.removeAll(keepingCapacity: true)
         state.trimGroups()
+    }
+
+    /// Brings the journal's rows of one inode to what its buffers are: changed pieces are
+    /// written, rows without a buffer removed.
+    private func writeJournal(
+        _ state: inout InodeState, _ writer: borrowing MetadataWriter
+    ) throws(MetadataError) {
+        for change in state.buffers.changes {
+            state.buffers.noteRow(change.row)
+            let piece = change.row.number
+            let row = volume.journalSealer.seal(
+                change.bytes, ino: state.ino, piece: piece, isOverEntry: change.isOverEntry)
+            try writer.setJournalPiece(state.ino, piece, row)
+        }
+        state.buffers.markJournaled()
+        let stale = state.buffers.staleRows
+        for row in stale { try writer.removeJournalPiece(state.ino, row.number) }
+        state.buffers.forgetRows(stale)
     }
 
     private func syncArena() throws(FileError) {

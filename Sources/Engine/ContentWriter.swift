@@ -172,7 +172,7 @@ struct ContentWriter: Sendable {
                 if state.buffers[block] == nil {
                     let isNew = try volume.isHole(block, &state)
                     let old = try oldContent(&state, block, offset, end, fetched)
-                    state.buffers[block] = old
+                    state.buffers.open(block, old.bytes, isOverEntry: old.isEntry)
                     opened += 1
                     if isNew { state.row.allocated += size }
                 }
@@ -187,14 +187,15 @@ struct ContentWriter: Sendable {
         return .nothing
     }
 
-    /// What a block held before it is patched; empty when the write covers all of it.
+    /// What a block held before it is patched; empty when the write covers all of it. `isEntry`
+    /// says that its map entry names a slot with just that.
     private func oldContent(
         _ state: inout InodeState, _ block: UInt64, _ offset: UInt64, _ end: UInt64,
         _ fetched: [UInt64: [UInt8]]
-    ) throws(FileError) -> [UInt8] {
+    ) throws(FileError) -> (bytes: [UInt8], isEntry: Bool) {
         let size = UInt64(Arena.blockSize)
         if offset <= block * size && end >= min((block + 1) * size, max(state.row.size, end)) {
-            return []
+            return ([], false)
         }
         switch try volume.entry(block, &state) {
         case .clean(let reference), .dirty(let reference):
@@ -205,9 +206,9 @@ struct ContentWriter: Sendable {
             } catch {
                 throw volume.failure(error)
             }
-            return old
-        case .zero: return []
-        case .absent: return fetched[block] ?? []
+            return (old, true)
+        case .zero: return ([], false)
+        case .absent: return (fetched[block] ?? [], false)
         }
     }
 
@@ -221,15 +222,14 @@ struct ContentWriter: Sendable {
         let from = Int(start - block * size)
         let count = Int(stop - start)
         let source = bytes.extracting(Int(start - offset)..<Int(stop - offset))
-        var buffer = state.buffers[block] ?? []
-        state.buffers[block] = []
-        if buffer.isEmpty { buffer.reserveCapacity(Arena.blockSize) }
-        if buffer.count < from + count {
-            buffer.append(contentsOf: repeatElement(0, count: from + count - buffer.count))
+        state.buffers.change(block, from..<from + count) { buffer in
+            if buffer.isEmpty { buffer.reserveCapacity(Arena.blockSize) }
+            if buffer.count < from + count {
+                buffer.append(contentsOf: repeatElement(0, count: from + count - buffer.count))
+            }
+            var span = buffer.mutableSpan
+            copyBytes(source, to: &span, at: from)
         }
-        var span = buffer.mutableSpan
-        copyBytes(source, to: &span, at: from)
-        state.buffers[block] = buffer
     }
 
     /// Seals early where memory or locality asks for it.

@@ -42,7 +42,9 @@ extension Engine {
 
     /// A time that was set belongs to the stored content as well: it is what a publication shows.
     private func noteModified(_ state: inout InodeState) throws(FileError) {
-        guard state.row.form == .blocks else { return }
+        // With bytes to flush, the flush brings the time along: a program that syncs small writes
+        // would else rewrite this row with each of them.
+        guard state.row.form == .blocks, state.buffers.isEmpty else { return }
         try volume.loadBase(&state)
         guard state.base != nil else { return }
         state.base?.modified = state.row.attributes.modified

@@ -131,6 +131,9 @@ extension Engine {
         }
     }
 
+    /// Whether `synchronize` waits for the store, and not for the disk alone.
+    package var syncWaitsForStore: Bool { configuration.fsyncIsRemote }
+
     /// Allocates, or makes holes and zeros.
     package func allocate(
         _ handle: UInt64, ino: UInt64, _ mode: AllocationMode, offset: UInt64, count: UInt64,

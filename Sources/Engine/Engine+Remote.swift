@@ -197,6 +197,8 @@ extension Engine {
         loader.stop()
         fetcher.stop()
         do throws(FileError) {
+            // What is in the journal goes to the arena: the next start has nothing to move.
+            try committer.drain()
             try committer.commit()
             try volume.query { (writer) throws(MetadataError) in
                 try volume.highWater.save(volume, isLast: true, writer)

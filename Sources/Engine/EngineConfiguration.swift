@@ -33,6 +33,8 @@ package struct EngineConfiguration: Sendable {
     package var cacheBudget: UInt64 = 10 << 30
     /// Files up to this many bytes live inside their directory's page; at most 65 536.
     package var inlineLimit = 16_384
+    /// What a small commit may keep in the journal.
+    package var journal = JournalLimits()
     /// The device's name, kept in each revision it publishes.
     package var deviceName = "cairn"
     /// Idle time after which a file's dirty blocks are flushed.

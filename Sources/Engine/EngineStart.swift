@@ -184,8 +184,14 @@ struct EngineStarter {
         do {
             return try MetadataDatabase(path: configuration.stateFolder + "/meta.db")
         } catch {
-            if error == .full { throw .noRoom }
-            throw .state("its database does not open: \(error)")
+            switch error {
+            case .full: throw .noRoom
+            case .olderSchema:
+                throw .state(
+                    "a Cairn before the first release wrote it, and this one cannot read it: "
+                        + "unmount it with that one, then recover the volume from its phrase")
+            default: throw .state("its database does not open: \(error)")
+            }
         }
     }
 
@@ -207,6 +213,8 @@ struct EngineStarter {
         }
         try removeOrphans(metadata)
         var dirty = try adopt(metadata, arena)
+        let (journaled, journalSealer) = try takeUpJournal(metadata, arena)
+        dirty.formUnion(journaled)
         let settings = try wrap { () throws(MetadataError) in
             try metadata.write { (reader) throws(MetadataError) in
                 (
@@ -222,7 +230,7 @@ struct EngineStarter {
         dirty.formUnion(changed.files)
         let volume = Volume(
             configuration: configuration, metadata: metadata, arena: arena, sealer: sealer,
-            totals: settings.totals,
+            journalSealer: journalSealer, totals: settings.totals,
             nextInode: max(UInt64(bitPattern: settings.next), settings.highest + 1),
             lastChange: UInt64(bitPattern: settings.change))
         // Unreadable parked identities only mean that names do not get theirs back.

@@ -15,7 +15,7 @@ struct ExtentScan {
 
     init(state: InodeState) {
         groups = state.groups
-        buffers = Set(state.buffers.keys)
+        buffers = Set(state.buffers.blocks)
         base = state.base
         inlineSize = state.row.form == .blocks ? nil : state.row.size
     }

@@ -13,6 +13,8 @@
 //    (docs/ARCHITECTURE.md §6.8).
 // 3. `buffers` and dirty entries exist only where `row.form` is `.blocks`.
 // 4. Each buffer has one reserved slot in the arena.
+// 5. An inode with a buffer, or with a journal row, is on the dirty list: it stays resident until
+//    the row is gone.
 
 import Primitives
 import Blocks
@@ -45,8 +47,8 @@ struct InodeState: Sendable {
     /// Groups read from the database or made here. A group that is not here may be in the database.
     var groups: [UInt64: BlockGroup] = [:]
     var dirtyGroups: Set<UInt64> = []
-    /// Blocks written and not yet sealed into the arena. Shorter than a block: the rest is zeros.
-    var buffers: [UInt64: [UInt8]] = [:]
+    /// Blocks written and not yet sealed into the arena, and what the journal has of them.
+    var buffers = BlockBuffers()
     /// Slots no entry names any more, to be released once the rows are written.
     var pendingReleases: [UInt32] = []
     /// Where the last write ended: sequential writers are sealed early.
@@ -76,10 +78,10 @@ struct InodeState: Sendable {
 
     var ino: UInt64 { row.ino }
 
-    /// Anything a commit has to write.
+    /// Anything a commit has to write, or to keep in memory after it.
     var isDirty: Bool {
         isRowDirty || isInlineDirty || isBaseDirty || isPadDirty || !dirtyGroups.isEmpty
-            || !buffers.isEmpty || !pendingReleases.isEmpty
+            || !buffers.isEmpty || buffers.hasStaleRows || !pendingReleases.isEmpty
     }
 
     /// Limit of the base's valid bytes; 0 without a base.

@@ -132,7 +132,7 @@ extension Volume {
     func sealBuffers(_ state: inout InodeState, keeping kept: UInt64? = nil) throws(FileError) {
         if state.buffers.isEmpty { return }
         let ino = state.ino
-        var blocks = state.buffers.keys.filter { $0 != kept }
+        var blocks = state.buffers.blocks.filter { $0 != kept }
         if blocks.isEmpty { return }
         blocks.sort()
         for block in blocks { try loadGroup(BlockPosition(block).group, &state) }
@@ -156,7 +156,7 @@ extension Volume {
 
     /// Forgets buffers from `first` on, with their reservations.
     func dropBuffers(from first: UInt64, through last: UInt64 = .max, _ state: inout InodeState) {
-        let dropped = state.buffers.keys.filter { $0 >= first && $0 <= last }
+        let dropped = state.buffers.blocks.filter { $0 >= first && $0 <= last }
         if dropped.isEmpty { return }
         for block in dropped { state.buffers[block] = nil }
         arena.unreserve(dropped.count)
@@ -185,6 +185,7 @@ extension Volume {
     func discardContent(_ state: inout InodeState) throws(FileError) {
         dropBuffers(from: 0, &state)
         if state.row.form == .blocks { try dropEntries(from: 0, &state) }
+        state.buffers.removeAll()
         state.dirtyGroups.removeAll()
         state.groups.removeAll()
     }

@@ -31,6 +31,7 @@ final class Volume: Sendable {
     let errors = ErrorLog()
     let counters = Counters()
     let sealer: LocalSealer
+    let journalSealer: JournalSealer
     let totals: TotalsCounter
     let highWater: HighWater
 
@@ -51,12 +52,14 @@ final class Volume: Sendable {
 
     init(
         configuration: EngineConfiguration, metadata: MetadataDatabase, arena: Arena,
-        sealer: LocalSealer, totals: Totals, nextInode: UInt64, lastChange: UInt64
+        sealer: LocalSealer, journalSealer: JournalSealer, totals: Totals, nextInode: UInt64,
+        lastChange: UInt64
     ) {
         self.configuration = configuration
         self.metadata = metadata
         self.arena = arena
         self.sealer = sealer
+        self.journalSealer = journalSealer
         self.totals = TotalsCounter(totals)
         highWater = HighWater(change: lastChange, inode: nextInode)
         self.nextInode = Atomic(max(nextInode, Volume.firstOrdinaryInode))

@@ -89,9 +89,6 @@ final class LaneRequest<Work: Operation>: WaitingRequest, LaneJob, @unchecked Se
         finish { $0.fail(errorNumber(.interrupted)) }
     }
 
-    /// Runs it on the calling thread, because the lane did not take it.
-    func runHere() { run() }
-
     /// Answers that as many wait as ever may.
     func refuse() {
         finish { $0.fail(HostRefusal.tooMany) }

@@ -115,6 +115,22 @@ package struct BlockGroupRow: Sendable, Hashable {
     }
 }
 
+/// What the journal has of one piece of a file: the engine's own bytes.
+package struct JournalPieceRow: Sendable, Hashable {
+    /// The file.
+    package var ino: UInt64
+    /// The piece's index in the file.
+    package var piece: UInt64
+    /// What was set.
+    package var bytes: [UInt8]
+
+    package init(ino: UInt64, piece: UInt64, bytes: [UInt8]) {
+        self.ino = ino
+        self.piece = piece
+        self.bytes = bytes
+    }
+}
+
 /// A second name that was made because two machines changed one file.
 package struct ConflictRow: Sendable, Hashable {
     /// Its number, given when it was added; grows.

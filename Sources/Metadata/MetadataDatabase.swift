@@ -21,13 +21,20 @@ package final class MetadataDatabase: Sendable {
     /// The schema this code writes.
     package static let schemaVersion = Schema.currentVersion
     /// Bytes of the log from which on it is started anew.
-    package static let logLimit = 64 * 1024 * 1024
+    ///
+    /// Short, because what lies within it is written over and over: see WriteAheadLog.swift.
+    package static let logLimit = 8 * 1024 * 1024
+    /// Bytes of the log that `lengthenLog` writes: what may come while a log over its limit is
+    /// being copied fits as well.
+    package static let writtenLog = 16 * 1024 * 1024
+    /// Bytes the log grows beyond its limit until copying it is worth another try.
+    private static let checkpointStep = 4 * 1024 * 1024
     /// Frames that may still have to be copied when the log starts anew under the writer's lock:
     /// 4 MiB. Each of them is a write there.
     private static let restartFrameLimit = 1024
     /// From this many times `logLimit` on, the log is started anew however long it takes, and then
     /// its disk space is given back.
-    private static let excessFactor = 4
+    private static let excessFactor = 32
     /// How long opening waits for another process that is just closing, in milliseconds.
     private static let openTimeout: Int32 = 250
 
@@ -37,6 +44,11 @@ package final class MetadataDatabase: Sendable {
     private let isClosed = Atomic<Bool>(false)
     private let checkpointer: Lock<SQLiteConnection?>
     private let writer: Lock<Writer>
+    /// Frames in the log after the last commit.
+    private let logFrames = Atomic<Int>(0)
+    /// Frames in the log from which on `wantsCheckpoint` is true.
+    private let nextCheckpoint = Atomic<Int>(
+        MetadataDatabase.logLimit / WriteAheadLog.frameSize)
 
     private struct Writer {
         let core: WriterCore
@@ -49,12 +61,15 @@ package final class MetadataDatabase: Sendable {
     /// to date. What stands in the log is on the disk when this returns, so that nothing seen now
     /// can be lost later.
     ///
-    /// - Parameter path: the database file, in an existing folder. It gets mode 0600, and the
-    ///   `-wal` and `-shm` files beside it the same.
-    /// - Throws: `.newerSchema`, `.corrupt`, `.inUse`, `.full`, or what SQLite says.
-    package init(path: String) throws(MetadataError) {
+    /// - Parameters:
+    ///   - path: the database file, in an existing folder. It gets mode 0600, and the `-wal` and
+    ///     `-shm` files beside it the same.
+    ///   - creates: make the database if there is none; else that it is missing is damage.
+    /// - Throws: `.newerSchema`, `.olderSchema`, `.corrupt`, `.inUse`, `.full`, or what SQLite
+    ///   says.
+    package init(path: String, creates: Bool = true) throws(MetadataError) {
         self.path = path
-        try Self.createFile(at: path)
+        if creates { try Self.createFile(at: path) } else { try Self.requireFile(at: path) }
         let connection = try SQLiteConnection(path: path, timeout: Self.openTimeout)
         try Self.prepare(connection)
         log = try WriteAheadLog(databasePath: path)
@@ -102,7 +117,29 @@ package final class MetadataDatabase: Sendable {
             try writer.core.commit { core in
                 if let copied { self.restartLog(core, copied: copied) }
             }
+            logFrames.store(writer.core.logFrames, ordering: .relaxed)
         }
+    }
+
+    /// Whether the log has become long since the last `checkpoint()`, so that one should come
+    /// before its time.
+    package var wantsCheckpoint: Bool {
+        logFrames.load(ordering: .relaxed) >= nextCheckpoint.load(ordering: .relaxed)
+    }
+
+    /// Writes the log's first bytes before they are needed, so that syncs there are fast. For a
+    /// background thread; one step of many, at most a few hundred microseconds under the lock.
+    ///
+    /// - Returns: false when there is nothing more to do.
+    /// - Throws: as `syncLog()`.
+    package func lengthenLog() throws(MetadataError) -> Bool {
+        let isLonger = writer.withLock { writer in
+            // Short of room, the space is for what somebody wants to keep.
+            !writer.core.connection.isClosed && !writer.core.lacksRoom
+                && log.lengthen(upTo: Self.writtenLog)
+        }
+        if isLonger { try log.syncZeros() }
+        return isLonger
     }
 
     /// Brings the log to the disk, outside the writer's lock: when it returns, every `commit()`
@@ -141,6 +178,9 @@ package final class MetadataDatabase: Sendable {
             return try connection.checkpoint(.passive)
         }
         let isLong = result.logFrames * WriteAheadLog.frameSize > Self.logLimit
+        let limit = isLong ? result.logFrames * WriteAheadLog.frameSize : Self.logLimit
+        let step = isLong ? Self.checkpointStep : 0
+        nextCheckpoint.store((limit + step) / WriteAheadLog.frameSize, ordering: .relaxed)
         try writer.withLock { (writer) throws(MetadataError) in
             guard isLong || writer.core.lacksRoom, !writer.core.isLost else { return }
             if writer.core.hasChanges {
@@ -219,6 +259,18 @@ extension MetadataDatabase {
         // EEXIST is the usual case; whatever else it is, SQLite meets it too and has words for it.
     }
 
+    /// Refuses a file that is not there, or has nothing in it: opening would make a new database of
+    /// it, and hide that the old one is gone.
+    private static func requireFile(at path: String) throws(MetadataError) {
+        var status = stat()
+        // SAFETY: the path lives for the call, which fills the local it is given.
+        guard unsafe stat(path, &status) == 0 else {
+            if errno == ENOENT { throw .corrupt("the file is gone") }
+            return  // Whatever it is, SQLite meets it too and has words for it.
+        }
+        if status.st_size == 0 { throw .corrupt("the file is empty") }
+    }
+
     /// Checks that the file is ours, sets the connection up and brings the schema up to date.
     private static func prepare(_ connection: SQLiteConnection) throws(MetadataError) {
         let version = Int(try connection.integer("PRAGMA user_version") ?? 0)
@@ -230,6 +282,7 @@ extension MetadataDatabase {
         }
         guard version <= schemaVersion else { throw .newerSchema(version) }
         guard version >= 0, isNew == (version == 0) else { throw .corrupt("schema version") }
+        guard isNew || version >= Schema.oldestVersion else { throw .olderSchema(version) }
         if isNew {
             // Both must come before the first page is written.
             try connection.execute("PRAGMA page_size = \(Schema.pageSize)")

@@ -11,6 +11,9 @@ package enum MetadataError: Error, Equatable, Sendable {
     /// A newer Cairn wrote this database: its schema has the number given, above
     /// `MetadataDatabase.schemaVersion`. Nothing was changed.
     case newerSchema(Int)
+    /// A Cairn before the first release wrote this database: its schema has the number given, below
+    /// what can be brought up. Nothing was changed.
+    case olderSchema(Int)
     /// The file is not a database of ours, or is damaged. The text says which check failed.
     case corrupt(String)
     /// The disk that holds the database has no room. What was written before stands: the statement

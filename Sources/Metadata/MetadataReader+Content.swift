@@ -75,6 +75,21 @@ extension MetadataReader where Self: ~Copyable {
         }
     }
 
+    /// Shows every piece the journal has, in the order of files and pieces.
+    ///
+    /// - Parameter body: must not change the journal, nor begin this walk again.
+    package func forEachJournalPiece(
+        _ body: (JournalPieceRow) throws(MetadataError) -> Void
+    ) throws(MetadataError) {
+        let query = try readStatements.content.journal.begin()
+        defer { query.reset() }
+        while try query.step() {
+            try body(
+                JournalPieceRow(
+                    ino: query.uint64(0), piece: query.uint64(1), bytes: query.blob(2)))
+        }
+    }
+
     // MARK: Extended attributes
 
     /// The value of one extended attribute; nil if the inode has none of that name.

@@ -81,6 +81,35 @@ extension MetadataWriter {
         try change.run()
     }
 
+    /// Sets what the journal has of one piece of a file.
+    ///
+    /// - Parameter bytes: the engine's own.
+    package borrowing func setJournalPiece(
+        _ ino: UInt64, _ piece: UInt64, _ bytes: [UInt8]
+    ) throws(MetadataError) {
+        try core.requireRoom(for: bytes.count)
+        let change = try core.writes.content.setJournalPiece.begin()
+        change.bind(1, ino)
+        change.bind(2, piece)
+        try change.bind(3, bytes)
+        try change.run()
+    }
+
+    /// Removes what the journal has of one piece; does nothing if it has nothing.
+    package borrowing func removeJournalPiece(
+        _ ino: UInt64, _ piece: UInt64
+    ) throws(MetadataError) {
+        let change = try core.writes.content.removeJournalPiece.begin()
+        change.bind(1, ino)
+        change.bind(2, piece)
+        try change.run()
+    }
+
+    /// Removes everything the journal has, of all files.
+    package borrowing func clearJournal() throws(MetadataError) {
+        try core.writes.content.clearJournal.begin().run()
+    }
+
     /// Removes the block groups of a file from one on: 0 removes all.
     package borrowing func deleteBlockGroups(
         _ ino: UInt64, from group: UInt64

@@ -56,13 +56,14 @@ package struct MetadataWriter: ~Copyable, MetadataReader {
         try change.run()
     }
 
-    /// Removes an inode with everything that belongs to it: content, block groups, extended
-    /// attributes, scratchpad, published pages. Names that lead to it are the caller's to remove.
+    /// Removes an inode with everything that belongs to it: content, block groups, journal,
+    /// extended attributes, scratchpad, published pages. Names that lead to it are the caller's to
+    /// remove.
     package borrowing func deleteInode(_ ino: UInt64) throws(MetadataError) {
         let inodes = core.writes.inodes
         for statement in [
             inodes.deleteInode, inodes.deleteInline, inodes.deleteContent, inodes.deleteXattrs,
-            inodes.deletePad, inodes.deletePage, inodes.deleteLeaves,
+            inodes.deletePad, inodes.deletePage, inodes.deleteLeaves, inodes.deleteJournal,
         ] {
             let change = try statement.begin()
             change.bind(1, ino)

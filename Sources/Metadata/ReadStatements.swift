@@ -105,6 +105,7 @@ struct ContentQueries {
     let blockGroup: SQLiteStatement
     let blockGroupRange: SQLiteStatement
     let allBlockGroups: SQLiteStatement
+    let journal: SQLiteStatement
     let xattr: SQLiteStatement
     let xattrNames: SQLiteStatement
     let xattrs: SQLiteStatement
@@ -129,6 +130,7 @@ struct ContentQueries {
             WHERE ino = ?1 AND block_group >= ?2 AND block_group < ?3 ORDER BY block_group
             """)
         allBlockGroups = query("SELECT ino, block_group, map FROM block_groups")
+        journal = query("SELECT ino, piece, bytes FROM journal ORDER BY ino, piece")
         xattr = query("SELECT value FROM xattrs WHERE ino = ?1 AND name = ?2")
         xattrNames = query("SELECT name FROM xattrs WHERE ino = ?1 ORDER BY name")
         xattrs = query("SELECT name, value FROM xattrs WHERE ino = ?1 ORDER BY name")

@@ -22,10 +22,15 @@ enum Schema {
     static let pageSize = 4096
 
     /// All steps, in order, without gaps.
-    static let migrations = [Migration(version: 1, sql: version1)]
+    static let migrations = [Migration(version: 2, sql: version2)]
 
     /// The number of the last step.
-    static let currentVersion = 1
+    static let currentVersion = 2
+
+    /// The number of the oldest database that can be brought up.
+    ///
+    /// Version 1 was never released, and its block maps had two forms that look alike.
+    static let oldestVersion = 2
 
     /// The first release.
     ///
@@ -34,7 +39,7 @@ enum Schema {
     ///   publishing only; every other search goes by key.
     /// - `dentries_by_cookie` ends with the name, the rest of the primary key, so that a listing
     ///   reads the index alone.
-    static let version1 = """
+    static let version2 = """
         CREATE TABLE inodes (
             ino INTEGER PRIMARY KEY, kind INTEGER NOT NULL, mode INTEGER NOT NULL,
             uid INTEGER NOT NULL, gid INTEGER NOT NULL, size INTEGER NOT NULL,
@@ -66,6 +71,11 @@ enum Schema {
         CREATE TABLE block_groups (
             ino INTEGER NOT NULL, block_group INTEGER NOT NULL, map BLOB NOT NULL,
             PRIMARY KEY (ino, block_group)
+        ) STRICT, WITHOUT ROWID;
+
+        CREATE TABLE journal (
+            ino INTEGER NOT NULL, piece INTEGER NOT NULL, bytes BLOB NOT NULL,
+            PRIMARY KEY (ino, piece)
         ) STRICT, WITHOUT ROWID;
 
         CREATE TABLE xattrs (

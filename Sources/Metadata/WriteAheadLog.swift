@@ -15,6 +15,12 @@
 // So a commit whose frames are no longer in the log is in a synced database file, and one whose
 // frames are there is behind a synced header: fdatasync of the log is all that is missing.
 //
+// Why its first bytes are written before SQLite does. A frame that makes the file longer, or lies
+// on space that was reserved and never written, has each sync commit the filesystem's journal too,
+// which on ext4 takes twice as long as the write itself. Zeros behind the last frame end a log as
+// the end of the file does: no frame is of page 0. They are only ever put behind the file's end,
+// with the writer's lock held, so they never meet a frame.
+//
 // Closing this descriptor is harmless: POSIX drops all locks a process has on a file when any
 // descriptor of it is closed, but SQLite locks the database and the `-shm` file, never the log.
 //
@@ -36,6 +42,9 @@ final class WriteAheadLog: Sendable {
     static let headerSize = 32
     /// Bytes of one frame: a header of 24, and a page.
     static let frameSize = 24 + Schema.pageSize
+
+    /// Bytes of zeros written at once; a sync of somebody who waits meets at most so many.
+    private static let zerosStep = 256 * 1024
 
     /// Bytes of the disk that are left alone.
     private static let spareRoom: UInt64 = 1024 * 1024
@@ -82,13 +91,47 @@ final class WriteAheadLog: Sendable {
             guard synced < wanted else { return }
             // Whatever was noted by now was written by now: the sync covers it too.
             let covered = committed.load(ordering: .acquiring)
-            var code = fdatasync(descriptor)
-            while code != 0 && errno == EINTR { code = fdatasync(descriptor) }
-            guard code == 0 else {
-                failure.store(errno, ordering: .releasing)
-                throw .logNotSynced(errno: errno)
-            }
+            try syncFile()
             synced = covered
+        }
+    }
+
+    /// Makes the file longer by one step of zeros, if it is shorter than a size. Called under the
+    /// writer's lock.
+    ///
+    /// - Returns: false when there is nothing more to do, or no room to do it.
+    func lengthen(upTo size: Int) -> Bool {
+        var file = stat()
+        // SAFETY: the call fills a structure of ours.
+        guard unsafe fstat(descriptor, &file) == 0 else { return false }
+        let start = Int(file.st_size)
+        let count = min(Self.zerosStep, size - start)
+        guard count > 0 else { return false }
+        let zeros = [UInt8](repeating: 0, count: count)
+        // SAFETY: the buffer has `count` bytes for the time of the call.
+        let written = unsafe zeros.withUnsafeBytes { bytes in
+            unsafe pwrite(descriptor, bytes.baseAddress, count, off_t(start))
+        }
+        // Less is no harm: it only makes a later sync as slow as it would have been.
+        return written == count
+    }
+
+    /// Brings zeros to the disk, so that no commit's sync has to.
+    ///
+    /// - Throws: `.logNotSynced`, as `sync()`.
+    func syncZeros() throws(MetadataError) {
+        try synced.withLock { (_) throws(MetadataError) in
+            try checkSound()
+            try syncFile()
+        }
+    }
+
+    private func syncFile() throws(MetadataError) {
+        var code = fdatasync(descriptor)
+        while code != 0 && errno == EINTR { code = fdatasync(descriptor) }
+        guard code == 0 else {
+            failure.store(errno, ordering: .releasing)
+            throw .logNotSynced(errno: errno)
         }
     }
 

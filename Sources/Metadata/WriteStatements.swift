@@ -52,6 +52,7 @@ struct InodeChanges {
     let deleteInline: SQLiteStatement
     let deleteContent: SQLiteStatement
     let deleteBlockGroups: SQLiteStatement
+    let deleteJournal: SQLiteStatement
     let deleteXattrs: SQLiteStatement
     let deletePad: SQLiteStatement
     let deletePage: SQLiteStatement
@@ -68,6 +69,7 @@ struct InodeChanges {
         deleteContent = change("DELETE FROM contents WHERE ino = ?1")
         deleteBlockGroups = change(
             "DELETE FROM block_groups WHERE ino = ?1 AND block_group >= ?2")
+        deleteJournal = change("DELETE FROM journal WHERE ino = ?1")
         deleteXattrs = change("DELETE FROM xattrs WHERE ino = ?1")
         deletePad = change("DELETE FROM pads WHERE ino = ?1")
         deletePage = change("DELETE FROM pages WHERE directory = ?1")
@@ -105,6 +107,9 @@ struct ContentChanges {
     let setDirty: SQLiteStatement
     let setBlockGroup: SQLiteStatement
     let deleteBlockGroup: SQLiteStatement
+    let setJournalPiece: SQLiteStatement
+    let removeJournalPiece: SQLiteStatement
+    let clearJournal: SQLiteStatement
     let setXattr: SQLiteStatement
     let removeXattr: SQLiteStatement
     let setPad: SQLiteStatement
@@ -134,6 +139,13 @@ struct ContentChanges {
             """)
         deleteBlockGroup = change(
             "DELETE FROM block_groups WHERE ino = ?1 AND block_group = ?2")
+        setJournalPiece = change(
+            """
+            INSERT INTO journal (ino, piece, bytes) VALUES (?1, ?2, ?3)
+            ON CONFLICT (ino, piece) DO UPDATE SET bytes = excluded.bytes
+            """)
+        removeJournalPiece = change("DELETE FROM journal WHERE ino = ?1 AND piece = ?2")
+        clearJournal = change("DELETE FROM journal")
         setXattr = change(
             """
             INSERT INTO xattrs (ino, name, value) VALUES (?1, ?2, ?3)

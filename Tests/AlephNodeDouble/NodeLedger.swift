@@ -50,6 +50,8 @@ package struct NodeLedger {
     /// Owner and name to the STORE that is newest: lost for good when any version is forgotten.
     var references: [String: String] = [:]
     private var arrivals = 0
+    /// Tokens held for what each account stores: counted as it changes, for it is asked with each.
+    private var held: [String: Double] = [:]
 
     /// Knows nothing.
     package init() {}
@@ -69,8 +71,7 @@ package struct NodeLedger {
 
     /// Tokens that keep what an account stores.
     func locked(_ address: String) -> Double {
-        processed.filter { !$0.isCredit && AlephAddress.isSame($0.owner, address) }
-            .reduce(0) { $0 + $1.cost }
+        held[address.lowercased()] ?? 0
     }
 
     /// Each of an owner's aggregates.
@@ -194,6 +195,7 @@ package struct NodeLedger {
         entries[hash]?.isCredit = NodePrice.isCredit(content)
         entries[hash]?.cost = NodePrice.cost(of: size, isCredit: NodePrice.isCredit(content))
         accept(hash)
+        hold(hash, 1)
         if let ref, ItemHash(ref) == nil {
             let key = owner + "/" + ref
             let standing = references[key].flatMap { entries[$0]?.time } ?? -1
@@ -243,6 +245,7 @@ package struct NodeLedger {
         accept(hash)
         let time = entries[hash]?.envelope.time.double
         for target in targets + aggregates where entries[target]?.status == .processed {
+            hold(target, -1)
             entries[target]?.status = .forgotten
             entries[target]?.forgottenBy.append(hash)
             entries[target]?.forgottenAt = time
@@ -250,6 +253,11 @@ package struct NodeLedger {
                 references[owner + "/" + ref] = nil
             }
         }
+    }
+
+    private mutating func hold(_ hash: String, _ sign: Double) {
+        guard let entry = entries[hash], !entry.isCredit else { return }
+        held[entry.owner.lowercased(), default: 0] += sign * entry.cost
     }
 
     private mutating func accept(_ hash: String) {

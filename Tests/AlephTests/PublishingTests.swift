@@ -5,6 +5,7 @@
 import Aleph
 import AlephNodeDouble
 import AlephProtocol
+import HTTP
 import JSON
 import LocalServer
 import Synchronization
@@ -241,6 +242,35 @@ struct PublishingTests {
         #expect(try VerifiedMessage(ahead.envelope).time > last + 1_000_000)
         let next = try VerifiedMessage(try network.post(1).envelope).time
         #expect(next > last && next < last + 1000)
+    }
+
+    @Test("a thousand small files go in parallel, and none waits for a node to be told to wait")
+    func thousand() async throws {
+        let node = try NodeDouble()
+        defer { node.stop() }
+        // Where a node is told to wait for what will not come, this takes hours.
+        node.change { $0.syncWait = .seconds(30) }
+        node.fund(account.address, tokens: 1000)
+        let client = AlephClient(
+            nodes: [try node.address],
+            over: AlephHTTPTransport(HTTPClient(HTTPClient.Configuration(userAgent: "test"))))
+        let start = ContinuousClock.now
+        try await withThrowingTaskGroup(of: Void.self) { group in
+            for lane in 0..<8 {
+                group.addTask { [account] in
+                    for index in 0..<125 {
+                        let file = AlephSource(Array("file \(lane) \(index)".utf8))
+                        _ = try client.store(file, by: account) { StoreDraft(file: $0) }
+                    }
+                }
+            }
+            try await group.waitForAll()
+        }
+        #expect(
+            node.ledger.withLock { $0.entries.values.filter { $0.status == .processed } }.count
+                == 1000)
+        let taken = ContinuousClock.now - start
+        #expect(taken < .seconds(120))
     }
 
     @Test("times of many threads are all different, even at the end of what doubles part")

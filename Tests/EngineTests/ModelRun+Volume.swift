@@ -137,7 +137,9 @@ extension ModelRun {
     func restart() throws {
         note("* restart")
         if weather == .hanging { clearUp() }
-        try volume.restart()
+        volume.stop()
+        try requireSound(volume.stateFolder, "after a stop")
+        try volume.start(.existing)
         afterRestart()
         try check()
     }
@@ -147,6 +149,7 @@ extension ModelRun {
         clearUp()
         note("* recover")
         do { try volume.recover() } catch { throw fail("recover: \(error)") }
+        try requireSoundStore("after a publication")
         tree.forgetLocal()
         afterRestart()
         // The root pad counts what was open without a name, and pads under temporary names.
@@ -207,6 +210,7 @@ extension ModelRun {
     }
 
     private func takeUp(_ copy: String) throws {
+        try requireSound(copy, "after a kill")
         try volume.takeUp(copy)
         volume.memory.heal()
         weather = .fine

@@ -84,12 +84,15 @@ final class ModelRun {
     private var log: [(step: Int, words: String)] = []
     private(set) var step = 0
 
-    init(seed: UInt64, on store: TestStore = TestStore()) throws {
+    init(
+        seed: UInt64, on store: TestStore = TestStore(), journal: JournalLimits = JournalLimits()
+    ) throws {
         self.seed = seed
         dice = SeededGenerator(seed: seed)
         volume = try TestVolume(on: store) { configuration in
             configuration.inlineLimit = ModelRun.inlineLimit
             configuration.cacheBudget = ModelRun.cacheBudget
+            configuration.journal = journal
             configuration.flushDelay = .milliseconds(60)
             configuration.publishDelay = .milliseconds(150)
         }

@@ -4,6 +4,7 @@
 // Each run of the tests takes seeds that nobody has seen; a failure says which, and
 // `CAIRN_SEED=number` runs one again.
 
+import Engine
 import Foundation
 import Testing
 
@@ -24,5 +25,18 @@ struct ModelTests {
     @Test("any sequence of operations leaves what the model says", arguments: seeds)
     func randomOperations(seed: UInt64) throws {
         try ModelRun(seed: seed).run(steps: Self.steps)
+    }
+
+    /// None, the least, fewer a commit than in all, and more than the cache has blocks.
+    static let journals = [
+        JournalLimits(piecesPerCommit: 0, blocks: 0), JournalLimits(piecesPerCommit: 1, blocks: 1),
+        JournalLimits(piecesPerCommit: 9, blocks: 7),
+        JournalLimits(piecesPerCommit: 16_384, blocks: 4096),
+    ]
+
+    @Test("so it is whatever the journal may hold", arguments: journals, seeds.prefix(2))
+    func journalLimits(journal: JournalLimits, seed: UInt64) throws {
+        let run = try ModelRun(seed: seed, journal: journal)
+        try run.run(steps: min(Self.steps, 400))
     }
 }

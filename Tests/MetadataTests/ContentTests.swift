@@ -205,6 +205,36 @@ struct ContentTests {
         }
     }
 
+    @Test("journal rows are replaced, removed one by one, and all", arguments: [1, 4000, 4141])
+    func journal(size: Int) throws {
+        let folder = try TestFolder()
+        let database = try folder.open()
+        func shown(_ writer: borrowing MetadataWriter) throws -> [JournalPieceRow] {
+            var rows: [JournalPieceRow] = []
+            try writer.forEachJournalPiece { rows.append($0) }
+            return rows
+        }
+        func row(_ ino: UInt64, _ piece: UInt64, _ byte: UInt8) -> JournalPieceRow {
+            JournalPieceRow(ino: ino, piece: piece, bytes: .init(repeating: byte, count: size))
+        }
+        let rows = [row(3, 9, 1), row(8, 0, 2), row(8, 1 << 51, 3)]
+        try database.write { (writer) throws in
+            for row in rows.reversed() {
+                try writer.setJournalPiece(row.ino, row.piece, [77])
+                try writer.setJournalPiece(row.ino, row.piece, row.bytes)
+            }
+            #expect(try shown(writer) == rows)
+            try writer.removeJournalPiece(8, 0)
+            try writer.removeJournalPiece(8, 7)
+            #expect(try shown(writer) == [rows[0], rows[2]])
+        }
+        try database.commit()
+        try database.write { (writer) throws in
+            try writer.clearJournal()
+            #expect(try shown(writer) == [])
+        }
+    }
+
     @Test("removing an inode removes what belongs to it, and nothing else")
     func removal() throws {
         let folder = try TestFolder()
@@ -216,6 +246,8 @@ struct ContentTests {
             try writer.setContent(ino, StoredContent(isDirty: true))
             try writer.setBlockGroup(ino, 0, [1])
             try writer.setBlockGroup(ino, 1 << 40, [1])
+            try writer.setJournalPiece(ino, 0, [1])
+            try writer.setJournalPiece(ino, 1 << 40, [1])
             try writer.setXattr(ino, [1], [2])
             try writer.setPad(
                 PadRow(ino: ino, identity: [UInt8(ino)], address: try padAddress(1)))
@@ -231,6 +263,9 @@ struct ContentTests {
             #expect(try writer.dirtyFiles() == [4])
             #expect(try writer.blockGroups(3, in: 0..<UInt64.max).isEmpty)
             #expect(try writer.blockGroups(4, in: 0..<UInt64.max).count == 2)
+            var journaled: [UInt64] = []
+            try writer.forEachJournalPiece { journaled.append($0.ino) }
+            #expect(journaled == [4, 4])
             #expect(try writer.xattrNames(3) == [] && writer.xattrNames(4) == [[1]])
             #expect(try writer.pads().map(\.ino) == [4])
             #expect(try writer.pageOf(3) == nil && writer.pageOf(4) == (try reference(2)))

@@ -15,8 +15,8 @@ struct MigrationTests {
     private static let zeros = String(repeating: "00", count: 32)
     private static let ones = String(repeating: "11", count: 32)
 
-    /// Version 1, with a row in every table.
-    private static let version1 = """
+    /// Version 2, the first that was released, with a row in every table.
+    private static let version2 = """
         PRAGMA page_size = 4096;
         BEGIN;
         CREATE TABLE inodes (
@@ -46,6 +46,10 @@ struct MigrationTests {
         CREATE TABLE block_groups (
             ino INTEGER NOT NULL, block_group INTEGER NOT NULL, map BLOB NOT NULL,
             PRIMARY KEY (ino, block_group)
+        ) STRICT, WITHOUT ROWID;
+        CREATE TABLE journal (
+            ino INTEGER NOT NULL, piece INTEGER NOT NULL, bytes BLOB NOT NULL,
+            PRIMARY KEY (ino, piece)
         ) STRICT, WITHOUT ROWID;
         CREATE TABLE xattrs (
             ino INTEGER NOT NULL, name BLOB NOT NULL, value BLOB NOT NULL,
@@ -83,6 +87,7 @@ struct MigrationTests {
         INSERT INTO contents VALUES (9, 77, 5, 6, 70, 1, 3,
             x'01010a4302010001\("07" + zeros + ones)43');
         INSERT INTO block_groups VALUES (9, 4, x'aabb');
+        INSERT INTO journal VALUES (9, 107, x'ccdd');
         INSERT INTO xattrs VALUES (9, x'757365722e61', x'62');
         INSERT INTO pads VALUES (9,
             x'2222222222222222222222222222222222222222222222222222222222222222', 1,
@@ -95,16 +100,16 @@ struct MigrationTests {
         INSERT INTO settings VALUES (CAST('revision' AS BLOB), 41);
         INSERT INTO settings VALUES (CAST('metadata.cookies' AS BLOB), 65552);
         PRAGMA application_id = 1129467441;
-        PRAGMA user_version = 1;
+        PRAGMA user_version = 2;
         COMMIT;
         """
 
-    @Test("a database of version 1 opens, and every row reads as it was meant")
-    func version1Opens() throws {
+    @Test("a database of version 2 opens, and every row reads as it was meant")
+    func version2Opens() throws {
         let folder = try TestFolder()
         #expect(FileManager.default.createFile(atPath: folder.database, contents: nil))
         let raw = try SQLiteConnection(path: folder.database, timeout: 0)
-        try raw.execute(Self.version1)
+        try raw.execute(Self.version2)
         raw.close()
         let database = try folder.open()
         try database.write { try Self.check($0) }
@@ -136,6 +141,9 @@ struct MigrationTests {
         #expect(try writer.dirtyFiles() == [9])
         #expect(try writer.orphans() == [9])
         #expect(try writer.blockGroup(9, 4) == [0xaa, 0xbb])
+        var journal: [JournalPieceRow] = []
+        try writer.forEachJournalPiece { journal.append($0) }
+        #expect(journal == [JournalPieceRow(ino: 9, piece: 107, bytes: [0xcc, 0xdd])])
         #expect(try writer.xattr(9, bytes("user.a")) == bytes("b"))
         let pad = try writer.pad(9)
         #expect(pad?.counter == .max && pad?.pendingRecord == [0x44, 0x44, 0x44])
@@ -152,7 +160,8 @@ struct MigrationTests {
     @Test("the steps are numbered without gaps, and the last is the one that is written")
     func numbering() {
         #expect(
-            Schema.migrations.map(\.version) == Array(1...MetadataDatabase.schemaVersion))
+            Schema.migrations.map(\.version)
+                == Array(Schema.oldestVersion...MetadataDatabase.schemaVersion))
     }
 
     @Test("a step that fails leaves the database as it was")

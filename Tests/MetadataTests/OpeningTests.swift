@@ -78,10 +78,22 @@ struct OpeningTests {
         let folder = try TestFolder()
         try folder.open().close()
         let raw = try SQLiteConnection(path: folder.database, timeout: 0)
-        try raw.execute("PRAGMA user_version = 2")
+        try raw.execute("PRAGMA user_version = 3")
         raw.close()
         let before = try Data(contentsOf: URL(filePath: folder.database))
-        #expect(throws: MetadataError.newerSchema(2)) { try folder.open() }
+        #expect(throws: MetadataError.newerSchema(3)) { try folder.open() }
+        #expect(try Data(contentsOf: URL(filePath: folder.database)) == before)
+    }
+
+    @Test("a schema from before the first release is refused and left alone")
+    func olderSchema() throws {
+        let folder = try TestFolder()
+        try folder.open().close()
+        let raw = try SQLiteConnection(path: folder.database, timeout: 0)
+        try raw.execute("PRAGMA user_version = 1")
+        raw.close()
+        let before = try Data(contentsOf: URL(filePath: folder.database))
+        #expect(throws: MetadataError.olderSchema(1)) { try folder.open() }
         #expect(try Data(contentsOf: URL(filePath: folder.database)) == before)
     }
 

@@ -32,8 +32,8 @@ enum Named {
     /// nor the kernel, and only one target knows the kernel's library.
     static let forbidden: [String: Set<String>] = [
         "Engine": ["RemoteStores", "Aleph", "CFuse", "CLinux", "CSQLite"],
-        "Control": ["CFuse", "CSQLite", "COpenSSL", "CSodium", "CCurl"],
-        "cairn": ["CFuse", "CSQLite", "COpenSSL", "CSodium", "CLinux", "CCurl"],
+        "Control": ["CFuse", "CSQLite", "COpenSSL", "CSodium", "CSecp256k1", "CCurl"],
+        "cairn": ["CFuse", "CSQLite", "COpenSSL", "CSodium", "CSecp256k1", "CLinux", "CCurl"],
     ]
 
     /// Targets without clocks, files, sockets, or randomness of their own.

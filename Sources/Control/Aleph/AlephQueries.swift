@@ -106,7 +106,12 @@ package struct MessageQuestion: Sendable {
     package func run(
         _ session: AlephSession, _ show: (VerifiedMessage) throws(CommandFailure) -> Void
     ) throws(CommandFailure) -> Int {
-        var pages = MessagePages(session.client, filter)
+        var asked = filter
+        // Nodes give what has any tag of several: one tag is the shorter list, and all are
+        // looked at here.
+        asked.tags = Array(filter.tags.prefix(1))
+        var pages = MessagePages(
+            session.client, asked, pageSize: min(limit ?? .max, ListPage.maximumSize))
         var left = limit ?? .max
         var passedOver = 0
         while left > 0 {

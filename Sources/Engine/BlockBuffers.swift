@@ -1,0 +1,189 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// The blocks of one file that are in memory and not in the arena, and what the journal has of them.
+// A pure value: who changes it seals, reserves and writes rows.
+//
+// The journal has a block in pieces of 4 KiB, a row each. A buffer is *whole* if its rows have all
+// of its bytes, and *over its entry* if the map entry of the block has those that no row has.
+//
+// Invariants:
+// 1. A piece of a buffer is in one of three states: changed, in a row with the same bytes, or (only
+//    over its entry) the same as in the slot that the entry names.
+// 2. A buffer that was over its entry and is cut or replaced becomes whole: rows lie over an entry
+//    only where they made it longer or changed it.
+// 3. A row in the journal is named in `rows` from before it is written until after it is removed: a
+//    statement that fails leaves one row too many here, never one too few. A buffer opened over
+//    rows that are still there has their pieces changed.
+
+import Blocks
+
+/// Unsealed blocks by number, each with the state of its journal rows.
+struct BlockBuffers: Sendable {
+    /// Bytes of a piece: what the kernel writes of a file at the least.
+    static let pieceSize = 4096
+    /// Pieces of a block.
+    static let pieceCount = Arena.blockSize / BlockBuffers.pieceSize
+    /// A bit for each piece of a block.
+    typealias Pieces = UInt8
+    private static let allPieces: Pieces = (1 << BlockBuffers.pieceCount) - 1
+
+    private struct Buffer {
+        var bytes: [UInt8]
+        var changed: Pieces
+        var isOverEntry: Bool
+        /// Another number for other bytes.
+        var version: UInt64
+    }
+
+    /// The number the next change gets.
+    private var nextVersion: UInt64 = 0
+    private var buffers: [UInt64: Buffer] = [:]
+    /// Which rows the journal has of a block; no entry for none.
+    private var rows: [UInt64: Pieces] = [:]
+    /// Pieces whose bytes neither a row nor an entry has.
+    private(set) var changedCount = 0
+
+    /// The bytes of a block; shorter than a block: the rest is zeros. Setting them makes the buffer
+    /// whole; nil drops it.
+    subscript(block: UInt64) -> [UInt8]? {
+        get { buffers[block]?.bytes }
+        set {
+            if let newValue { open(block, newValue, isOverEntry: false) } else { drop(block) }
+        }
+    }
+
+    /// Makes a buffer of bytes that are in memory from now on.
+    ///
+    /// - Parameter isOverEntry: the block's map entry names a slot with these very bytes, and stays
+    ///   as long as the buffer does.
+    mutating func open(_ block: UInt64, _ bytes: [UInt8], isOverEntry: Bool) {
+        drop(block)
+        let changed = isOverEntry ? rows[block] ?? 0 : BlockBuffers.allPieces
+        nextVersion += 1
+        buffers[block] = Buffer(
+            bytes: bytes, changed: changed, isOverEntry: isOverEntry, version: nextVersion)
+        changedCount += changed.nonzeroBitCount
+    }
+
+    private mutating func drop(_ block: UInt64) {
+        guard let old = buffers.removeValue(forKey: block) else { return }
+        changedCount -= old.changed.nonzeroBitCount
+    }
+
+    /// Lends a buffer's bytes to be changed in `range`, which may begin beyond their end.
+    mutating func change(_ block: UInt64, _ range: Range<Int>, _ body: (inout [UInt8]) -> Void) {
+        if buffers[block] == nil { open(block, [], isOverEntry: false) }
+        guard let end = buffers[block]?.bytes.count, !range.isEmpty else { return }
+        // A gap before the range is new zeros.
+        let first = min(range.lowerBound, end) / BlockBuffers.pieceSize
+        let last = (range.upperBound - 1) / BlockBuffers.pieceSize
+        var touched: Pieces = 0
+        for piece in min(first, last)...last { touched |= 1 << piece }
+        let before = buffers[block]?.changed ?? 0
+        changedCount += (touched & ~before).nonzeroBitCount
+        nextVersion += 1
+        guard let index = buffers.index(forKey: block) else { return }
+        buffers.values[index].changed = before | touched
+        buffers.values[index].version = nextVersion
+        body(&buffers.values[index].bytes)
+    }
+
+    var isEmpty: Bool { buffers.isEmpty }
+    var count: Int { buffers.count }
+
+    /// The blocks that have a buffer, in no order.
+    var blocks: some Sequence<UInt64> { buffers.keys }
+
+    /// A copy of a buffer whose rows are all written.
+    struct Settled: Sendable {
+        let block: UInt64
+        let bytes: [UInt8]
+        fileprivate let version: UInt64
+    }
+
+    /// The buffers that are journaled, in order.
+    var settled: [Settled] {
+        buffers.filter { $0.value.changed == 0 }.sorted { $0.key < $1.key }.map {
+            Settled(block: $0.key, bytes: $0.value.bytes, version: $0.value.version)
+        }
+    }
+
+    /// Whether the buffer is there and was not changed since the copy was taken.
+    func isSame(_ copy: Settled) -> Bool { buffers[copy.block]?.version == copy.version }
+
+    // MARK: Rows
+
+    /// A row of the journal.
+    struct Row: Hashable {
+        let block: UInt64
+        let piece: Int
+
+        /// The piece counted from the start of the file.
+        var number: UInt64 { block * UInt64(BlockBuffers.pieceCount) + UInt64(piece) }
+    }
+
+    /// A row to be written, with its bytes.
+    struct Change {
+        let row: Row
+        let bytes: ArraySlice<UInt8>
+        let isOverEntry: Bool
+    }
+
+    /// Rows that have to be written so that each buffer can be read back, in order.
+    var changes: [Change] {
+        if changedCount == 0 { return [] }
+        return buffers.filter { $0.value.changed != 0 }.sorted { $0.key < $1.key }
+            .flatMap { block, buffer in
+                BlockBuffers.pieces(buffer.changed & BlockBuffers.live(buffer)).map { piece in
+                    let start = piece * BlockBuffers.pieceSize
+                    let end = min(start + BlockBuffers.pieceSize, buffer.bytes.count)
+                    return Change(
+                        row: Row(block: block, piece: piece), bytes: buffer.bytes[start..<end],
+                        isOverEntry: buffer.isOverEntry)
+                }
+            }
+    }
+
+    /// Rows that must go with the next commit: their block has no buffer, or a shorter one.
+    var staleRows: [Row] {
+        rows.flatMap { block, pieces in
+            BlockBuffers.pieces(pieces & ~(buffers[block].map(BlockBuffers.live) ?? 0)).map {
+                Row(block: block, piece: $0)
+            }
+        }
+    }
+
+    /// True when there are rows without a buffer; cheap where the journal is not used.
+    var hasStaleRows: Bool { !rows.isEmpty && rows.keys.contains { buffers[$0] == nil } }
+
+    /// A row is about to be written.
+    mutating func noteRow(_ row: Row) { rows[row.block, default: 0] |= 1 << row.piece }
+
+    /// These rows are gone.
+    mutating func forgetRows(_ gone: [Row]) {
+        for row in gone {
+            let left = (rows[row.block] ?? 0) & ~(1 << row.piece)
+            rows[row.block] = left == 0 ? nil : left
+        }
+    }
+
+    /// All of `changes` are written.
+    mutating func markJournaled() {
+        if changedCount == 0 { return }
+        for block in buffers.keys { buffers[block]?.changed = 0 }
+        changedCount = 0
+    }
+
+    /// Drops every buffer and forgets every row: the inode's rows are all removed.
+    mutating func removeAll() { self = BlockBuffers() }
+
+    /// The pieces a buffer has bytes of.
+    private static func live(_ buffer: Buffer) -> Pieces {
+        let count = (buffer.bytes.count + pieceSize - 1) / pieceSize
+        return Pieces((1 << count) - 1)
+    }
+
+    private static func pieces(_ set: Pieces) -> [Int] {
+        (0..<pieceCount).filter { set & (1 << $0) != 0 }
+    }
+}

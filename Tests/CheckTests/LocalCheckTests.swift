@@ -1,0 +1,66 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// Damage of each kind on this machine is found, with its path.
+
+import Blocks
+import Check
+import Testing
+
+@Suite("check of this machine")
+struct LocalCheckTests {
+    @Test("a sound volume, with bytes that are nowhere else, gives no line")
+    func sound() throws {
+        #expect(try CheckedVolume().check().map(\.line) == [])
+    }
+
+    @Test("a volume that was just recovered gives no line")
+    func fresh() throws {
+        let volume = try CheckedVolume(isFresh: true)
+        #expect(try volume.check().map(\.line) == [])
+        // One directory looked into, the others not: names of the hard link are still unknown.
+        try volume.running { engine in _ = try volume.read("files/dir/first", engine) }
+        #expect(try volume.check().map(\.line) == [])
+    }
+
+    @Test(
+        "damage is found, and its path named",
+        arguments: Damage.names + Damage.content + Damage.blocks)
+    func found(_ damage: Damage) throws {
+        let volume = try CheckedVolume()
+        let place = try damage.make(volume)
+        let found = try volume.check()
+        #expect(
+            found.contains { $0.place == place && damage.isFound($0.problem) },
+            "\(found.map(\.line))")
+    }
+
+    @Test("a damaged copy of what the store has is forgotten, and read from there")
+    func forgets() throws {
+        let volume = try CheckedVolume()
+        let slot = try volume.block(of: "files/big.bin").0.slot
+        try volume.flip(volume.arena, at: volume.offset(of: slot) + 100)
+        #expect(try volume.check().map { $0.remedy } == [.forgettable])
+        #expect(try volume.check(repairs: true).map { $0.remedy } == [.forgotten])
+        #expect(try volume.check().map(\.line) == [])
+        try volume.running { engine in
+            let bytes = try volume.read("files/big.bin", engine)
+            #expect(bytes == CheckedVolume.contents["files/big.bin"])
+        }
+    }
+
+    @Test("a damaged block that is nowhere else is never forgotten")
+    func keepsDirty() throws {
+        let volume = try CheckedVolume()
+        let slot = try volume.block(of: "files/unsent.bin").0.slot
+        try volume.flip(volume.arena, at: volume.offset(of: slot) + 100)
+        #expect(try volume.check(repairs: true).map { $0.remedy } == [.lostHere])
+        #expect(try volume.check().map { $0.remedy } == [.lostHere])
+    }
+
+    @Test("a path is printed so that a terminal does nothing but show it")
+    func printable() {
+        let place = Finding.Place.path(bytes("files/a\u{1B}[2J\nb\u{202E}é"))
+        #expect(place.text == "files/a\\x1b[2J\\x0ab\\xe2\\x80\\xaeé")
+        #expect(Finding.Place.path([0x66, 0xFF, 0x0A]).text == "f\\xff\\x0a")
+    }
+}
