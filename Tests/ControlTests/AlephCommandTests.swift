@@ -255,8 +255,8 @@ struct AlephAccountFileTests {
         #expect(
             Hex.encode(imported.encoded(seed: seed, nonce: nonce))
                 == "43414c41010103455448" + String(repeating: "05", count: 24)
-                    + "f1df1b8ed26ae91c429d742aee09212cc9b2f32c2eb770e3c6ef53ec16f7877e"
-                    + "73d67b0e365335d0c3f31c59f25a4dcc")
+                + "f1df1b8ed26ae91c429d742aee09212cc9b2f32c2eb770e3c6ef53ec16f7877e"
+                + "73d67b0e365335d0c3f31c59f25a4dcc")
         #expect(
             Hex.encode(AlephAccountFile.derived(.solana).encoded(seed: seed, nonce: nonce))
                 == "43414c41010003534f4c")
