@@ -40,7 +40,8 @@ extension Arena {
     // MARK: Holes
 
     /// Gives disk blocks of free slots back, in runs of 1 MiB, or of any length when more than
-    /// 64 MiB is free. For the background; a nearly full arena keeps them, to write to at once.
+    /// 64 MiB is free or the disk is short. For the background; a nearly full arena keeps them, to
+    /// write to at once.
     ///
     /// Errors are let go: no byte depends on a hole.
     ///
@@ -55,7 +56,7 @@ extension Arena {
             if punch(run) { left -= run.count }
         }
         left -= punchRuns(minimum: Self.punchableRun, limit: left)
-        if table.withLock({ $0.backedFree }) > Self.punchAllAbove {
+        if table.withLock({ $0.isDiskShort || $0.backedFree > Self.punchAllAbove }) {
             left -= punchRuns(minimum: 1, limit: left)
         }
         return UInt64(allowed - left) * UInt64(Self.blockSize)

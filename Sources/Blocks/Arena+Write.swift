@@ -14,7 +14,8 @@ extension Arena {
     /// reservations are still the caller's.
     ///
     /// - Returns: a reference for each block, in their order, each naming its slot once.
-    /// - Throws: `full` for blocks without a reservation, `diskFull`, `io`.
+    /// - Throws: `full` for blocks without a reservation, when the budget is used up or the disk
+    ///   has no room beyond the margin; `diskFull`, `io`.
     package func write(_ blocks: [PlainBlock]) throws(ArenaError) -> [BlockReference] {
         let reserved = blocks.reduce(0) { $0 + ($1.usesReservation ? 1 : 0) }
         return try write(
@@ -66,6 +67,9 @@ extension Arena {
         for index in 0..<count {
             precondition(length(index) <= Self.blockSize, "a block is longer than a slot")
             precondition(row(index).owner.block < BlockOwner.blockLimit, "a block index too large")
+        }
+        if count > reserved, table.withLock({ $0.wantsDiskMeasure(count - reserved) }) {
+            try measureDisk()
         }
         var references: [BlockReference] = []
         references.reserveCapacity(count)

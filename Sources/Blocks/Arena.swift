@@ -52,8 +52,11 @@ package final class Arena: Sendable {
     package static let lowWaterLimit: UInt64 = 256 << 20
     /// The largest budget: every slot has a 32-bit number.
     package static let budgetLimit: UInt64 = (UInt64(UInt32.max) + 1) * 16_384 - overshootLimit
-    /// Disk space that reservations leave alone: the metadata must be able to commit.
+    /// Disk space that the arena leaves alone: the metadata must be able to commit.
     package static let diskMargin: UInt64 = 32 << 20
+    /// Slots for which the disk should have room beyond that margin; clean ones are evicted for it:
+    /// 8 MiB.
+    static let lowDisk = 512
     /// Slots reserved before the free space of the disk is looked at again: 16 MiB.
     static let diskMeasureInterval = 1024
 
@@ -207,7 +210,10 @@ package final class Arena: Sendable {
         }
     }
 
-    private func measureDisk() throws(ArenaError) {
+    /// Looks how much room the disk has by now: others may have taken some. `shortfall` knows then.
+    ///
+    /// - Throws: `io` when the system does not tell.
+    package func measureDisk() throws(ArenaError) {
         let free = try file.freeDiskBytes()
         let slots = (free - min(free, Self.diskMargin)) / UInt64(Self.blockSize)
         table.withLock { $0.diskMeasured(Int(clamping: slots)) }
@@ -218,7 +224,8 @@ package final class Arena: Sendable {
         table.withLock { $0.unreserve(count) }
     }
 
-    /// How many slots should be evicted now to keep some free; 0 also when none can be.
+    /// How many slots should be evicted now to keep some free, of the budget and of the disk; 0
+    /// also when none can be.
     package func shortfall() -> Int { table.withLock { $0.shortfall } }
 
     /// How the budget is spent.

@@ -23,8 +23,8 @@ extension SlotTable {
     /// Takes `count` free slots, `reservedCount` of them promised before, and marks them writing.
     ///
     /// - Parameter backedOnly: take only slots that hold blocks of the disk already.
-    /// - Throws: `full` when the unpromised ones do not fit into the budget, `diskFull` when there
-    ///   are not enough backed ones.
+    /// - Throws: `full` when the unpromised ones do not fit into the budget or onto the disk,
+    ///   `diskFull` when there are not enough backed ones.
     mutating func allocate(
         _ count: Int, reservedCount: Int, backedOnly: Bool = false
     ) throws(ArenaError) -> [SlotRun] {
@@ -35,6 +35,11 @@ extension SlotTable {
             guard used + deferred + reserved + unpromised <= budget,
                 committed + unpromised <= capacity
             else { throw .full }
+            // What is only kept to be near must not take the room that commits need.
+            if let disk = diskSlots {
+                guard reserved + unpromised - backedFree <= disk else { throw .full }
+            }
+            reservedSinceDisk += unpromised
         }
         if backedOnly, backedFree < count { throw .diskFull }
         var runs: [SlotRun] = []

@@ -82,8 +82,11 @@ extension SlotTable {
 
     // MARK: Holes
 
-    /// A nearly full arena would write to the holes at once: it keeps its blocks of the disk.
-    private var isWorthPunching: Bool { budget - used - reserved > 2 * lowWater }
+    /// A nearly full arena would write to the holes at once: it keeps its blocks of the disk,
+    /// unless that is short itself.
+    private var isWorthPunching: Bool {
+        isDiskShort || budget - used - reserved > 2 * lowWater
+    }
 
     /// Takes a run of free slots that hold blocks of the disk, for punching; nil when done.
     ///
@@ -112,6 +115,7 @@ extension SlotTable {
     /// Ends the punching of `run`: its slots may be allocated again.
     mutating func punched(_ run: SlotRun, succeeded: Bool) {
         punching -= run.count
+        if succeeded, let disk = diskSlots { diskSlots = disk + run.count }
         for slot in Int(run.first)..<run.end {
             let (chunk, index) = place(UInt32(slot))
             if succeeded { chunk.backed[index / 64] &= ~(1 << UInt64(index % 64)) }

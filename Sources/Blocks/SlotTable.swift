@@ -152,8 +152,17 @@ struct SlotTable: ~Copyable {
     var shortfall: Int {
         // Deferred slots come free with the next commit: evicting more for them would be too much.
         let free = budget - used - reserved
-        return max(0, min(lowWater - free, evictable))
+        return max(0, min(max(lowWater - free, diskShortfall), evictable))
     }
+
+    /// How many slots should be evicted for the disk's sake; freed ones can be punched.
+    private var diskShortfall: Int {
+        guard let disk = diskSlots else { return 0 }
+        return Arena.lowDisk + reserved - disk - backedFree - deferred
+    }
+
+    /// Whether the disk has less room than it should: then holes are worth more than slots at hand.
+    var isDiskShort: Bool { diskSlots.map { $0 < Arena.lowDisk } ?? false }
 
     /// Numbers for people, in slots turned to bytes.
     func usage() -> ArenaUsage {

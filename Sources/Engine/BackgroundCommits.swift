@@ -75,6 +75,8 @@ final class BackgroundCommits: Sendable {
             }
             checkpoint()
             lengthenLog()
+            // A disk that does not tell is met by the next write.
+            try? volume.arena.measureDisk()
             room.askIfShort()
             volume.foreground.pause()
             volume.arena.punchFreed(limit: BackgroundCommits.punchLimit)

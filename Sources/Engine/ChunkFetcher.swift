@@ -47,8 +47,8 @@ final class ChunkFetcher: Sendable {
         pool = WorkerPool("cairn-fetch", threads: ChunkFetcher.threads)
     }
 
-    func stop() {
-        pool.stop()
+    func stop(until deadline: ContinuousClock.Instant) {
+        pool.stop(until: deadline)
     }
 
     /// Which chunk of which file a plaintext belongs to.
@@ -357,6 +357,7 @@ extension Volume {
             default: .inputOutput
             }
         errors.add(.store, "\(sentence); \(error.advice)")
+        if result == .noSpace { counters.roomFailed(sentence) }
         counters.storeFailed(error)
         return result
     }

@@ -153,9 +153,23 @@ final class Committer: Sendable {
         try structure.withLock { (_) throws(FileError) in try drainLocked(.sealed) }
     }
 
-    /// Runs an operation that changes names: alone, and whole in one commit.
-    func withNames<R>(_ body: () throws(FileError) -> R) throws(FileError) -> R {
-        try structure.withLock { (_) throws(FileError) in try body() }
+    /// Runs an operation that changes names: alone, whole in one commit, and whole or not at all
+    /// where the disk is full.
+    ///
+    /// - Parameter frees: it removes something; a full disk lets it.
+    /// - Throws: `noSpace` before anything is changed; what `body` throws.
+    func withNames<R>(
+        frees: Bool = false, _ body: () throws(FileError) -> R
+    ) throws(FileError) -> R {
+        try structure.withLock { (_) throws(FileError) in
+            do throws(MetadataError) {
+                try volume.metadata.holdRoom(frees: frees)
+            } catch {
+                throw volume.failure(error)
+            }
+            defer { volume.metadata.releaseRoom() }
+            return try body()
+        }
     }
 
     /// Drains if memory asks for it.

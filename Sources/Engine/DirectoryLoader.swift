@@ -36,8 +36,8 @@ final class DirectoryLoader: Sendable {
         pads = PadFetcher(volume: volume)
     }
 
-    func stop() {
-        pads.stop()
+    func stop(until deadline: ContinuousClock.Instant) {
+        pads.stop(until: deadline)
     }
 
     /// True for a directory whose loading has begun and not ended: a name found in it does not

@@ -53,7 +53,8 @@ extension Engine {
     /// Why the way to the store failed: what the store said, else what was noted last.
     func failureSentence(_ failure: FileError) -> String {
         if let error = volume.counters.storeError { return error.description }
-        if failure == .noSpace { return "this machine's disk or the local cache is full" }
+        // The store may have answered to something smaller since.
+        if failure == .noSpace, let sentence = volume.counters.missingRoom { return sentence }
         return volume.errors.newest ?? "it could not be made ready for the store"
     }
 
@@ -182,20 +183,26 @@ extension Engine {
         }
     }
 
-    /// Ends the volume in order.
+    /// How long `stop` waits for calls of the store that are under way. One that does not come back
+    /// is left behind: what it was about is done again at the next start.
+    package static let storePatience = Duration.seconds(5)
+
+    /// Ends the volume in order, also when a call of the store never returns.
     ///
     /// - Parameter finishing: how long to wait for the store; nil only commits on this machine.
     /// - Returns: what is left: everything in it is durable here and goes on at the next start.
     package func stop(finishing: Duration?) -> EngineStatus {
         if let finishing { _ = synchronizeRemotely(timeout: finishing) }
-        publisher.stop()
-        pads.stop()
-        flusher.stop()
+        let deadline = ContinuousClock.now + Engine.storePatience
+        publisher.stop(until: deadline)
+        pads.stop(until: deadline)
+        flusher.stop(until: deadline)
         room.stop()
         background.stop()
-        encoder.stop()
-        loader.stop()
-        fetcher.stop()
+        encoder.stop(until: deadline)
+        loader.stop(until: deadline)
+        fetcher.stop(until: deadline)
+        var isComplete = false
         do throws(FileError) {
             // What is in the journal goes to the arena: the next start has nothing to move.
             try committer.drain()
@@ -204,11 +211,13 @@ extension Engine {
                 try volume.highWater.save(volume, isLast: true, writer)
             }
             try committer.commit()
+            isComplete = true
         } catch {
             volume.errors.add(.database, "the last commit failed")
         }
         let status = engineStatus()
-        do throws(MetadataError) { try volume.metadata.close() } catch {
+        // Rows of a commit that failed may stand in part, and name slots that are not on the disk.
+        do throws(MetadataError) { try volume.metadata.close(commits: isComplete) } catch {
             _ = volume.failure(error)
         }
         return status

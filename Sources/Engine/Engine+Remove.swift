@@ -13,7 +13,7 @@ extension Engine {
         _ name: [UInt8], in parent: UInt64, _ context: RequestContext
     ) throws(FileError) {
         _ = try requireParent(parent, context)
-        let orphan = try committer.withNames { () throws(FileError) -> UInt64 in
+        let orphan = try committer.withNames(frees: true) { () throws(FileError) -> UInt64 in
             let item = try item(name, parent)
             if item.kind == .directory { throw .isDirectory }
             return try volume.with(item.ino) { (inode) throws(FileError) in
@@ -36,7 +36,7 @@ extension Engine {
         let status = try find(name, in: parent, context)
         guard status.kind == .directory else { throw .notDirectory }
         try loader.ensureLoaded(try volume.row(status.ino), context.patience)
-        let orphan = try committer.withNames { () throws(FileError) -> UInt64 in
+        let orphan = try committer.withNames(frees: true) { () throws(FileError) -> UInt64 in
             let item = try item(name, parent)
             guard item.kind == .directory else { throw .notDirectory }
             try requireEmpty(item.ino)
@@ -111,7 +111,7 @@ extension Engine {
         }
         guard let pad else { return }
         pads.parked.withLock {
-            $0.park(pad, parent: parent, name: name, mover: mover, now: Timestamp.now().seconds)
+            $0.park(pad, parent: parent, name: name, mover: mover, now: .now)
         }
         let ino = inode.ino
         try volume.query { (writer) throws(MetadataError) in

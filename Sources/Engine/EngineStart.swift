@@ -234,7 +234,8 @@ struct EngineStarter {
             nextInode: max(UInt64(bitPattern: settings.next), settings.highest + 1),
             lastChange: UInt64(bitPattern: settings.change))
         // Unreadable parked identities only mean that names do not get theirs back.
-        let parked = settings.parked.flatMap { try? ParkedPads(decoding: $0) } ?? ParkedPads()
+        let parked =
+            settings.parked.flatMap { try? ParkedPads(decoding: $0, now: .now) } ?? ParkedPads()
         let engine = Engine(
             volume: volume, head: head, unanswered: unanswered, parked: parked,
             partial: settings.partial.map { DirectoryLoader.decoded($0) } ?? [],

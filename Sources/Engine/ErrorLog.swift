@@ -69,6 +69,15 @@ final class Counters: Sendable {
     let pendingChunks = Atomic<Int>(0)
     let storeAnsweredAt = Atomic<Int64>(0)
     private let failure = Lock<StoreError?>(nil)
+    private let roomFailure = Lock<String?>(nil)
+
+    /// There was no room just now: where, and what to do.
+    func roomFailed(_ sentence: String) {
+        roomFailure.withLock { $0 = sentence }
+    }
+
+    /// Where there was no room the last time that there was none.
+    var missingRoom: String? { roomFailure.withLock { $0 } }
 
     /// The store answered just now.
     func storeAnswered() {

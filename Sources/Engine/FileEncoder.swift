@@ -42,8 +42,8 @@ final class FileEncoder: Sendable {
         pool = WorkerPool("cairn-encode", threads: threads, niceness: FileEncoder.niceness)
     }
 
-    func stop() {
-        pool.stop()
+    func stop(until deadline: ContinuousClock.Instant) {
+        pool.stop(until: deadline)
     }
 
     private struct Outcome: Sendable {

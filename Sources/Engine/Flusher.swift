@@ -60,9 +60,9 @@ final class Flusher: Sendable {
         WorkerPool.startThread("cairn-flush") { self.run() }
     }
 
-    func stop() {
+    func stop(until deadline: ContinuousClock.Instant) {
         work.update { $0.isStopping = true }
-        _ = work.wait { $0.isStopped ? true : nil }
+        _ = work.wait(atMost: deadline - .now) { $0.isStopped ? true : nil }
     }
 
     /// The file has bytes the store does not have.

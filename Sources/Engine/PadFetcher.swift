@@ -29,8 +29,8 @@ final class PadFetcher: Sendable {
         self.volume = volume
     }
 
-    func stop() {
-        pool.stop()
+    func stop(until deadline: ContinuousClock.Instant) {
+        pool.stop(until: deadline)
     }
 
     /// Asks for pads that will be waited for one after the other: `release` each of them in the

@@ -51,8 +51,6 @@ final class PadKeeper: Sendable {
         var due: [UInt64: ContinuousClock.Instant] = [:]
         var sending: Set<UInt64> = []
         var backoffs: [UInt64: Backoff] = [:]
-        /// Pads found with a record unsent at the start: their content may be newer than it.
-        var unchecked: Set<UInt64> = []
         var lastFailure: FileError?
         var isStopping = false
         var isStopped = false
@@ -68,15 +66,14 @@ final class PadKeeper: Sendable {
     /// Starts the thread, and sends again what a crash left unsent.
     func start(_ hooks: Hooks, pending: [UInt64]) {
         self.hooks.withLock { $0 = hooks }
-        work.withLock { $0.unchecked = Set(pending) }
         for ino in pending { note(ino, after: .zero) }
         WorkerPool.startThread("cairn-pads") { self.run() }
     }
 
-    func stop() {
+    func stop(until deadline: ContinuousClock.Instant) {
         work.update { $0.isStopping = true }
-        _ = work.wait { $0.isStopped ? true : nil }
-        pool.stop()
+        _ = work.wait(atMost: deadline - .now) { $0.isStopped ? true : nil }
+        pool.stop(until: deadline)
     }
 
     /// The pad changed, or was closed: seal it after the delay, counted from now.
@@ -89,7 +86,6 @@ final class PadKeeper: Sendable {
         work.withLock { state in
             state.due[ino] = nil
             state.backoffs[ino] = nil
-            state.unchecked.remove(ino)
         }
     }
 
@@ -159,14 +155,15 @@ final class PadKeeper: Sendable {
 
     /// Persists the parked identities; call it in the write that moves them.
     func saveParked(_ writer: borrowing MetadataWriter) throws(MetadataError) {
-        let bytes = parked.withLock { $0.encoded() }
+        let seconds = Timestamp.now().seconds
+        let bytes = parked.withLock { $0.encoded(now: .now, seconds: seconds) }
         try writer.setValue("parked-pads", bytes)
     }
 
     /// Identities nobody came for: the file that went away takes its own along, others are gone.
     private func expireParked() {
         let over = parked.withLock { parked -> [ParkedPads.Parked] in
-            parked.entries.isEmpty ? [] : parked.expire(now: Timestamp.now().seconds)
+            parked.entries.isEmpty ? [] : parked.expire(now: .now)
         }
         for entry in over where entry.mover != 0 {
             guard let inode = try? volume.pin(entry.mover) else { continue }
@@ -315,11 +312,15 @@ final class PadKeeper: Sendable {
                     state.pad = pad
                     state.isPadDirty = true
                     state.isRowDirty = true
-                    return state.isPadUnsealed
+                    // Compared, not remembered: the inode may have left memory since it was written
+                    // to, or have been written to before a crash.
+                    try volume.loadInline(&state)
+                    let digest = PadDigest.of(
+                        state.inline ?? [], encoding: pad.encoding)
+                    return digest != pad.publishedDigest
                 }
             }
-            let isUnchecked = work.withLock { $0.unchecked.remove(ino) != nil }
-            if isNewer || isUnchecked { note(ino, after: .zero) }
+            if isNewer { note(ino, after: .zero) }
         } catch {
             // Deleted meanwhile: there is nothing left to acknowledge.
             return error == .stale ? nil : error

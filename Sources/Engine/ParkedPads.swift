@@ -9,8 +9,8 @@ import Scratchpads
 
 /// The identities left behind at their names.
 struct ParkedPads: Sendable {
-    /// How long a name keeps its identity, in seconds: editors take milliseconds, people seconds.
-    static let lifetime: Int64 = 30
+    /// How long a name keeps its identity: editors take milliseconds, people seconds.
+    static let lifetime = Duration.seconds(30)
     /// Of the encoding; others are not read.
     static let version: UInt8 = 2
     /// Most names at once; the oldest goes first.
@@ -23,14 +23,16 @@ struct ParkedPads: Sendable {
         /// The file that went away under another name, and gets the identity if nobody else comes;
         /// 0 for none.
         let mover: UInt64
-        /// Seconds since 1970.
-        let expires: Int64
+        /// By a clock that nobody sets: a jump of the system's must not end a save in its middle.
+        let expires: ContinuousClock.Instant
     }
 
     private(set) var entries: [Parked] = []
 
     /// Leaves an identity at a name.
-    mutating func park(_ pad: PadRow, parent: UInt64, name: [UInt8], mover: UInt64, now: Int64) {
+    mutating func park(
+        _ pad: PadRow, parent: UInt64, name: [UInt8], mover: UInt64, now: ContinuousClock.Instant
+    ) {
         entries.removeAll { $0.parent == parent && $0.name == name }
         entries.append(
             Parked(
@@ -47,14 +49,18 @@ struct ParkedPads: Sendable {
     }
 
     /// Those whose time is over.
-    mutating func expire(now: Int64) -> [Parked] {
+    mutating func expire(now: ContinuousClock.Instant) -> [Parked] {
         let over = entries.filter { $0.expires <= now }
         if !over.isEmpty { entries.removeAll { $0.expires <= now } }
         return over
     }
 
     /// For the settings table: an identity must survive a crash between an editor's two steps.
-    func encoded() -> [UInt8] {
+    ///
+    /// - Parameters:
+    ///   - now: the clock that the entries end by.
+    ///   - seconds: the same moment since 1970.
+    func encoded(now: ContinuousClock.Instant, seconds: Int64) -> [UInt8] {
         var writer = ByteWriter()
         writer.u8(ParkedPads.version)
         writer.varint(UInt64(entries.count))
@@ -62,7 +68,7 @@ struct ParkedPads: Sendable {
             writer.u64le(entry.parent)
             writer.lengthPrefixed(entry.name)
             writer.u64le(entry.mover)
-            writer.i64le(entry.expires)
+            writer.i64le(seconds + (entry.expires - now).components.seconds)
             writer.lengthPrefixed(entry.pad.identity)
             writer.u8(entry.pad.address.scheme.rawValue)
             writer.lengthPrefixed(entry.pad.address.bytes)
@@ -76,8 +82,9 @@ struct ParkedPads: Sendable {
 
     init() {}
 
-    /// Reads what `encoded` wrote.
-    init(decoding bytes: [UInt8]) throws(CodingError) {
+    /// Reads what `encoded` wrote. Each identity has its whole time again: what the clock has done
+    /// meanwhile is not known.
+    init(decoding bytes: [UInt8], now: ContinuousClock.Instant) throws(CodingError) {
         var reader = ByteReader(bytes)
         guard try reader.u8() == ParkedPads.version else { throw .malformed("parked pads") }
         let count = try reader.varint()
@@ -86,7 +93,7 @@ struct ParkedPads: Sendable {
             let parent = try reader.u64le()
             let name = try reader.lengthPrefixed(limit: 255)
             let mover = try reader.u64le()
-            let expires = try reader.i64le()
+            _ = try reader.i64le()
             let identity = try reader.lengthPrefixed(limit: 64)
             guard let scheme = SignatureSchemeID(rawValue: try reader.u8()),
                 let address = PadAddress(
@@ -101,7 +108,9 @@ struct ParkedPads: Sendable {
                 counter: counter, publishedDigest: digest.isEmpty ? nil : digest,
                 pendingRecord: pending.isEmpty ? nil : pending, isLocalOnly: false)
             entries.append(
-                Parked(parent: parent, name: name, pad: pad, mover: mover, expires: expires))
+                Parked(
+                    parent: parent, name: name, pad: pad, mover: mover,
+                    expires: now + ParkedPads.lifetime))
         }
         try reader.expectEnd()
     }

@@ -81,10 +81,10 @@ final class Publisher: Sendable {
         WorkerPool.startThread("cairn-publish") { self.run() }
     }
 
-    func stop() {
+    func stop(until deadline: ContinuousClock.Instant) {
         work.update { $0.isStopping = true }
-        _ = work.wait { $0.isStopped ? true : nil }
-        pool.stop()
+        _ = work.wait(atMost: deadline - .now) { $0.isStopped ? true : nil }
+        pool.stop(until: deadline)
     }
 
     /// Another machine's newer head was found: nothing is published over it.

@@ -64,13 +64,17 @@ final class RoomKeeper: Sendable {
     /// - Throws: `noSpace` at the deadline, `interrupted` by a signal.
     func waitForRoom(_ count: Int, _ patience: Patience) throws(FileError) {
         while true {
-            if (try? volume.arena.reserve(count)) != nil {
+            let failure: ArenaError
+            do throws(ArenaError) {
+                try volume.arena.reserve(count)
                 // Only a look: the caller reserves for itself, under its inode's lock.
                 volume.arena.unreserve(count)
                 return
+            } catch {
+                failure = error
             }
             if patience.isInterrupted { throw .interrupted }
-            if ContinuousClock.now >= patience.deadline { throw .noSpace }
+            if ContinuousClock.now >= patience.deadline { throw volume.failure(failure) }
             ask()
             _ = wish.wait(atMost: RoomKeeper.step) { _ in Bool?.none }
         }
@@ -85,7 +89,11 @@ final class RoomKeeper: Sendable {
                 return false
             }
             if isStopping == true { break }
-            if evict() == 0 { wish.withLock { $0.flushNow }?() }
+            if evict() == 0 {
+                wish.withLock { $0.flushNow }?()
+            } else {
+                askIfShort()
+            }
         }
         wish.update { $0.isStopped = true }
     }

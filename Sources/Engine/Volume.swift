@@ -156,15 +156,25 @@ final class Volume: Sendable {
 
     /// A database error as the caller of a file operation sees it.
     func failure(_ error: MetadataError) -> FileError {
-        if error == .full { return .noSpace }
+        if error == .full { return missesRoom(.database, Volume.fullDisk) }
         errors.add(.database, "the local database failed", detail: "\(error)")
         return .inputOutput
+    }
+
+    private static let fullDisk = "the disk of the local state is full; make room there"
+
+    private func missesRoom(_ part: ErrorLog.Part, _ sentence: String) -> FileError {
+        errors.add(part, sentence)
+        counters.roomFailed(sentence)
+        return .noSpace
     }
 
     /// An arena error as the caller of a file operation sees it.
     func failure(_ error: ArenaError) -> FileError {
         switch error {
-        case .full, .diskFull: return .noSpace
+        case .full:
+            return missesRoom(.arena, "the local cache is full of what is not on the store yet")
+        case .diskFull: return missesRoom(.arena, Volume.fullDisk)
         default:
             errors.add(.arena, "the local cache failed", detail: "\(error)")
             return .inputOutput

@@ -158,6 +158,21 @@ package final class MetadataDatabase: Sendable {
         }
     }
 
+    /// Promises room for an operation that consists of several writes, so that it is not refused in
+    /// its middle. `releaseRoom()` ends it; it is to be short, and add little.
+    ///
+    /// - Parameter frees: it removes more than it adds in the end, and so may run on a full disk,
+    ///   for as long as the log has space of its own.
+    /// - Throws: `.full`; then nothing may be done, and `releaseRoom()` is not called.
+    package func holdRoom(frees: Bool) throws(MetadataError) {
+        try writer.withLock { (writer) throws(MetadataError) in try writer.core.hold(frees: frees) }
+    }
+
+    /// Ends the promise.
+    package func releaseRoom() {
+        writer.withLock { $0.core.release() }
+    }
+
     // MARK: Beside the writer
 
     /// A fixed view of what is committed now, on a connection of its own.
@@ -196,8 +211,10 @@ package final class MetadataDatabase: Sendable {
     /// Commits, brings all to the disk, and ends all connections but those of snapshots. Whatever
     /// is asked later throws `.closed`; closing once more does nothing.
     ///
+    /// - Parameter commits: false drops what was written since the last commit: for a caller whose
+    ///   last changes are written in part only.
     /// - Throws: what `commit()` and `syncLog()` throw; the connections are ended all the same.
-    package func close() throws(MetadataError) {
+    package func close(commits: Bool = true) throws(MetadataError) {
         guard !isClosed.exchange(true, ordering: .acquiringAndReleasing) else { return }
         defer {
             checkpointer.withLock { connection in
@@ -207,7 +224,7 @@ package final class MetadataDatabase: Sendable {
             // The last connection to close copies the log into the database and removes it.
             writer.withLock { writer in writer.core.connection.close() }
         }
-        try commit()
+        if commits { try commit() }
         try syncLog()
     }
 

@@ -51,6 +51,10 @@ final class WriterCore: @unchecked Sendable {
     private var changesAtCheck: Int64 = 0
     private var bytesSinceCheck = 0
     private var hasRoom = true
+    /// Whether the log has disk space for the most that can come, whatever else is full.
+    private var hasLogRoom = true
+    /// Operations of several writes that were promised room when they began.
+    private var holdCount = 0
 
     /// Takes a connection in WAL mode, and begins the standing transaction.
     init(connection: SQLiteConnection, log: WriteAheadLog) throws(MetadataError) {
@@ -140,6 +144,7 @@ final class WriterCore: @unchecked Sendable {
 
     /// Looks whether the log has room for what stands and what may come; cheap when little changed.
     func checkRoom() {
+        if holdCount > 0 { return }
         let changes = connection.changeCount - changesAtCheck
         if !hasRoom || changes >= Self.roomCheckRows || bytesSinceCheck >= Self.roomCheckBytes {
             lookForRoom()
@@ -150,7 +155,22 @@ final class WriterCore: @unchecked Sendable {
     @inline(__always)
     func requireRoom(for bytes: Int = 0) throws(MetadataError) {
         bytesSinceCheck += bytes
-        if !hasRoom { throw .full }
+        if !hasRoom, holdCount == 0 { throw .full }
+    }
+
+    /// Promises room for some writes that belong together, until `release()`.
+    ///
+    /// - Parameter frees: they remove more than they add, in the end: the log's own space is
+    ///   enough.
+    func hold(frees: Bool) throws(MetadataError) {
+        checkRoom()
+        guard hasRoom || (frees && hasLogRoom) || holdCount > 0 else { throw .full }
+        holdCount += 1
+    }
+
+    func release() {
+        precondition(holdCount > 0, "more released than was held")
+        holdCount -= 1
     }
 
     /// A COMMIT that finds the disk full loses the whole transaction: so the log has disk space for
@@ -172,6 +192,7 @@ final class WriterCore: @unchecked Sendable {
         hasRoom =
             log.hasRoom(logGrowth: end - reservedLog, databaseSize: databaseSize)
             && log.reserve(from: reservedLog, count: end - reservedLog)
+        hasLogRoom = hasRoom || needed <= reservedLog
         if hasRoom { reservedLog = end }
     }
 

@@ -137,8 +137,13 @@ package final class WorkerPool: Sendable {
     }
 
     /// Lets running and queued jobs end, then ends the threads.
-    package func stop() {
+    ///
+    /// - Parameter deadline: when nobody waits for them any more; nil for never.
+    /// - Returns: false if some still run, which then end when their jobs do.
+    @discardableResult
+    package func stop(until deadline: ContinuousClock.Instant? = nil) -> Bool {
         queue.update { $0.isStopping = true }
-        _ = queue.wait { $0.threads == 0 ? true : nil }
+        let limit = deadline.map { $0 - .now }
+        return queue.wait(atMost: limit) { $0.threads == 0 ? true : nil } ?? false
     }
 }

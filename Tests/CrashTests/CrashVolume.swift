@@ -21,15 +21,15 @@ final class CrashVolume {
     let name = "test"
     let phrase: String
     var mountPoint: String { root + "/mnt" }
-    var store: String { root + "/store" }
+    let store: String
     var state: String { root + "/state" }
     var folder: String { state + "/volumes/" + name }
-    private let more: [String: String]
     var environment: [String: String] {
         [
             "CAIRN_STATE": state, "MNT": mountPoint, "ROOT": root, "STORE": store,
             "HOME": root + "/home", "CAIRN": CrashVolume.binary, "LC_ALL": "C.UTF-8",
-        ].merging(more) { $1 }
+            "CONFIG": folder + "/config",
+        ]
     }
     /// The process that serves the mount.
     private(set) var daemon: Int32 = 0
@@ -41,15 +41,12 @@ final class CrashVolume {
     /// - Parameters:
     ///   - stateSize: bytes of a disk in memory of its own for the state folder; nil for none.
     ///   - storeSize: the same for the store.
-    ///   - options: for `cairn init`.
-    init(
-        stateSize: Int? = nil, storeSize: Int? = nil, options: [String] = [],
-        environment: [String: String] = [:]
-    ) throws {
+    ///   - storePath: where the store is, if not in the volume's own folder.
+    init(stateSize: Int? = nil, storeSize: Int? = nil, storePath: String? = nil) throws {
         try #require(getuid() == 0, "these tests mount and need root")
         root = NSTemporaryDirectory() + "cairn-crash-" + UUID().uuidString.prefix(8)
-        more = environment
-        for name in ["home", "mnt", "state", "store"] {
+        store = storePath ?? root + "/store"
+        for name in ["home", "mnt", "state"] + (storePath == nil ? ["store"] : []) {
             try FileManager.default.createDirectory(
                 atPath: root + "/" + name, withIntermediateDirectories: true)
         }
@@ -68,7 +65,7 @@ final class CrashVolume {
         ]
         let made = try run(
             CrashVolume.binary,
-            ["init", "test", "--store", "file://" + root + "/store"] + options,
+            ["init", "test", "--store", "file://" + store],
             environment: variables)
         phrase = made.output
         mounts = disks

@@ -54,9 +54,16 @@ final class PowerLossLayer: @unchecked Sendable {
         return (facts[.size] as? NSNumber)?.intValue ?? 0
     }
 
+    /// Lets it answer nobody, from now on.
+    func suspend() { kill(process.processIdentifier, SIGSTOP) }
+
+    /// Lets it answer again, everything that was asked meanwhile first.
+    func resume() { kill(process.processIdentifier, SIGCONT) }
+
     /// Unmounts it, and waits for the process.
     func stop() {
         guard process.isRunning else { return }
+        resume()
         // Lazily: what still has a file open there must not keep the test.
         _ = try? run("/bin/umount", ["-l", path])
         if !eventually({ !self.process.isRunning }) { process.terminate() }

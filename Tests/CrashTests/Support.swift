@@ -15,6 +15,11 @@ func temporaryFolder(_ kind: String) throws -> String {
     return path
 }
 
+/// A script of the tests.
+func resource(_ name: String) -> String {
+    Bundle.module.bundleURL.appendingPathComponent("Resources/" + name).path
+}
+
 /// Waits until something is so, or the time is over.
 func eventually(within limit: Duration = .seconds(10), _ isSo: () throws -> Bool) rethrows -> Bool {
     let end = ContinuousClock.now + limit

@@ -5,6 +5,7 @@
 
 import Engine
 import Foundation
+import Stores
 import Testing
 
 @Suite("a revision that passes what is not stored", .serialized)
@@ -52,5 +53,19 @@ struct UnstoredTests {
         try volume.crash()
         try volume.recover()
         #expect(same(try volume.readFile("/files/long"), pattern(49_152, seed: 1)))
+    }
+
+    @Test("a pad saved again while the store refused its last save reaches the store")
+    func refusedPad() throws {
+        let volume = try TestVolume(on: TestStore())
+        let store = volume.memory
+        store.change { $0.padFailure = .full }
+        try volume.writeFile("/scratchpads/note", Array("one".utf8))
+        #expect(try eventually { try volume.report("errors").contains("no room") })
+        try volume.writeFile("/scratchpads/note", Array("two".utf8), truncates: true)
+        try volume.engine.synchronize(Engine.filesInode, dataOnly: false)
+        store.heal()
+        try volume.recover()
+        #expect(try volume.readFile("/scratchpads/note") == Array("two".utf8))
     }
 }

@@ -10,12 +10,18 @@ package enum Signals {
     /// What ends a daemon: SIGTERM, SIGINT.
     package static let ending = [SIGTERM, SIGINT]
 
-    /// Blocks the ending signals for this thread and all it starts; ignores SIGHUP and SIGPIPE.
+    /// What a process falls over by. Swift's runtime takes them to write registers and what they
+    /// point to into the log, which may be a key or a name, while the mount hangs.
+    private static let fatal = [SIGQUIT, SIGILL, SIGTRAP, SIGABRT, SIGBUS, SIGFPE, SIGSEGV]
+
+    /// Blocks the ending signals for this thread and all it starts; ignores SIGHUP and SIGPIPE;
+    /// lets those that tell of a fault end the process at once.
     ///
     /// To be called before the first thread is started.
     package static func takeOver() {
         signal(SIGHUP, SIG_IGN)
         signal(SIGPIPE, SIG_IGN)
+        for number in fatal { signal(number, SIG_DFL) }
         var set = endingSet()
         // SAFETY: `set` is ours and initialised.
         _ = unsafe pthread_sigmask(SIG_BLOCK, &set, nil)

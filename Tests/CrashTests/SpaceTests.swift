@@ -1,0 +1,163 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// Disks that are full: that of the state folder, that of the store. Writers wait, then get ENOSPC
+// from the call that hands the bytes over; nothing that was synced is lost; and when there is room
+// again everything goes on, without a new mount.
+
+import Foundation
+import TestSupport
+import Testing
+
+@Suite("full disks", .serialized)
+struct SpaceTests {
+    private static let script = resource("space.py")
+    /// Seconds of writing in each test.
+    private static let seconds = 8
+
+    private struct Work: Decodable {
+        let met: [String: Int]
+        let sure: Int
+        let count: Int
+    }
+
+    /// Writes while a disk is filled and emptied.
+    private func work(_ volume: CrashVolume, filling disk: String) throws -> Work {
+        let result = try run(
+            "/usr/bin/timeout",
+            ["-k", "5", "150", "/usr/bin/python3", Self.script, "work", volume.mountPoint]
+                + [volume.root, "\(Self.seconds)", "\(Effort.seed)", disk + "/fill"],
+            environment: volume.environment)
+        guard result.status == 0 else {
+            throw ShellFailure(command: "space.py work", result: result)
+        }
+        return try JSONDecoder().decode(Work.self, from: Data(result.output.utf8))
+    }
+
+    private func verify(_ volume: CrashVolume, _ when: String) throws {
+        let result = try run(
+            "/usr/bin/timeout",
+            ["-k", "5", "100", "/usr/bin/python3", Self.script, "verify", volume.mountPoint]
+                + [volume.root], environment: volume.environment)
+        #expect(
+            result.status == 0,
+            "\(when), seed \(Effort.seed): \(result.output) \(result.errors.suffix(500))")
+    }
+
+    /// It goes on without a new mount, and nothing promised is lost: here, over a kill, and through
+    /// an empty cache.
+    private func expectWhole(_ volume: CrashVolume) throws {
+        try verify(volume, "when there is room again")
+        // The kernel tells whoever syncs first of pages that it could not hand over before.
+        try volume.tried(["sync", volume.mountPoint])
+        try volume.sync()
+        #expect(try volume.status("unpublishedChanges") == "0")
+        volume.kill()
+        try volume.mount()
+        try verify(volume, "after a kill")
+        try volume.recover()
+        try volume.mount()
+        try verify(volume, "through an empty cache")
+    }
+
+    /// docs/SEMANTICS.md: "When the disk of the local state or the cache is full, writers wait up
+    /// to the read deadline, then get ENOSPC from the call that hands the bytes over: `write`,
+    /// `fsync` or `close`." And: "A full disk, here or at the store, loses nothing that was synced,
+    /// and everything goes on without a new mount when there is room again."
+    @Test("a disk of the local state that is full now and then loses nothing that was synced")
+    func stateDisk() throws {
+        let volume = try CrashVolume(stateSize: 100 << 20)
+        try volume.mount()
+        let work = try work(volume, filling: volume.state)
+        #expect(work.sure > 0 && work.met.keys.allSatisfy { $0 == "ENOSPC" }, "\(work)")
+        if work.met["ENOSPC"] ?? 0 > 0 {
+            #expect(try volume.errors().contains("the disk of the local state is full"))
+            #expect(try volume.done("status", "test").contains("see .cairn/errors"))
+        }
+        try expectWhole(volume)
+    }
+
+    @Test("a disk of the store that is full now and then loses nothing that was synced")
+    func storeDisk() throws {
+        let volume = try CrashVolume(storeSize: 120 << 20)
+        try volume.mount()
+        let work = try work(volume, filling: volume.store)
+        #expect(work.sure > 0 && work.met.keys.allSatisfy { $0 == "ENOSPC" }, "\(work)")
+        try expectWhole(volume)
+    }
+
+    /// docs/SEMANTICS.md: "On a full disk names change whole or not at all, and what frees room is
+    /// done."
+    @Test("on a full disk names change whole or not at all, and what frees room is done")
+    func names() throws {
+        let volume = try CrashVolume(stateSize: 100 << 20)
+        try volume.mount()
+        try volume.shell(
+            """
+            cd "$MNT/files"; mkdir d
+            for n in 1 2 3 4; do head -c 300000 /dev/urandom > f$n; cp f$n "$ROOT/f$n"; done
+            sync f1; cd /
+            cat /dev/zero > "$CAIRN_STATE/fill" 2> "$ROOT/full" || true
+            """)
+        let refused = { (command: String) in
+            // What the cache gave back meanwhile is taken too.
+            try volume.shell("cat /dev/zero >> \"$CAIRN_STATE/fill\" 2> \"$ROOT/full\" || true")
+            let result = try run(
+                "/bin/bash", ["-c", "cd \"$MNT/files\" && " + command],
+                environment: volume.environment)
+            #expect(result.status != 0, "\(command)")
+            #expect(result.errors.contains("No space left"), "\(command): \(result.errors)")
+        }
+        #expect(
+            try eventually(within: .seconds(20)) {
+                try volume.shell(
+                    "cat /dev/zero >> \"$CAIRN_STATE/fill\" 2> \"$ROOT/full\" || true")
+                let made = try run("/bin/mkdir", [volume.mountPoint + "/files/x"])
+                if made.status == 0 { _ = try run("/bin/rmdir", [volume.mountPoint + "/files/x"]) }
+                return made.status != 0
+            })
+        try refused("mkdir y")
+        try refused("touch new")
+        try refused("mv f1 g1")
+        try refused("mv f1 f2")
+        try refused("ln f1 l1")
+        try refused("ln -s f1 s1")
+        try volume.shell(
+            """
+            cd "$MNT/files"; rm f3; rmdir d; for n in 1 2 4; do cmp f$n "$ROOT/f$n"; done
+            test ! -e f3; test ! -e d; cat "$MNT/.cairn/errors" | grep -q "is full; make room"
+            rm "$CAIRN_STATE/fill"
+            touch new; mv f1 f2; mkdir y; sync f2; cmp f2 "$ROOT/f1"; test ! -e f1
+            """)
+        try volume.sync()
+        volume.kill()
+        try volume.mount()
+        try volume.shell(
+            """
+            cd "$MNT/files"; cmp f2 "$ROOT/f1"; cmp f4 "$ROOT/f4"; test -d y; test -e new
+            test ! -e f1; test ! -e f3; test ! -e d; test ! -e g1
+            """)
+    }
+
+    /// docs/SEMANTICS.md: "The cache gives way: what the store has too is dropped from it before
+    /// its disk is full."
+    @Test("a cache larger than its disk gives way: more is written and read than fits on it")
+    func cacheGivesWay() throws {
+        let volume = try CrashVolume(stateSize: 96 << 20)
+        try volume.mount()
+        try volume.shell(
+            """
+            for n in $(seq 1 70); do
+                head -c 1000000 /dev/urandom > "$ROOT/plain"
+                sha256sum < "$ROOT/plain" >> "$ROOT/sums"
+                cp "$ROOT/plain" "$MNT/files/f$n"; sync "$MNT/files/f$n"
+            done
+            for n in $(seq 1 70); do sha256sum < "$MNT/files/f$n"; done | cmp - "$ROOT/sums"
+            touch "$MNT/files/new"; sync "$MNT/files/new"
+            """)
+        volume.kill()
+        try volume.mount()
+        try volume.shell(
+            "for n in $(seq 1 70); do sha256sum < \"$MNT/files/f$n\"; done | cmp - \"$ROOT/sums\"")
+        #expect(try volume.errors().isEmpty)
+    }
+}
