@@ -37,8 +37,8 @@ enum Named {
         "Engine": [
             "RemoteStores", "S3", "StoreWrappers", "HTTP", "Aleph", "CFuse", "CLinux", "CSQLite",
         ],
-        "Control": ["CFuse", "CSQLite", "COpenSSL", "CSodium", "CCurl"],
-        "cairn": ["CFuse", "CSQLite", "COpenSSL", "CSodium", "CLinux", "CCurl"],
+        "Control": ["CFuse", "CSQLite", "COpenSSL", "CSodium", "CSecp256k1", "CCurl"],
+        "cairn": ["CFuse", "CSQLite", "COpenSSL", "CSodium", "CSecp256k1", "CLinux", "CCurl"],
     ]
 
     /// Targets without clocks, files, sockets, or randomness of their own.
@@ -52,6 +52,7 @@ enum Named {
 
     /// Files in which `unsafe` may stand.
     static let unsafeFiles: Set<String> = [
+        "Sources/Aleph/AlephTime.swift",
         "Sources/Blocks/Arena+Read.swift",
         "Sources/Blocks/ArenaFile.swift",
         "Sources/Blocks/ReferencedBits.swift",
