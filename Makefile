@@ -6,6 +6,9 @@
 # make check      format, tidy rules and a build: the quick part of it
 # make soak-crash kill the daemon and cut the power, ROUNDS and CUTS times
 # make install    the command, its manual, mount(8)'s helper, units, completions
+# make soak       the model's random operations for long: SEEDS=20, STEPS=10000
+# make fuzz       the parsers under libFuzzer: SECONDS_EACH=60 for each, PARSERS=page for one
+# make tsan       the engine's tests under the thread sanitizer; make asan: the address sanitizer
 # make bench      the table of docs/performance.md, on this machine
 
 SWIFT ?= swift
@@ -29,7 +32,8 @@ USERUNITDIR ?= $(PREFIX)/lib/systemd/user
 FSBENCH ?= $(firstword $(wildcard ../*/bench/fsbench.py) fsbench.py)
 BENCHFLAGS ?=
 
-.PHONY: build mount unmount test check format soak-crash lint tidy install uninstall bench clean
+.PHONY: build mount unmount test check format lint tidy install uninstall bench clean \
+	soak soak-crash fuzz fuzz-build fuzz-run fuzz-corpus tsan asan
 
 build:
 	@.ci/packages build
@@ -62,6 +66,59 @@ soak-crash: build
 	$(SWIFT) build $(FLAGS) --build-tests
 	CAIRN_BINARY="$(CAIRN)" CRASH_ROUNDS=$(ROUNDS) POWER_CUTS=$(CUTS) CRASH_SEED=$(SEED) \
 		$(RUNTESTS) --no-parallel --filter KillTests --filter PowerLossTests
+
+# Random operations, with seeds of their own, until all are done or one fails.
+SEEDS ?= 20
+STEPS ?= 10000
+soak:
+	@.ci/packages build
+	$(SWIFT) build $(FLAGS) --build-tests
+	CAIRN_SOAK=$(SEEDS) CAIRN_STEPS=$(STEPS) $(RUNTESTS) --filter EngineTests.ModelTests
+
+# Every target is compiled for libFuzzer, in a place of its own; Package.swift says how. The
+# toolchain's own linker: Debian's gold breaks off at this program.
+SECONDS_EACH ?= 60
+FUZZ := .build_fuzz/release/Fuzz
+CORPUS := Tests/FuzzTests/Corpus
+PARSERS ?= $(shell $(FUZZ) -list)
+# What an input may take: sizes it declares must not.
+FUZZLIMITS = -rss_limit_mb=1024 -malloc_limit_mb=64 -max_len=16384 -timeout=10
+fuzz-build:
+	@.ci/packages build
+	CAIRN_FUZZ=1 $(SWIFT) build $(FLAGS) -c release --product Fuzz --scratch-path .build_fuzz \
+		-Xswiftc -sanitize=fuzzer -Xswiftc -enable-testing -Xswiftc -use-ld=lld
+
+# New inputs go to a folder beside the build; one that breaks something is left there, and named.
+fuzz: fuzz-build
+	@$(MAKE) --no-print-directory fuzz-run
+
+fuzz-run:
+	@set -e; for parser in $(PARSERS); do echo "== $$parser"; \
+		mkdir -p .build_fuzz/found/$$parser; \
+		SWIFT_BACKTRACE=enable=no CAIRN_PARSER=$$parser $(FUZZ) $(FUZZLIMITS) \
+			-max_total_time=$(SECONDS_EACH) -print_final_stats=0 -verbosity=0 \
+			-artifact_prefix=.build_fuzz/found/$$parser- \
+			.build_fuzz/found/$$parser $(CORPUS)/$$parser; done
+
+# Of all that was found, the fewest and smallest inputs that reach as much. At most CORPUSBYTES each.
+CORPUSBYTES ?= 512
+fuzz-corpus:
+	@set -e; for parser in $(PARSERS); do mkdir -p $(CORPUS)/$$parser .build_fuzz/kept/$$parser; \
+		SWIFT_BACKTRACE=enable=no CAIRN_PARSER=$$parser $(FUZZ) $(FUZZLIMITS) \
+			-max_len=$(CORPUSBYTES) -merge=1 $(CORPUS)/$$parser .build_fuzz/found/$$parser \
+			2>/dev/null; done
+
+# A build for each sanitizer lies beside the others. Backtraces would take the report's time.
+SANITIZED = SWIFT_BACKTRACE=enable=no CAIRN_STEPS=2000 $(SWIFT) test $(FLAGS) --disable-xctest
+tsan:
+	@.ci/packages build
+	TSAN_OPTIONS="halt_on_error=0 exitcode=66 history_size=7" $(SANITIZED) --sanitize=thread \
+		--scratch-path .build_tsan --filter EngineTests
+
+asan:
+	@.ci/packages build
+	ASAN_OPTIONS="detect_leaks=0" $(SANITIZED) --sanitize=address \
+		--scratch-path .build_asan --filter EngineTests
 
 check: lint tidy
 	$(SWIFT) build $(FLAGS) --build-tests

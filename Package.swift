@@ -18,17 +18,28 @@ func library(_ name: String, _ dependencies: [Target.Dependency]) -> Target {
     .target(name: name, dependencies: dependencies, swiftSettings: strict)
 }
 
-func tests(_ name: String, _ dependencies: [Target.Dependency], resources: [Resource] = [])
-    -> Target
-{
+func tests(
+    _ name: String, _ dependencies: [Target.Dependency], resources: [Resource] = [],
+    exclude: [String] = []
+) -> Target {
     .testTarget(
-        name: name, dependencies: dependencies, resources: resources, swiftSettings: strict)
+        name: name, dependencies: dependencies, exclude: exclude, resources: resources,
+        swiftSettings: strict)
 }
 
 /// A server that tests talk to, on this machine and in their own process.
 func testServer(_ name: String, _ dependencies: [Target.Dependency]) -> Target {
     .target(
         name: name, dependencies: dependencies, path: "Tests/\(name)", swiftSettings: strict)
+}
+
+/// `make fuzz` builds the parsers of FuzzTests for libFuzzer instead of as tests: every target is
+/// then compiled with its instrumentation, so no other build should have such a program.
+func fuzzer(_ dependencies: [Target.Dependency]) -> Target {
+    .executableTarget(
+        name: "Fuzz", dependencies: dependencies, path: "Tests/FuzzTests",
+        exclude: ["Corpus", "Mutator.swift", "ParserTests.swift"], sources: ["Parsers", "Entry"],
+        swiftSettings: strict)
 }
 
 let package = Package(
@@ -164,8 +175,15 @@ let package = Package(
         tests(
             "FuseHostTests",
             ["TestSupport", "FuseHost", "Engine", "Namespace", "CFuse", "Threading"]),
+        tests(
+            "FuzzTests",
+            [
+                "TestSupport", "Primitives", "Cryptography", "Compression", "SelfEncryption",
+                "Scratchpads", "Namespace", "RemoteStores", "Metadata", "Blocks", "Engine",
+                "Control",
+            ], resources: [.copy("Corpus")], exclude: ["Entry"]),
         tests("TidyTests", []),
-        tests("MountTests", []),
+        tests("MountTests", ["TestSupport"]),
 
         // What no promise may be broken by: kills, power losses, full disks, stores that hang.
         .executableTarget(
@@ -182,3 +200,9 @@ let package = Package(
     ],
     swiftLanguageModes: [.v6]
 )
+
+if Context.environment["CAIRN_FUZZ"] != nil,
+    let tests = package.targets.firstIndex(where: { $0.name == "FuzzTests" })
+{
+    package.targets[tests] = fuzzer(package.targets[tests].dependencies)
+}

@@ -64,6 +64,7 @@ extension Problem {
         case .dirtyBlocks(let damaged, let missing, let first):
             "\(counted(damaged, missing)) hold bytes that no store has, first at \(first)"
         case .cachedBlocks(let damaged, let missing): "\(counted(damaged, missing)) in the cache"
+        case .journal: "what was written to it last does not open, and the volume does not mount"
         case .sharedSlot(let slot): "its cache slot \(slot) has another owner"
         case .inlineContent: "its content here does not open"
         case .inlineMissing: "its content here is gone"

@@ -77,6 +77,8 @@ package enum Problem: Hashable, Sendable {
     case dirtyBlocks(damaged: UInt64, missing: UInt64, firstOffset: UInt64)
     /// Cached copies of what the store has do not open against their seals.
     case cachedBlocks(damaged: UInt64, missing: UInt64)
+    /// Bytes that were written last, and are in the journal only, do not open, or lie over nothing.
+    case journal
     /// Two rows say that this slot is theirs.
     case sharedSlot(UInt64)
     /// Inline content does not open, or is of another size than the inode says.

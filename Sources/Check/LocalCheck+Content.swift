@@ -109,11 +109,22 @@ extension LocalCheck {
     /// Opens every slot that a row names.
     func checkBlocks(_ state: LocalState) throws(CheckError) {
         meter.begin(.blocks)
-        var walk = BlockWalk(state, report, meter, repairs: repairs)
+        var journal: JournalRows?
+        try reading { () throws(MetadataError) in
+            journal = try JournalRows(state, target.keys)
+            for ino in (journal?.damaged ?? []).sorted() {
+                let place = PathNamer(state.snapshot).place(of: ino)
+                report.found(Finding(place, .journal, .lostHere))
+            }
+        }
+        var walk = BlockWalk(
+            state, report, meter, covered: journal?.covered ?? [],
+            // What lies under the journal is not known: nothing may be forgotten.
+            repairs: repairs && journal != nil)
         try reading { () throws(MetadataError) in
             try state.snapshot.forEachBlockGroup { (row) throws(MetadataError) in walk.check(row) }
             walk.finishFile()
-            try walk.copies.forget(state)
+            try walk.copies.forget(state, but: journal?.covered ?? [])
         }
     }
 }
@@ -125,6 +136,7 @@ private struct BlockWalk {
     private let namer: PathNamer
     private let meter: Meter
     private let repairs: Bool
+    private let covered: Set<BlockOwner>
     private(set) var copies = DamagedCopies()
     private var tally = Tally(ino: 0)
     private var used: SlotUse
@@ -141,10 +153,14 @@ private struct BlockWalk {
         var isForgotten = true
     }
 
-    init(_ state: LocalState, _ report: CheckReport, _ meter: Meter, repairs: Bool) {
+    init(
+        _ state: LocalState, _ report: CheckReport, _ meter: Meter, covered: Set<BlockOwner>,
+        repairs: Bool
+    ) {
         self.state = state
         self.report = report
         self.meter = meter
+        self.covered = covered
         // Without an arena nothing opens, and that is no reason to forget everything.
         self.repairs = repairs && state.arena != nil
         namer = PathNamer(state.snapshot)
@@ -157,7 +173,8 @@ private struct BlockWalk {
             tally = Tally(ino: row.ino)
         }
         meter.step()
-        guard let group = BlockGroup(decoding: row.map) else {
+        let groupLimit = BlockOwner.blockLimit / UInt64(BlockGroup.span)
+        guard row.group < groupLimit, let group = BlockGroup(decoding: row.map) else {
             tally.hasBrokenRow = true
             return
         }
@@ -170,8 +187,9 @@ private struct BlockWalk {
             }
             if state == .sound { continue }
             let isMissing: UInt64 = state == .missing ? 1 : 0
-            if entry.differsFromBase {
-                let block = row.group * UInt64(BlockGroup.span) + UInt64(index)
+            let block = row.group * UInt64(BlockGroup.span) + UInt64(index)
+            let isCovered = covered.contains(BlockOwner(ino: row.ino, block: block))
+            if entry.differsFromBase || isCovered {
                 tally.dirty.missing += isMissing
                 tally.dirty.damaged += 1 - isMissing
                 tally.firstDirtyOffset = tally.firstDirtyOffset ?? block * UInt64(Arena.blockSize)

@@ -112,7 +112,9 @@ struct DamagedCopies {
     }
 
     /// Takes the copies that do not open out of their rows.
-    func forget(_ state: LocalState) throws(MetadataError) {
+    ///
+    /// - Parameter covered: blocks whose entries stay, because rows of the journal lie over them.
+    func forget(_ state: LocalState, but covered: Set<BlockOwner>) throws(MetadataError) {
         if groups.isEmpty { return }
         guard let arena = state.arena else { return }
         try state.database.write { (writer) throws(MetadataError) in
@@ -123,6 +125,8 @@ struct DamagedCopies {
                     else { continue }
                     for (index, entry) in group.entries.enumerated() {
                         guard case .clean(let reference) = entry else { continue }
+                        let block = number * UInt64(BlockGroup.span) + UInt64(index)
+                        if covered.contains(BlockOwner(ino: ino, block: block)) { continue }
                         if !Self.opens(reference, arena) { group[index] = .absent }
                     }
                     try writer.setBlockGroup(ino, number, group.isEmpty ? nil : group.encoded())

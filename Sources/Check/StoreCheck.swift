@@ -48,6 +48,8 @@ package final class StoreCheck {
     var isUnsynced = false
     /// This machine knows the newest revision, so what it publishes replaces what is lost.
     private(set) var canRepublish = false
+    /// The local state is there to look at.
+    private var hasState = false
     /// What is wrong with inodes of several names: said with each name.
     var linkFindings: [UInt64: [Finding]] = [:]
 
@@ -75,6 +77,7 @@ package final class StoreCheck {
         defer { pool.stop() }
         let state = options.usesLocalState ? openState() : nil
         defer { state?.close() }
+        hasState = state != nil
         meter.begin(.store)
         let known = state.flatMap { try? $0.snapshot.integer("revision") }.map {
             UInt64(bitPattern: $0)
@@ -152,6 +155,7 @@ package final class StoreCheck {
     /// The remedy of what this machine would publish anew.
     var planned: Remedy {
         if !options.usesLocalState { return .unmounted }
+        if !hasState { return .lost }
         return canRepublish ? .repairable : .elsewhere
     }
 

@@ -13,7 +13,7 @@
 //    removes them.
 
 import Blocks
-import Cryptography
+package import Cryptography
 
 /// When a commit journals buffers instead of sealing them into the arena.
 package struct JournalLimits: Sendable, Equatable {
@@ -43,7 +43,7 @@ package struct JournalLimits: Sendable, Equatable {
 }
 
 /// Seals and opens journal rows, with a key that lives from one start to the next.
-struct JournalSealer: Sendable {
+package struct JournalSealer: Sendable {
     /// Bytes before the content: inode, piece, and whether it lies over the entry.
     static let headerSize = 17
     /// Bytes of the longest row: nonce, tag, header and a whole piece.
@@ -51,7 +51,8 @@ struct JournalSealer: Sendable {
 
     private let sealer: LocalSealer
 
-    init(key: SecretBytes) throws(CryptographyError) {
+    /// - Parameter key: `VolumeKeys.localKey` of the folder's `journal-salt`.
+    package init(key: SecretBytes) throws(CryptographyError) {
         sealer = try LocalSealer(key: key)
     }
 
@@ -70,7 +71,7 @@ struct JournalSealer: Sendable {
     }
 
     /// The content of a row; nil unless it was sealed by this key for this very piece.
-    func open(
+    package func open(
         _ row: [UInt8], ino: UInt64, piece: UInt64
     ) -> (content: [UInt8], isOverEntry: Bool)? {
         guard row.count > LocalSealer.overhead + JournalSealer.headerSize,

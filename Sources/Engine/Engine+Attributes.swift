@@ -58,7 +58,7 @@ extension Engine {
         if let user = change.user { row.attributes.uid = user }
         if let group = change.group { row.attributes.gid = group }
         let clears = change.clearsPrivileges || (isOwnerChange && change.mode == nil)
-        if clears && row.kind == .regular { clearPrivileges(&row.attributes) }
+        if clears && row.kind != .directory { clearPrivileges(&row.attributes) }
         if let accessed = change.accessed { row.attributes.accessed = accessed.time(now) }
         if let modified = change.modified { row.attributes.modified = modified.time(now) }
         row.attributes.changed = change.changed ?? now

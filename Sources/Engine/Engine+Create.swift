@@ -197,6 +197,10 @@ extension Engine {
             try volume.change(inode) { (state) throws(FileError) in
                 pads.assign(parked ?? pads.newIdentity(for: row.ino), to: &state)
             }
+            // The commit that has the pad must not have its identity parked as well.
+            if parked != nil {
+                try volume.query { (writer) throws(MetadataError) in try pads.saveParked(writer) }
+            }
         }
         volume.table.addReference(row.ino)
         try touchParent(parent, entries: 1, directories: row.kind == .directory ? 1 : 0)

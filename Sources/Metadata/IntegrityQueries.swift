@@ -84,14 +84,14 @@ struct IntegrityQueries {
 
 /// The tables whose rows belong to inodes.
 package enum IntegrityTable: String, Sendable, CaseIterable {
-    case inlines, contents, xattrs, pads, pages, leaves
+    case inlines, contents, xattrs, pads, pages, leaves, journal
     case blockGroups = "block_groups"
 
     /// The column that names the inode. 0 stands for the hard-link table, which has none.
     fileprivate var key: String {
         switch self {
         case .pages, .leaves: "directory"
-        case .inlines, .contents, .xattrs, .pads, .blockGroups: "ino"
+        case .inlines, .contents, .xattrs, .pads, .blockGroups, .journal: "ino"
         }
     }
 }

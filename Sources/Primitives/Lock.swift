@@ -12,15 +12,21 @@ internal import Glibc
 /// woken first. Eight threads writing to one file spent 44 % of their time in it. This one spins
 /// briefly, then sleeps, and whoever runs may take it.
 @safe package final class Lock<State: ~Copyable>: @unchecked Sendable {
-    // @unchecked because: `state` is touched only between lock and unlock of `mutex`.
-    // The mutex comes first: a state without a size has the address of what follows it, and the
-    // thread sanitizer would take reading the one for a race with changing the other.
+    // @unchecked because: `content` is touched only between lock and unlock of `mutex`.
+    private var content: Content
     private let mutex: UnsafeMutablePointer<pthread_mutex_t>
-    private var state: State
+
+    /// The state, and a byte beside it. Swift gives a property without a size, such as that of
+    /// `Lock<Void>`, the address of the object itself, and the thread sanitizer would take changing
+    /// it under the lock, and reading the object's class outside, for a race.
+    private struct Content: ~Copyable {
+        var state: State
+        let weight: UInt8 = 0
+    }
 
     /// A free lock over `initial`.
     package init(_ initial: consuming sending State) {
-        state = initial
+        content = Content(state: initial)
         // SAFETY: owned by this object alone, initialised here, freed in deinit.
         unsafe mutex = UnsafeMutablePointer<pthread_mutex_t>.allocate(capacity: 1)
         var attribute = pthread_mutexattr_t()
@@ -52,6 +58,6 @@ internal import Glibc
             // SAFETY: the mutex lives as long as self and is held by this thread.
             unsafe pthread_mutex_unlock(mutex)
         }
-        return try body(&state)
+        return try body(&content.state)
     }
 }

@@ -186,6 +186,47 @@ final class CheckedVolume: Sendable {
         }.keys.sorted()
     }
 
+    /// Writes a little over the start of a file, synchronizes, and goes on with the state folder as
+    /// it is at that moment: as after a kill.
+    func leaveJournal(in path: String) throws {
+        let copy = root + "/killed"
+        try running { engine in
+            let ino = try engine.resolve(Array(("/" + path).utf8), context)
+            let file = try engine.open(ino, OpenIntent(reads: true, writes: true), context)
+            _ = try engine.write(
+                file.handle, ino: ino, at: 10, [UInt8](repeating: 5, count: 100).span, context)
+            try engine.synchronize(ino, dataOnly: false)
+            try FileManager.default.createDirectory(
+                atPath: copy, withIntermediateDirectories: true)
+            // Without the shared index: it is memory of the process that was killed.
+            for name in ["meta.db", "meta.db-wal", "arena"] {
+                try FileManager.default.copyItem(
+                    atPath: state + "/" + name, toPath: copy + "/" + name)
+            }
+            engine.release(file.handle, ino: ino)
+        }
+        try remove(state)
+        try FileManager.default.moveItem(atPath: copy, toPath: state)
+    }
+
+    func journalRows() throws -> [JournalPieceRow] {
+        try rows { (reader) throws(MetadataError) in
+            var found: [JournalPieceRow] = []
+            try reader.forEachJournalPiece { found.append($0) }
+            return found
+        }
+    }
+
+    /// Changes the bytes of a row of the journal.
+    func setJournal(_ row: JournalPieceRow, _ body: (inout [UInt8]) -> Void) throws {
+        var bytes = row.bytes
+        body(&bytes)
+        let changed = bytes
+        try rows { (writer) throws(MetadataError) in
+            try writer.setJournalPiece(row.ino, row.piece, changed)
+        }
+    }
+
     // MARK: The check
 
     /// Looks for damage.

@@ -4,6 +4,7 @@
 
 import Blocks
 import Check
+import Metadata
 import Testing
 
 @Suite("check of this machine")
@@ -55,6 +56,30 @@ struct LocalCheckTests {
         try volume.flip(volume.arena, at: volume.offset(of: slot) + 100)
         #expect(try volume.check(repairs: true).map { $0.remedy } == [.lostHere])
         #expect(try volume.check().map { $0.remedy } == [.lostHere])
+    }
+
+    @Test("what a small commit left in the journal is opened too, and its damage named")
+    func journal() throws {
+        let volume = try CheckedVolume()
+        try volume.leaveJournal(in: "files/big.bin")
+        #expect(try volume.journalRows().count > 0)
+        #expect(try volume.check().map(\.line) == [])
+        let row = try #require(try volume.journalRows().first)
+        try volume.setJournal(row) { $0[$0.count - 1] ^= 1 }
+        #expect(try volume.check().map { $0.problem } == [.journal])
+        #expect(try volume.check().map { $0.place } == [path("files/big.bin")])
+        try volume.setJournal(row) { $0 = row.bytes }
+        #expect(try volume.check() == [])
+    }
+
+    @Test("a damaged copy below the journal is never forgotten")
+    func belowJournal() throws {
+        let volume = try CheckedVolume()
+        try volume.leaveJournal(in: "files/big.bin")
+        let slot = try volume.block(of: "files/big.bin").0.slot
+        try volume.flip(volume.arena, at: volume.offset(of: slot) + 100)
+        #expect(try volume.check(repairs: true).map { $0.remedy } == [.lostHere])
+        #expect(try volume.block(of: "files/big.bin").0.slot == slot)
     }
 
     @Test("a path is printed so that a terminal does nothing but show it")

@@ -231,6 +231,22 @@ struct StoreCheckTests {
             }, "\(found.map(\.line))")
     }
 
+    @Test("without a state of this machine, what the store lost is lost")
+    func noState() throws {
+        let volume = try CheckedVolume()
+        let page = try volume.pageFile("files/dir")
+        try volume.remove(page)
+        try volume.remove(try volume.padFile("scratchpads/note"))
+        for file in try FileManager.default.contentsOfDirectory(atPath: volume.state) {
+            try volume.remove(volume.state + "/" + file)
+        }
+        let found = try volume.check(store: true, repairs: true)
+        #expect(found.first?.problem == .unreadableRows("the file is gone"))
+        #expect(
+            found.dropFirst().map { $0.place } == [path("files/dir"), path("scratchpads/note")])
+        #expect(found.dropFirst().allSatisfy { $0.remedy == .lost }, "\(found.map(\.line))")
+    }
+
     @Test("of a mounted volume the store alone is checked, and nothing is said to be lost")
     func mounted() throws {
         let volume = try CheckedVolume()

@@ -30,8 +30,8 @@ struct BlockCover: Equatable, CustomStringConvertible {
         }
     }
 
-    /// The blocks, and those between two of them that are less than a chunk apart; also those before
-    /// the first, which a map that begins at the start has.
+    /// The blocks, and those between two of them that are less than a chunk apart; also those
+    /// before the first, which a map that begins at the start has.
     private var filled: Set<Int> {
         var all = blocks
         var last = 0

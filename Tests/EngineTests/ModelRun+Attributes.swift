@@ -62,7 +62,7 @@ extension ModelRun {
         if let group = change.group { tree[id].attributes.gid = group }
         if case .at(let time) = change.modified { tree[id].attributes.modified = time }
         if case .at(let time) = change.accessed { tree[id].attributes.accessed = time }
-        if (change.clearsPrivileges || isOwnerChange) && tree[id].kind == .regular {
+        if (change.clearsPrivileges || isOwnerChange) && tree[id].kind != .directory {
             var mode = tree[id].attributes.mode & ~0o4000
             if mode & 0o010 != 0 { mode &= ~0o2000 }
             tree[id].attributes.mode = mode
@@ -107,8 +107,8 @@ extension ModelRun {
         try settle(id, .changed)
     }
 
-    /// A list of owner, group and others is the mode and nothing more; one with names stays, and its
-    /// mask is what the mode shows as the group's.
+    /// A list of owner, group and others is the mode and nothing more; one with names stays, and
+    /// its mask is what the mode shows as the group's.
     private func setAccessList(_ id: Int) throws {
         let ino = tree[id].ino
         if tree[id].xattrs[ModelRun.accessList] != nil, Bool.random(using: &dice) {

@@ -39,12 +39,12 @@ extension ModelRun {
     private func rare() throws {
         if depth > 0 { return try write() }
         switch Int.random(in: 0..<300, using: &dice) {
-        case 0..<8: try restart()
-        case 8..<16: try crash()
-        case 16..<26: try kill()
-        case 26..<34: try evict()
-        case 34..<38: try recover()
-        case 38..<90: try listing()
+        case 0..<15: try restart()
+        case 15..<30: try crash()
+        case 30..<50: try kill()
+        case 50..<60: try evict()
+        case 60..<72: try recover()
+        case 72..<120: try listing()
         default: try write()
         }
     }

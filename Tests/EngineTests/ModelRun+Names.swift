@@ -7,8 +7,8 @@ import Namespace
 import TestSupport
 
 extension ModelRun {
-    /// Few names, so that they collide: among them the longest, one that is not ASCII, and those that
-    /// editors use beside a file.
+    /// Few names, so that they collide: among them the longest, one that is not ASCII, and those
+    /// that editors use beside a file.
     private static let names: [[UInt8]] =
         (0..<9).map { Array("n\($0)".utf8) }
         + [

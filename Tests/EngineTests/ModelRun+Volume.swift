@@ -225,7 +225,7 @@ extension ModelRun {
                 note("* came back \(age) states ago")
                 tree = candidate.tree
                 gone = []
-                if let torn = candidate.torn, tree.nodes[torn] != nil { try adopt(torn) }
+                if let torn = candidate.torn, candidateTree.nodes[torn] != nil { try adopt(torn) }
                 afterRestart()
                 return
             }

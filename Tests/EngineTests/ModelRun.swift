@@ -114,7 +114,7 @@ final class ModelRun {
     func run(steps: Int) throws {
         for number in 0..<steps {
             step = number
-            try advance()
+            do { try advance() } catch let error as FileError { throw fail("\(error)") }
             if number % ModelRun.fullCheckInterval == 0 { try check() }
         }
         try check()

@@ -133,8 +133,8 @@ enum PadIdentity: Equatable {
     case known(address: String, encoding: UInt64)
 }
 
-/// Identities left behind at names, for 30 seconds of the wall clock. Near their end it is anybody's
-/// guess whether the engine has forgotten them.
+/// Identities left behind at names, for 30 seconds of the wall clock. Near their end it is
+/// anybody's guess whether the engine has forgotten them.
 struct ModelParking {
     /// Seconds for which an identity is surely there, and after which it surely is not.
     static let surelyThere: Int64 = 25

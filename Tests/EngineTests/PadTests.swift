@@ -234,6 +234,62 @@ struct PadTests {
         #expect(try counter(volume) == "2")
     }
 
+    @Test("a save that came while an older one waited for the store is sent after it")
+    func saveBehindAnother() throws {
+        let (volume, _) = try noted()
+        let root = volume.keys.rootPad.address
+        volume.memory.change { state in
+            state.padFailure = .unreachable(retryAfter: nil)
+            state.padFailureSpares = root
+        }
+        for text in ["two", "three"] {
+            try save(volume, "note", text)
+            // Written back, the inode leaves memory; then the record is tried, and fails.
+            try volume.engine.synchronize(Engine.filesInode, dataOnly: false)
+            #expect(
+                volume.engine.synchronizeRemotely(timeout: .milliseconds(300))
+                    != .published(revision: 0))
+        }
+        volume.memory.heal()
+        try volume.recover()
+        #expect(try read(volume) == "three")
+        #expect(try counter(volume) == "3")
+    }
+
+    @Test("a pad that changes places with what is no pad keeps its identity")
+    func exchangedWithOthers() throws {
+        let (volume, address) = try noted()
+        try volume.makeDirectory("/scratchpads/folder")
+        try exchange(volume, "note", "folder")
+        #expect(try volume.attribute("user.cairn.address", of: "/scratchpads/folder") == address)
+        try volume.recover()
+        #expect(try volume.list("/scratchpads/note") == [])
+        #expect(try read(volume, "folder") == "one")
+        #expect(try counter(volume, "folder") == "1")
+        #expect(try volume.attribute("user.cairn.address", of: "/scratchpads/folder") == address)
+    }
+
+    @Test("an identity that was taken up again is not given a second time after a crash")
+    func takenOnce() throws {
+        let (volume, address) = try noted()
+        try volume.unlink("/scratchpads/note")
+        try volume.engine.synchronize(Engine.filesInode, dataOnly: false)
+        try save(volume, "note", "two")
+        try volume.engine.synchronize(Engine.filesInode, dataOnly: false)
+        try volume.crash()
+        try volume.rename("/scratchpads/note", "/scratchpads/moved")
+        try save(volume, "note", "another")
+        #expect(try volume.attribute("user.cairn.address", of: "/scratchpads/moved") == address)
+        #expect(try volume.attribute("user.cairn.address", of: "/scratchpads/note") != address)
+    }
+
+    private func exchange(_ volume: TestVolume, _ one: String, _ other: String) throws {
+        let parent = Engine.scratchpadsInode
+        try volume.engine.rename(
+            Array(one.utf8), in: parent, to: Array(other.utf8), in: parent, .exchange,
+            volume.context)
+    }
+
     @Test("a page never names a counter that the store does not have", arguments: [false, true])
     func unacknowledged(renames: Bool) throws {
         let volume = try TestVolume(on: TestStore()) { $0.publishCeiling = .milliseconds(400) }

@@ -29,8 +29,11 @@ final class TestVolume {
         guard let running else { preconditionFailure("the volume is stopped") }
         return running
     }
-    let context = RequestContext(
-        user: 1000, group: 1000, umask: 0o022, patience: Patience(until: .now + .seconds(600)))
+    /// Somebody who waits: ten minutes from when it is asked for.
+    var context: RequestContext {
+        RequestContext(
+            user: 1000, group: 1000, umask: 0o022, patience: Patience(until: .now + .seconds(600)))
+    }
 
     /// A new volume on a folder store.
     init(_ adjust: @escaping Adjustment = { _ in }) throws {

@@ -48,4 +48,20 @@ struct WholeWayTests {
         #expect(try volume.readFile("/scratchpads/note") == Array("two".utf8))
         #expect(try counter() == "2")
     }
+
+    @Test("what was open without a name is not counted after a crash")
+    func orphansAreNotCounted() throws {
+        let volume = try TestVolume(on: TestStore())
+        let before = volume.engine.statistics()
+        try volume.writeFile("/files/a", [UInt8](repeating: 1, count: 100_000))
+        let ino = try volume.resolve("/files/a")
+        let file = try volume.engine.open(
+            ino, OpenIntent(reads: true, writes: false), volume.context)
+        try volume.unlink("/files/a")
+        try volume.engine.synchronize(Engine.filesInode, dataOnly: false)
+        #expect(volume.engine.statistics().usedInodes == before.usedInodes + 1)
+        try volume.crash()
+        #expect(volume.engine.statistics() == before)
+        volume.engine.release(file.handle, ino: ino)
+    }
 }
