@@ -27,8 +27,8 @@ func tests(
         swiftSettings: strict)
 }
 
-/// A server that tests talk to, on this machine and in their own process.
-func testServer(_ name: String, _ dependencies: [Target.Dependency]) -> Target {
+/// What tests of several targets run against: servers and stores of their own.
+func testPart(_ name: String, _ dependencies: [Target.Dependency]) -> Target {
     .target(
         name: name, dependencies: dependencies, path: "Tests/\(name)", swiftSettings: strict)
 }
@@ -78,7 +78,14 @@ let package = Package(
         library("HTTP", ["Primitives", "Threading", "CCurl"]),
         library("Stores", ["Primitives", "Scratchpads"]),
         library(
-            "RemoteStores", ["Primitives", "Cryptography", "Scratchpads", "Stores", "CLinux"]),
+            "StoreWrappers", ["Primitives", "Cryptography", "Scratchpads", "Stores", "Threading"]),
+        library("S3", ["Primitives", "Cryptography", "Scratchpads", "Stores", "HTTP"]),
+        library(
+            "RemoteStores",
+            [
+                "Primitives", "Cryptography", "Scratchpads", "Stores", "StoreWrappers", "S3",
+                "CLinux",
+            ]),
         library("Aleph", []),
         library(
             "Metadata",
@@ -119,7 +126,22 @@ let package = Package(
 
         // What the tests of many targets share. Nothing that is shipped depends on it.
         .target(name: "TestSupport", path: "Tests/TestSupport", swiftSettings: strict),
-        testServer("LocalServer", []),
+        testPart("LocalServer", []),
+        testPart("S3Double", ["LocalServer", "Cryptography", "Primitives"]),
+        testPart(
+            "FaultStore", ["TestSupport", "Primitives", "Scratchpads", "Stores"]),
+        tests(
+            "S3Tests",
+            [
+                "S3", "S3Double", "LocalServer", "HTTP", "Cryptography", "Primitives",
+                "Scratchpads", "Stores",
+            ]),
+        tests(
+            "StoreWrappersTests",
+            [
+                "TestSupport", "FaultStore", "StoreWrappers", "Stores", "Cryptography",
+                "Primitives", "Scratchpads",
+            ]),
         tests("HTTPTests", ["TestSupport", "HTTP", "LocalServer"]),
         tests("PrimitivesTests", ["TestSupport", "Primitives"]),
         tests("ThreadingTests", ["Threading"]),
@@ -144,7 +166,9 @@ let package = Package(
         tests(
             "StoresTests",
             [
-                "TestSupport", "Stores", "RemoteStores", "Aleph", "Scratchpads", "Primitives",
+                "TestSupport", "FaultStore", "S3Double", "S3", "HTTP", "StoreWrappers", "Stores",
+                "RemoteStores",
+                "Aleph", "Scratchpads", "Primitives",
                 "Cryptography",
             ]),
         tests(

@@ -16,21 +16,25 @@ package enum StoreText {
         } catch {
             throw CommandFailure(
                 .usage, "“\(text)” is no store: \(error)",
-                advice: "a store is a folder, such as file:///mnt/nas/cairn")
+                advice:
+                    "a store is a folder, such as file:///mnt/nas/cairn, or a place on S3, such as"
+                    + " s3://bucket/cairn?endpoint=https://host")
         }
     }
 
     /// Opens a store.
     ///
-    /// - Parameter create: make it when it is not there.
+    /// - Parameters:
+    ///   - create: make it when it is not there.
+    ///   - settings: how it is used.
     package static func open(
-        _ url: StoreURL, create: Bool
+        _ url: StoreURL, create: Bool, settings: StoreSettings = StoreSettings()
     ) throws(CommandFailure) -> OpenedStores {
         do {
-            return try StoreFactory.open(url, create: create)
+            return try StoreFactory.open(url, create: create, settings: settings)
         } catch {
             let failure = failure(error, url)
-            guard create, case .notAStore = error else { throw failure }
+            guard create, case .notAStore = error, url.isFolder else { throw failure }
             throw CommandFailure(
                 failure.code, failure.sentence,
                 advice: "name an empty folder, or a new one in a folder that is there; is its disk"
@@ -42,7 +46,7 @@ package enum StoreText {
     package static func failure(_ error: StoreError, _ url: StoreURL) -> CommandFailure {
         let sentence = "the store “\(url.text)” cannot be used: \(error)"
         return switch error {
-        case .full:
+        case .full, .quotaExceeded:
             CommandFailure(.storeFull, sentence, advice: "make room there, then try again")
         case .paymentRequired:
             CommandFailure(.storeFull, sentence, advice: "pay it, then try again")
@@ -51,7 +55,7 @@ package enum StoreText {
                 .damaged, sentence,
                 advice: "restore the store from its backup; the files that do not"
                     + " need that part are still readable")
-        case .unreachable:
+        case .unreachable, .busy:
             CommandFailure(.storeUnusable, sentence, advice: "see that it is there, then try again")
         case .readOnly, .refused:
             CommandFailure(
@@ -59,12 +63,22 @@ package enum StoreText {
         case .notAStore:
             CommandFailure(
                 .storeUnusable, sentence,
-                advice:
-                    "is it the right path, and is its disk mounted? “cairn init” makes a new store")
+                advice: url.isFolder
+                    ? "is it the right path, and is its disk mounted? “cairn init” makes a"
+                        + " new store"
+                    : "is it the right address? “cairn init” makes a new store in a bucket that is"
+                        + " there")
         case .newerFormat:
             CommandFailure(.storeUnusable, sentence, advice: "use a newer cairn")
         case .tooLarge:
             CommandFailure(.storeUnusable, sentence)
         }
+    }
+}
+
+extension StoreURL {
+    /// Whether a person finds what is wrong with it on this machine's disks.
+    fileprivate var isFolder: Bool {
+        if case .folder = self { true } else { false }
     }
 }

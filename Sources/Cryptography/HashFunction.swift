@@ -11,6 +11,7 @@ internal import COpenSSL
 final class HashFunction: @unchecked Sendable {
     static let sha3 = HashFunction("SHA3-256", size: 32)
     static let sha256 = HashFunction("SHA2-256", size: 32)
+    static let md5 = HashFunction("MD5", size: 16)
     static let sha512 = HashFunction("SHA2-512", size: 64)
 
     /// Bytes of output.

@@ -352,7 +352,7 @@ extension Volume {
         let result: FileError =
             switch error {
             case .full: .noSpace
-            case .paymentRequired: .quotaExceeded
+            case .paymentRequired, .quotaExceeded: .quotaExceeded
             case .readOnly: .readOnly
             default: .inputOutput
             }
@@ -369,8 +369,8 @@ extension StoreError {
         switch self {
         case .missing, .missingPad, .corrupt, .corruptPad:
             "restore it from a backup of the store; all that does not need it can be read"
-        case .unreachable: "it is asked again"
-        case .full: "make room there, and it goes on by itself"
+        case .unreachable, .busy: "it is asked again"
+        case .full, .quotaExceeded: "make room there, and it goes on by itself"
         case .paymentRequired: "pay it, and it goes on by itself"
         case .readOnly, .refused: "see who may write there; it is tried again"
         case .notAStore: "see that its path and its disk are there, then mount anew"

@@ -72,6 +72,11 @@ extension Engine {
         return nil
     }
 
+    /// What the store was asked so far, if it counts: chunks, and pads where they rest elsewhere.
+    var storeMetrics: StoreMetrics {
+        (volume.configuration.chunks as? any MetricsReporting)?.metrics() ?? [:]
+    }
+
     /// The volume's condition now.
     package func engineStatus() -> EngineStatus {
         var status = EngineStatus()
@@ -96,6 +101,12 @@ extension Engine {
         status.bytesFetched = counters.bytesFetched.load(ordering: .relaxed)
         status.storeAnsweredAt = counters.storeAnsweredAt.load(ordering: .relaxed)
         status.storeFailure = counters.storeFailure
+        for numbers in storeMetrics.values {
+            status.storeCalls += numbers.count
+            status.storeFailures += numbers.failures.values.reduce(0, +)
+            status.storeSentBytes += numbers.sentBytes
+            status.storeReceivedBytes += numbers.receivedBytes
+        }
         status.openHandles = handles.count
         // A database that does not answer shows in `errors`.
         status.conflicts =
@@ -193,6 +204,9 @@ extension Engine {
     /// - Returns: what is left: everything in it is durable here and goes on at the next start.
     package func stop(finishing: Duration?) -> EngineStatus {
         if let finishing { _ = synchronizeRemotely(timeout: finishing) }
+        // A thread that waits for a store that says nothing would hold everything up.
+        (volume.configuration.chunks as? any StoppableStore)?.stop()
+        (volume.configuration.pads as? any StoppableStore)?.stop()
         let deadline = ContinuousClock.now + Engine.storePatience
         publisher.stop(until: deadline)
         pads.stop(until: deadline)

@@ -49,6 +49,14 @@ package struct EngineStatus: Sendable, Equatable {
     package var storeAnsweredAt: Int64 = 0
     /// The sentence of the store's last failure, empty when the last call went well.
     package var storeFailure = ""
+    /// Calls of the store since the start, each attempt counted; 0 for a store that does not count.
+    package var storeCalls: UInt64 = 0
+    /// Calls of them that failed.
+    package var storeFailures: UInt64 = 0
+    /// Bytes that went to the store.
+    package var storeSentBytes: UInt64 = 0
+    /// Bytes that came from it.
+    package var storeReceivedBytes: UInt64 = 0
     /// Open file handles.
     package var openHandles = 0
     /// Conflicts not yet looked at.

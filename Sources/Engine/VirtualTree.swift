@@ -44,7 +44,7 @@ extension Engine {
     func virtualText(_ ino: UInt64) throws(FileError) -> [UInt8] {
         switch ino {
         case 5: return Array((engineStatus().json + "\n").utf8)
-        case 6: return Array(engineStatus().metrics.utf8)
+        case 6: return Array((engineStatus().metrics + storeMetrics.text).utf8)
         case 7: return Array(volume.errors.text.utf8)
         case 8: return Array(try conflictsText().utf8)
         default: throw .isDirectory
@@ -76,6 +76,10 @@ extension EngineStatus {
             ("chunks_fetched", "\(chunksFetched)", false),
             ("bytes_fetched", "\(bytesFetched)", false),
             ("store_answered_at", "\(storeAnsweredAt)", false),
+            ("store_calls", "\(storeCalls)", false),
+            ("store_failures", "\(storeFailures)", false),
+            ("store_sent_bytes", "\(storeSentBytes)", false),
+            ("store_received_bytes", "\(storeReceivedBytes)", false),
             ("store_failure", storeFailure, true), ("open_handles", "\(openHandles)", false),
             ("conflicts", "\(conflicts)", false), ("errors", "\(errors)", false),
         ]

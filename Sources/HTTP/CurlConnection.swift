@@ -16,8 +16,8 @@ internal import CCurl
 @safe final class CurlConnection: @unchecked Sendable {
     /// Servers that a handle stays connected to; a store has one, or two behind one name.
     static let keptConnectionLimit = 4
-    /// The longest sleep between two looks at the clock.
-    private static let longestWait = Duration.seconds(1)
+    /// The longest sleep; whatever is to end it, a deadline or another thread, ends it before.
+    private static let longestWait = Duration.seconds(30)
 
     private let multi: UnsafeMutableRawPointer
     private let easy: UnsafeMutableRawPointer

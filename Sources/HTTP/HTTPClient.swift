@@ -69,11 +69,16 @@ package final class HTTPClient: Sendable {
             stopping.isCancelled || cancellation?.isCancelled == true
         }
         let connection = try lend(until: deadline, cancellation, isCancelled)
-        defer { takeBack(connection) }
-        return try listening(cancellation, wakeUp: { connection.wakeUp() }) {
+        var isKept = true
+        defer { takeBack(connection, isKept: isKept) }
+        let response = try listening(cancellation, wakeUp: { connection.wakeUp() }) {
             () throws(HTTPError) in
             try connection.perform(request, until: deadline, isCancelled: isCancelled)
         }
+        // Servers that refuse an upload early may never read the rest of it, and then take the next
+        // request for a part of it. A condition that does not hold is no such refusal.
+        if request.hasBody, response.status >= 400, response.status != 412 { isKept = false }
+        return response
     }
 
     /// Ends every request under way, and every later one, with `cancelled`. Connections that are
@@ -117,11 +122,11 @@ package final class HTTPClient: Sendable {
         }
     }
 
-    private func takeBack(_ connection: CurlConnection) {
+    private func takeBack(_ connection: CurlConnection, isKept: Bool) {
         let isStopped = stopping.isCancelled
         pool.update { pool in
             pool.lentCount -= 1
-            if !isStopped { pool.idle.append(connection) }
+            if isKept, !isStopped { pool.idle.append(connection) }
         }
     }
 

@@ -131,6 +131,15 @@ package struct HTTPRequest {
         self.meter = meter
     }
 
+    /// Whether bytes follow the header.
+    var hasBody: Bool {
+        switch body {
+        case .none: false
+        case .bytes(let bytes): !bytes.isEmpty
+        case .stream: true
+        }
+    }
+
     /// - Throws: `invalidRequest`: an address that is neither `http:` nor `https:` or has a control
     ///   character or blank, a header that would end early.
     func check() throws(HTTPError) {

@@ -2,6 +2,8 @@
 //
 // From an address to the stores behind it.
 
+internal import S3
+internal import StoreWrappers
 package import Stores
 
 /// The two stores behind one address. They may be the same object.
@@ -18,17 +20,73 @@ package struct OpenedStores: Sendable {
     }
 }
 
+/// How stores are used, whatever they are.
+package struct StoreSettings: Hashable, Sendable {
+    /// What the limits may be, in bytes a second.
+    package static let bandwidths: ClosedRange<UInt64> = ByteRate.limits
+
+    /// The most bytes a second that go to the stores; nil for no limit.
+    package var uploadLimit: UInt64?
+    /// The most bytes a second that come from them; nil for no limit.
+    package var downloadLimit: UInt64?
+
+    /// No limits.
+    package init(uploadLimit: UInt64? = nil, downloadLimit: UInt64? = nil) {
+        self.uploadLimit = uploadLimit
+        self.downloadLimit = downloadLimit
+    }
+}
+
 /// Opens stores. A new kind of store has a case in `StoreURL` and a line here.
 package enum StoreFactory {
-    /// Opens the stores at `url`.
+    /// Opens the stores at `url`, with what lies around them: limits of bandwidth outside; then,
+    /// for stores behind a network, retry, pace and number of calls; and counting inside.
     ///
-    /// - Parameter create: whether to make them if there are none.
+    /// - Parameters:
+    ///   - create: whether to make them if there are none.
+    ///   - settings: what holds for all that is opened here together.
     /// - Throws: what opening throws: `notAStore`, `newerFormat`, `refused`, `unreachable`.
-    package static func open(_ url: StoreURL, create: Bool) throws(StoreError) -> OpenedStores {
+    package static func open(
+        _ url: StoreURL, create: Bool, settings: StoreSettings = StoreSettings()
+    ) throws(StoreError) -> OpenedStores {
+        var stores = try opened(url, create: create)
+        if settings.uploadLimit != nil || settings.downloadLimit != nil {
+            stores = stores.wrapped(
+                in: BandwidthLayer(
+                    upload: settings.uploadLimit, download: settings.downloadLimit))
+        }
+        return stores
+    }
+
+    private static func opened(
+        _ url: StoreURL, create: Bool
+    ) throws(StoreError) -> OpenedStores {
         switch url {
         case .folder(let path):
             let store = try ReturningFolderStore(path: path, createIfMissing: create)
+            return OpenedStores(chunks: store, pads: store).wrapped(in: MetricsLayer())
+        case .s3(let address):
+            let store = try S3Store(address, create: create)
+            return OpenedStores(chunks: store, pads: store).wrapped(in: MetricsLayer())
+                .overNetwork()
+        case .mirror(let first, let second):
+            let near = try opened(first, create: create)
+            let far = try opened(second, create: create)
+            let store = MirrorStore((near.chunks, near.pads), (far.chunks, far.pads))
             return OpenedStores(chunks: store, pads: store)
         }
+    }
+}
+
+extension OpenedStores {
+    /// Both inside one layer.
+    fileprivate func wrapped(in layer: any StoreLayer) -> OpenedStores {
+        OpenedStores(
+            chunks: StoreLayers.wrap(chunks, in: layer), pads: StoreLayers.wrap(pads, in: layer))
+    }
+
+    /// Both as one uses a store that other people use too, over lines that fail.
+    fileprivate func overNetwork() -> OpenedStores {
+        wrapped(in: ConcurrencyLayer()).wrapped(in: PaceLayer()).wrapped(in: RetryLayer())
     }
 }

@@ -3,6 +3,7 @@
 // Where a store is, as a person writes it.
 
 internal import Primitives
+package import S3
 
 /// Why a text does not name a store that this version can open.
 package enum StoreURLError: Error, Equatable, Sendable {
@@ -17,6 +18,10 @@ package enum StoreURLError: Error, Equatable, Sendable {
     case unknownScheme(String)
     /// A `file:` address that names another machine; its folder must be mounted here.
     case foreignHost(String)
+    /// An S3 address that makes no sense; the reason says why.
+    case badS3(S3AddressError)
+    /// A mirror that is not of two stores, neither a mirror itself.
+    case badMirror
     /// A percent sign without two hexadecimal digits, bytes that are not UTF-8, a NUL, or one of
     /// the characters `?` and `#`, which a `file:` address must write as `%3F` and `%23`.
     case malformed
@@ -28,26 +33,34 @@ extension StoreURLError: CustomStringConvertible {
         switch self {
         case .empty: "no store is named"
         case .relativePath: "a store is an absolute path or an address like file:///path"
-        case .notInThisVersion(let scheme): "this version has no \(scheme) stores yet, only folders"
+        case .notInThisVersion(let scheme): "this version has no \(scheme) stores yet"
         case .unknownScheme(let scheme): "no kind of store is called \(scheme)"
         case .foreignHost(let host):
             "a file address cannot name another machine (\(host)); mount its folder here"
+        case .badS3(let reason): "\(reason)"
+        case .badMirror: "a mirror names two different stores, neither of them a mirror"
         case .malformed: "the address is malformed"
         }
     }
 }
 
 /// Where a store is.
-package enum StoreURL: Hashable, Sendable {
+package indirect enum StoreURL: Hashable, Sendable {
     /// A folder, by its absolute path.
     case folder(path: String)
+    /// A place in a bucket.
+    case s3(S3Address)
+    /// Two stores with the same content, the nearer one first: `mirror:URL,URL`, where a comma
+    /// within an address is written `%2C`.
+    case mirror(StoreURL, StoreURL)
 
     /// Kinds of stores that the design names and this version does not have.
-    private static let plannedSchemes: Set<String> = ["s3", "autonomi", "aleph"]
+    private static let plannedSchemes: Set<String> = ["autonomi", "aleph"]
 
-    /// Reads an absolute path, taken as it is, or a `file:` address, whose escapes are resolved.
+    /// Reads an absolute path, taken as it is, or an address: `file:`, whose escapes are resolved,
+    /// `s3:`, or `mirror:`.
     ///
-    /// - Source: RFC 8089 for `file:` addresses.
+    /// - Source: RFC 8089 for `file:` addresses; `S3Address` for the others.
     package init(_ text: String) throws(StoreURLError) {
         guard !text.isEmpty else { throw .empty }
         if text.utf8.first == UInt8(ascii: "/") {
@@ -59,17 +72,39 @@ package enum StoreURL: Hashable, Sendable {
             StoreURL.isScheme(text.utf8[..<colon])
         else { throw .relativePath }
         let scheme = text[..<colon].lowercased()
-        guard scheme == "file" else {
+        let rest = text[text.utf8.index(after: colon)...]
+        switch scheme {
+        case "file": self = .folder(path: try StoreURL.path(ofFileAddress: rest))
+        case "s3":
+            do throws(S3AddressError) {
+                self = .s3(try S3Address(afterScheme: rest))
+            } catch {
+                throw .badS3(error)
+            }
+        case "mirror": self = try StoreURL.mirror(rest)
+        default:
             throw StoreURL.plannedSchemes.contains(scheme)
                 ? .notInThisVersion(scheme: scheme) : .unknownScheme(scheme)
         }
-        self = .folder(
-            path: try StoreURL.path(ofFileAddress: text[text.utf8.index(after: colon)...]))
+    }
+
+    private static func mirror(_ rest: Substring) throws(StoreURLError) -> StoreURL {
+        let parts = rest.split(separator: ",", omittingEmptySubsequences: false)
+        guard parts.count == 2 else { throw .badMirror }
+        let first = try StoreURL(String(parts[0]))
+        let second = try StoreURL(String(parts[1]))
+        guard first != second else { throw .badMirror }
+        for part in [first, second] {
+            if case .mirror = part { throw .badMirror }
+        }
+        return .mirror(first, second)
     }
 
     /// The address of the store; `StoreURL(text)` is this again.
     package var text: String {
         switch self {
+        case .s3(let address): address.text
+        case .mirror(let first, let second): "mirror:\(first.text),\(second.text)"
         case .folder(let path):
             "file://"
                 + path.utf8.map { byte in

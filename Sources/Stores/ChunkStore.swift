@@ -57,6 +57,15 @@ package protocol ChunkStore: Sendable {
     ///
     /// - Throws: `full`, `readOnly`, `missing`, `corrupt`, `unreachable`.
     func sync() throws(StoreError)
+
+    /// How many calls at once are worth a thread each, whatever the processors: 1 for a store that
+    /// is as fast as they are; more for one behind a network, where most of a call is waiting.
+    var usefulConcurrency: Int { get }
+}
+
+extension ChunkStore {
+    /// As for a store on this machine.
+    package var usefulConcurrency: Int { 1 }
 }
 
 /// A chunk store whose contents can be looked through and thinned out.

@@ -22,10 +22,14 @@ package enum StoreError: Error, Equatable, Sendable {
     /// No answer, or none that can be trusted. `retryAfter` is the store's own hint, if it gave
     /// one.
     case unreachable(retryAfter: Duration?)
+    /// It answered, and wants to be asked less often. `retryAfter` is its own hint, if it gave one.
+    case busy(retryAfter: Duration?)
     /// It answered, and will not: permission, or a rule of its own. The text says which.
     case refused(String)
-    /// It has no room left, or none for this account.
+    /// It has no room left.
     case full
+    /// It has room, and this account or place may use no more of it.
+    case quotaExceeded
     /// It wants to be paid first.
     case paymentRequired
     /// It can be read, not written.
@@ -43,8 +47,10 @@ package enum StoreError: Error, Equatable, Sendable {
     /// A full store is not transient: somebody has to make room. Nor is a missing chunk: what a
     /// store once acknowledged, it has.
     package var isTransient: Bool {
-        if case .unreachable = self { return true }
-        return false
+        switch self {
+        case .unreachable, .busy: true
+        default: false
+        }
     }
 }
 
@@ -58,8 +64,10 @@ extension StoreError: CustomStringConvertible {
             "the store's bytes for chunk \(wanted.hex) are damaged: they are \(got.hex)"
         case .corruptPad(let address): "the store's record of pad \(address.hex) is damaged"
         case .unreachable: "the store does not answer"
+        case .busy: "the store wants to be asked less often"
         case .refused(let reason): "the store refuses: \(reason)"
         case .full: "the store has no room left"
+        case .quotaExceeded: "the store's quota is used up"
         case .paymentRequired: "the store wants to be paid first"
         case .readOnly: "the store is read-only"
         case .notAStore(let reason): "this is not a store: \(reason)"

@@ -15,8 +15,12 @@ struct VolumeOptions: ParsableArguments {
 
     @Option(
         help: ArgumentHelp(
-            "Where the volume rests: a folder, as file:///path or a path.",
-            discussion: "Without it, a folder beside the state folder: STATE-store/NAME.",
+            "Where the volume rests: a folder, as file:///path or a path, or s3://bucket/prefix.",
+            discussion: """
+                Without it, a folder beside the state folder: STATE-store/NAME. On S3: \
+                s3://BUCKET/PREFIX?endpoint=https://HOST&region=NAME, with keys from the \
+                environment, ~/.aws (&profile=NAME) or a file (&credentials=FILE).
+                """,
             valueName: "url"))
     var store: String?
 

@@ -21,6 +21,8 @@ struct MountCommand: ParsableCommand {
               durability=remote      fsync waits until the store has it
               passphrase-file=PATH   opens a sealed key
               finish-time=TIME       how long a daemon that is told to end goes on
+              limit-upload=SIZE      most bytes a second to the store, such as 5M
+              limit-download=SIZE    most bytes a second from it
               state=PATH             as --state, for lines in fstab
               noexec, suid, dev      as mount(8) has them
             A comma within a value is written \\,.
@@ -46,12 +48,24 @@ struct MountCommand: ParsableCommand {
     @Flag(name: .shortAndLong, help: "Stay in the foreground, and log to standard error.")
     var foreground = false
 
+    @Option(
+        help: ArgumentHelp(
+            "Most bytes a second to the store, such as 5M; as -o limit-upload.", valueName: "size"))
+    var limitUpload: String?
+
+    @Option(
+        help: ArgumentHelp(
+            "Most bytes a second from the store; as -o limit-download.", valueName: "size"))
+    var limitDownload: String?
+
     @OptionGroup var passphrase: PassphraseOptions
     @OptionGroup var state: StateOptions
 
     func run() throws {
         var settings = MountSettings()
         for list in options { try settings.add(list) }
+        if let limitUpload { try settings.add("limit-upload=\(limitUpload)") }
+        if let limitDownload { try settings.add("limit-download=\(limitDownload)") }
         if let file = passphrase.passphraseFile { settings.passphraseFile = file }
         var mounting = Mounting(
             state: try StateFolder(state.state ?? settings.state), name: try VolumeName(volume),

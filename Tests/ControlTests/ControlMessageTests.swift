@@ -140,14 +140,14 @@ struct ControlMessageTests {
             do { _ = try ControlReply(decoding: writer.bytes) } catch { /* Refused. */  }
         }
         #expect(throws: CodingError.self) {
-            try ControlRequest(decoding: [1, 3, 0xFF, 0xFF, 0xFF, 0xFF, 0x0F])
+            try ControlRequest(decoding: [ControlLimits.version, 3, 0xFF, 0xFF, 0xFF, 0xFF, 0x0F])
         }
     }
 
     @Test("a message of another version is refused")
     func version() {
         var bytes = ControlRequest.status.encoded()
-        bytes[0] = 2
+        bytes[0] = ControlLimits.version + 1
         #expect(throws: CodingError.self) { try ControlRequest(decoding: bytes) }
     }
 

@@ -26,7 +26,8 @@ struct MountSettingsTests {
     func all() throws {
         let settings = try read(
             "ro,allow_other,noexec,suid,dev,subdir=/files//photos/,cache=2G,durability=remote,"
-                + "passphrase-file=/etc/pass,state=/var/lib/cairn,finish-time=5m")
+                + "passphrase-file=/etc/pass,state=/var/lib/cairn,finish-time=5m,"
+                + "limit-upload=5M,limit-download=1K")
         #expect(settings.isReadOnly && settings.allowsOthers && settings.forbidsPrograms)
         #expect(settings.honoursSetUser && settings.honoursDevices)
         #expect(settings.subdirectory == "files/photos")
@@ -35,6 +36,8 @@ struct MountSettingsTests {
         #expect(settings.passphraseFile == "/etc/pass")
         #expect(settings.state == "/var/lib/cairn")
         #expect(settings.finishTime == .seconds(300))
+        #expect(settings.uploadLimit == 5 << 20 && settings.downloadLimit == 1024)
+        #expect(try read(settings.list) == settings)
     }
 
     @Test(
@@ -60,6 +63,8 @@ struct MountSettingsTests {
         arguments: [
             "allow_others", "uid=0", "subdir", "cache", "cache=", "cache=1M", "cache=x",
             "durability=never", "subdir=a/../b", "state=relative", "finish-time=x",
+            "limit-upload", "limit-upload=", "limit-upload=fast", "limit-upload=1",
+            "limit-download=-5M",
             "passphrase-file=",
             "ro=1", "=1", "nonsense=1",
         ])

@@ -140,7 +140,7 @@ struct VolumeTests {
         #expect(code { _ = try make() } == .storeUnusable)
         var creation = try creation()
         for (text, expected) in [
-            ("s3://bucket", ExitCode.usage), ("nonsense://x", .usage), ("", .usage),
+            ("s3://Bucket", ExitCode.usage), ("nonsense://x", .usage), ("", .usage),
             ("file://elsewhere/x", .usage), (state.path + "/inside", .usage),
         ] {
             creation.store = text

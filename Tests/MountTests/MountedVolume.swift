@@ -22,6 +22,8 @@ final class MountedVolume {
 
     let root: String
     let name = "test"
+    /// Where the volume rests: the folder `store`, or what the test names.
+    let storeURL: String
     private(set) var phrase = ""
     var mountPoint: String { root + "/mnt" }
     var store: String { root + "/store" }
@@ -33,13 +35,14 @@ final class MountedVolume {
         ]
     }
 
-    init(mounts: Bool = true) throws {
+    init(mounts: Bool = true, storeURL: String? = nil) throws {
         root = "/tmp/cairn-mount-" + UUID().uuidString.prefix(8)
+        self.storeURL = storeURL ?? "file://\(root)/store"
         try FileManager.default.createDirectory(
             atPath: root + "/home", withIntermediateDirectories: true)
         try FileManager.default.createDirectory(
             atPath: root + "/mnt", withIntermediateDirectories: true)
-        let made = try cairn(["init", name, "--store", "file://" + store])
+        let made = try cairn(["init", name, "--store", self.storeURL])
         guard made.status == 0 else { throw ShellFailure(command: "cairn init", result: made) }
         phrase = made.output
         if mounts { try mount() }
@@ -79,7 +82,7 @@ final class MountedVolume {
         try unmount()
         try FileManager.default.removeItem(atPath: state)
         let result = try cairn(
-            ["recover", name, "--store", "file://" + store], input: phrase)
+            ["recover", name, "--store", storeURL], input: phrase)
         guard result.status == 0 else {
             throw ShellFailure(command: "cairn recover", result: result)
         }

@@ -4,6 +4,7 @@
 
 import Aleph
 import RemoteStores
+import S3
 import Stores
 import Testing
 
@@ -59,8 +60,11 @@ struct StoreURLTests {
             ("file:///a?b", .malformed),
             ("file:///a#b", .malformed),
             ("/a\0b", .malformed),
-            ("s3://bucket/prefix?endpoint=x", .notInThisVersion(scheme: "s3")),
-            ("S3://bucket", .notInThisVersion(scheme: "s3")),
+            ("s3://bucket/prefix?endpoint=x", .badS3(.badEndpoint)),
+            ("S3://Bucket", .badS3(.badBucket)),
+            ("mirror:", .badMirror), ("mirror:/a", .badMirror), ("mirror:/a,/b,/c", .badMirror),
+            ("mirror:/a,/a", .badMirror), ("mirror:/a,file:///a/", .badMirror),
+            ("mirror:/a,b", .relativePath), ("mirror:/a,mirror:/b,/c", .badMirror),
             ("autonomi://localhost:8082", .notInThisVersion(scheme: "autonomi")),
             ("aleph://host", .notInThisVersion(scheme: "aleph")),
             ("ftp://host", .unknownScheme("ftp")),
@@ -72,12 +76,25 @@ struct StoreURLTests {
 
     @Test("a planned kind of store and an unknown one are different sentences")
     func sentences() {
-        let planned = StoreURLError.notInThisVersion(scheme: "s3").description
+        let planned = StoreURLError.notInThisVersion(scheme: "aleph").description
         let unknown = StoreURLError.unknownScheme("s4").description
-        #expect(planned == "this version has no s3 stores yet, only folders")
+        #expect(planned == "this version has no aleph stores yet")
         #expect(unknown == "no kind of store is called s4")
         let all: [StoreURLError] = [.empty, .relativePath, .foreignHost("nas"), .malformed]
         #expect(Set(all.map(\.description)).count == all.count)
+    }
+
+    @Test("places on S3 and mirrors are written as they were read")
+    func otherKinds() throws {
+        for text in [
+            "s3://bucket", "s3://bucket/a%2Cb?endpoint=http://host:9000&region=eu",
+            "mirror:file:///a%2Cb,s3://bucket/p?profile=x", "mirror:file:///a,file:///b",
+        ] {
+            let url = try StoreURL(text)
+            #expect(url.text == text)
+            #expect(try StoreURL(url.text) == url)
+        }
+        #expect(try StoreURL("mirror:/a/,/b") == .mirror(.folder(path: "/a"), .folder(path: "/b")))
     }
 
     @Test("opening a folder's address gives its two stores, or says why not")

@@ -28,7 +28,10 @@ struct StoreUnderTest: Sendable, CustomTestStringConvertible {
         let remove: @Sendable () -> Void
     }
 
-    static let all: [StoreUnderTest] = [folder, memory]
+    static let all: [StoreUnderTest] =
+        [
+            folder, memory, s3, s3Unquoted, layers, retried, mirror,
+        ] + Gateway.stores
 
     /// A folder.
     static let folder = StoreUnderTest(testDescription: "folder") {
@@ -51,7 +54,7 @@ struct StoreUnderTest: Sendable, CustomTestStringConvertible {
             remove: {})
     }
 
-    private static func flipFirstByte(of path: String) throws {
+    static func flipFirstByte(of path: String) throws {
         var data = try Data(contentsOf: URL(fileURLWithPath: path))
         data[0] ^= 1
         try data.write(to: URL(fileURLWithPath: path))

@@ -18,7 +18,7 @@ struct Manifest {
 
     /// How each kind of target begins in our Package.swift.
     private static let openings: [(text: String, kind: ManifestTarget.Kind)] = [
-        ("library(", .library), ("tests(", .test), ("testServer(", .test),
+        ("library(", .library), ("tests(", .test), ("testPart(", .test),
         (".executableTarget(", .executable),
         (".systemLibrary(", .systemLibrary), (".target(", .c),
     ]

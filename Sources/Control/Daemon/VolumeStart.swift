@@ -70,7 +70,10 @@ package struct VolumeStart: Sendable {
                 "the key file of “\(folder.name)” belongs to another volume than its configuration",
                 advice: "“cairn recover” makes both again from the phrase")
         }
-        let stores = try StoreText.open(store, create: mode == .create)
+        let stores = try StoreText.open(
+            store, create: mode == .create,
+            settings: StoreSettings(
+                uploadLimit: settings.uploadLimit, downloadLimit: settings.downloadLimit))
         var engine = EngineConfiguration(
             stateFolder: folder.path, chunks: stores.chunks, pads: stores.pads, keys: keys)
         engine.compression = configuration.compression

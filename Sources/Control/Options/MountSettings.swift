@@ -2,6 +2,8 @@
 //
 // The options of one mount, from `-o` as mount(8) and fstab write it. Pure.
 
+import RemoteStores
+
 /// What `-o` says about one mount.
 package struct MountSettings: Equatable, Sendable {
     /// Other users may enter (`allow_other`).
@@ -27,6 +29,11 @@ package struct MountSettings: Equatable, Sendable {
     package var state: String?
     /// How long a daemon that is told to end goes on (`finish-time=`); nil takes the volume's own.
     package var finishTime: Duration?
+
+    /// The most bytes a second to the store (`limit-upload=`); nil for no limit.
+    package var uploadLimit: UInt64?
+    /// The most bytes a second from the store (`limit-download=`); nil for no limit.
+    package var downloadLimit: UInt64?
 
     /// Nothing but defaults.
     package init() {}
@@ -75,7 +82,8 @@ package struct MountSettings: Equatable, Sendable {
         case "nosuid": honoursSetUser = false
         case "dev": honoursDevices = true
         case "nodev": honoursDevices = false
-        case "subdir", "cache", "durability", "passphrase-file", "state", "finish-time":
+        case "subdir", "cache", "durability", "passphrase-file", "state", "finish-time",
+            "limit-upload", "limit-download":
             throw CommandFailure(.usage, "the mount option “\(name)” needs a value: \(name)=…")
         default:
             guard Self.silent.contains(name) || name.hasPrefix("x-") else {
@@ -103,6 +111,8 @@ package struct MountSettings: Equatable, Sendable {
         case "state":
             guard value.hasPrefix("/") else { throw Self.nonsense(name, value, "an absolute path") }
             state = value
+        case "limit-upload": uploadLimit = try Self.bandwidth(name, value)
+        case "limit-download": downloadLimit = try Self.bandwidth(name, value)
         case "finish-time":
             guard let time = DurationText.parse(value) else {
                 throw Self.nonsense(name, value, "a time such as 60s")
@@ -116,6 +126,15 @@ package struct MountSettings: Equatable, Sendable {
             }
             throw Self.unknown(name)
         }
+    }
+
+    private static func bandwidth(
+        _ name: String, _ value: String
+    ) throws(CommandFailure) -> UInt64 {
+        guard let size = SizeText.parse(value), StoreSettings.bandwidths.contains(size) else {
+            throw nonsense(name, value, "bytes a second, at least 1K, such as 5M")
+        }
+        return size
     }
 
     private static func subdirectory(_ value: String) throws(CommandFailure) -> String? {
@@ -181,6 +200,8 @@ package struct MountSettings: Equatable, Sendable {
         add("passphrase-file", passphraseFile)
         add("state", state)
         add("finish-time", finishTime.map(DurationText.exact))
+        add("limit-upload", uploadLimit.map(SizeText.exact))
+        add("limit-download", downloadLimit.map(SizeText.exact))
         return options.joined(separator: ",")
     }
 }

@@ -144,7 +144,8 @@ extension EngineStatus {
         for count in [
             dirtyBytes, UInt64(dirtyFiles), UInt64(pendingPads), UInt64(pendingChunks), cacheUsed,
             cacheBudget, fileCount, byteCount, chunksStored, bytesStored, chunksFetched,
-            bytesFetched, UInt64(openHandles), UInt64(conflicts), UInt64(errors),
+            bytesFetched, storeCalls, storeFailures, storeSentBytes, storeReceivedBytes,
+            UInt64(openHandles), UInt64(conflicts), UInt64(errors),
         ] {
             writer.varint(count)
         }
@@ -168,6 +169,10 @@ extension EngineStatus {
         bytesStored = try reader.varint()
         chunksFetched = try reader.varint()
         bytesFetched = try reader.varint()
+        storeCalls = try reader.varint()
+        storeFailures = try reader.varint()
+        storeSentBytes = try reader.varint()
+        storeReceivedBytes = try reader.varint()
         openHandles = try reader.number()
         conflicts = try reader.number()
         errors = try reader.number()

@@ -79,7 +79,7 @@ package struct DaemonStatus: Equatable, Sendable {
 /// The limits both ends keep to.
 package enum ControlLimits {
     /// The version of the protocol; first in every message.
-    package static let version: UInt8 = 1
+    package static let version: UInt8 = 2
     /// Most bytes of a request.
     package static let requestSize = 8192
     /// Most bytes of a reply.

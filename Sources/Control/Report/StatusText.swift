@@ -79,6 +79,12 @@ package enum StatusText {
                 "\(SizeText.rounded(state.bytesStored)) stored, "
                     + "\(SizeText.rounded(state.bytesFetched)) fetched"
             ),
+            (
+                "store calls",
+                "\(state.storeCalls), of which \(state.storeFailures) failed; "
+                    + "\(SizeText.rounded(state.storeSentBytes)) sent, "
+                    + "\(SizeText.rounded(state.storeReceivedBytes)) received"
+            ),
             ("memory", "\(SizeText.rounded(status.peakMemory)) at most"),
         ]
         if state.conflicts > 0 {

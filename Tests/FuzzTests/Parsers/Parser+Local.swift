@@ -35,17 +35,19 @@ extension Parser {
                 StoredContent(segments: $0).encodedSegments
             }
         },
-        Parser(name: "parked-pads", seeds: { [try Samples.parked().encoded()] }) { bytes in
-            try checkCoding(bytes, isCanonical: true) {
-                try ParkedPads(decoding: $0).entries
+        Parser(name: "parked-pads", seeds: { [try Samples.parked()] }) { bytes in
+            // Not canonical: when an entry ends is counted anew from the moment it is read.
+            let now = ContinuousClock.now
+            try checkCoding(bytes, isCanonical: false) {
+                try ParkedPads(decoding: $0, now: now).entries
             } encode: { entries in
                 var parked = ParkedPads()
                 for entry in entries {
                     parked.park(
                         entry.pad, parent: entry.parent, name: entry.name, mover: entry.mover,
-                        now: entry.expires &- ParkedPads.lifetime)
+                        now: now)
                 }
-                return parked.encoded()
+                return parked.encoded(now: now, seconds: 0)
             }
         },
     ]

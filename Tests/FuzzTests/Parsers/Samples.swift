@@ -128,15 +128,15 @@ enum Samples {
         return [BlockGroup(), mixed]
     }
 
-    static func parked() throws -> ParkedPads {
+    static func parked() throws -> [UInt8] {
         var parked = ParkedPads()
         let pad = PadRow(
             ino: 0, identity: [UInt8](repeating: 2, count: 32), address: capability.address,
             encoding: 1, counter: 5, publishedDigest: [UInt8](repeating: 6, count: 32),
             pendingRecord: [1], isLocalOnly: false)
-        parked.park(pad, parent: 3, name: name, mover: 0, now: 1000)
-        parked.park(pad, parent: 70, name: [255], mover: 80, now: 2000)
-        return parked
+        parked.park(pad, parent: 3, name: name, mover: 0, now: .now)
+        parked.park(pad, parent: 70, name: [255], mover: 80, now: .now)
+        return parked.encoded(now: .now, seconds: 2000)
     }
 
     static func settings() -> [VolumeConfiguration] {

@@ -1,0 +1,154 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// A store around a store that does everything a network does to one, from a seed.
+
+import Foundation
+package import Primitives
+package import Scratchpads
+package import Stores
+import Synchronization
+import TestSupport
+
+/// What goes wrong, and how often.
+package struct Faults: Sendable {
+    /// Of a hundred calls, so many are dropped on their way there: nothing is done.
+    package var dropped = 0
+    /// Are answered with "less often", and nothing is done.
+    package var busy = 0
+    /// Are done, and reported as failed.
+    package var doneButFailed = 0
+    /// Are late, by up to `longestDelay`.
+    package var late = 0
+    /// Of a hundred chunks that are got, so many have a byte changed, or their end cut off.
+    package var wrongBytes = 0
+    /// Of a hundred puts, so many are reported as done, and are not. No retry helps against these.
+    package var lost = 0
+    /// Of a hundred puts of chunks, so many are held back, and done later in another order.
+    package var reordered = 0
+    /// The latest a call is.
+    package var longestDelay = Duration.milliseconds(2)
+
+    package init() {}
+}
+
+/// Chunks and pads in another store, over a bad line.
+package final class FaultStore: ChunkStore, PadStore {
+    private struct State {
+        var dice: SeededGenerator
+        var faults: Faults
+        var held: [(Digest, [UInt8])] = []
+        var log: [String] = []
+    }
+
+    /// The most puts that are held back at once.
+    private static let heldLimit = 8
+    private let chunks: any ChunkStore
+    private let pads: any PadStore
+    private let state: Mutex<State>
+
+    package init(
+        chunks: any ChunkStore, pads: any PadStore, _ faults: Faults, seed: UInt64
+    ) {
+        self.chunks = chunks
+        self.pads = pads
+        state = Mutex(State(dice: SeededGenerator(seed: seed), faults: faults))
+    }
+
+    /// Changes what goes wrong.
+    package func change(_ body: (inout Faults) -> Void) {
+        state.withLock { body(&$0.faults) }
+    }
+
+    /// What went wrong so far.
+    package var log: [String] { state.withLock { $0.log } }
+
+    private func falls(_ name: String, _ percent: (Faults) -> Int) -> Bool {
+        state.withLock { state in
+            let falls = state.dice.chance(percent(state.faults))
+            if falls { state.log.append(name) }
+            return falls
+        }
+    }
+
+    /// Makes a call, with everything that can happen to any.
+    private func call<Answer>(
+        _ body: () throws(StoreError) -> Answer
+    ) throws(StoreError) -> Answer {
+        if falls("late", { $0.late }) {
+            let part = state.withLock {
+                $0.faults.longestDelay * (Double($0.dice.below(1000)) / 1000)
+            }
+            Thread.sleep(forTimeInterval: part / .seconds(1))
+        }
+        if falls("dropped", { $0.dropped }) { throw .unreachable(retryAfter: nil) }
+        if falls("busy", { $0.busy }) { throw .busy(retryAfter: .milliseconds(1)) }
+        let answer = try body()
+        if falls("done but failed", { $0.doneButFailed }) { throw .unreachable(retryAfter: nil) }
+        return answer
+    }
+
+    package func put(_ digest: Digest, _ bytes: [UInt8]) throws(StoreError) {
+        try call { () throws(StoreError) in
+            if falls("lost", { $0.lost }) { return }
+            if falls("reordered", { $0.reordered }) {
+                let isFull = state.withLock { state in
+                    state.held.append((digest, bytes))
+                    return state.held.count >= FaultStore.heldLimit
+                }
+                if isFull { try release() }
+                return
+            }
+            try chunks.put(digest, bytes)
+        }
+    }
+
+    /// Does what was held back, in another order.
+    private func release() throws(StoreError) {
+        let held = state.withLock { state in
+            defer { state.held = [] }
+            return state.held.shuffled(using: &state.dice)
+        }
+        for (digest, bytes) in held { try chunks.put(digest, bytes) }
+    }
+
+    package func get(_ digest: Digest) throws(StoreError) -> [UInt8] {
+        try call { () throws(StoreError) in
+            try release()
+            var bytes = try chunks.get(digest)
+            guard !bytes.isEmpty, falls("wrong bytes", { $0.wrongBytes }) else { return bytes }
+            state.withLock { state in
+                if state.dice.chance(50) {
+                    bytes[state.dice.below(bytes.count)] ^= 0x40
+                } else {
+                    bytes.removeLast(1 + state.dice.below(bytes.count))
+                }
+            }
+            return bytes
+        }
+    }
+
+    package func has(_ digests: [Digest]) throws(StoreError) -> Set<Digest> {
+        try call { () throws(StoreError) in
+            try release()
+            return try chunks.has(digests)
+        }
+    }
+
+    package func sync() throws(StoreError) {
+        try call { () throws(StoreError) in
+            try release()
+            try chunks.sync()
+        }
+    }
+
+    package func get(_ address: PadAddress) throws(StoreError) -> PadRecord? {
+        try call { () throws(StoreError) in try pads.get(address) }
+    }
+
+    package func put(_ record: PadRecord) throws(StoreError) -> PadPutOutcome {
+        try call { () throws(StoreError) in
+            if falls("lost", { $0.lost }) { return .accepted }
+            return try pads.put(record)
+        }
+    }
+}

@@ -1,0 +1,130 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// The whole way on a real S3 service, Ceph's gateway: from `cairn init` to another machine, through
+// a server that is killed.
+
+import Foundation
+import Testing
+
+private let gatewayEnvironment = ProcessInfo.processInfo.environment
+
+@Suite(
+    "Mounts on Ceph's gateway", .serialized,
+    .enabled(
+        if: gatewayEnvironment["CAIRN_RGW"] != nil, "no gateway was started: Tests/Ceph/rgw run"))
+struct GatewayMountTests {
+    /// A volume on a new place in a bucket, mounted.
+    private func withVolume(_ body: (MountedVolume) throws -> Void) throws {
+        let endpoint = try #require(gatewayEnvironment["CAIRN_RGW_ENDPOINT"])
+        try gateway("make-bucket", "mounts")
+        let url = "s3://mounts/\(UUID().uuidString)?endpoint=\(endpoint)"
+        let volume = try MountedVolume(storeURL: url)
+        try body(volume)
+        withExtendedLifetime(volume) {}
+    }
+
+    private func gateway(_ verb: String, _ arguments: String...) throws {
+        let script = gatewayEnvironment["CAIRN_RGW_SCRIPT"] ?? ""
+        let folder = gatewayEnvironment["CAIRN_RGW"] ?? ""
+        let result = try run(script, [verb, folder] + arguments)
+        guard result.status == 0 else { throw ShellFailure(command: "rgw \(verb)", result: result) }
+    }
+
+    @Test("a tree that was synced is the same on another machine")
+    func restore() throws {
+        try withVolume { volume in
+            try volume.shell(
+                """
+                cd "$MNT/files"
+                mkdir -p a/b/c empty
+                for i in $(seq 1 200); do echo "small $i" > a/b/small$i; done
+                head -c 30000000 /dev/urandom > a/large
+                head -c 100000 /dev/zero > a/b/c/zeros
+                echo start > a/sparse; truncate -s 20M a/sparse
+                ln -s ../large a/b/link; ln a/large a/hard; chmod 640 a/large
+                echo note > "$MNT/scratchpads/note"
+                """)
+            try volume.sync()
+            let before = try MountedVolume.manifest(volume.mountPoint + "/files")
+            try volume.recover()
+            let after = try MountedVolume.manifest(volume.mountPoint + "/files")
+            let isSame = after == before
+            #expect(isSame, "\(MountedVolume.difference(after, before))")
+            #expect(try volume.shell("cat \"$MNT/scratchpads/note\"") == "note\n")
+            let metrics = try volume.shell("cat \"$MNT/.cairn/metrics\"")
+            #expect(metrics.contains("cairn_store_requests_total{operation=\"get\"}"))
+        }
+    }
+
+    @Test("a server that is killed during a publication loses nothing that was told to be stored")
+    func killed() throws {
+        try withVolume { volume in
+            try volume.shell("head -c 20000000 /dev/urandom > \"$MNT/files/first\"")
+            try volume.sync()
+            try volume.shell(
+                "for i in 1 2 3 4 5 6; do head -c 30000000 /dev/urandom > \"$MNT/files/big$i\"; done"
+            )
+            let sync = Process()
+            sync.executableURL = URL(fileURLWithPath: MountedVolume.binary)
+            sync.arguments = ["sync", volume.mountPoint]
+            sync.environment = gatewayEnvironment.merging(volume.environment) { $1 }
+            sync.standardOutput = FileHandle.nullDevice
+            sync.standardError = FileHandle.nullDevice
+            try sync.run()
+            usleep(300_000)
+            try gateway("kill")
+            // The mount goes on meanwhile, with what is on this machine.
+            try volume.shell(
+                """
+                echo offline > "$MNT/files/offline"; sha256sum "$MNT/files/first" > "$ROOT/sum"
+                grep -q '"unpublished":true' "$MNT/.cairn/status.json"
+                """)
+            try gateway("resume")
+            sync.waitUntilExit()
+            try volume.sync()
+            let before = try MountedVolume.manifest(volume.mountPoint + "/files")
+            try volume.recover()
+            let after = try MountedVolume.manifest(volume.mountPoint + "/files")
+            let isSame = after == before
+            #expect(isSame, "\(MountedVolume.difference(after, before))")
+        }
+    }
+
+    @Test("what the service refuses is a sentence and a code, and no key is in it")
+    func refusals() throws {
+        try withVolume { volume in
+            try volume.unmount()
+            let secret = gatewayEnvironment["AWS_SECRET_ACCESS_KEY"] ?? ""
+            func failure(_ changes: [String: String], _ store: String) throws -> ShellResult {
+                try run(
+                    MountedVolume.binary, ["init", "other", "--store", store],
+                    environment: volume.environment.merging(changes) { $1 })
+            }
+            let cases: [([String: String], String, String)] = [
+                (["AWS_SECRET_ACCESS_KEY": secret + "x"], volume.storeURL, "secret key"),
+                (["AWS_ACCESS_KEY_ID": "NOBODY"], volume.storeURL, "access key"),
+                (
+                    [:],
+                    volume.storeURL.replacingOccurrences(of: "//mounts/", with: "//none-such/"),
+                    "no bucket"
+                ),
+                (
+                    [:], "s3://mounts/x?endpoint=http://127.0.0.1:1", "does not answer"
+                ),
+            ]
+            for (changes, store, part) in cases {
+                let result = try failure(changes, store)
+                #expect(result.status == Refusal.storeUnusable.rawValue, "\(part)")
+                #expect(result.errors.contains(part), "\(result.errors)")
+                #expect(!result.errors.contains(secret) && !result.output.contains(secret))
+            }
+            try volume.mount()
+            try volume.shell("echo on > \"$MNT/files/on\"")
+            try volume.sync()
+            let log = try volume.shell("cat \"$CAIRN_STATE\"/volumes/test/log*")
+            let state = try volume.shell(
+                "cat \"$MNT/.cairn/status.json\" \"$CAIRN_STATE\"/volumes/test/config")
+            #expect(!log.contains(secret) && !state.contains(secret))
+        }
+    }
+}
