@@ -14,8 +14,8 @@ extension Arena {
     /// reservations are still the caller's.
     ///
     /// - Returns: a reference for each block, in their order, each naming its slot once.
-    /// - Throws: `full` for blocks without a reservation, when the budget is used up, or, if all are
-    ///   clean, the disk has no room beyond the margin; `diskFull`, `io`.
+    /// - Throws: `full` for blocks without a reservation, when the budget is used up, or, if all
+    ///   are clean, the disk has no room beyond the margin; `diskFull`, `io`.
     package func write(_ blocks: [PlainBlock]) throws(ArenaError) -> [BlockReference] {
         let reserved = blocks.reduce(0) { $0 + ($1.usesReservation ? 1 : 0) }
         return try write(
