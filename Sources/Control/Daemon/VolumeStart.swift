@@ -83,6 +83,7 @@ package struct VolumeStart: Sendable {
         engine.publishDelay = configuration.publishDelay
         engine.readDeadline = configuration.readDeadline
         engine.fsyncIsRemote = settings.fsyncIsRemote
+        engine.accessTimes = settings.accessTimes
         engine.isReadOnly = settings.isReadOnly
         do {
             return try Engine.start(engine, mode: mode)
