@@ -20,8 +20,13 @@ final class MountedVolume {
             ?? candidates[0]
     }()
 
+    /// What the suites about users, devices and privileges mount with.
+    static let everyone = "allow_other,suid,dev"
+
     let root: String
     let name = "test"
+    /// Mount options, as after `-o`; nil for none.
+    let options: String?
     /// Where the volume rests: the folder `store`, or what the test names.
     let storeURL: String
     private(set) var phrase = ""
@@ -35,7 +40,8 @@ final class MountedVolume {
         ]
     }
 
-    init(mounts: Bool = true, storeURL: String? = nil) throws {
+    init(mounts: Bool = true, options: String? = nil, storeURL: String? = nil) throws {
+        self.options = options
         root = "/tmp/cairn-mount-" + UUID().uuidString.prefix(8)
         self.storeURL = storeURL ?? "file://\(root)/store"
         try FileManager.default.createDirectory(
@@ -60,7 +66,8 @@ final class MountedVolume {
     }
 
     func mount() throws {
-        let result = try cairn(["mount", name, mountPoint])
+        let result = try cairn(
+            ["mount", name, mountPoint] + (options.map { ["-o", $0] } ?? []))
         guard result.status == 0 else { throw ShellFailure(command: "cairn mount", result: result) }
     }
 
