@@ -14,7 +14,9 @@ import json
 import os
 import pathlib
 import shutil
+import signal
 import subprocess
+import sys
 import tempfile
 import time
 import uuid
@@ -195,6 +197,8 @@ def plain(large, small, work):
 
 
 def main():
+    # Ended from outside, it takes its mounts along.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--cairn", required=True, type=os.path.abspath)
     parser.add_argument("--mib", type=int, default=1024)

@@ -195,8 +195,9 @@ extension ModelRun {
             }
         } catch is StoreNeeded {
             note("* kill: the store was needed")
-            // It may have been done in part.
+            // What came before it in the same step is done, and it may itself be done in part.
             if let torn { past.append(Past(tree: tree, torn: torn)) }
+            past.append(Past(tree: tree, torn: nil))
         }
         while outcome.withLock({ $0 == nil }) { usleep(500) }
         switch outcome.withLock({ $0 }) {

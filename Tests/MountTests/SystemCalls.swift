@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// The system calls of the comparison with a plain directory, with what they gave: a value, or errno.
+// The system calls of the comparison with a plain directory, with what they gave: a value or errno.
 // Paths are Swift strings that live for the call.
 
 import Glibc

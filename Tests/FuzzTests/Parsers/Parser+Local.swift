@@ -35,19 +35,21 @@ extension Parser {
                 StoredContent(segments: $0).encodedSegments
             }
         },
-        Parser(name: "parked-pads", seeds: { [try Samples.parked()] }) { bytes in
-            // Not canonical: when an entry ends is counted anew from the moment it is read.
-            let now = ContinuousClock.now
+        // What is read ends a fixed time from now: the bytes that say when are not kept.
+        Parser(
+            name: "parked-pads",
+            seeds: { [try Samples.parked().encoded(now: Samples.now, seconds: 1000)] }
+        ) { bytes in
             try checkCoding(bytes, isCanonical: false) {
-                try ParkedPads(decoding: $0, now: now).entries
+                try ParkedPads(decoding: $0, now: Samples.now).entries
             } encode: { entries in
                 var parked = ParkedPads()
                 for entry in entries {
                     parked.park(
                         entry.pad, parent: entry.parent, name: entry.name, mover: entry.mover,
-                        now: now)
+                        now: Samples.now)
                 }
-                return parked.encoded(now: now, seconds: 0)
+                return parked.encoded(now: Samples.now, seconds: 1000)
             }
         },
     ]

@@ -18,6 +18,8 @@ import SelfEncryption
 enum Samples {
     static let seed = SecretBytes([UInt8](repeating: 7, count: 32))
     static let capability = WriteCapability(seed: seed)
+    /// One moment for all, so that equal entries are equal.
+    static let now = ContinuousClock.now
     private static let name = Array("name".utf8)
 
     private static func digest(_ byte: UInt8, _ version: FormatVersion = .v2) -> Digest {
@@ -128,15 +130,15 @@ enum Samples {
         return [BlockGroup(), mixed]
     }
 
-    static func parked() throws -> [UInt8] {
+    static func parked() throws -> ParkedPads {
         var parked = ParkedPads()
         let pad = PadRow(
             ino: 0, identity: [UInt8](repeating: 2, count: 32), address: capability.address,
             encoding: 1, counter: 5, publishedDigest: [UInt8](repeating: 6, count: 32),
             pendingRecord: [1], isLocalOnly: false)
-        parked.park(pad, parent: 3, name: name, mover: 0, now: .now)
-        parked.park(pad, parent: 70, name: [255], mover: 80, now: .now)
-        return parked.encoded(now: .now, seconds: 2000)
+        parked.park(pad, parent: 3, name: name, mover: 0, now: now)
+        parked.park(pad, parent: 70, name: [255], mover: 80, now: now)
+        return parked
     }
 
     static func settings() -> [VolumeConfiguration] {
