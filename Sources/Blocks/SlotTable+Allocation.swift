@@ -92,7 +92,7 @@ extension SlotTable {
         chunk.backed[index / 64] |= 1 << UInt64(index % 64)
         writing -= 1
         setState(isDirty ? .dirty : .clean, of: chunk, at: index)
-        refreshEvictable(chunk, index)
+        refreshEvictable(slot, chunk, index)
     }
 
     /// Notes that a free slot may be allocated again, or only punched.

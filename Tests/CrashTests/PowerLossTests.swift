@@ -18,9 +18,9 @@ struct PowerLossTests {
     static let time = Duration.seconds(50)
     static let judges = 4
 
-    /// docs/SEMANTICS.md: "What was not synced is lost from the end: if a change survived, so did
-    /// every change accepted before it." And: "`fsync` of a file returns when everything done
-    /// before it, in the whole volume, is durable on this machine."
+    // SEMANTICS: After a crash of the process or the machine, everything that was synced is there.
+    // SEMANTICS: What was not synced is lost from the end: if a change survived, so did every
+    // change accepted before it.
     @Test("what fsync or a sync with the store promised survives the power's loss, in order")
     func cuts() throws {
         print("power loss: CRASH_SEED=\(Effort.seed)")
