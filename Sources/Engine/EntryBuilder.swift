@@ -3,14 +3,19 @@
 // From rows to entries: what a page says of one inode. Reads one snapshot of the database, changes
 // nothing.
 //
-// Invariant (docs/ARCHITECTURE.md §6.1): an entry names only what the store has acknowledged. A
-// file whose newest bytes are not stored yet appears with those that are, and not at all if none
-// are.
+// Invariants:
+// 1. An entry names only what the store has acknowledged (docs/ARCHITECTURE.md §6.1). A file whose
+//    newest bytes are not stored yet appears with those that are.
+// 2. If none are, it has what the revision before had at its name; if that had nothing there, what
+//    it had of the file under its older name; else it is not in the revision. So a name that
+//    nobody removed is in each revision, with what it had or with what it has.
+// 3. No inode has two entries: what stands in for a file's content goes by the file's inode.
 
 import Cryptography
 import Metadata
 import Namespace
 import Scratchpads
+import Stores
 
 /// Makes the entries of one publication.
 struct EntryBuilder {
@@ -20,6 +25,10 @@ struct EntryBuilder {
     var rebuilt: [UInt64: DirectoryPages] = [:]
     /// Pages made on the way (long segment lists), to be stored before the leaf that names them.
     var sidePages: [SealedPage] = []
+    private var published: PublishedEntries
+    /// What the revision before had at names that are hard links now, by inode; for those of which
+    /// nothing is stored. Complete when the hard-link table's turn comes, after all directories.
+    private var standIns: [UInt64: Entry] = [:]
 
     /// A directory's pages as they will be published.
     struct DirectoryPages {
@@ -28,29 +37,73 @@ struct EntryBuilder {
         var entryCount: UInt64 { leaves.reduce(0) { $0 + $1.entryCount } }
     }
 
-    /// Why an entry could not be made: a damaged row, or a limit of the format.
+    /// Why an entry could not be made: a damaged row, a limit of the format, or no answer from the
+    /// store.
     enum Failure: Error {
         case metadata(MetadataError)
         case namespace(NamespaceError)
         case sealed
+        case store(StoreError)
     }
 
     init(volume: Volume, snapshot: MetadataSnapshot) {
         self.volume = volume
         self.snapshot = snapshot
+        published = PublishedEntries(volume: volume, snapshot: snapshot)
     }
 
-    /// The entry under `name`; nil when the inode has nothing to publish yet.
-    mutating func entry(name: [UInt8], ino: UInt64, isTable: Bool) throws(Failure) -> Entry? {
+    /// The entry under `name` of a directory or the hard-link table; nil when the inode has nothing
+    /// to publish yet.
+    mutating func entry(
+        name: [UInt8], ino: UInt64, in directory: UInt64
+    ) throws(Failure) -> Entry? {
         guard let row = try read({ (s) throws(MetadataError) in try s.inode(ino) }) else {
             return nil
         }
-        if row.isHardLinked && !isTable { return .link(name: name, ino: ino) }
-        return try entry(name: name, row)
+        if row.isHardLinked && directory != Volume.hardLinkDirectory {
+            try keepStandIn(for: row, at: name, in: directory)
+            return .link(name: name, ino: ino)
+        }
+        if let entry = try entry(name: name, row) { return entry }
+        return try older(row, at: name, in: directory)
     }
 
+    // MARK: Nothing is stored yet
+
+    /// Invariant 2: the entry of a file of which the store has nothing.
+    private mutating func older(
+        _ row: InodeRow, at name: [UInt8], in directory: UInt64
+    ) throws(Failure) -> Entry? {
+        guard row.form == .blocks else { return nil }
+        var found = try published.content(at: name, in: directory)
+        if found == nil { found = try published.moved(row.ino) }
+        guard var entry = found ?? standIns[row.ino] else { return nil }
+        if entry.ino == row.ino {
+            let modified = entry.attributes.modified
+            entry.attributes = row.attributes
+            entry.attributes.modified = modified
+            entry.xattrs = try read { (s) throws(MetadataError) in try s.xattrs(row.ino) }
+        }
+        entry.name = name
+        entry.ino = row.ino
+        entry.linkCount = row.linkCount
+        return entry
+    }
+
+    /// What the table will have of a linked file of which nothing is stored, if it has nothing yet.
+    private mutating func keepStandIn(
+        for row: InodeRow, at name: [UInt8], in directory: UInt64
+    ) throws(Failure) {
+        guard row.form == .blocks, standIns[row.ino] == nil,
+            try read({ (s) throws(MetadataError) in try s.content(row.ino) }) == nil
+        else { return }
+        standIns[row.ino] = try published.content(at: name, in: directory)
+    }
+
+    // MARK: What is stored
+
     /// The entry of one inode with its own body, whether it has more names or not.
-    mutating func entry(name: [UInt8], _ row: InodeRow) throws(Failure) -> Entry? {
+    private mutating func entry(name: [UInt8], _ row: InodeRow) throws(Failure) -> Entry? {
         var attributes = row.attributes
         let body: Body
         switch row.kind {

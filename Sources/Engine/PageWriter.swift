@@ -42,10 +42,10 @@ struct PageWriter {
     /// Directories whose pages were made anew.
     var rebuilt: [UInt64: EntryBuilder.DirectoryPages] { builder.rebuilt }
 
-    /// Rebuilds every directory that has a changed name, deepest first.
+    /// Rebuilds every directory that has a changed name, deepest first; the hard-link table last.
     mutating func rebuild(_ changed: [UInt64: Set<[UInt8]>]) throws(Failure) {
         var byDepth: [Int: [UInt64: Set<[UInt8]>]] = [:]
-        for (directory, names) in changed {
+        for (directory, names) in changed where directory != Volume.hardLinkDirectory {
             guard let depth = try depth(of: directory) else { continue }
             byDepth[depth, default: [:]][directory] = names
         }
@@ -54,7 +54,7 @@ struct PageWriter {
             let level = byDepth.removeValue(forKey: depth) ?? [:]
             for (directory, names) in level.sorted(by: { $0.key < $1.key }) {
                 builder.rebuilt[directory] = try rebuild(directory, names)
-                guard directory != Volume.hardLinkDirectory, depth > 0,
+                guard depth > 0,
                     let row = try read({ (s) throws(MetadataError) in try s.inode(directory) }),
                     let name = try read({ (s) throws(MetadataError) in
                         try s.name(parent: row.parent, cookie: row.cookie)
@@ -64,13 +64,17 @@ struct PageWriter {
             }
             depth -= 1
         }
+        if let names = changed[Volume.hardLinkDirectory] {
+            let table = Volume.hardLinkDirectory
+            builder.rebuilt[table] = try rebuild(table, names)
+        }
         try storePending()
     }
 
     /// The entry of one of the two top directories.
     mutating func topEntry(_ ino: UInt64, name: String) throws(Failure) -> Entry? {
         do {
-            return try builder.entry(name: Array(name.utf8), ino: ino, isTable: false)
+            return try builder.entry(name: Array(name.utf8), ino: ino, in: Engine.rootInode)
         } catch {
             throw .entry(error)
         }
@@ -200,13 +204,15 @@ struct PageWriter {
     ) throws(Failure) -> Entry? {
         do {
             let entry = try builder.entry(
-                name: item.name, ino: item.ino, isTable: directory == Volume.hardLinkDirectory)
+                name: item.name, ino: item.ino, in: directory)
             if !builder.sidePages.isEmpty {
                 let pages = builder.sidePages
                 builder.sidePages = []
                 for page in pages { try add(page) }
             }
             return entry
+        } catch EntryBuilder.Failure.store(let error) {
+            throw .store(error)
         } catch let error as EntryBuilder.Failure {
             throw .entry(error)
         } catch let error as Failure {

@@ -121,11 +121,20 @@ struct PowerLossJudge: Sendable {
             for number in volume.histories.indices {
                 let states = volume.histories[number].all[promise.states[number]...]
                 let tree = try tree(number, files)
-                // What is there in every state from then on, and the same.
-                var lasting = states.first ?? [:]
-                for state in states { lasting = lasting.filter { state[$0.key] == $0.value } }
-                for (path, item) in lasting where tree[path] != item {
-                    broken.append("thread \(number): the store lacks \(path)")
+                // Names that are there in every state from then on, with all they ever had.
+                var lasting = (states.first ?? [:]).mapValues { [$0] as Set<Item> }
+                for state in states {
+                    lasting = lasting.filter { state[$0.key] != nil }
+                    for (path, item) in state { lasting[path]?.insert(item) }
+                }
+                for (path, items) in lasting {
+                    guard let item = tree[path] else {
+                        broken.append("thread \(number): the store lacks \(path)")
+                        continue
+                    }
+                    if !items.contains(item) {
+                        broken.append("thread \(number): the store has another's bytes at \(path)")
+                    }
                 }
                 let known = Set(states.flatMap { $0.values })
                 for (path, item) in tree where !known.contains(item) {

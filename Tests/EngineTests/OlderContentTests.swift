@@ -1,0 +1,231 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// What a revision has at names whose new content is not stored yet, as a machine sees it that has
+// nothing but the store; and that the next revision has the new content there.
+
+import Engine
+import Foundation
+import Namespace
+import Testing
+
+@Suite("a revision with names whose content is not stored yet", .serialized)
+struct OlderContentTests {
+    private static let small = Array("small".utf8)
+    private static let large = pattern(100_000, seed: 1)
+    private static let fresh = pattern(120_000, seed: 2)
+
+    private struct NotPublished: Error {}
+
+    /// A volume that publishes soon, and stores no file in blocks before it is asked to.
+    private func volume() throws -> TestVolume {
+        try TestVolume(on: TestStore()) {
+            $0.flushDelay = .seconds(600)
+            $0.publishCeiling = .milliseconds(200)
+        }
+    }
+
+    /// Publishes what `before` makes, lets a revision pass what `change` does, and compares what the
+    /// store has then; `nil` is for a name that is not there. The store gets the rest in the end.
+    private func check(
+        _ expected: [String: [UInt8]?], after before: (TestVolume) throws -> Void,
+        _ change: (TestVolume) throws -> Void
+    ) throws {
+        let volume = try volume()
+        try before(volume)
+        try volume.publish()
+        try change(volume)
+        try passChanges(volume)
+        try compare(volume, expected)
+        // A revision that finds the stand-ins in the one before.
+        try passChanges(volume)
+        try compare(volume, expected)
+
+        let known = try expected.keys.sorted().map { ($0, try content($0, volume)) }
+        try volume.recover()
+        for (path, bytes) in known {
+            #expect(try same(content(path, volume), bytes), "\(path) in the end")
+        }
+    }
+
+    private func compare(_ volume: TestVolume, _ expected: [String: [UInt8]?]) throws {
+        let other = try TestVolume(on: volume.memory, seed: volume.seed, mode: .recover)
+        defer { other.stop() }
+        for (path, bytes) in expected {
+            #expect(try same(content(path, other), bytes), "\(path) on the store")
+        }
+        #expect(try volume.report("errors").isEmpty)
+    }
+
+    private func same(_ one: [UInt8]?, _ other: [UInt8]?) -> Bool { one == other }
+
+    private func content(_ path: String, _ volume: TestVolume) throws -> [UInt8]? {
+        do throws(FileError) {
+            return try volume.readFile(path)
+        } catch {
+            guard error == .notFound else { throw error }
+            return nil
+        }
+    }
+
+    /// Waits for a revision that was begun after the changes: the second one that follows them.
+    private func passChanges(_ volume: TestVolume) throws {
+        for _ in 0..<2 {
+            let revision = volume.engine.engineStatus().revision
+            try volume.writeFile("/files/marker", Array("\(revision)".utf8))
+            guard eventually({ volume.engine.engineStatus().revision > revision }) else {
+                throw NotPublished()
+            }
+        }
+    }
+
+    private func rename(
+        _ volume: TestVolume, _ from: String, _ to: String, _ mode: RenameMode = .replace
+    ) throws {
+        let (parent, name) = try volume.split(from)
+        let (newParent, newName) = try volume.split(to)
+        try volume.engine.rename(
+            name, in: parent, to: newName, in: newParent, mode, volume.context)
+    }
+
+    private func link(_ volume: TestVolume, _ path: String, _ new: String) throws {
+        let (parent, name) = try volume.split(new)
+        let status = try volume.engine.link(
+            try volume.resolve(path), as: name, in: parent, volume.context)
+        volume.engine.forget(status.ino, count: 1)
+    }
+
+    private func makeFolder(_ volume: TestVolume, _ path: String) throws {
+        let (parent, name) = try volume.split(path)
+        let status = try volume.engine.makeDirectory(
+            name, in: parent, mode: 0o755, volume.context)
+        volume.engine.forget(status.ino, count: 1)
+    }
+
+    private static func write(
+        _ path: String, _ bytes: [UInt8]
+    ) -> (TestVolume) throws -> Void {
+        { try $0.writeFile(path, bytes, truncates: true) }
+    }
+
+    @Test("a file that outgrew its folder's page has its old content", arguments: [true, false])
+    func grown(isEmpty: Bool) throws {
+        let old = isEmpty ? [] : Self.small
+        try check(["/files/f": old], after: Self.write("/files/f", old)) {
+            try $0.writeFile("/files/f", Self.fresh)
+        }
+    }
+
+    @Test("a file emptied and written anew has its old content")
+    func rewritten() throws {
+        try check(
+            ["/files/f": Self.large], after: Self.write("/files/f", Self.large),
+            Self.write("/files/f", Self.fresh))
+    }
+
+    @Test("a file that another was renamed over has its old content", arguments: [true, false])
+    func saved(isLarge: Bool) throws {
+        let old = isLarge ? Self.large : Self.small
+        try check(["/files/f": old, "/files/t": nil], after: Self.write("/files/f", old)) {
+            try $0.writeFile("/files/t", Self.fresh)
+            try rename($0, "/files/t", "/files/f")
+        }
+    }
+
+    @Test("a published file that grew and was renamed over another leaves the other's content")
+    func movedOver() throws {
+        try check(["/files/f": Self.large, "/files/t": nil]) {
+            try $0.writeFile("/files/f", Self.large)
+            try $0.writeFile("/files/t", Self.small)
+        } _: {
+            try $0.writeFile("/files/t", Self.fresh)
+            try rename($0, "/files/t", "/files/f")
+        }
+    }
+
+    @Test("a file saved after its old one became a backup is there, and the backup too")
+    func backup() throws {
+        try check(
+            ["/files/f": Self.large, "/files/f~": Self.large],
+            after: Self.write("/files/f", Self.large)
+        ) {
+            try rename($0, "/files/f", "/files/f~")
+            try $0.writeFile("/files/f", Self.fresh)
+        }
+    }
+
+    @Test("files that changed places are both there")
+    func exchanged() throws {
+        try check(
+            ["/files/f": Self.small, "/files/t": Self.small],
+            after: Self.write("/files/f", Self.small)
+        ) {
+            try $0.writeFile("/files/t", Self.fresh)
+            try rename($0, "/files/t", "/files/f", .exchange)
+        }
+    }
+
+    @Test("a file that grew and was moved has its old content at the new name, and only there")
+    func moved() throws {
+        try check(
+            ["/files/f": nil, "/files/d/g": Self.small], after: Self.write("/files/f", Self.small)
+        ) {
+            try $0.writeFile("/files/f", Self.fresh)
+            try makeFolder($0, "/files/d")
+            try rename($0, "/files/f", "/files/d/g")
+        }
+    }
+
+    @Test("a file that grew in a folder that was moved has its old content there")
+    func movedFolder() throws {
+        try check(["/files/d/f": nil, "/files/e/f": Self.small]) {
+            try makeFolder($0, "/files/d")
+            try $0.writeFile("/files/d/f", Self.small)
+        } _: {
+            try $0.writeFile("/files/d/f", Self.fresh)
+            try rename($0, "/files/d", "/files/e")
+        }
+    }
+
+    @Test("a linked file that grew has its old content at each name", arguments: [true, false])
+    func linked(isEarly: Bool) throws {
+        try check(["/files/f": Self.small, "/files/g": Self.small]) {
+            try $0.writeFile("/files/f", Self.small)
+            if isEarly { try link($0, "/files/f", "/files/g") }
+        } _: {
+            try $0.writeFile("/files/f", Self.fresh)
+            if !isEarly { try link($0, "/files/f", "/files/g") }
+        }
+    }
+
+    @Test("a file that a linked one was renamed over has its old content")
+    func linkedOver() throws {
+        try check(["/files/f": Self.small], after: Self.write("/files/f", Self.small)) {
+            try $0.writeFile("/files/t", Self.fresh)
+            try link($0, "/files/t", "/files/u")
+            try rename($0, "/files/t", "/files/f")
+        }
+    }
+
+    @Test("a name of a linked file that another was renamed over has its old content")
+    func overLinked() throws {
+        try check(["/files/f": Self.small, "/files/g": Self.small]) {
+            try $0.writeFile("/files/f", Self.small)
+            try link($0, "/files/f", "/files/g")
+        } _: {
+            try $0.writeFile("/files/t", Self.fresh)
+            try rename($0, "/files/t", "/files/f")
+        }
+    }
+
+    @Test("a file that is new is not there yet, and one that was removed is not there any more")
+    func newAndRemoved() throws {
+        try check(
+            ["/files/f": nil, "/files/n": nil], after: Self.write("/files/f", Self.small)
+        ) {
+            try $0.writeFile("/files/n", Self.fresh)
+            try $0.writeFile("/files/f", Self.fresh)
+            let (parent, name) = try $0.split("/files/f")
+            try $0.engine.unlink(name, in: parent, $0.context)
+        }
+    }
+}
