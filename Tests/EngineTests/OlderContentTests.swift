@@ -122,6 +122,8 @@ struct OlderContentTests {
             Self.write("/files/f", Self.fresh))
     }
 
+    // SEMANTICS: A name whose new content is not flushed yet has in a revision what it had in the
+    // one before, also after a rename over it.
     @Test("a file that another was renamed over has its old content", arguments: [true, false])
     func saved(isLarge: Bool) throws {
         let old = isLarge ? Self.large : Self.small
@@ -164,6 +166,8 @@ struct OlderContentTests {
         }
     }
 
+    // SEMANTICS: A file of which nothing is flushed has, when it was moved, its older content
+    // under the new name.
     @Test("a file that grew and was moved has its old content at the new name, and only there")
     func moved() throws {
         try check(
@@ -217,6 +221,7 @@ struct OlderContentTests {
         }
     }
 
+    // SEMANTICS: A file that was never flushed, at a name that was free, is in no revision yet.
     @Test("a file that is new is not there yet, and one that was removed is not there any more")
     func newAndRemoved() throws {
         try check(

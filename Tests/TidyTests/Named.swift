@@ -228,7 +228,6 @@ enum Named {
         // No revision but the newest is shown by this version.
         "A mount does not look for newer revisions",
         "A revision has each file as it was last flushed",
-        "A file that was never flushed is in no revision",
         "Inline files, names and attributes are in a revision",
         "Older revisions are not checked",
         // Networks and two stores at once: told by the suites of those stores, not of a mount.
