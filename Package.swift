@@ -54,6 +54,7 @@ let package = Package(
         .systemLibrary(name: "CSodium"),
         .systemLibrary(name: "CBrotli"),
         .systemLibrary(name: "CCurl"),
+        .systemLibrary(name: "CSecp256k1"),
         .systemLibrary(name: "CSQLite"),
         .target(name: "CBlake3", cSettings: [.unsafeFlags(["-O3", "-Wall", "-Werror"])]),
         .target(name: "CLinux", cSettings: [.unsafeFlags(["-Wall", "-Werror"])]),
@@ -63,8 +64,10 @@ let package = Package(
 
         // L0: pure, but for threads and what the C libraries do.
         library("Primitives", []),
+        library("JSON", []),
         library("Threading", ["CLinux"]),
-        library("Cryptography", ["Primitives", "CBlake3", "COpenSSL", "CSodium"]),
+        library(
+            "Cryptography", ["Primitives", "CBlake3", "COpenSSL", "CSodium", "CSecp256k1"]),
         library("Compression", ["CBrotli"]),
 
         // L1: pure.
@@ -73,6 +76,9 @@ let package = Package(
         library(
             "Namespace",
             ["Primitives", "Cryptography", "Compression", "SelfEncryption", "Scratchpads"]),
+
+        library("Autonomi", ["Primitives", "SelfEncryption"]),
+        library("AlephProtocol", ["Primitives", "Cryptography", "JSON"]),
 
         // L2: the shell: disks, databases, networks.
         library("HTTP", ["Primitives", "Threading", "CCurl"]),
@@ -83,10 +89,10 @@ let package = Package(
         library(
             "RemoteStores",
             [
-                "Primitives", "Cryptography", "Scratchpads", "Stores", "StoreWrappers", "S3",
-                "CLinux",
+                "Primitives", "Cryptography", "JSON", "Autonomi", "Scratchpads", "HTTP", "Stores",
+                "StoreWrappers", "S3", "CLinux",
             ]),
-        library("Aleph", []),
+        library("Aleph", ["Primitives", "Cryptography", "JSON", "AlephProtocol", "HTTP"]),
         library(
             "Metadata",
             ["Primitives", "SelfEncryption", "Scratchpads", "Namespace", "CSQLite", "CLinux"]),
@@ -97,7 +103,7 @@ let package = Package(
             "Engine",
             [
                 "Primitives", "Cryptography", "Compression", "SelfEncryption", "Scratchpads",
-                "Namespace", "Stores", "Metadata", "Blocks", "Threading",
+                "Autonomi", "Namespace", "Stores", "Metadata", "Blocks", "Threading",
             ]),
 
         // L4: the kernel, and the check: both over the engine.
@@ -113,8 +119,10 @@ let package = Package(
         library(
             "Control",
             [
-                "Primitives", "Cryptography", "Compression", "Namespace", "Stores", "RemoteStores",
-                "Blocks", "Engine", "Check", "FuseHost", "CLinux", "Threading",
+                "Autonomi", "SelfEncryption", "Primitives", "Cryptography", "Compression",
+                "Namespace", "Stores", "RemoteStores",
+                "Blocks", "Engine", "Check", "FuseHost", "CLinux", "Threading", "HTTP", "JSON",
+                "AlephProtocol", "Aleph",
             ]),
         .executableTarget(
             name: "cairn",
@@ -127,6 +135,8 @@ let package = Package(
         // What the tests of many targets share. Nothing that is shipped depends on it.
         .target(name: "TestSupport", path: "Tests/TestSupport", swiftSettings: strict),
         testPart("LocalServer", []),
+        testPart("AntdDouble", ["LocalServer", "JSON", "Primitives", "Cryptography"]),
+        testPart("AlephNodeDouble", ["Aleph", "AlephProtocol", "JSON", "LocalServer"]),
         testPart("S3Double", ["LocalServer", "Cryptography", "Primitives"]),
         testPart(
             "FaultStore", ["TestSupport", "Primitives", "Scratchpads", "Stores"]),
@@ -144,6 +154,7 @@ let package = Package(
             ]),
         tests("HTTPTests", ["TestSupport", "HTTP", "LocalServer"]),
         tests("PrimitivesTests", ["TestSupport", "Primitives"]),
+        tests("JSONTests", ["TestSupport", "JSON"]),
         tests("ThreadingTests", ["Threading"]),
         tests(
             "CryptographyTests", ["TestSupport", "Cryptography", "Primitives"],
@@ -164,13 +175,23 @@ let package = Package(
                 "Scratchpads",
             ]),
         tests(
+            "AutonomiTests",
+            ["Autonomi", "Primitives", "Cryptography", "Compression", "SelfEncryption"],
+            resources: [.copy("Vectors")]),
+        tests(
             "StoresTests",
             [
-                "TestSupport", "FaultStore", "S3Double", "S3", "HTTP", "StoreWrappers", "Stores",
-                "RemoteStores",
-                "Aleph", "Scratchpads", "Primitives",
+                "TestSupport", "FaultStore", "AntdDouble", "S3Double", "S3", "HTTP",
+                "StoreWrappers", "Stores", "RemoteStores", "Aleph", "Scratchpads", "Primitives",
                 "Cryptography",
             ]),
+        tests(
+            "AlephTests",
+            [
+                "TestSupport", "Aleph", "AlephProtocol", "HTTP", "JSON", "Cryptography",
+                "Primitives", "LocalServer", "AlephNodeDouble",
+            ],
+            resources: [.copy("Vectors")]),
         tests(
             "MetadataTests",
             ["TestSupport", "Metadata", "Primitives", "SelfEncryption", "Scratchpads", "Namespace"]),
@@ -179,9 +200,9 @@ let package = Package(
             "EngineTests",
             [
                 "TestSupport", "Check",
-                "Engine", "Primitives", "Cryptography", "SelfEncryption", "Scratchpads",
-                "Namespace", "Metadata",
-                "Stores", "RemoteStores",
+                "Engine", "Autonomi", "Primitives", "Cryptography", "Compression",
+                "SelfEncryption", "Scratchpads", "Namespace", "Metadata", "Stores",
+                "RemoteStores",
             ]),
         tests(
             "CheckTests",
@@ -194,11 +215,17 @@ let package = Package(
             [
                 "TestSupport",
                 "Control", "Primitives", "Cryptography", "Compression", "Namespace", "Stores",
-                "RemoteStores", "Engine", "FuseHost",
+                "RemoteStores", "Engine", "FuseHost", "Aleph", "AlephProtocol", "JSON",
+                "AlephNodeDouble",
             ]),
         tests(
             "FuseHostTests",
             ["TestSupport", "FuseHost", "Engine", "Namespace", "CFuse", "Threading"]),
+        // Measures; docs/performance.md has the commands.
+        .executableTarget(
+            name: "ChunkBench",
+            dependencies: ["Primitives", "Cryptography", "Compression", "SelfEncryption"],
+            path: "Tests/ChunkBench", swiftSettings: strict),
         tests(
             "FuzzTests",
             [
@@ -207,7 +234,7 @@ let package = Package(
                 "Control",
             ], resources: [.copy("Corpus")], exclude: ["Entry"]),
         tests("TidyTests", []),
-        tests("MountTests", ["TestSupport"]),
+        tests("MountTests", ["TestSupport", "AntdDouble", "AlephNodeDouble"]),
 
         // What no promise may be broken by: kills, power losses, full disks, stores that hang.
         .executableTarget(

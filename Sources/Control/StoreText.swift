@@ -27,11 +27,15 @@ package enum StoreText {
     /// - Parameters:
     ///   - create: make it when it is not there.
     ///   - settings: how it is used.
+    ///   - pads: where the pads rest, if not there.
+    ///   - budget: what may be spent; nil for no limit.
     package static func open(
-        _ url: StoreURL, create: Bool, settings: StoreSettings = StoreSettings()
+        _ url: StoreURL, create: Bool, settings: StoreSettings = StoreSettings(),
+        pads: StoreURL? = nil, budget: SpendingBudget? = nil
     ) throws(CommandFailure) -> OpenedStores {
         do {
-            return try StoreFactory.open(url, create: create, settings: settings)
+            return try StoreFactory.open(
+                url, create: create, settings: settings, pads: pads, budget: budget)
         } catch {
             let failure = failure(error, url)
             guard create, case .notAStore = error, url.isFolder else { throw failure }
@@ -48,7 +52,7 @@ package enum StoreText {
         return switch error {
         case .full, .quotaExceeded:
             CommandFailure(.storeFull, sentence, advice: "make room there, then try again")
-        case .paymentRequired:
+        case .paymentRequired, .unpaid:
             CommandFailure(.storeFull, sentence, advice: "pay it, then try again")
         case .missing, .missingPad, .corrupt, .corruptPad:
             CommandFailure(

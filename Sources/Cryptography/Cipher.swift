@@ -14,10 +14,13 @@ final class Cipher: @unchecked Sendable {
 
     static let aes128CBC = Cipher("AES-128-CBC", keySize: 16, nonceSize: 16)
     static let aes256GCM = Cipher("AES-256-GCM", keySize: 32, nonceSize: 12)
+    static let aes256GCMLongNonce = Cipher("AES-256-GCM", keySize: 32, nonceSize: 16)
     static let chaCha20Poly1305 = Cipher("ChaCha20-Poly1305", keySize: 32, nonceSize: 12)
 
     let keySize: Int
     let nonceSize: Int
+    /// Whether nonces have another size than the library expects of this cipher.
+    let hasUnusualNonce: Bool
     fileprivate let method: OpaquePointer
     private let contexts = Cipher.makePool()
 
@@ -31,6 +34,8 @@ final class Cipher: @unchecked Sendable {
         unsafe self.method = unsafe method
         self.keySize = keySize
         self.nonceSize = nonceSize
+        // SAFETY: the method was just fetched.
+        hasUnusualNonce = unsafe EVP_CIPHER_get_iv_length(method) != CInt(nonceSize)
     }
 
     /// Lends a context to `body`, and makes it forget the key afterwards.
@@ -79,12 +84,23 @@ extension Context {
     ) -> Bool {
         precondition(key.count == cipher.keySize, "a key of another size")
         precondition(nonce.count == cipher.nonceSize, "a nonce of another size")
+        if cipher.hasUnusualNonce {
+            // The size must be known before the nonce is.
+            // SAFETY: the context is lent to this thread, and no buffer is passed.
+            guard
+                unsafe EVP_CipherInit_ex2(
+                    pointer, cipher.method, nil, nil, direction.rawValue, nil) == 1,
+                unsafe EVP_CIPHER_CTX_ctrl(
+                    pointer, EVP_CTRL_AEAD_SET_IVLEN, CInt(cipher.nonceSize), nil) == 1
+            else { return false }
+        }
+        let method = unsafe cipher.hasUnusualNonce ? nil : cipher.method
         // SAFETY: the context is lent to this thread; key and nonce have the sizes that are read.
         return unsafe key.withUnsafeBufferPointer { key in
             unsafe nonce.withUnsafeBufferPointer { nonce in
                 unsafe EVP_CipherInit_ex2(
-                    pointer, cipher.method, key.baseAddress, nonce.baseAddress,
-                    direction.rawValue, nil) == 1
+                    pointer, method, key.baseAddress, nonce.baseAddress, direction.rawValue, nil)
+                    == 1
             }
         }
     }

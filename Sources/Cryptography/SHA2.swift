@@ -48,6 +48,31 @@ package enum SHA2 {
         hmacSHA256(key: key, bytes.span)
     }
 
+    /// Key material from other key material, by HKDF with HMAC-SHA-256, without salt.
+    ///
+    /// For formats that ask for it; our own use `Blake3.deriveSecret`.
+    ///
+    /// - Parameters:
+    ///   - material: the secret it is made from.
+    ///   - info: what the result is for.
+    ///   - count: bytes wanted, 1 to 8160.
+    /// - Source: RFC 5869.
+    package static func hkdfSHA256(
+        _ material: [UInt8], info: [UInt8] = [], count: Int
+    ) -> [UInt8] {
+        precondition((1...255 * 32).contains(count), "a size HKDF does not give")
+        let key = hmacSHA256(key: [UInt8](repeating: 0, count: 32), material)
+        var output: [UInt8] = []
+        var block: [UInt8] = []
+        var number: UInt8 = 1
+        while output.count < count {
+            block = hmacSHA256(key: key, block + info + [number])
+            output += block
+            number &+= 1
+        }
+        return Array(output.prefix(count))
+    }
+
     /// Key material from a password, by PBKDF2 with HMAC-SHA-512.
     ///
     /// For formats that ask for it; our own use `Argon2id`.

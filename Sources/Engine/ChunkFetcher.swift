@@ -51,10 +51,16 @@ final class ChunkFetcher: Sendable {
         pool.stop(until: deadline)
     }
 
-    /// Which chunk of which file a plaintext belongs to.
-    private struct Place: Sendable {
+    /// The file of the volume that a chunk belongs to.
+    private struct Home: Sendable {
         let ino: UInt64
         let segment: Segment
+    }
+
+    /// Which chunk of which map a plaintext is, and where it is kept; a foreign file's is kept in
+    /// memory only.
+    private struct Place: Sendable {
+        let home: Home?
         let map: DataMap
         let index: Int
         let layout: ChunkLayout
@@ -74,8 +80,9 @@ final class ChunkFetcher: Sendable {
             let (map, layout) = try fullMap(inode, segment, patience)
             let inner = (wanted.lowerBound - segment.offset)..<(wanted.upperBound - segment.offset)
             let indexes = layout.chunks(overlapping: inner)
+            let home = Home(ino: inode.ino, segment: segment)
             let places = indexes.map {
-                Place(ino: inode.ino, segment: segment, map: map, index: $0, layout: layout)
+                Place(home: home, map: map, index: $0, layout: layout)
             }
             for place in places.dropFirst() { begin(place) }
             for place in places {
@@ -87,15 +94,39 @@ final class ChunkFetcher: Sendable {
                 let offset = Int(segment.offset + part.lowerBound - range.lowerBound)
                 copyBytes(source, to: &out, at: offset)
             }
-            prefetch(after: indexes.upperBound, inode.ino, segment, map, layout)
+            prefetch(after: indexes.upperBound, home, map, layout)
         }
     }
 
-    private func prefetch(
-        after next: Int, _ ino: UInt64, _ segment: Segment, _ map: DataMap, _ layout: ChunkLayout
-    ) {
+    /// Fills `out` with the bytes of `range`, which lies within the file that `map` describes: one
+    /// that is no file of this volume.
+    ///
+    /// - Parameter prefetches: whether the chunks behind the range are asked for too.
+    func read(
+        _ map: DataMap, _ layout: ChunkLayout, _ range: Range<UInt64>,
+        into out: inout MutableSpan<UInt8>, prefetches: Bool, _ patience: Patience
+    ) throws(FileError) {
+        let indexes = layout.chunks(overlapping: range)
+        // A few at a time, so that what was fetched first is still there when it is its turn.
+        for index in indexes {
+            for next in index..<min(index + ChunkFetcher.threads / 2, indexes.upperBound) {
+                begin(Place(home: nil, map: map, index: next, layout: layout))
+            }
+            let place = Place(home: nil, map: map, index: index, layout: layout)
+            let plain = try plaintext(place, patience)
+            let span = layout.range(of: index)
+            let part = span.clamped(to: range)
+            let from = Int(part.lowerBound - span.lowerBound)
+            copyBytes(
+                plain.span.extracting(from..<from + part.count), to: &out,
+                at: Int(part.lowerBound - range.lowerBound))
+        }
+        if prefetches { prefetch(after: indexes.upperBound, nil, map, layout) }
+    }
+
+    private func prefetch(after next: Int, _ home: Home?, _ map: DataMap, _ layout: ChunkLayout) {
         for index in next..<min(next + ChunkFetcher.prefetchDepth, layout.count) {
-            begin(Place(ino: ino, segment: segment, map: map, index: index, layout: layout))
+            begin(Place(home: home, map: map, index: index, layout: layout))
         }
     }
 
@@ -116,11 +147,8 @@ final class ChunkFetcher: Sendable {
                 if isCurrent { state.fullMaps[segment.offset] = map }
             }
         }
-        guard map.fileSize == segment.size,
-            let layout = ChunkLayout(
-                fileSize: segment.size, maximumChunkSize: map.version.maximumChunkSize),
-            layout.count == map.chunks.count
-        else {
+        // A map that somebody else made may have chunks of another size than ours.
+        guard map.fileSize == segment.size, let layout = try? ChunkLayout(describedBy: map) else {
             volume.errors.add(.chunk, "a data map does not describe its file")
             throw .inputOutput
         }
@@ -220,6 +248,16 @@ final class ChunkFetcher: Sendable {
     /// A chunk as it is on the store, for pages and maps: fetched on the pool, waited for with
     /// patience.
     func raw(_ digest: Digest, _ patience: Patience) throws(FileError) -> [UInt8] {
+        switch try stored(digest, patience) {
+        case .success(let bytes): return bytes
+        case .failure(let error): throw fail(error)
+        }
+    }
+
+    /// As `raw`, for those to whom the store's own answer matters: nothing is logged for it.
+    func stored(
+        _ digest: Digest, _ patience: Patience
+    ) throws(FileError) -> Result<[UInt8], StoreError> {
         let box = Monitor<Result<[UInt8], StoreError>?>(nil)
         let isQueued = pool.submit {
             let result = Result { () throws(StoreError) in try self.fetchVerified(digest) }
@@ -227,9 +265,7 @@ final class ChunkFetcher: Sendable {
         }
         if !isQueued { throw .inputOutput }
         while true {
-            if let result = box.wait(atMost: ChunkFetcher.step, { $0 }) {
-                do throws(StoreError) { return try result.get() } catch { throw fail(error) }
-            }
+            if let result = box.wait(atMost: ChunkFetcher.step, { $0 }) { return result }
             if patience.isInterrupted { throw .interrupted }
             if ContinuousClock.now >= patience.deadline {
                 volume.errors.add(.store, "a page or map did not come in time", detail: digest.hex)
@@ -271,25 +307,26 @@ final class ChunkFetcher: Sendable {
 
     /// Seals the blocks that this chunk completes into the arena, as clean.
     private func install(_ place: Place, _ plain: [UInt8]) {
+        guard let home = place.home else { return }
         let size = UInt64(Arena.blockSize)
         let inner = place.layout.range(of: place.index)
         let range =
-            (place.segment.offset + inner.lowerBound)..<(place.segment.offset + inner.upperBound)
+            (home.segment.offset + inner.lowerBound)..<(home.segment.offset + inner.upperBound)
         // A file that is gone, or a full cache, only means that nothing is kept.
-        guard let inode = try? volume.pin(place.ino) else { return }
+        guard let inode = try? volume.pin(home.ino) else { return }
         defer { volume.table.unpin(inode) }
         let blocks = (range.lowerBound / size)..<((range.upperBound + size - 1) / size)
         do throws(FileError) {
             try volume.change(inode) { (state) throws(FileError) in
-                guard state.base?.segments.contains(place.segment) == true else { return }
+                guard state.base?.segments.contains(home.segment) == true else { return }
                 var ready: [PlainBlock] = []
                 for block in blocks where state.buffers[block] == nil {
                     guard try volume.entry(block, &state) == .absent, state.baseCovers(block),
-                        let bytes = assemble(block, place, plain, limit: state.baseLimit)
+                        let bytes = assemble(block, place, home, plain, limit: state.baseLimit)
                     else { continue }
                     ready.append(
                         PlainBlock(
-                            bytes: bytes, owner: BlockOwner(ino: place.ino, block: block),
+                            bytes: bytes, owner: BlockOwner(ino: home.ino, block: block),
                             isDirty: false, usesReservation: false))
                 }
                 if ready.isEmpty { return }
@@ -309,10 +346,10 @@ final class ChunkFetcher: Sendable {
 
     /// The bytes of one block, if this chunk and its remembered neighbours have all of them.
     private func assemble(
-        _ block: UInt64, _ place: Place, _ plain: [UInt8], limit: UInt64
+        _ block: UInt64, _ place: Place, _ home: Home, _ plain: [UInt8], limit: UInt64
     ) -> [UInt8]? {
         let size = UInt64(Arena.blockSize)
-        let segment = place.segment
+        let segment = home.segment
         let start = block * size
         let end = min(start + size, limit)
         // Blocks on the edge of a segment may have bytes of another: they are left to the reader.
@@ -342,40 +379,5 @@ final class ChunkFetcher: Sendable {
                 to: &out, at: Int(part.lowerBound - inner.lowerBound))
         }
         return bytes
-    }
-}
-
-extension Volume {
-    /// Notes a store's failure and gives the error a file operation shows for it.
-    func reportStore(_ error: StoreError) -> FileError {
-        let sentence = error.description
-        let result: FileError =
-            switch error {
-            case .full: .noSpace
-            case .paymentRequired, .quotaExceeded: .quotaExceeded
-            case .readOnly: .readOnly
-            default: .inputOutput
-            }
-        errors.add(.store, "\(sentence); \(error.advice)")
-        if result == .noSpace { counters.roomFailed(sentence) }
-        counters.storeFailed(error)
-        return result
-    }
-}
-
-extension StoreError {
-    /// What a person can do about it, for the line in `.cairn/errors`.
-    fileprivate var advice: String {
-        switch self {
-        case .missing, .missingPad, .corrupt, .corruptPad:
-            "restore it from a backup of the store; all that does not need it can be read"
-        case .unreachable, .busy: "it is asked again"
-        case .full, .quotaExceeded: "make room there, and it goes on by itself"
-        case .paymentRequired: "pay it, and it goes on by itself"
-        case .readOnly, .refused: "see who may write there; it is tried again"
-        case .notAStore: "see that its path and its disk are there, then mount anew"
-        case .newerFormat: "use a newer version of this program"
-        case .tooLarge: "see what else keeps its bytes there"
-        }
     }
 }

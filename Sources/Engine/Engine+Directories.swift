@@ -21,6 +21,11 @@ extension Engine {
             let row = try volume.row(ino)
             guard row.kind == .directory else { throw .notDirectory }
             try loader.ensureLoaded(row, context.patience)
+            if isAccessDue(row.attributes, .now()) {
+                try volume.with(ino) { (inode) throws(FileError) in try noteAccess(inode) }
+            }
+        } else if ForeignInodes.isForeign(ino) {
+            try requireForeignDirectory(ino)
         } else if VirtualTree.isVirtual(ino), ino != VirtualTree.directory {
             throw .notDirectory
         }
@@ -97,13 +102,18 @@ extension Engine {
         _ ino: UInt64, from offset: UInt64, _ withStatus: Bool, _ body: (ListedEntry) -> Bool
     ) throws(FileError) {
         guard try listDots(ino, from: offset, body) else { return }
+        if ForeignInodes.isForeign(ino) {
+            try listForeign(ino, from: offset, withStatus: withStatus, body)
+            return
+        }
         let names: [(String, UInt64, FileKind)] =
             ino == Engine.rootInode
             ? [
                 ("files", Engine.filesInode, .directory),
                 ("scratchpads", Engine.scratchpadsInode, .directory),
                 (VirtualTree.directoryName, VirtualTree.directory, .directory),
-            ] : VirtualTree.files.map { ($0.name, $0.ino, .regular) }
+            ] + foreignRoots.map { ($0.name, $0.ino, .directory) }
+            : VirtualTree.files.map { ($0.name, $0.ino, .regular) }
         for (index, (name, ino, kind)) in names.enumerated() {
             let own = Engine.firstCookieOffset + UInt64(index)
             if own < offset { continue }

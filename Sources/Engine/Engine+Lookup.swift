@@ -26,6 +26,7 @@ extension Engine {
     ) throws(FileError) -> FileStatus {
         if name.count > Engine.maximumNameSize { throw .nameTooLong }
         if let virtual = virtualEntry(name, in: parent) { return try virtualStatus(virtual) }
+        if ForeignInodes.isForeign(parent) { return try foreignChild(name, in: parent, context) }
         if VirtualTree.isVirtual(parent) { throw .notFound }
         var mark = volume.drained.load(ordering: .acquiring)
         var row = try volume.query { (reader) throws(MetadataError) in
@@ -111,8 +112,8 @@ extension Engine {
     /// Removes an inode that nothing leads to. Names are locked.
     func delete(_ inode: Inode) throws(FileError) {
         let ino = inode.ino
-        let slots = try inode.state.withLock { (state) throws(FileError) -> [UInt32] in
-            if state.isDeleted { return [] }
+        let slots = try inode.state.withLock { (state) throws(FileError) in
+            if state.isDeleted { return [(slot: UInt32, owner: BlockOwner)]() }
             try volume.discardContent(&state)
             try volume.query { (writer) throws(MetadataError) in try writer.deleteInode(ino) }
             state.isDeleted = true
@@ -122,7 +123,7 @@ extension Engine {
             state.inline = nil
             return slots
         }
-        for slot in slots { volume.arena.release(slot) }
+        volume.arena.release(slots)
         volume.orphans.withLock { _ = $0.remove(ino) }
         flusher.forget(ino)
         pads.forget(ino)

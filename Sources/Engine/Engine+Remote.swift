@@ -50,6 +50,9 @@ extension Engine {
         }
     }
 
+    /// The sentence that was noted last, if any was.
+    package var newestError: String? { volume.errors.newest }
+
     /// Why the way to the store failed: what the store said, else what was noted last.
     func failureSentence(_ failure: FileError) -> String {
         if let error = volume.counters.storeError { return error.description }

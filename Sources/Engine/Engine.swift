@@ -46,6 +46,10 @@ package final class Engine: Sendable {
     let background: BackgroundCommits
     let invalidation = Lock<(@Sendable (Invalidation) -> Void)?>(nil)
     let capacity = CapacityProbe()
+    /// Finds what is public on the store.
+    let resolver: PublicResolver
+    /// What stands beside the volume's own trees; `public/` first.
+    let trees: [any ForeignTree]
 
     var configuration: EngineConfiguration { volume.configuration }
 
@@ -74,6 +78,8 @@ package final class Engine: Sendable {
         self.flusher = flusher
         self.pads = pads
         self.publisher = publisher
+        resolver = PublicResolver(volume: volume, fetcher: fetcher)
+        trees = [PublicTree(resolver: resolver)] + volume.configuration.trees
         writer = ContentWriter(volume: volume, reader: reader, committer: committer, room: room)
         loader = DirectoryLoader(volume: volume, fetcher: fetcher, partial: partial) {
             publisher.head.withLock { $0.hardLinks }
@@ -132,4 +138,6 @@ package enum Invalidation: Sendable, Hashable {
     case entry(parent: UInt64, name: [UInt8])
     /// An inode's attributes and pages.
     case inode(UInt64)
+    /// An inode's attributes; its pages are as they were.
+    case attributes(UInt64)
 }

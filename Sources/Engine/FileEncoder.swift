@@ -30,7 +30,7 @@ final class FileEncoder: Sendable {
     /// Nice value of the encoding threads: the user's own work goes first.
     static let niceness: Int32 = 5
 
-    private let volume: Volume
+    let volume: Volume
     private let fetcher: ChunkFetcher
     private let reader: ContentReader
     private let pool: WorkerPool
@@ -164,7 +164,7 @@ final class FileEncoder: Sendable {
         let chunkSize = UInt64(version.maximumChunkSize)
         var segments: [Segment] = []
         var fullMaps: [UInt64: DataMap] = [:]
-        let runs = snapshot.segments(chunkSize: chunkSize)
+        let runs = try snapshot.segments(chunkSize: chunkSize)
         guard runs.count <= NamespaceLimits.maximumSegmentCount else {
             // Refused for this file alone: a page that names too many would stop every publication.
             volume.errors.add(
@@ -232,7 +232,7 @@ final class FileEncoder: Sendable {
     }
 
     /// Packs a map and stores its upper levels.
-    private func store(_ full: DataMap) throws(FileError) -> DataMap {
+    func store(_ full: DataMap) throws(FileError) -> DataMap {
         do {
             let packed = try pack(full, quality: volume.configuration.compression)
             for chunk in packed.chunks { try put(chunk) }
@@ -245,7 +245,7 @@ final class FileEncoder: Sendable {
         }
     }
 
-    private func put(_ chunk: EncryptedChunk) throws(FileError) {
+    func put(_ chunk: EncryptedChunk) throws(FileError) {
         volume.foreground.pause()
         do throws(StoreError) {
             try volume.configuration.chunks.put(chunk.address, chunk.bytes)

@@ -11,6 +11,8 @@ enum OpenHandle: Sendable {
     case file(Inode, OpenIntent)
     /// A virtual file: its text as it was at open.
     case text([UInt8])
+    /// A file of a foreign tree.
+    case foreign(any ForeignContent)
     /// An open directory.
     case directory(UInt64)
 }

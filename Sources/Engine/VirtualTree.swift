@@ -15,20 +15,25 @@ enum VirtualTree {
         ("status.json", 5), ("metrics", 6), ("errors", 7), ("conflicts", 8),
     ]
 
-    static func isVirtual(_ ino: UInt64) -> Bool { ino >= directory && ino <= 8 }
+    /// Whether an inode is not the volume's own: of `.cairn`, or of a foreign tree.
+    static func isVirtual(_ ino: UInt64) -> Bool {
+        (ino >= directory && ino <= 8) || ForeignInodes.isForeign(ino)
+    }
 }
 
 extension Engine {
     /// The virtual inode of a name, if it has one.
     func virtualEntry(_ name: [UInt8], in parent: UInt64) -> UInt64? {
         if parent == Engine.rootInode {
-            return name == Array(VirtualTree.directoryName.utf8) ? VirtualTree.directory : nil
+            return name == Array(VirtualTree.directoryName.utf8)
+                ? VirtualTree.directory : foreignRoot(name)
         }
         guard parent == VirtualTree.directory else { return nil }
         return VirtualTree.files.first { Array($0.name.utf8) == name }?.ino
     }
 
     func virtualStatus(_ ino: UInt64) throws(FileError) -> FileStatus {
+        if ForeignInodes.isForeign(ino) { return try foreignStatus(ino) }
         let isDirectory = ino == VirtualTree.directory
         let now = Timestamp.now()
         return FileStatus(

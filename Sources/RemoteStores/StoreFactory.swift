@@ -45,11 +45,18 @@ package enum StoreFactory {
     /// - Parameters:
     ///   - create: whether to make them if there are none.
     ///   - settings: what holds for all that is opened here together.
+    ///   - pads: where the pads rest, if not at `url`.
+    ///   - budget: what may be spent on chunks, where storing costs; nil for no limit.
     /// - Throws: what opening throws: `notAStore`, `newerFormat`, `refused`, `unreachable`.
     package static func open(
-        _ url: StoreURL, create: Bool, settings: StoreSettings = StoreSettings()
+        _ url: StoreURL, create: Bool, settings: StoreSettings = StoreSettings(),
+        pads: StoreURL? = nil, budget: SpendingBudget? = nil
     ) throws(StoreError) -> OpenedStores {
-        var stores = try opened(url, create: create)
+        var stores = try opened(url, create: create, budget)
+        if let pads {
+            stores = OpenedStores(
+                chunks: stores.chunks, pads: try opened(pads, create: create, nil).pads)
+        }
         if settings.uploadLimit != nil || settings.downloadLimit != nil {
             stores = stores.wrapped(
                 in: BandwidthLayer(
@@ -59,9 +66,12 @@ package enum StoreFactory {
     }
 
     private static func opened(
-        _ url: StoreURL, create: Bool
+        _ url: StoreURL, create: Bool, _ budget: SpendingBudget?
     ) throws(StoreError) -> OpenedStores {
         switch url {
+        case .autonomi(let address):
+            return try openedAutonomi(address, create: create, budget)
+                .wrapped(in: MetricsLayer()).overNetwork()
         case .folder(let path):
             let store = try ReturningFolderStore(path: path, createIfMissing: create)
             return OpenedStores(chunks: store, pads: store).wrapped(in: MetricsLayer())
@@ -70,8 +80,8 @@ package enum StoreFactory {
             return OpenedStores(chunks: store, pads: store).wrapped(in: MetricsLayer())
                 .overNetwork()
         case .mirror(let first, let second):
-            let near = try opened(first, create: create)
-            let far = try opened(second, create: create)
+            let near = try opened(first, create: create, budget)
+            let far = try opened(second, create: create, budget)
             let store = MirrorStore((near.chunks, near.pads), (far.chunks, far.pads))
             return OpenedStores(chunks: store, pads: store)
         }

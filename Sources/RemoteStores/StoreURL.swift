@@ -50,12 +50,14 @@ package indirect enum StoreURL: Hashable, Sendable {
     case folder(path: String)
     /// A place in a bucket.
     case s3(S3Address)
+    /// The Autonomi network, by its daemon.
+    case autonomi(AutonomiAddress)
     /// Two stores with the same content, the nearer one first: `mirror:URL,URL`, where a comma
     /// within an address is written `%2C`.
     case mirror(StoreURL, StoreURL)
 
     /// Kinds of stores that the design names and this version does not have.
-    private static let plannedSchemes: Set<String> = ["autonomi", "aleph"]
+    private static let plannedSchemes: Set<String> = ["aleph"]
 
     /// Reads an absolute path, taken as it is, or an address: `file:`, whose escapes are resolved,
     /// `s3:`, or `mirror:`.
@@ -81,6 +83,7 @@ package indirect enum StoreURL: Hashable, Sendable {
             } catch {
                 throw .badS3(error)
             }
+        case "autonomi": self = .autonomi(try AutonomiAddress(rest))
         case "mirror": self = try StoreURL.mirror(rest)
         default:
             throw StoreURL.plannedSchemes.contains(scheme)
@@ -104,6 +107,7 @@ package indirect enum StoreURL: Hashable, Sendable {
     package var text: String {
         switch self {
         case .s3(let address): address.text
+        case .autonomi(let address): address.text
         case .mirror(let first, let second): "mirror:\(first.text),\(second.text)"
         case .folder(let path):
             "file://"

@@ -90,7 +90,7 @@ extension StoreError {
         case .refused: "refused"
         case .full: "full"
         case .quotaExceeded: "quota"
-        case .paymentRequired: "payment"
+        case .paymentRequired, .unpaid: "payment"
         case .readOnly: "read_only"
         case .notAStore: "not_a_store"
         case .newerFormat: "newer_format"

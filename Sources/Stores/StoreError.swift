@@ -32,6 +32,8 @@ package enum StoreError: Error, Equatable, Sendable {
     case quotaExceeded
     /// It wants to be paid first.
     case paymentRequired
+    /// It wants more than there is, or than may be spent; the text says how much.
+    case unpaid(String)
     /// It can be read, not written.
     case readOnly
     /// There is no store of Cairn's at this place; the text says what is there instead.
@@ -69,6 +71,7 @@ extension StoreError: CustomStringConvertible {
         case .full: "the store has no room left"
         case .quotaExceeded: "the store's quota is used up"
         case .paymentRequired: "the store wants to be paid first"
+        case .unpaid(let reason): reason
         case .readOnly: "the store is read-only"
         case .notAStore(let reason): "this is not a store: \(reason)"
         case .newerFormat(let found, let supported):

@@ -29,7 +29,9 @@ struct Cairn: ParsableCommand {
         subcommands: [
             InitCommand.self, RecoverCommand.self, MountCommand.self, UnmountCommand.self,
             StatusCommand.self, SyncCommand.self, InfoCommand.self, PutCommand.self,
-            GetCommand.self, ListCommand.self, CheckCommand.self, VersionCommand.self,
+            GetCommand.self, OpenCommand.self, ShareCommand.self, DataMapCommand.self,
+            CostCommand.self, ListCommand.self, CheckCommand.self, AlephCommand.self,
+            VersionCommand.self,
         ])
 
     static func main() {

@@ -15,14 +15,33 @@ struct VolumeOptions: ParsableArguments {
 
     @Option(
         help: ArgumentHelp(
-            "Where the volume rests: a folder, as file:///path or a path, or s3://bucket/prefix.",
+            "Where the volume rests: a folder, as file:///path or a path, or a network store.",
             discussion: """
                 Without it, a folder beside the state folder: STATE-store/NAME. On S3: \
                 s3://BUCKET/PREFIX?endpoint=https://HOST&region=NAME, with keys from the \
-                environment, ~/.aws (&profile=NAME) or a file (&credentials=FILE).
+                environment, ~/.aws (&profile=NAME) or a file (&credentials=FILE). On Autonomi: \
+                autonomi://127.0.0.1:8082, by the network's daemon.
                 """,
             valueName: "url"))
     var store: String?
+
+    @Option(
+        help: ArgumentHelp(
+            "Where scratchpads and revisions rest, for a store that has no room for them.",
+            valueName: "url"))
+    var pads: String?
+
+    @Option(
+        help: ArgumentHelp(
+            "The most that may be spent on chunks, in the token's smallest unit.",
+            valueName: "sum"))
+    var spendingLimit: String?
+
+    @Option(
+        help: ArgumentHelp(
+            "The least time between two revisions that nobody asked for, such as 1h.",
+            valueName: "time"))
+    var publishInterval: String?
 
     @Flag(help: "Seal the key file with a passphrase, asked for at the terminal.")
     var passphrase = false
@@ -48,6 +67,15 @@ struct VolumeOptions: ParsableArguments {
         var creation = VolumeCreation(state: state, name: name)
         creation.store = store
         creation.device = device
+        creation.pads = pads
+        creation.spendingLimit = spendingLimit
+        if let publishInterval {
+            guard let interval = DurationText.parse(publishInterval) else {
+                throw CommandFailure(
+                    .usage, "“\(publishInterval)” is no time", advice: "write 30m or 12h")
+            }
+            creation.publishInterval = interval
+        }
         if let passphraseFile {
             creation.passphrase = .file(passphraseFile)
         } else if passphrase {
@@ -86,9 +114,10 @@ struct InitCommand: ParsableCommand {
     @Option(
         help: ArgumentHelp(
             "“fast”, or “autonomi”: as Autonomi's own clients compress, three to six times slower.",
+            discussion: "Without it, “autonomi” on an Autonomi store, and “fast” elsewhere.",
             valueName: "kind"),
         completion: .list(["fast", "autonomi"]))
-    var compression = "fast"
+    var compression: String?
 
     @Option(
         help: ArgumentHelp(
@@ -99,7 +128,7 @@ struct InitCommand: ParsableCommand {
     func run() throws {
         var creation = try volume.creation(in: try state.folder())
         creation.inlineLimit = try VolumeOptions.size(inlineLimit)
-        try creation.setCompression(compression)
+        if let compression { try creation.setCompression(compression) }
         try creation.create { words throws(CommandFailure) in
             try Output.result(words + "\n")
         }

@@ -20,11 +20,17 @@ final class MountedVolume {
             ?? candidates[0]
     }()
 
+    /// What the suites about users, devices and privileges mount with.
+    static let everyone = "allow_other,suid,dev"
+
     let root: String
     let name = "test"
+    /// Mount options, as after `-o`; nil for none.
+    let mountOptions: String?
     /// Where the volume rests: the folder `store`, or what the test names.
     let storeURL: String
     private(set) var phrase = ""
+    private let options: [String]
     var mountPoint: String { root + "/mnt" }
     var store: String { root + "/store" }
     var state: String { root + "/state" }
@@ -35,14 +41,24 @@ final class MountedVolume {
         ]
     }
 
-    init(mounts: Bool = true, storeURL: String? = nil) throws {
+    /// - Parameters:
+    ///   - mounts: whether it is mounted at once.
+    ///   - mountOptions: as after `-o`; nil for none.
+    ///   - storeURL: its store; nil for the folder `store`.
+    ///   - options: more for `init` and `recover`.
+    init(
+        mounts: Bool = true, mountOptions: String? = nil, storeURL: String? = nil,
+        options: [String] = []
+    ) throws {
+        self.mountOptions = mountOptions
         root = "/tmp/cairn-mount-" + UUID().uuidString.prefix(8)
         self.storeURL = storeURL ?? "file://\(root)/store"
         try FileManager.default.createDirectory(
             atPath: root + "/home", withIntermediateDirectories: true)
         try FileManager.default.createDirectory(
             atPath: root + "/mnt", withIntermediateDirectories: true)
-        let made = try cairn(["init", name, "--store", self.storeURL])
+        self.options = options
+        let made = try cairn(["init", name, "--store", self.storeURL] + options)
         guard made.status == 0 else { throw ShellFailure(command: "cairn init", result: made) }
         phrase = made.output
         if mounts { try mount() }
@@ -60,7 +76,8 @@ final class MountedVolume {
     }
 
     func mount() throws {
-        let result = try cairn(["mount", name, mountPoint])
+        let result = try cairn(
+            ["mount", name, mountPoint] + (mountOptions.map { ["-o", $0] } ?? []))
         guard result.status == 0 else { throw ShellFailure(command: "cairn mount", result: result) }
     }
 
@@ -82,7 +99,7 @@ final class MountedVolume {
         try unmount()
         try FileManager.default.removeItem(atPath: state)
         let result = try cairn(
-            ["recover", name, "--store", storeURL], input: phrase)
+            ["recover", name, "--store", storeURL] + options, input: phrase)
         guard result.status == 0 else {
             throw ShellFailure(command: "cairn recover", result: result)
         }

@@ -3,6 +3,7 @@
 // The stores that must keep the contract. A new one has an entry in `all`, and is done when the
 // contract suites pass.
 
+import AntdDouble
 import Foundation
 import Primitives
 import RemoteStores
@@ -13,6 +14,13 @@ import Testing
 /// One kind of store, and how to get an empty one.
 struct StoreUnderTest: Sendable, CustomTestStringConvertible {
     let testDescription: String
+    /// The digests it names chunks by.
+    var algorithms: [DigestAlgorithm] = DigestAlgorithm.allCases
+    /// The most bytes of a chunk.
+    var chunkSize = StoreLimits.maximumChunkSize
+    /// Whether what rests there can be damaged, and be made whole by a put. What rests on a network
+    /// that names everything by its digest cannot.
+    var repairsDamage = true
     /// An empty store.
     let make: @Sendable () throws -> Bench
 
@@ -30,7 +38,7 @@ struct StoreUnderTest: Sendable, CustomTestStringConvertible {
 
     static let all: [StoreUnderTest] =
         [
-            folder, memory, s3, s3Unquoted, layers, retried, mirror,
+            folder, memory, s3, s3Unquoted, layers, retried, mirror, autonomi,
         ] + Gateway.stores
 
     /// A folder.
@@ -52,6 +60,19 @@ struct StoreUnderTest: Sendable, CustomTestStringConvertible {
             damageChunk: { store.damage($0) },
             damagePad: { store.damage($0) },
             remove: {})
+    }
+
+    /// The Autonomi network, by a daemon that has pointers.
+    static let autonomi = StoreUnderTest(
+        testDescription: "autonomi", algorithms: [.blake3],
+        chunkSize: AutonomiLimits.chunkSize, repairsDamage: false
+    ) {
+        let pointer = String(repeating: "5c", count: 32)
+        let daemon = try AntdDouble { $0.keys = [pointer] }
+        let url = try StoreURL("autonomi://127.0.0.1:\(daemon.port)?pointer=\(pointer)")
+        return Bench(
+            open: { try StoreFactory.open(url, create: true) }, damageChunk: { _ in },
+            damagePad: { _ in }, remove: { daemon.stop() })
     }
 
     static func flipFirstByte(of path: String) throws {

@@ -24,10 +24,16 @@ package struct VolumeCreation: Sendable {
     package var name: VolumeName
     /// `--store`; nil for the folder store beside the state folder.
     package var store: String?
+    /// `--pads`; nil for the store itself.
+    package var pads: String?
+    /// `--spending-limit`, in the smallest unit of the store's token; nil for none.
+    package var spendingLimit: String?
+    /// `--publish-interval`; nil for none.
+    package var publishInterval: Duration?
     /// Where a passphrase for the key file comes from; nil for none.
     package var passphrase: SecretInput.Source?
-    /// Brotli quality of new chunks.
-    package var compression = BrotliQuality.fast
+    /// Brotli quality of new chunks; nil for what suits the store.
+    package var compression: BrotliQuality?
     /// `--inline-limit`; nil for the default.
     package var inlineLimit: UInt64?
     /// `--cache`; nil for the default.
@@ -58,7 +64,8 @@ package struct VolumeCreation: Sendable {
         _ mode: StartMode, _ seed: SecretBytes, show: (String) throws(CommandFailure) -> Void
     ) throws(CommandFailure) {
         try protectMemory()
-        let configuration = try configuration(seed)
+        var configuration = try configuration(seed)
+        configuration.store = try settledStore(configuration).text
         // Asked for before anything is made.
         let key = try keyFile(seed)
         let folder = state.volume(name)
@@ -79,6 +86,18 @@ package struct VolumeCreation: Sendable {
         } catch {
             try folder.remove()
             throw error
+        }
+    }
+
+    /// The store as the volume writes it down, with what is asked of it once.
+    private func settledStore(
+        _ configuration: VolumeConfiguration
+    ) throws(CommandFailure) -> StoreURL {
+        let url = try StoreText.parse(configuration.store)
+        do {
+            return try StoreFactory.settled(url, hasOtherPads: configuration.pads != nil)
+        } catch {
+            throw StoreText.failure(error, url)
         }
     }
 
@@ -109,7 +128,17 @@ package struct VolumeCreation: Sendable {
         let device = device ?? Environment.hostName
         var configuration = VolumeConfiguration(
             volumeID: VolumeKeys(seed: seed).volumeID, store: url.text, device: device)
-        configuration.compression = compression
+        configuration.compression = compression ?? Self.compression(for: url)
+        if let pads { configuration.pads = try StoreText.parse(pads).text }
+        configuration.publishInterval = publishInterval
+        if let spendingLimit {
+            guard let limit = TokenAmount(spendingLimit) else {
+                throw CommandFailure(
+                    .usage, "“\(spendingLimit)” is no sum",
+                    advice: "write a whole number of the token's smallest unit")
+            }
+            configuration.spendingLimit = limit
+        }
         if let inlineLimit { configuration.inlineLimit = inlineLimit }
         if let cache { configuration.cache = cache }
         // What was just put together must be readable again: the options are checked by reading it.
@@ -118,6 +147,12 @@ package struct VolumeCreation: Sendable {
         } catch {
             throw CommandFailure(.usage, "these options make no sense: \(error.problem)")
         }
+    }
+
+    /// On the Autonomi network equal files meet at equal addresses only if they are compressed as
+    /// its own clients do.
+    private static func compression(for url: StoreURL) -> BrotliQuality {
+        if case .autonomi = url { .autonomi } else { .fast }
     }
 
     private func keyFile(_ seed: SecretBytes) throws(CommandFailure) -> KeyFile {

@@ -29,6 +29,8 @@ extension Daemon {
             let outcome = synchronize(timeout, progress)
             guard case .done = outcome else { return outcome }
             return requestUnmount(isForced: false)
+        case .publicData(let request):
+            return isServing ? perform(request) : .failed(ending)
         case .unmountNow:
             return isServing ? requestUnmount(isForced: true) : .done(status())
         }
@@ -90,6 +92,14 @@ extension Daemon {
             let text = String(decoding: path, as: UTF8.self)
             return .failed(
                 CommandFailure(.unusablePath, "“\(text)” cannot be described: \(error.words)"))
+        }
+    }
+
+    private func perform(_ request: PublicDataRequest) -> ControlReply {
+        do throws(CommandFailure) {
+            return .publicData(try PublicDataTask(engine: engine).perform(request))
+        } catch {
+            return .failed(error)
         }
     }
 

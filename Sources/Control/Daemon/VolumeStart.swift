@@ -5,6 +5,7 @@
 package import Cryptography
 package import Engine
 import Namespace
+import Stores
 package import RemoteStores
 
 /// Starts the engine of a volume.
@@ -15,6 +16,8 @@ package struct VolumeStart: Sendable {
     package var configuration: VolumeConfiguration
     /// The store it rests on.
     package var store: StoreURL
+    /// Where its pads rest, if not there.
+    package var pads: StoreURL?
     /// What this mount wants otherwise.
     package var settings = MountSettings()
 
@@ -30,6 +33,9 @@ package struct VolumeStart: Sendable {
         }
         do {
             store = try StoreText.parse(configuration.store)
+            pads = try configuration.pads.map { (text) throws(CommandFailure) in
+                try StoreText.parse(text)
+            }
         } catch {
             throw Self.unusable(folder, error.sentence)
         }
@@ -70,10 +76,7 @@ package struct VolumeStart: Sendable {
                 "the key file of “\(folder.name)” belongs to another volume than its configuration",
                 advice: "“cairn recover” makes both again from the phrase")
         }
-        let stores = try StoreText.open(
-            store, create: mode == .create,
-            settings: StoreSettings(
-                uploadLimit: settings.uploadLimit, downloadLimit: settings.downloadLimit))
+        let stores = try openStores(create: mode == .create)
         var engine = EngineConfiguration(
             stateFolder: folder.path, chunks: stores.chunks, pads: stores.pads, keys: keys)
         engine.compression = configuration.compression
@@ -81,13 +84,39 @@ package struct VolumeStart: Sendable {
         engine.inlineLimit = Int(configuration.inlineLimit)
         engine.deviceName = configuration.device
         engine.publishDelay = configuration.publishDelay
+        if let interval = configuration.publishInterval {
+            // The first change after a revision waits so long, and takes all others with it.
+            engine.publishDelay = interval
+            engine.publishCeiling = interval
+            // Pads on such a store cost a change of it each.
+            if configuration.pads == nil { engine.padDelay = interval }
+        }
         engine.readDeadline = configuration.readDeadline
         engine.fsyncIsRemote = settings.fsyncIsRemote
+        engine.accessTimes = settings.accessTimes
         engine.isReadOnly = settings.isReadOnly
         do {
             return try Engine.start(engine, mode: mode)
         } catch {
             throw failure(error)
+        }
+    }
+
+    private func openStores(create: Bool) throws(CommandFailure) -> OpenedStores {
+        do {
+            let budget = try configuration.spendingLimit.map { (limit) throws(StoreError) in
+                try SpendingBudget(limit: limit, path: folder.path + "/spent")
+            }
+            let limits = StoreSettings(
+                uploadLimit: settings.uploadLimit, downloadLimit: settings.downloadLimit)
+            return try StoreText.open(
+                store, create: create, settings: limits, pads: pads, budget: budget)
+        } catch let error as StoreError {
+            throw StoreText.failure(error, store)
+        } catch let error as CommandFailure {
+            throw error
+        } catch {
+            throw CommandFailure(.failure, "the stores cannot be opened")
         }
     }
 

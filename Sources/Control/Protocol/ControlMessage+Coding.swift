@@ -13,6 +13,7 @@ extension ControlRequest {
         static let describe: UInt8 = 3
         static let unmount: UInt8 = 4
         static let unmountNow: UInt8 = 5
+        static let publicData: UInt8 = 6
     }
 
     /// The request's bytes, without their length.
@@ -33,6 +34,9 @@ extension ControlRequest {
             writer.duration(timeout)
         case .unmountNow:
             writer.u8(Tag.unmountNow)
+        case .publicData(let request):
+            writer.u8(Tag.publicData)
+            request.write(to: &writer)
         }
         return writer.bytes
     }
@@ -48,6 +52,7 @@ extension ControlRequest {
             self = .describe(path: try reader.lengthPrefixed(limit: ControlLimits.textSize))
         case Tag.unmount: self = .unmount(timeout: try reader.duration())
         case Tag.unmountNow: self = .unmountNow
+        case Tag.publicData: self = .publicData(try PublicDataRequest(from: &reader))
         default: throw .malformed("a request of an unknown kind")
         }
         try reader.expectEnd()
@@ -60,6 +65,7 @@ extension ControlReply {
         static let done: UInt8 = 2
         static let description: UInt8 = 3
         static let failed: UInt8 = 4
+        static let publicData: UInt8 = 5
     }
 
     /// The reply's bytes, without their length.
@@ -76,6 +82,9 @@ extension ControlReply {
         case .description(let description):
             writer.u8(Tag.description)
             description.write(to: &writer)
+        case .publicData(let report):
+            writer.u8(Tag.publicData)
+            report.write(to: &writer)
         case .failed(let failure):
             writer.u8(Tag.failed)
             failure.write(to: &writer)
@@ -91,6 +100,7 @@ extension ControlReply {
         case Tag.progress: self = .progress(try DaemonStatus(from: &reader))
         case Tag.done: self = .done(try DaemonStatus(from: &reader))
         case Tag.description: self = .description(try FileReport(from: &reader))
+        case Tag.publicData: self = .publicData(try PublicDataReport(from: &reader))
         case Tag.failed: self = .failed(try CommandFailure(from: &reader))
         default: throw .malformed("a reply of an unknown kind")
         }

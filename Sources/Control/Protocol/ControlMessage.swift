@@ -19,6 +19,8 @@ package enum ControlRequest: Equatable, Sendable {
     case unmount(timeout: Duration?)
     /// Unmount and end at once; what is not on the store stays here, for the next mount.
     case unmountNow
+    /// Do something with public data.
+    case publicData(PublicDataRequest)
 }
 
 /// What a daemon answers.
@@ -29,6 +31,8 @@ package enum ControlReply: Equatable, Sendable {
     case done(DaemonStatus)
     /// The answer to `describe`.
     case description(FileReport)
+    /// What came of a task with public data.
+    case publicData(PublicDataReport)
     /// It was not done.
     case failed(CommandFailure)
 }
@@ -81,7 +85,7 @@ package enum ControlLimits {
     /// The version of the protocol; first in every message.
     package static let version: UInt8 = 2
     /// Most bytes of a request.
-    package static let requestSize = 8192
+    package static let requestSize = 400 << 10
     /// Most bytes of a reply.
     package static let replySize = 16 << 20
     /// Most bytes of a path, name or sentence.

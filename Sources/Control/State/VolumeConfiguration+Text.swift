@@ -4,6 +4,7 @@
 
 import Compression
 import Primitives
+import RemoteStores
 
 /// What is wrong with a configuration's text.
 package struct ConfigurationError: Error, Equatable, Sendable {
@@ -18,6 +19,9 @@ extension VolumeConfiguration {
         case version
         case id
         case store
+        case pads
+        case spendingLimit = "spending-limit"
+        case publishInterval = "publish-interval"
         case compression
         case inlineLimit = "inline-limit"
         case cache
@@ -73,7 +77,18 @@ extension VolumeConfiguration {
         read-deadline = \(DurationText.exact(readDeadline))
         finish-time = \(DurationText.exact(finishTime))
 
-        """
+        """ + optionalText
+    }
+
+    /// Lines of what most volumes do not have.
+    private var optionalText: String {
+        var text = ""
+        if let pads { text += "pads = \(pads)\n" }
+        if let spendingLimit { text += "spending-limit = \(spendingLimit.text)\n" }
+        if let publishInterval {
+            text += "publish-interval = \(DurationText.exact(publishInterval))\n"
+        }
+        return text
     }
 
     private struct Problem: Error {
@@ -108,6 +123,15 @@ extension VolumeConfiguration {
             volumeID = id
         case .store:
             store = value
+        case .pads:
+            pads = value
+        case .spendingLimit:
+            guard let limit = TokenAmount(value) else {
+                throw Problem("“spending-limit” is a whole number of the token's smallest unit")
+            }
+            spendingLimit = limit
+        case .publishInterval:
+            publishInterval = try Self.time(key, value, Self.publishIntervals)
         case .compression:
             guard let quality = BrotliQuality(name: value) else {
                 throw Problem("“compression” is “fast” or “autonomi”")

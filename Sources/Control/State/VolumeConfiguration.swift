@@ -6,6 +6,7 @@
 // is not understood is an error that names its line: a setting silently ignored is a setting lost.
 
 package import Compression
+package import RemoteStores
 
 /// What a volume is, besides its seed: where it rests, and how it is run here.
 package struct VolumeConfiguration: Equatable, Sendable {
@@ -16,8 +17,16 @@ package struct VolumeConfiguration: Equatable, Sendable {
 
     /// The volume's id, which its seed gives: a key file of another volume is noticed.
     package var volumeID: [UInt8]
-    /// Where chunks and pads rest.
+    /// Where chunks rest, and pads unless `pads` says otherwise.
     package var store: String
+    /// Where pads rest; nil for the store itself.
+    package var pads: String?
+    /// The most that may be spent on chunks, in the smallest unit of the store's token; nil for no
+    /// limit, and no account of it.
+    package var spendingLimit: TokenAmount?
+    /// The least time between two revisions that nobody asked for; nil for none but
+    /// `publishDelay`. For stores where each costs.
+    package var publishInterval: Duration?
     /// Brotli quality of new chunks.
     package var compression = BrotliQuality.fast
     /// Files up to this many bytes live in their directory's page.
@@ -41,6 +50,8 @@ package struct VolumeConfiguration: Equatable, Sendable {
     package static let cacheLimits: ClosedRange<UInt64> = (64 << 20)...(1 << 46)
     /// What `publish-delay` may be.
     package static let publishDelays = Duration.milliseconds(100)...Duration.seconds(3600)
+    /// What `publish-interval` may be.
+    package static let publishIntervals = Duration.seconds(1)...DurationText.longest
     /// What `read-deadline` may be.
     package static let readDeadlines = Duration.seconds(1)...Duration.seconds(3600)
     /// What `finish-time` may be.
