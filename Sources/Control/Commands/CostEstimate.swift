@@ -28,7 +28,7 @@ package struct CostReport: Equatable, Sendable {
     package var standingCount = 0
     /// What all chunks would cost, if they are like those that were asked.
     package var price: TokenAmount?
-    /// What the chain would take for one upload of a chunk's size, in the smallest unit of its coin;
+    /// What the chain would take for one upload of a chunk, in the smallest unit of its coin;
     /// nil if the store does not say.
     package var gas: TokenAmount?
 
