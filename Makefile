@@ -10,6 +10,7 @@
 # make fuzz       the parsers under libFuzzer: SECONDS_EACH=60 for each, PARSERS=page for one
 # make tsan       the engine's tests under the thread sanitizer; make asan: the address sanitizer
 # make bench      the table of docs/performance.md, on this machine
+# make conformance PJDFSTEST=DIR   the table of docs/conformance.md; DIR has pjdfstest, built
 
 SWIFT ?= swift
 # An import that the manifest does not name is an error: the layers hold.
@@ -32,7 +33,10 @@ USERUNITDIR ?= $(PREFIX)/lib/systemd/user
 FSBENCH ?= $(firstword $(wildcard ../*/bench/fsbench.py) fsbench.py)
 BENCHFLAGS ?=
 
-.PHONY: build mount unmount test check format lint tidy install uninstall bench clean \
+# A built checkout of https://github.com/pjd/pjdfstest, which is not part of the project either.
+PJDFSTEST ?=
+
+.PHONY: build mount unmount test check format lint tidy install uninstall bench conformance clean \
 	soak soak-crash fuzz fuzz-build fuzz-run fuzz-corpus tsan asan
 
 build:
@@ -172,6 +176,11 @@ bench: build
 	@.ci/packages bench
 	Tests/Bench/bench.py --cairn "$(CAIRN)" --driver "$(FSBENCH)" \
 		--table docs/performance.md $(BENCHFLAGS)
+
+conformance:
+	@[ -x "$(PJDFSTEST)/pjdfstest" ] || exec Tests/Conformance/conformance "$(CAIRN)" ""
+	@$(MAKE) build
+	@Tests/Conformance/conformance "$(CAIRN)" "$(PJDFSTEST)"
 
 clean:
 	$(SWIFT) package clean

@@ -64,8 +64,8 @@ let package = Package(
 
         // L0: pure, but for threads and what the C libraries do.
         library("Primitives", []),
-        library("Threading", ["CLinux"]),
         library("JSON", []),
+        library("Threading", ["CLinux"]),
         library(
             "Cryptography", ["Primitives", "CBlake3", "COpenSSL", "CSodium", "CSecp256k1"]),
         library("Compression", ["CBrotli"]),
@@ -92,7 +92,7 @@ let package = Package(
                 "Primitives", "Cryptography", "JSON", "Autonomi", "Scratchpads", "HTTP", "Stores",
                 "StoreWrappers", "S3", "CLinux",
             ]),
-        library("Aleph", ["Primitives", "Cryptography", "JSON", "AlephProtocol"]),
+        library("Aleph", ["Primitives", "Cryptography", "JSON", "AlephProtocol", "HTTP"]),
         library(
             "Metadata",
             ["Primitives", "SelfEncryption", "Scratchpads", "Namespace", "CSQLite", "CLinux"]),
@@ -121,7 +121,8 @@ let package = Package(
             [
                 "Autonomi", "SelfEncryption", "Primitives", "Cryptography", "Compression",
                 "Namespace", "Stores", "RemoteStores",
-                "Blocks", "Engine", "Check", "FuseHost", "CLinux", "Threading",
+                "Blocks", "Engine", "Check", "FuseHost", "CLinux", "Threading", "HTTP", "JSON",
+                "AlephProtocol", "Aleph",
             ]),
         .executableTarget(
             name: "cairn",
@@ -135,6 +136,7 @@ let package = Package(
         .target(name: "TestSupport", path: "Tests/TestSupport", swiftSettings: strict),
         testPart("LocalServer", []),
         testPart("AntdDouble", ["LocalServer", "JSON", "Primitives", "Cryptography"]),
+        testPart("AlephNodeDouble", ["Aleph", "AlephProtocol", "JSON", "LocalServer"]),
         testPart("S3Double", ["LocalServer", "Cryptography", "Primitives"]),
         testPart(
             "FaultStore", ["TestSupport", "Primitives", "Scratchpads", "Stores"]),
@@ -152,8 +154,8 @@ let package = Package(
             ]),
         tests("HTTPTests", ["TestSupport", "HTTP", "LocalServer"]),
         tests("PrimitivesTests", ["TestSupport", "Primitives"]),
+        tests("JSONTests", ["TestSupport", "JSON"]),
         tests("ThreadingTests", ["Threading"]),
-        tests("JSONTests", ["JSON"]),
         tests(
             "CryptographyTests", ["TestSupport", "Cryptography", "Primitives"],
             resources: [.copy("Vectors")]),
@@ -184,7 +186,11 @@ let package = Package(
                 "Cryptography",
             ]),
         tests(
-            "AlephTests", ["Aleph", "AlephProtocol", "JSON", "Cryptography", "Primitives"],
+            "AlephTests",
+            [
+                "TestSupport", "Aleph", "AlephProtocol", "HTTP", "JSON", "Cryptography",
+                "Primitives", "LocalServer", "AlephNodeDouble",
+            ],
             resources: [.copy("Vectors")]),
         tests(
             "MetadataTests",
@@ -209,7 +215,8 @@ let package = Package(
             [
                 "TestSupport",
                 "Control", "Primitives", "Cryptography", "Compression", "Namespace", "Stores",
-                "RemoteStores", "Engine", "FuseHost",
+                "RemoteStores", "Engine", "FuseHost", "Aleph", "AlephProtocol", "JSON",
+                "AlephNodeDouble",
             ]),
         tests(
             "FuseHostTests",
@@ -227,7 +234,7 @@ let package = Package(
                 "Control",
             ], resources: [.copy("Corpus")], exclude: ["Entry"]),
         tests("TidyTests", []),
-        tests("MountTests", ["TestSupport", "AntdDouble"]),
+        tests("MountTests", ["TestSupport", "AntdDouble", "AlephNodeDouble"]),
 
         // What no promise may be broken by: kills, power losses, full disks, stores that hang.
         .executableTarget(

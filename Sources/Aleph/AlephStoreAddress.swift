@@ -1,24 +1,22 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// The name of a store on Aleph Cloud. It is all of Aleph Cloud that this version has: the protocol
-// client and the store adapters are to be in this target. Naming such a store is understood, so
-// that what a person is told is that this version cannot open it, and not that there is no such
-// thing.
+// The name of a store on Aleph Cloud. Naming such a store is understood, so that what a person is
+// told is that this version cannot rest a volume there, and not that there is no such thing.
 
 /// Why there is no store at an address of Aleph Cloud.
-package enum AlephError: Error, Equatable, Sendable {
+package enum AlephStoreAddressError: Error, Equatable, Sendable {
     /// The text is not `aleph://host` or `aleph://host:port`.
     case malformedAddress
-    /// The address is fine; this version does not speak with the network.
+    /// The address is fine; this version rests no volume there.
     case notInThisVersion
 }
 
-extension AlephError: CustomStringConvertible {
+extension AlephStoreAddressError: CustomStringConvertible {
     /// One sentence for a person.
     package var description: String {
         switch self {
         case .malformedAddress: "an Aleph store is written as aleph://host or aleph://host:port"
-        case .notInThisVersion: "this version does not support the Aleph Cloud network"
+        case .notInThisVersion: "this version cannot keep a volume on the Aleph Cloud network"
         }
     }
 }
@@ -42,7 +40,7 @@ package struct AlephStoreAddress: Hashable, Sendable {
     /// Reads `aleph://host` or `aleph://host:port`.
     ///
     /// - Throws: `malformedAddress`.
-    package init(_ text: String) throws(AlephError) {
+    package init(_ text: String) throws(AlephStoreAddressError) {
         guard text.lowercased().hasPrefix(AlephStoreAddress.prefix) else {
             throw .malformedAddress
         }
@@ -66,7 +64,7 @@ package struct AlephStoreAddress: Hashable, Sendable {
     /// Refuses to open the store, which this version cannot.
     ///
     /// - Throws: `notInThisVersion`, always.
-    package func open() throws(AlephError) -> Never {
+    package func open() throws(AlephStoreAddressError) -> Never {
         throw .notInThisVersion
     }
 

@@ -56,7 +56,7 @@ package struct AlephAccount: Sendable {
     ///   - chain: as above; each kind of key has a secret of its own.
     /// - Throws: `unsupportedChain`. That a derived secret is no key of secp256k1 has odds of 1 to
     ///   2¹²⁸, and is `malformedKey`.
-    /// - Source: docs/format.md §2.
+    /// - Source: docs/aleph.md §1.
     package init(derivingFrom seed: SecretBytes, chain: AlephChain) throws(AlephProtocolError) {
         let label =
             switch chain.scheme {

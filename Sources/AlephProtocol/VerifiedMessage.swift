@@ -64,9 +64,8 @@ package struct VerifiedMessage: Sendable, Equatable {
             throw .contentNotJSON
         }
         guard let owner = fields["address"]?.string else { throw .malformed(field: "address") }
-        guard let time = fields["time"]?.double, time.isFinite else {
-            throw .malformed(field: "time")
-        }
+        guard let time = fields["time"]?.double, (0...MessageDraft.maximumTime).contains(time)
+        else { throw .malformed(field: "time") }
         self.envelope = envelope
         self.content = fields
         self.owner = owner

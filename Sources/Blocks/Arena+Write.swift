@@ -14,8 +14,8 @@ extension Arena {
     /// reservations are still the caller's.
     ///
     /// - Returns: a reference for each block, in their order, each naming its slot once.
-    /// - Throws: `full` for blocks without a reservation, when the budget is used up or the disk
-    ///   has no room beyond the margin; `diskFull`, `io`.
+    /// - Throws: `full` for blocks without a reservation, when the budget is used up, or, if all
+    ///   are clean, the disk has no room beyond the margin; `diskFull`, `io`.
     package func write(_ blocks: [PlainBlock]) throws(ArenaError) -> [BlockReference] {
         let reserved = blocks.reduce(0) { $0 + ($1.usesReservation ? 1 : 0) }
         return try write(
@@ -68,15 +68,15 @@ extension Arena {
             precondition(length(index) <= Self.blockSize, "a block is longer than a slot")
             precondition(row(index).owner.block < BlockOwner.blockLimit, "a block index too large")
         }
-        if count > reserved, table.withLock({ $0.wantsDiskMeasure(count - reserved) }) {
-            try measureDisk()
-        }
+        let isCache = reserved == 0 && (0..<count).allSatisfy { !row($0).isDirty }
+        if isCache, table.withLock({ $0.wantsDiskMeasure(count) }) { try measureDisk() }
         var references: [BlockReference] = []
         references.reserveCapacity(count)
         var backedOnly = false
         while true {
             let runs = try table.withLock { table throws(ArenaError) in
-                try table.allocate(count, reservedCount: reserved, backedOnly: backedOnly)
+                try table.allocate(
+                    count, reservedCount: reserved, backedOnly: backedOnly, isCache: isCache)
             }
             do {
                 try fill(runs, length: length, seal: seal, into: &references)

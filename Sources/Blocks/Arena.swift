@@ -231,8 +231,9 @@ package final class Arena: Sendable {
     /// How the budget is spent.
     package func usage() -> ArenaUsage { table.withLock { $0.usage() } }
 
-    /// At most `count` clean slots with one row and no pin, those not read for longest first
-    /// (second-chance clock), and the row that names each.
+    /// About `count` rows of clean slots without a pin, those not read for longest first
+    /// (second-chance clock). A slot that several rows share comes with all of them, so there may
+    /// be a few more.
     ///
     /// Nothing is changed by it. The caller checks, under the lock of its rows, that the row still
     /// names the slot and is clean, drops the row, and releases the slot; a row it keeps is offered
@@ -250,8 +251,8 @@ package final class Arena: Sendable {
         }
         // Slots above the capacity, of a budget that was larger once, have no bits of the clock:
         // the second turn may have found them again.
-        var seen: Set<UInt32> = []
-        victims.removeAll { !seen.insert($0.slot).inserted }
+        var seen: Set<BlockOwner> = []
+        victims.removeAll { !seen.insert($0.owner).inserted }
         return victims
     }
 

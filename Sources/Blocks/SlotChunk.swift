@@ -63,7 +63,7 @@ final class SlotChunk {
     var free: [UInt64]
     /// Slots that may hold blocks of the disk.
     var backed: [UInt64]
-    /// Clean slots that exactly one row and no pin names.
+    /// Clean slots that rows name and no pin does.
     var evictable: [UInt64]
     /// Bits set in `free`.
     var freeCount: Int

@@ -22,11 +22,14 @@ extension SlotTable {
 
     /// Takes `count` free slots, `reservedCount` of them promised before, and marks them writing.
     ///
-    /// - Parameter backedOnly: take only slots that hold blocks of the disk already.
-    /// - Throws: `full` when the unpromised ones do not fit into the budget or onto the disk,
-    ///   `diskFull` when there are not enough backed ones.
+    /// - Parameters:
+    ///   - backedOnly: take only slots that hold blocks of the disk already.
+    ///   - isCache: they are for what is only kept to be near, which must not take the room of the
+    ///     disk that commits need.
+    /// - Throws: `full` when the unpromised ones do not fit into the budget, or as a cache onto the
+    ///   disk; `diskFull` when there are not enough backed ones.
     mutating func allocate(
-        _ count: Int, reservedCount: Int, backedOnly: Bool = false
+        _ count: Int, reservedCount: Int, backedOnly: Bool = false, isCache: Bool = false
     ) throws(ArenaError) -> [SlotRun] {
         precondition(isAdopted, "adoptionFinished comes before the first write")
         precondition(reservedCount <= reserved, "more written than was reserved")
@@ -35,8 +38,7 @@ extension SlotTable {
             guard used + deferred + reserved + unpromised <= budget,
                 committed + unpromised <= capacity
             else { throw .full }
-            // What is only kept to be near must not take the room that commits need.
-            if let disk = diskSlots {
+            if isCache, let disk = diskSlots {
                 guard reserved + unpromised - backedFree <= disk else { throw .full }
             }
             reservedSinceDisk += unpromised
@@ -90,7 +92,7 @@ extension SlotTable {
         chunk.backed[index / 64] |= 1 << UInt64(index % 64)
         writing -= 1
         setState(isDirty ? .dirty : .clean, of: chunk, at: index)
-        refreshEvictable(chunk, index)
+        refreshEvictable(slot, chunk, index)
     }
 
     /// Notes that a free slot may be allocated again, or only punched.

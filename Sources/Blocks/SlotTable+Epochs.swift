@@ -63,7 +63,7 @@ extension SlotTable {
             let spared = found == 0 ? 0 : referenced.take(word: clockWord, mask: found)
             found &= ~spared
             while found != 0 {
-                if victims.count == wanted {
+                if victims.count >= wanted {
                     // The hand stays on this word: what it spared keeps its second chance.
                     referenced.put(word: clockWord, bits: spared)
                     return
@@ -72,7 +72,8 @@ extension SlotTable {
                 found &= found - 1
                 let slot = UInt32(index * SlotChunk.slotCount + place)
                 guard let owner = chunk.records[place].owner else { continue }
-                victims.append((slot, owner))
+                // A shared slot comes free when all its rows are dropped.
+                victims += sharedRows(slot)?.map { (slot, $0.owner) } ?? [(slot, owner)]
                 referenced.set(slot)
             }
             clockWord += 1

@@ -22,7 +22,7 @@ extension SlotTable {
         chunk.records[index].count = 1
         chunk.records[index].owner = owner
         setState(isDirty ? .dirty : .clean, of: chunk, at: index)
-        refreshEvictable(chunk, index)
+        refreshEvictable(slot, chunk, index)
     }
 
     /// Ends adoption; the slots below the result hold all that was adopted.
@@ -69,7 +69,7 @@ extension SlotTable {
             chunk.records[index].owner = owner
         }
         if isDirty { setState(.dirty, of: chunk, at: index) }
-        refreshEvictable(chunk, index)
+        refreshEvictable(slot, chunk, index)
     }
 
     /// Takes a pin away, or the only row; the last one defers the slot.
@@ -101,7 +101,7 @@ extension SlotTable {
         let (chunk, index) = place(slot)
         guard chunk.records[index].state == .dirty, sharedRows(slot) == nil else { return }
         setState(.clean, of: chunk, at: index)
-        refreshEvictable(chunk, index)
+        refreshEvictable(slot, chunk, index)
     }
 
     /// Notes that the row of `owner` is clean; the slot is when all its rows are.
@@ -115,7 +115,7 @@ extension SlotTable {
         } else if chunk.records[index].owner == owner {
             setState(.clean, of: chunk, at: index)
         }
-        refreshEvictable(chunk, index)
+        refreshEvictable(slot, chunk, index)
     }
 
     /// Writes back the rows of a shared slot; one that is alone lives in the record.
@@ -129,8 +129,14 @@ extension SlotTable {
     }
 
     /// The rows of a slot that two or more name. Most volumes share nothing: no hashing for them.
-    private func sharedRows(_ slot: UInt32) -> [SharedRow]? {
+    func sharedRows(_ slot: UInt32) -> [SharedRow]? {
         shared.isEmpty ? nil : shared[slot]
+    }
+
+    /// Rows and pins that name the slot.
+    private func references(of slot: UInt32, _ record: SlotRecord) -> Int {
+        record.count == SlotRecord.countOverflow
+            ? largeCounts[slot] ?? Int(record.count) : Int(record.count)
     }
 
     // MARK: Counts and states
@@ -144,7 +150,7 @@ extension SlotTable {
             if count + 1 == SlotRecord.countOverflow { largeCounts[slot] = Int(count) + 1 }
             if count == 1 { pinned += 1 }
         }
-        refreshEvictable(chunk, index)
+        refreshEvictable(slot, chunk, index)
     }
 
     private mutating func dropCount(_ slot: UInt32, _ chunk: SlotChunk, _ index: Int) {
@@ -170,7 +176,7 @@ extension SlotTable {
             setState(.deferred, of: chunk, at: index)
             deferToEpoch(slot)
         }
-        refreshEvictable(chunk, index)
+        refreshEvictable(slot, chunk, index)
     }
 
     /// Moves a slot between the counts of states, but for `writing`, which moves in batches.
@@ -191,11 +197,13 @@ extension SlotTable {
     }
 
     /// Brings the slot's evictable bit up to its record.
-    mutating func refreshEvictable(_ chunk: SlotChunk, _ index: Int) {
+    mutating func refreshEvictable(_ slot: UInt32, _ chunk: SlotChunk, _ index: Int) {
         let record = chunk.records[index]
         let bit: UInt64 = 1 << UInt64(index % 64)
         let was = chunk.evictable[index / 64] & bit != 0
-        let now = record.state == .clean && record.count == 1 && record.owner != nil
+        let now =
+            record.state == .clean && record.owner != nil
+            && references(of: slot, record) == sharedRows(slot)?.count ?? 1
         guard was != now else { return }
         chunk.evictable[index / 64] ^= bit
         evictable += now ? 1 : -1

@@ -17,8 +17,8 @@ struct cfuse_session {
     void *host;
     // The INIT request, between its arrival and its answer; see session.c.
     uint64_t init_unique;
-    uint32_t init_kernel_flags;
-    uint32_t init_extra_flags;
+    uint64_t init_kernel_flags;
+    uint64_t init_extra_flags;
     uint32_t init_state;
 };
 

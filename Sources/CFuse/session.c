@@ -3,9 +3,13 @@
 // A session's life, the kernel's notifications, libfuse's log, and the checks that the structures
 // this shim was written for are the ones it is built with.
 //
-// libfuse 3.14 answers INIT with the flags it knows itself. To add others, the device is read and
-// written through the two functions below, which pass everything on untouched but for the one INIT
-// answer, to which they add the flags that Swift asked for and the kernel offered.
+// libfuse 3.14 knows neither all flags of INIT nor all requests. So the device is read and written
+// through the two functions below, which pass everything on untouched but for two things:
+//
+// - The INIT answer gets the flags that Swift asked for and the kernel offered.
+// - A request for a file without a name (TMPFILE) becomes one for a file named "/" (CREATE). Both
+//   have the same arguments and the same answer, the kernel itself gives the name "/" to files
+//   without one, and no other file can have it.
 
 #define _GNU_SOURCE
 
@@ -42,6 +46,7 @@ SAME(CFUSE_CAP_READDIRPLUS_AUTO, FUSE_CAP_READDIRPLUS_AUTO);
 SAME(CFUSE_CAP_ASYNC_DIO, FUSE_CAP_ASYNC_DIO);
 SAME(CFUSE_CAP_WRITEBACK_CACHE, FUSE_CAP_WRITEBACK_CACHE);
 SAME(CFUSE_CAP_PARALLEL_DIROPS, FUSE_CAP_PARALLEL_DIROPS);
+SAME(CFUSE_CAP_POSIX_ACL, FUSE_CAP_POSIX_ACL);
 SAME(CFUSE_CAP_CACHE_SYMLINKS, FUSE_CAP_CACHE_SYMLINKS);
 SAME(CFUSE_CAP_EXPLICIT_INVAL_DATA, FUSE_CAP_EXPLICIT_INVAL_DATA);
 SAME(CFUSE_INIT_PARALLEL_DIROPS, FUSE_PARALLEL_DIROPS);
@@ -60,6 +65,15 @@ SAME(CFUSE_SET_KILL_GROUP_ID, FUSE_SET_ATTR_KILL_SGID);
 
 enum { init_expected = 0, init_received, init_answered };
 
+static void name_temporary(void *buffer, size_t count) {
+    struct fuse_in_header *header = buffer;
+    const size_t name_at = sizeof *header + sizeof(struct fuse_create_in);
+    if (header->opcode == FUSE_TMPFILE && count == name_at + sizeof "/"
+        && memcmp((const char *)buffer + name_at, "/", sizeof "/") == 0) {
+        header->opcode = FUSE_CREATE;
+    }
+}
+
 static ssize_t read_device(int device, void *buffer, size_t size, void *data) {
     cfuse_session *session = data;
     ssize_t count = read(device, buffer, size);
@@ -71,8 +85,14 @@ static ssize_t read_device(int device, void *buffer, size_t size, void *data) {
             && header->opcode == FUSE_INIT) {
             session->init_unique = header->unique;
             session->init_kernel_flags = init->flags;
+            if ((init->flags & FUSE_INIT_EXT) && (size_t)count >= sizeof *header + sizeof *init) {
+                session->init_kernel_flags |= (uint64_t)init->flags2 << 32;
+            }
             session->init_state = init_received;
         }
+    }
+    if (count > (ssize_t)sizeof(struct fuse_in_header)) {
+        name_temporary(buffer, (size_t)count);
     }
     return count;
 }
@@ -84,7 +104,11 @@ static ssize_t write_device(int device, struct iovec *parts, int count, void *da
         struct fuse_init_out *answer = parts[1].iov_base;
         if (header->unique == session->init_unique && header->error == 0
             && parts[1].iov_len == sizeof *answer) {
-            answer->flags |= session->init_extra_flags;
+            answer->flags |= (uint32_t)session->init_extra_flags;
+            if (session->init_extra_flags >> 32) {
+                answer->flags |= FUSE_INIT_EXT;
+                answer->flags2 |= (uint32_t)(session->init_extra_flags >> 32);
+            }
             session->init_state = init_answered;
         }
     }
@@ -161,6 +185,11 @@ void cfuse_session_destroy(cfuse_session *session) {
 
 int32_t cfuse_invalidate_inode(cfuse_session *session, uint64_t ino) {
     return fuse_lowlevel_notify_inval_inode(session->fuse, ino, 0, 0);
+}
+
+int32_t cfuse_invalidate_attributes(cfuse_session *session, uint64_t ino) {
+    // A negative offset names no page.
+    return fuse_lowlevel_notify_inval_inode(session->fuse, ino, -1, 0);
 }
 
 int32_t cfuse_invalidate_entry(

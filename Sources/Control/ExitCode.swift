@@ -46,6 +46,8 @@ package enum ExitCode: Int32, CaseIterable, Sendable {
     case incompleteCopy = 18
     /// A check found damage that is still there; each damaged path has a line.
     case damageFound = 19
+    /// The network has no such message, file or aggregate, or not any more.
+    case notOnNetwork = 20
     /// The arguments cannot be understood, or something had to be asked and there is no terminal.
     case usage = 64
 }

@@ -222,10 +222,8 @@ final class Committer: Sendable {
         let ino = state.ino
         do {
             try volume.metadata.write { (writer) throws(MetadataError) in
-                if state.isRowDirty {
-                    state.row.change = volume.nextChange()
-                    try writer.updateInode(state.row)
-                }
+                if state.isRowDirty { state.row.change = volume.nextChange() }
+                if state.isRowDirty || state.isAccessDirty { try writer.updateInode(state.row) }
                 if state.isInlineDirty { try writer.setInline(ino, sealedInline) }
                 if state.isBaseDirty { try writer.setContent(ino, state.base) }
                 if state.isPadDirty, let pad = state.pad { try writer.setPad(pad) }
@@ -244,11 +242,12 @@ final class Committer: Sendable {
             state.countedSize = state.row.size
         }
         state.isRowDirty = false
+        state.isAccessDirty = false
         state.isInlineDirty = false
         state.isBaseDirty = false
         state.isPadDirty = false
         state.dirtyGroups.removeAll(keepingCapacity: true)
-        for slot in state.pendingReleases { volume.arena.release(slot) }
+        volume.arena.release(state.pendingReleases)
         state.pendingReleases.removeAll(keepingCapacity: true)
         state.trimGroups()
     }

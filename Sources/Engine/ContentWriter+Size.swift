@@ -52,7 +52,7 @@ extension ContentWriter {
             if let need = try cut(&state, to: size) { return need }
         }
         state.row.size = size
-        stamp(&state)
+        state.noteChange(.now())
         return nil
     }
 
@@ -68,7 +68,7 @@ extension ContentWriter {
         state.isInlineDirty = true
         state.row.size = UInt64(size)
         state.row.allocated = UInt64(size)
-        stamp(&state)
+        state.noteChange(.now())
     }
 
     /// Drops everything beyond `size`; the block it falls into keeps its head.
@@ -96,6 +96,7 @@ extension ContentWriter {
             }
         }
         let first = keep > 0 ? last + 1 : last
+        try forget(blocks: first * blockSize..<max(first * blockSize, state.row.size), &state)
         volume.dropBuffers(from: first, &state)
         try volume.dropEntries(from: first, &state)
         if var base = state.base, base.baseLimit > size {
@@ -104,8 +105,15 @@ extension ContentWriter {
             state.isBaseDirty = true
         }
         state.flushTruncation = state.flushTruncation.map { min($0, size) }
-        state.row.allocated = try allocatedBytes(&state, size: size)
         return nil
+    }
+
+    /// Takes blocks that are about to become holes out of what the file has allocated.
+    private func forget(
+        blocks range: Range<UInt64>, _ state: inout InodeState
+    ) throws(FileError) {
+        let lost = try volume.allocatedBytes(&state, in: range)
+        state.row.allocated -= min(lost, state.row.allocated)
     }
 
     private func becomeEmpty(_ state: inout InodeState) throws(FileError) {
@@ -121,16 +129,7 @@ extension ContentWriter {
         state.isInlineDirty = true
         state.row.size = 0
         state.row.allocated = 0
-        stamp(&state)
-    }
-
-    private func stamp(_ state: inout InodeState) {
-        let now = Timestamp.now()
-        state.row.attributes.modified = now
-        state.row.attributes.changed = now
-        state.isRowDirty = true
-        state.lastModified = .now
-        if state.row.form == .pad { state.isPadUnsealed = true }
+        state.noteChange(.now())
     }
 
     /// Makes a hole, or zeros; whole blocks lose their slots, the edges are written.
@@ -165,13 +164,15 @@ extension ContentWriter {
     ) throws(FileError) {
         if range.isEmpty { return }
         let zeros = [UInt8](repeating: 0, count: Int(range.upperBound - range.lowerBound))
-        try write(inode, at: range.lowerBound, zeros.span, patience)
+        _ = try write(inode, at: range.lowerBound, zeros.span, patience)
     }
 
     private func clearBlocks(
         _ state: inout InodeState, _ blocks: Range<UInt64>
     ) throws(FileError) {
         try volume.loadBase(&state)
+        let bytes = UInt64(Arena.blockSize)
+        try forget(blocks: (blocks.lowerBound * bytes)..<(blocks.upperBound * bytes), &state)
         volume.dropBuffers(from: blocks.lowerBound, through: blocks.upperBound - 1, &state)
         let size = UInt64(Arena.blockSize)
         // Beyond the last byte the base or the maps know of there is nothing to clear.
@@ -200,33 +201,6 @@ extension ContentWriter {
                 if state.groups[group]?[index] != wanted { volume.setEntry(block, wanted, &state) }
             }
         }
-        state.row.allocated = try allocatedBytes(&state, size: state.row.size)
-        stamp(&state)
-    }
-
-    /// Bytes of the file's blocks that are not holes.
-    func allocatedBytes(
-        _ state: inout InodeState, size: UInt64
-    ) throws(FileError) -> UInt64 {
-        var total: UInt64 = 0
-        try forEachExtent(&state, in: 0..<size) { extent in
-            total += extent.upperBound - extent.lowerBound
-            return true
-        }
-        let blockSize = UInt64(Arena.blockSize)
-        return (total + blockSize - 1) / blockSize * blockSize
-    }
-
-    /// Visits the runs of blocks that are not holes, in order, clipped to `range`.
-    func forEachExtent(
-        _ state: inout InodeState, in range: Range<UInt64>, _ visit: (Range<UInt64>) -> Bool
-    ) throws(FileError) {
-        try volume.loadBase(&state)
-        let ino = state.ino
-        let rows = try volume.query { (reader) throws(MetadataError) in
-            try reader.blockGroups(ino, in: 0..<UInt64(Int64.max))
-        }
-        for (group, _) in rows { try volume.loadGroup(group, &state) }
-        ExtentScan(state: state).forEach(in: range, visit)
+        state.noteChange(.now())
     }
 }

@@ -32,22 +32,25 @@ struct ContentWriter: Sendable {
 
     /// Writes all of `bytes` at `offset`.
     ///
+    /// - Returns: whether the file takes more room than before, which the kernel cannot know.
     /// - Throws: `wouldBlock` without patience when old bytes must be fetched or room be made;
     ///   `tooLarge` for a pad or file past its limit; `noSpace` when no room came in time.
     func write(
         _ inode: Inode, at offset: UInt64, _ bytes: Span<UInt8>, _ patience: Patience?
-    ) throws(FileError) {
+    ) throws(FileError) -> Bool {
         let (end, overflows) = offset.addingReportingOverflow(UInt64(bytes.count))
         if overflows || end > ContentWriter.maximumFileSize { throw .tooLarge }
         var fetched: [UInt64: [UInt8]] = [:]
         while true {
-            let need = try volume.change(inode) { (state) throws(FileError) -> Need in
-                try apply(&state, offset, end, bytes, fetched)
+            let (need, grew) = try volume.change(inode) { (state) throws(FileError) in
+                let allocated = state.row.allocated
+                let need = try apply(&state, offset, end, bytes, fetched)
+                return (need, state.row.allocated != allocated)
             }
             switch need {
             case .nothing:
                 try relieve(inode, wroteTo: end)
-                return
+                return grew
             case .base(let blocks):
                 guard let patience else { throw .wouldBlock }
                 for block in blocks where fetched[block] == nil {
@@ -79,14 +82,18 @@ struct ContentWriter: Sendable {
             if end <= UInt64(limit) {
                 try volume.loadInline(&state)
                 patchInline(&state, Int(offset), Int(end), bytes)
-                touch(&state, size: max(state.row.size, end))
+                state.row.size = max(state.row.size, end)
+                state.noteChange(.now())
                 state.row.allocated = state.row.size
                 return .nothing
             }
             if let count = try leaveInlineForm(&state) { return .room(count) }
         }
         let need = try patchBlocks(&state, offset, end, bytes, fetched)
-        if case .nothing = need { touch(&state, size: max(state.row.size, end)) }
+        if case .nothing = need {
+            state.row.size = max(state.row.size, end)
+            state.noteChange(.now())
+        }
         return need
     }
 
@@ -102,17 +109,6 @@ struct ContentWriter: Sendable {
         copyBytes(bytes, to: &span, at: offset)
         state.inline = content
         state.isInlineDirty = true
-    }
-
-    /// Size and times after a change of bytes.
-    private func touch(_ state: inout InodeState, size: UInt64) {
-        let now = Timestamp.now()
-        state.row.size = size
-        state.row.attributes.modified = now
-        state.row.attributes.changed = now
-        state.isRowDirty = true
-        state.lastModified = .now
-        if state.row.form == .pad { state.isPadUnsealed = true }
     }
 
     /// Turns inline content into buffers, because it is about to outgrow its row.

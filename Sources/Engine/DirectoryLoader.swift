@@ -300,10 +300,10 @@ final class DirectoryLoader: Sendable {
             segments = list
         }
         row.form = .blocks
-        row.allocated = segments.reduce(0) { $0 + ($1.size + 511) / 512 * 512 }
         prepared.content = StoredContent(
             segments: segments, size: size, modified: row.attributes.modified, baseLimit: size,
             isDirty: false, generation: 1)
+        row.allocated = prepared.content?.allocatedBytes ?? 0
     }
 
     private func insert(

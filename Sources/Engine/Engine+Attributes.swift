@@ -30,13 +30,24 @@ extension Engine {
                 try writer.truncate(inode, to: size, context.patience)
                 noteWritten(inode)
             }
-            return try volume.change(inode) { (state) throws(FileError) -> FileStatus in
-                if state.isDeleted { throw .stale }
-                apply(change, to: &state.row)
-                state.isRowDirty = true
-                if change.modified != nil { try noteModified(&state) }
-                return state.status
+            guard let mode = change.mode else { return try apply(change, to: inode) }
+            // One commit has the mode and the access list that goes with it.
+            return try committer.withNames { () throws(FileError) -> FileStatus in
+                try rewriteAccessList(of: ino, for: mode)
+                return try apply(change, to: inode)
             }
+        }
+    }
+
+    private func apply(
+        _ change: AttributeChange, to inode: Inode
+    ) throws(FileError) -> FileStatus {
+        try volume.change(inode) { (state) throws(FileError) -> FileStatus in
+            if state.isDeleted { throw .stale }
+            apply(change, to: &state.row)
+            state.isRowDirty = true
+            if change.modified != nil { try noteModified(&state) }
+            return state.status
         }
     }
 
@@ -69,6 +80,38 @@ extension Engine {
     private func clearPrivileges(_ attributes: inout FileAttributes) {
         attributes.mode &= ~Engine.setUserID
         if attributes.mode & Engine.groupExecute != 0 { attributes.mode &= ~Engine.setGroupID }
+    }
+
+    /// Age of an access time at which reading moves it whatever else happened.
+    ///
+    /// - Source: mount(8), relatime.
+    static let accessTimeAge: Int64 = 24 * 60 * 60
+
+    /// Moves the access time of something that was opened for reading, if the volume does so.
+    ///
+    /// The row is written by the next commit, and published with the next change of its own:
+    /// reading makes no revision. The kernel is told, because it believes the attributes it has.
+    func noteAccess(_ inode: Inode) throws(FileError) {
+        let now = Timestamp.now()
+        let isMoved = try volume.change(inode) { (state) throws(FileError) -> Bool in
+            guard !state.isDeleted, isAccessDue(state.row.attributes, now) else { return false }
+            state.row.attributes.accessed = now
+            state.isAccessDirty = true
+            return true
+        }
+        if isMoved { invalidation.withLock { $0 }?(.attributes(inode.ino)) }
+    }
+
+    /// Whether reading at `now` moves an access time.
+    func isAccessDue(_ times: FileAttributes, _ now: Timestamp) -> Bool {
+        if configuration.isReadOnly || times.accessed >= now { return false }
+        switch configuration.accessTimes {
+        case .never: return false
+        case .strict: return true
+        case .relative:
+            return times.accessed <= times.modified || times.accessed <= times.changed
+                || now.seconds - times.accessed.seconds >= Engine.accessTimeAge
+        }
     }
 
     /// What `statfs` shows. Never asks the store: its room was asked for in the background.

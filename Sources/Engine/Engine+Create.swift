@@ -19,7 +19,7 @@ extension Engine {
         _ context: RequestContext
     ) throws(FileError) -> FileStatus {
         guard kind != .directory && kind != .symlink else { throw .invalid }
-        let row = newRow(kind, mode & ~context.umask, context, device: device)
+        let row = newRow(kind, mode, context, device: device)
         return try add(row, name, parent, content: nil, context)
     }
 
@@ -27,7 +27,7 @@ extension Engine {
     package func makeDirectory(
         _ name: [UInt8], in parent: UInt64, mode: UInt32, _ context: RequestContext
     ) throws(FileError) -> FileStatus {
-        var row = newRow(.directory, mode & ~context.umask, context)
+        var row = newRow(.directory, mode, context)
         row.linkCount = 2
         return try add(row, name, parent, content: nil, context)
     }
@@ -51,7 +51,7 @@ extension Engine {
     ) throws(FileError) -> (FileStatus, OpenedFile) {
         while true {
             do throws(FileError) {
-                let row = newRow(.regular, mode & ~context.umask, context)
+                let row = newRow(.regular, mode, context)
                 let status = try add(row, name, parent, content: nil, context)
                 do throws(FileError) {
                     return (status, try open(status.ino, intent, context))
@@ -70,6 +70,47 @@ extension Engine {
                     if error != .stale { throw error }
                 }
             }
+        }
+    }
+
+    /// Makes and opens a regular file that has no name (O_TMPFILE). It goes with its last close,
+    /// unless `link` gives it one before. Counts one kernel reference.
+    ///
+    /// - Throws: `notSupported` in `scratchpads/`, where content belongs to names.
+    package func createTemporary(
+        in parent: UInt64, mode: UInt32, _ intent: OpenIntent, _ context: RequestContext
+    ) throws(FileError) -> (FileStatus, OpenedFile) {
+        let directory = try requireParent(parent, context)
+        if directory.form == .pad { throw .notSupported }
+        var template = newRow(.regular, mode, context)
+        template.linkCount = 0
+        if directory.attributes.mode & Engine.setGroupID != 0 {
+            template.attributes.gid = directory.attributes.gid
+        }
+        let prepared = template
+        let status = try committer.withNames { () throws(FileError) -> FileStatus in
+            var row = prepared
+            let lists = try inheritLists(from: parent, to: &row, context)
+            row.ino = volume.newInodeNumber()
+            let made = row
+            try volume.query { (writer) throws(MetadataError) in
+                try writer.insertInode(made)
+                for list in lists { try writer.setXattr(made.ino, list.name, list.value) }
+            }
+            volume.totals.add(made.kind)
+            volume.orphans.withLock { _ = $0.insert(made.ino) }
+            volume.table.addReference(made.ino)
+            return FileStatus(made)
+        }
+        do throws(FileError) {
+            let opened = try open(status.ino, intent, context)
+            // The open file keeps the inode in memory, and so this mark for as long as it matters.
+            volume.table.peek(status.ino) { $0.isLinkable = true }
+            return (status, opened)
+        } catch {
+            volume.table.dropReferences(status.ino)
+            removeIfOrphan(status.ino)
+            throw error
         }
     }
 
@@ -92,11 +133,12 @@ extension Engine {
     private func link(
         _ inode: Inode, _ name: [UInt8], _ parent: UInt64, _ directory: InodeRow
     ) throws(FileError) -> FileStatus {
-        let row = inode.state.withLock { $0.row }
+        let (row, isLinkable) = inode.state.withLock { ($0.row, $0.isLinkable) }
         if row.kind == .directory { throw .notPermitted }
         // A pad is its name: it cannot have two.
         if row.form == .pad { throw .notPermitted }
         if directory.form == .pad && row.kind == .regular { throw .crossDevice }
+        if isLinkable { return try nameTemporary(inode, name, parent) }
         if row.linkCount == 0 { throw .notFound }
         if row.linkCount >= Engine.maximumLinkCount { throw .tooManyLinks }
         try requireAbsent(name, parent)
@@ -125,9 +167,37 @@ extension Engine {
         return status
     }
 
+    /// The first name of a file that was made without one. Names are locked.
+    private func nameTemporary(
+        _ inode: Inode, _ name: [UInt8], _ parent: UInt64
+    ) throws(FileError) -> FileStatus {
+        try requireAbsent(name, parent)
+        let ino = inode.ino
+        let cookie = try volume.query { (writer) throws(MetadataError) -> UInt64 in
+            let cookie = try writer.insertDentry(
+                parent: parent, name: name, ino: ino, kind: .regular)
+            try writer.touch(parent, name, volume.nextChange())
+            return cookie
+        }
+        let status = try volume.change(inode) { (state) throws(FileError) -> FileStatus in
+            state.isLinkable = false
+            state.row.linkCount = 1
+            state.row.parent = parent
+            state.row.cookie = cookie
+            state.row.attributes.changed = .now()
+            state.isRowDirty = true
+            return state.status
+        }
+        volume.orphans.withLock { _ = $0.remove(ino) }
+        // A flush leaves files without a name alone.
+        noteWritten(inode)
+        try touchParent(parent, entries: 1, directories: 0)
+        return status
+    }
+
     // MARK: Parts
 
-    private func newRow(
+    func newRow(
         _ kind: FileKind, _ mode: UInt32, _ context: RequestContext, device: UInt64 = 0
     ) -> InodeRow {
         let now = Timestamp.now()
@@ -164,14 +234,42 @@ extension Engine {
         let prepared = row
         let status = try committer.withNames { () throws(FileError) -> FileStatus in
             guard try volume.row(parent).linkCount > 0 else { throw .notFound }
-            return try insert(prepared, name, parent, content)
+            var row = prepared
+            let lists = try inheritLists(from: parent, to: &row, context)
+            return try insert(row, name, parent, content, lists)
         }
         try committer.drainIfCrowded()
         return status
     }
 
-    private func insert(
-        _ template: InodeRow, _ name: [UInt8], _ parent: UInt64, _ content: [UInt8]?
+    /// What a new entry has of its directory's default access list, and the mode it starts with:
+    /// the umask counts only where there is no such list. Names are locked.
+    private func inheritLists(
+        from parent: UInt64, to row: inout InodeRow, _ context: RequestContext
+    ) throws(FileError) -> [ExtendedAttribute] {
+        if row.kind == .symlink { return [] }
+        let value = try volume.query { (reader) throws(MetadataError) in
+            try reader.xattr(parent, AccessList.defaultName)
+        }
+        guard let value, let list = AccessList(decoding: value) else {
+            row.attributes.mode &= ~context.umask
+            return []
+        }
+        let own = list.inherited(by: row.attributes.mode)
+        row.attributes.mode = row.attributes.mode & ~0o777 | own.mode
+        var lists: [ExtendedAttribute] = []
+        if !own.isPlainMode {
+            lists.append(ExtendedAttribute(name: AccessList.accessName, value: own.encoded))
+        }
+        if row.kind == .directory {
+            lists.append(ExtendedAttribute(name: AccessList.defaultName, value: value))
+        }
+        return lists
+    }
+
+    func insert(
+        _ template: InodeRow, _ name: [UInt8], _ parent: UInt64, _ content: [UInt8]?,
+        _ lists: [ExtendedAttribute]
     ) throws(FileError) -> FileStatus {
         try requireAbsent(name, parent)
         var row = template
@@ -186,6 +284,7 @@ extension Engine {
             row.change = volume.nextChange()
             try writer.insertInode(row)
             if let sealed { try writer.setInline(row.ino, sealed) }
+            for list in lists { try writer.setXattr(row.ino, list.name, list.value) }
             return row
         }
         volume.totals.add(row.kind)

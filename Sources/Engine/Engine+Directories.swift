@@ -21,6 +21,9 @@ extension Engine {
             let row = try volume.row(ino)
             guard row.kind == .directory else { throw .notDirectory }
             try loader.ensureLoaded(row, context.patience)
+            if isAccessDue(row.attributes, .now()) {
+                try volume.with(ino) { (inode) throws(FileError) in try noteAccess(inode) }
+            }
         } else if ForeignInodes.isForeign(ino) {
             try requireForeignDirectory(ino)
         } else if VirtualTree.isVirtual(ino), ino != VirtualTree.directory {

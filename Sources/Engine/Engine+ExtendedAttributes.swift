@@ -71,7 +71,7 @@ extension Engine {
                 {
                     throw .noSpace
                 }
-                let access = AccessList(name: name, value: value)
+                let access = try accessList(name, value, of: inode)
                 try volume.query { (writer) throws(MetadataError) in
                     if access?.isPlainMode == true {
                         _ = try writer.removeXattr(ino, name)
@@ -79,11 +79,53 @@ extension Engine {
                         try writer.setXattr(ino, name, value)
                     }
                 }
-                try volume.change(inode) { (state) throws(FileError) in
-                    if let access { access.apply(to: &state.row.attributes.mode) }
-                }
+                if let access { try apply(access, to: inode, context) }
                 try touchInode(inode)
             }
+        }
+    }
+
+    /// The list that sets the mode, if `name` is its attribute.
+    ///
+    /// - Throws: `invalid` for a value that is no list; `accessDenied` for a default list of
+    ///   something that nothing can be made in.
+    private func accessList(
+        _ name: [UInt8], _ value: [UInt8], of inode: Inode
+    ) throws(FileError) -> AccessList? {
+        guard name == AccessList.accessName || name == AccessList.defaultName else { return nil }
+        guard let list = AccessList(decoding: value) else { throw .invalid }
+        let kind = inode.state.withLock { $0.row.kind }
+        if kind == .symlink { throw .notSupported }
+        if name == AccessList.accessName { return list }
+        if kind != .directory { throw .accessDenied }
+        return nil
+    }
+
+    /// The mode that goes with a new access list. The kernel would have set-group-id dropped when
+    /// the caller is not in the file's group, but tells so only in a field that libfuse 3.14 does
+    /// not take: the caller's first group decides here, so that a member by another group loses
+    /// the bit as well.
+    private func apply(
+        _ list: AccessList, to inode: Inode, _ context: RequestContext
+    ) throws(FileError) {
+        try volume.change(inode) { (state) throws(FileError) in
+            let isForeign = context.user != 0 && context.group != state.row.attributes.gid
+            if isForeign && state.row.kind != .directory {
+                state.row.attributes.mode &= ~Engine.setGroupID
+            }
+            state.row.attributes.mode = state.row.attributes.mode & ~0o777 | list.mode
+        }
+    }
+
+    /// Brings the access list, if there is one, in step with a mode that chmod is about to set.
+    /// Names are locked.
+    func rewriteAccessList(of ino: UInt64, for mode: UInt32) throws(FileError) {
+        try volume.query { (writer) throws(MetadataError) in
+            guard let value = try writer.xattr(ino, AccessList.accessName),
+                var list = AccessList(decoding: value)
+            else { return }
+            list.setMode(mode)
+            try writer.setXattr(ino, AccessList.accessName, list.encoded)
         }
     }
 

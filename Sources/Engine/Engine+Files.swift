@@ -36,6 +36,7 @@ extension Engine {
                 if intent.writes { state.writerCount += 1 }
             }
             let handle = try handles.add(.file(inode, intent))
+            if intent.isRead { try noteAccess(inode) }
             // A pad is refused at the write that is too much. Gathered in the kernel's cache, the
             // write would succeed, the close would fail, and the kernel would believe its size.
             let isPad = inode.state.withLock { $0.row.form } == .pad
@@ -69,15 +70,19 @@ extension Engine {
     }
 
     /// Writes all of `bytes`.
+    ///
+    /// - Parameter isGathered: the kernel wrote earlier into its own pages, and keeps size and
+    ///   times itself; what the file takes it is told.
     package func write(
         _ handle: UInt64, ino: UInt64, at offset: UInt64, _ bytes: Span<UInt8>,
-        _ context: RequestContext
+        isGathered: Bool = false, _ context: RequestContext
     ) throws(FileError) -> Int {
         guard case .file(let inode, _) = handles.handle(handle) else { throw .stale }
         try requireWritable()
         if bytes.isEmpty { return 0 }
         do throws(FileError) {
-            try writer.write(inode, at: offset, bytes, context.patience)
+            let grew = try writer.write(inode, at: offset, bytes, context.patience)
+            if grew && isGathered { invalidation.withLock { $0 }?(.attributes(ino)) }
         } catch {
             noteUnstored(inode)
             throw error
@@ -88,7 +93,7 @@ extension Engine {
 
     /// A change that failed may have left the inode in blocks that no data map has: they are
     /// flushed like any others, or the next publication would leave the file out.
-    private func noteUnstored(_ inode: Inode) {
+    func noteUnstored(_ inode: Inode) {
         let isUnstored = inode.state.withLock { state in
             state.row.form == .blocks && state.isBaseLoaded && state.base == nil
         }
@@ -174,7 +179,7 @@ extension Engine {
                 guard offset < size else { throw .noSuchExtent }
                 var found: UInt64?
                 var edge = offset
-                try writer.forEachExtent(&state, in: offset..<size) { extent in
+                try volume.forEachExtent(&state, in: offset..<size) { extent in
                     if findsData {
                         found = extent.lowerBound
                         return false
@@ -191,28 +196,4 @@ extension Engine {
             }
         }
     }
-
-    /// Copies a range between open files; at most `copyLimit` bytes a call.
-    ///
-    /// - Returns: bytes copied; 0 at the end of the source.
-    package func copyRange(
-        from source: (handle: UInt64, ino: UInt64, offset: UInt64),
-        to target: (handle: UInt64, ino: UInt64, offset: UInt64), count: UInt64,
-        _ context: RequestContext
-    ) throws(FileError) -> UInt64 {
-        guard case .file(let from, _) = handles.handle(source.handle),
-            case .file = handles.handle(target.handle)
-        else { throw .stale }
-        var buffer = [UInt8](repeating: 0, count: Int(min(count, Engine.copyLimit)))
-        var span = buffer.mutableSpan
-        let read = try reader.read(from, at: source.offset, into: &span, context.patience)
-        if read == 0 { return 0 }
-        let written = try write(
-            target.handle, ino: target.ino, at: target.offset, buffer.span.extracting(0..<read),
-            context)
-        return UInt64(written)
-    }
-
-    /// Bytes one `copyRange` copies at most: the caller asks again, and may be interrupted between.
-    static let copyLimit: UInt64 = 4 << 20
 }

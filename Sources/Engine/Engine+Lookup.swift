@@ -112,8 +112,8 @@ extension Engine {
     /// Removes an inode that nothing leads to. Names are locked.
     func delete(_ inode: Inode) throws(FileError) {
         let ino = inode.ino
-        let slots = try inode.state.withLock { (state) throws(FileError) -> [UInt32] in
-            if state.isDeleted { return [] }
+        let slots = try inode.state.withLock { (state) throws(FileError) in
+            if state.isDeleted { return [(slot: UInt32, owner: BlockOwner)]() }
             try volume.discardContent(&state)
             try volume.query { (writer) throws(MetadataError) in try writer.deleteInode(ino) }
             state.isDeleted = true
@@ -123,7 +123,7 @@ extension Engine {
             state.inline = nil
             return slots
         }
-        for slot in slots { volume.arena.release(slot) }
+        volume.arena.release(slots)
         volume.orphans.withLock { _ = $0.remove(ino) }
         flusher.forget(ino)
         pads.forget(ino)

@@ -10,11 +10,14 @@ import Synchronization
 extension Engine {
     /// Gives an entry another name.
     ///
+    /// - Parameter leavesWhiteout: a character device 0:0 without permissions is left at the old
+    ///   name, by which union mounts mark a name as gone; not with `exchange`.
     /// - Throws: as rename(2); `crossDevice` between `files/` and `scratchpads/`.
     package func rename(
         _ name: [UInt8], in parent: UInt64, to newName: [UInt8], in newParent: UInt64,
-        _ mode: RenameMode, _ context: RequestContext
+        _ mode: RenameMode, leavesWhiteout: Bool = false, _ context: RequestContext
     ) throws(FileError) {
+        if leavesWhiteout && mode == .exchange { throw .invalid }
         try requireName(newName)
         let from = try requireParent(parent, context)
         let to = try requireParent(newParent, context)
@@ -33,10 +36,21 @@ extension Engine {
             }
             if let target, target.ino == source.ino { return nil }
             try requireMovable(source, to: newParent)
-            return try replace(source, parent, target, newName, newParent)
+            let replaced = try replace(source, parent, target, newName, newParent)
+            if leavesWhiteout { try leaveWhiteout(name, parent, context) }
+            return replaced
         }
         if let orphan { removeIfOrphan(orphan) }
         try committer.drainIfCrowded()
+    }
+
+    private func leaveWhiteout(
+        _ name: [UInt8], _ parent: UInt64, _ context: RequestContext
+    ) throws(FileError) {
+        let row = newRow(.characterDevice, 0, context)
+        let status = try insert(row, name, parent, nil, [])
+        // Nobody was told of it yet.
+        volume.table.dropReferences(status.ino)
     }
 
     /// A directory that is renamed over must be known to be empty.

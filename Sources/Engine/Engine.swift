@@ -138,4 +138,6 @@ package enum Invalidation: Sendable, Hashable {
     case entry(parent: UInt64, name: [UInt8])
     /// An inode's attributes and pages.
     case inode(UInt64)
+    /// An inode's attributes; its pages are as they were.
+    case attributes(UInt64)
 }

@@ -16,6 +16,19 @@ package enum StartMode: Sendable, Hashable {
     case existing
 }
 
+/// When opening a file for reading, or a directory for listing, moves its access time.
+///
+/// At the open, and not at each read: the kernel serves most reads from its own pages, and tells of
+/// none of them.
+package enum AccessTimePolicy: Sendable, Hashable {
+    /// When the access time is not after the last change, or a day old; mount(8)'s `relatime`.
+    case relative
+    /// Always; `strictatime`.
+    case strict
+    /// Never; `noatime`.
+    case never
+}
+
 /// What an engine needs to run one volume.
 package struct EngineConfiguration: Sendable {
     /// The volume's own state folder; locked by the caller (`Blocks.StateLock`) for the engine's
@@ -51,6 +64,8 @@ package struct EngineConfiguration: Sendable {
     package var fsyncIsRemote = false
     /// No change is accepted.
     package var isReadOnly = false
+    /// When reading moves the access time.
+    package var accessTimes = AccessTimePolicy.relative
 
     /// Trees shown in the mount's root beside `public/`, in this order; at most 126.
     package var trees: [any ForeignTree] = []

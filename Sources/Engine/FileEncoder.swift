@@ -164,7 +164,7 @@ final class FileEncoder: Sendable {
         let chunkSize = UInt64(version.maximumChunkSize)
         var segments: [Segment] = []
         var fullMaps: [UInt64: DataMap] = [:]
-        let runs = snapshot.segments(chunkSize: chunkSize)
+        let runs = try snapshot.segments(chunkSize: chunkSize)
         guard runs.count <= NamespaceLimits.maximumSegmentCount else {
             // Refused for this file alone: a page that names too many would stop every publication.
             volume.errors.add(

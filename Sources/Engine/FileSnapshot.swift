@@ -43,9 +43,16 @@ struct FileSnapshot: Sendable {
     /// The runs that become data maps: data runs with the small gaps between them filled by zeros.
     ///
     /// A gap of a chunk or more stays a hole; a run longer than `maximumSegmentSize` is cut.
-    func segments(chunkSize: UInt64) -> [Range<UInt64>] {
+    func segments(chunkSize: UInt64) throws(FileError) -> [Range<UInt64>] {
         var runs: [Range<UInt64>] = []
-        ExtentScan(groups: groups, base: base).forEach(in: 0..<size) { run in
+        let numbers = groups.keys.sorted()
+        var index = 0
+        func nextGroup(_ number: UInt64) -> ExtentScan.NumberedGroup? {
+            while index < numbers.count, numbers[index] < number { index += 1 }
+            guard index < numbers.count, let group = groups[numbers[index]] else { return nil }
+            return (numbers[index], group)
+        }
+        try ExtentScan(base: base).forEach(in: 0..<size, nextGroup: nextGroup) { run in
             if let last = runs.last, run.lowerBound - last.upperBound < chunkSize {
                 runs[runs.count - 1] = last.lowerBound..<run.upperBound
             } else {

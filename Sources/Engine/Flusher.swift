@@ -210,7 +210,7 @@ final class Flusher: Sendable {
             let truncation = state.flushTruncation ?? snapshot.size
             state.flushTruncation = nil
             if state.isDeleted || state.row.form != .blocks { return }
-            var cleaned: [UInt32] = []
+            var cleaned: [(slot: UInt32, owner: BlockOwner)] = []
             for (number, group) in snapshot.groups {
                 try volume.loadGroup(number, &state)
                 for index in 0..<BlockGroup.span {
@@ -221,7 +221,8 @@ final class Flusher: Sendable {
                     }
                     if case .dirty(let reference) = then {
                         volume.setEntry(block, .clean(reference), &state)
-                        cleaned.append(reference.slot)
+                        cleaned.append(
+                            (slot: reference.slot, owner: BlockOwner(ino: state.ino, block: block)))
                     } else {
                         volume.setEntry(block, .absent, &state)
                     }
@@ -242,6 +243,9 @@ final class Flusher: Sendable {
                 || state.groups.values.contains { $0.entries.contains { $0.differsFromBase } }
             // A time that was set after the snapshot changed no bytes: it is this content's time.
             if !isStillDirty { state.base?.modified = state.row.attributes.modified }
+            // Small holes that the map filled with zeros are bytes now.
+            let blocks = try volume.allocatedBytes(&state, in: 0..<state.row.size)
+            state.row.allocated = blocks
         }
         if isStillDirty { note(snapshot.inode.ino) }
     }

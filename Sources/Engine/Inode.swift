@@ -16,8 +16,8 @@
 // 5. An inode with a buffer, or with a journal row, is on the dirty list: it stays resident until
 //    the row is gone.
 
-import Primitives
 import Blocks
+import Primitives
 import Metadata
 import Namespace
 import SelfEncryption
@@ -28,6 +28,8 @@ struct InodeState: Sendable {
     /// The inode's row; newer than the database's when `isRowDirty`.
     var row: InodeRow
     var isRowDirty = false
+    /// Only the row's access time is newer: to be kept, but no change to publish.
+    var isAccessDirty = false
     /// Removed from the database; everything else here is void.
     var isDeleted = false
     /// On the volume's dirty list, which holds a pin.
@@ -49,8 +51,8 @@ struct InodeState: Sendable {
     var dirtyGroups: Set<UInt64> = []
     /// Blocks written and not yet sealed into the arena, and what the journal has of them.
     var buffers = BlockBuffers()
-    /// Slots no entry names any more, to be released once the rows are written.
-    var pendingReleases: [UInt32] = []
+    /// Slots that these blocks do not name any more, to be released once the rows are written.
+    var pendingReleases: [(slot: UInt32, owner: BlockOwner)] = []
     /// Where the last write ended: sequential writers are sealed early.
     var lastWriteEnd: UInt64 = 0
 
@@ -64,6 +66,9 @@ struct InodeState: Sendable {
     var isPadDirty = false
     /// Content or encoding changed since the pad was last sealed.
     var isPadUnsealed = false
+
+    /// Made without a name (O_TMPFILE), and not given one yet.
+    var isLinkable = false
 
     var openCount = 0
     var writerCount = 0
@@ -80,8 +85,18 @@ struct InodeState: Sendable {
 
     /// Anything a commit has to write, or to keep in memory after it.
     var isDirty: Bool {
-        isRowDirty || isInlineDirty || isBaseDirty || isPadDirty || !dirtyGroups.isEmpty
-            || !buffers.isEmpty || buffers.hasStaleRows || !pendingReleases.isEmpty
+        isRowDirty || isAccessDirty || isInlineDirty || isBaseDirty || isPadDirty
+            || !dirtyGroups.isEmpty || !buffers.isEmpty || buffers.hasStaleRows
+            || !pendingReleases.isEmpty
+    }
+
+    /// Times after a change of bytes.
+    mutating func noteChange(_ now: Timestamp) {
+        row.attributes.modified = now
+        row.attributes.changed = now
+        isRowDirty = true
+        lastModified = .now
+        if row.form == .pad { isPadUnsealed = true }
     }
 
     /// Limit of the base's valid bytes; 0 without a base.

@@ -121,6 +121,8 @@ package struct OpenIntent: Sendable, Hashable {
     package var writes: Bool
     /// The content is cut to nothing first (O_TRUNC).
     package var truncates: Bool
+    /// Opened to be read only, which moves the access time.
+    package var isRead: Bool { reads && !writes && !truncates }
 
     /// - Parameters: as the properties.
     package init(reads: Bool, writes: Bool, truncates: Bool = false) {

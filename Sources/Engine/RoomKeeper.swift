@@ -7,6 +7,7 @@
 
 import Blocks
 import Metadata
+import Stores
 import Synchronization
 import Threading
 
@@ -61,7 +62,8 @@ final class RoomKeeper: Sendable {
 
     /// Returns when `count` slots can be reserved.
     ///
-    /// - Throws: `noSpace` at the deadline, `interrupted` by a signal.
+    /// - Throws: `noSpace` at the deadline, or `quotaExceeded` if it is because the store wants to
+    ///   be paid; `interrupted` by a signal.
     func waitForRoom(_ count: Int, _ patience: Patience) throws(FileError) {
         while true {
             let failure: ArenaError
@@ -74,7 +76,10 @@ final class RoomKeeper: Sendable {
                 failure = error
             }
             if patience.isInterrupted { throw .interrupted }
-            if ContinuousClock.now >= patience.deadline { throw volume.failure(failure) }
+            if ContinuousClock.now >= patience.deadline {
+                if volume.counters.storeError == .paymentRequired { throw .quotaExceeded }
+                throw volume.failure(failure)
+            }
             ask()
             _ = wish.wait(atMost: RoomKeeper.step) { _ in Bool?.none }
         }

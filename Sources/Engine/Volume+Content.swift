@@ -30,6 +30,15 @@ extension InodeState {
 }
 
 extension StoredContent {
+    /// Bytes of the blocks that the segments touch: what a file takes of which nothing is here.
+    var allocatedBytes: UInt64 {
+        let block = UInt64(Arena.blockSize)
+        return segments.reduce(0) {
+            let end = ($1.offset + $1.size + block - 1) / block
+            return $0 + (end - $1.offset / block) * block
+        }
+    }
+
     /// Index of the first segment that ends after `offset`; nil when none does.
     func firstSegment(endingAfter offset: UInt64) -> Int? {
         var low = 0
@@ -111,7 +120,8 @@ extension Volume {
         if let old = state.groups[position.group]?[position.index].reference,
             old.slot != entry.reference?.slot
         {
-            state.pendingReleases.append(old.slot)
+            state.pendingReleases.append(
+                (slot: old.slot, owner: BlockOwner(ino: state.ino, block: block)))
         }
         state.groups[position.group]?[position.index] = entry
         state.dirtyGroups.insert(position.group)

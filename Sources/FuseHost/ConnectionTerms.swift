@@ -11,13 +11,15 @@ enum ConnectionTerms {
     ///
     /// - AUTO_INVAL_DATA is not among them: pages are dropped when the engine says so
     ///   (EXPLICIT_INVAL_DATA), not when a time looks different.
-    /// - DONT_MASK: the engine applies the umask.
+    /// - DONT_MASK: the engine applies the umask, which a default access list sets aside.
+    /// - POSIX_ACL: the kernel checks access by the lists; the engine keeps modes in step with them
+    ///   and hands default lists down.
     /// - Neither POSIX locks nor flock: this mount is the one writer, so the kernel's are enough.
     static let wanted: UInt32 = [
         CFUSE_CAP_ASYNC_READ, CFUSE_CAP_ATOMIC_O_TRUNC, CFUSE_CAP_EXPORT_SUPPORT,
         CFUSE_CAP_DONT_MASK, CFUSE_CAP_READDIRPLUS, CFUSE_CAP_READDIRPLUS_AUTO,
         CFUSE_CAP_ASYNC_DIO, CFUSE_CAP_PARALLEL_DIROPS, CFUSE_CAP_CACHE_SYMLINKS,
-        CFUSE_CAP_EXPLICIT_INVAL_DATA,
+        CFUSE_CAP_EXPLICIT_INVAL_DATA, CFUSE_CAP_POSIX_ACL,
     ].reduce(0, |)
 
     /// What we want besides, and libfuse 3.14 does not pass on.
@@ -29,7 +31,11 @@ enum ConnectionTerms {
     ///   single write, and gathering small writes gains nothing (measured: 33 000 writes of 4 KiB a
     ///   second, and 1 200 000 with it). With it, clearing set-user-id after a change by an
     ///   ordinary user is ours to do; `Privileges.swift` does.
-    static let flags: UInt32 = CFUSE_INIT_PARALLEL_DIROPS | CFUSE_INIT_HANDLE_KILLPRIV_V2
+    /// - DIRECT_IO_ALLOW_MMAP, of Linux 6.6: without it a pad cannot be mapped shared, because its
+    ///   writes go past the kernel's cache.
+    static let flags: UInt64 =
+        UInt64(CFUSE_INIT_PARALLEL_DIROPS | CFUSE_INIT_HANDLE_KILLPRIV_V2)
+        | CFUSE_INIT_DIRECT_IO_ALLOW_MMAP
 
     /// What to answer to a kernel's offer.
     ///

@@ -41,7 +41,17 @@ struct Create: Operation {
     let mode: UInt32
     let flags: UInt32
 
+    /// The name that stands for none: the kernel's request for a file without a name (O_TMPFILE)
+    /// carries it, and the shim passes that request on as this one.
+    static let noName = Array("/".utf8)
+
     func perform(_ call: Call) throws(FileError) -> FuseReply {
+        if name == Self.noName {
+            let (status, file) = try call.engine.createTemporary(
+                in: parent, mode: mode & FileMode.permissions, OpenIntent(flags: flags),
+                call.context)
+            return .created(status, file)
+        }
         let (status, file) = try call.engine.create(
             name, in: parent, mode: mode & FileMode.permissions, OpenIntent(flags: flags),
             isExclusive: Int32(bitPattern: flags) & O_EXCL != 0, call.context)
@@ -134,7 +144,8 @@ struct Write: Operation {
         if !isFromCache { try call.dropPrivileges(of: ino) }
         return .count(
             try bytes.withSpan { (span) throws(FileError) in
-                try call.engine.write(handle, ino: ino, at: offset, span, call.context)
+                try call.engine.write(
+                    handle, ino: ino, at: offset, span, isGathered: isFromCache, call.context)
             })
     }
 
@@ -236,8 +247,8 @@ struct CopyRange: Operation {
 
     /// Most bytes of one call; the caller asks again for the rest.
     ///
-    /// The kernel's answer has 32 bits for the count.
-    private static let limit: UInt64 = 1 << 30
+    /// - Source: the answer's count has 32 bits (linux/fuse.h, fuse_write_out).
+    private static let limit = UInt64(UInt32.max)
 
     func perform(_ call: Call) throws(FileError) -> FuseReply {
         guard flags == 0 else { throw .invalid }

@@ -196,6 +196,8 @@ import Threading
             switch change {
             case .inode(let ino):
                 _ = unsafe cfuse_invalidate_inode(session, inodes.kernel(ino))
+            case .attributes(let ino):
+                _ = unsafe cfuse_invalidate_attributes(session, inodes.kernel(ino))
             case .entry(let parent, let name):
                 _ = unsafe name.withUnsafeBufferPointer { bytes in
                     guard let start = bytes.baseAddress else { return Int32(0) }
@@ -208,7 +210,14 @@ import Threading
             return host.options.log(.error, "no thread to tell the kernel of changes with")
         }
         let notifier = notifier
-        host.engine.setInvalidation { notifier.post($0) }
+        host.engine.setInvalidation { [weak self] change in
+            guard case .attributes(let ino) = change else { return notifier.post(change) }
+            // At once, so that who looks next sees it. For attributes alone the kernel takes no
+            // lock that a request of ours may be waiting for.
+            guard let self else { return }
+            // SAFETY: the session lives as long as `self`.
+            _ = unsafe cfuse_invalidate_attributes(session, inodes.kernel(ino))
+        }
     }
 
     /// Watches the serving threads until the mount ends.

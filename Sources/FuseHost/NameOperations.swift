@@ -135,19 +135,22 @@ struct Rename: Operation {
     ///
     /// - Source: rename(2), linux/fs.h; so the next.
     private static let noReplace: UInt32 = 1 << 0
-    /// RENAME_EXCHANGE. The third, RENAME_WHITEOUT, is for union mounts and refused.
+    /// RENAME_EXCHANGE.
     private static let exchange: UInt32 = 1 << 1
+    /// RENAME_WHITEOUT.
+    private static let whiteout: UInt32 = 1 << 2
 
     func perform(_ call: Call) throws(FileError) -> FuseReply {
         let mode: RenameMode =
-            switch flags {
+            switch flags & ~Self.whiteout {
             case 0: .replace
             case Self.noReplace: .noReplace
             case Self.exchange: .exchange
             default: throw .invalid
             }
         try call.engine.rename(
-            name, in: parent, to: newName, in: newParent, mode, call.context)
+            name, in: parent, to: newName, in: newParent, mode,
+            leavesWhiteout: flags & Self.whiteout != 0, call.context)
         return .done
     }
 }

@@ -59,8 +59,8 @@ struct CurlSettings: Sendable {
         set(CURLOPT_HTTP_VERSION, Int64(CURL_HTTP_VERSION_1_1))
         set(CURLOPT_TCP_KEEPALIVE, 1)
         // An application's buffer of 16 KiB, the default, costs a third of the speed on loopback.
-        set(CURLOPT_BUFFERSIZE, 256 * 1024)
-        set(CURLOPT_UPLOAD_BUFFERSIZE, 256 * 1024)
+        prefer(CURLOPT_BUFFERSIZE, 256 * 1024)
+        prefer(CURLOPT_UPLOAD_BUFFERSIZE, 256 * 1024)
         set(CURLOPT_CONNECTTIMEOUT_MS, max(1, request.timeouts.connect.milliseconds))
         set(CURLOPT_USERAGENT, settings.configuration.userAgent)
         set(CURLOPT_SSL_VERIFYPEER, 1)
@@ -173,6 +173,13 @@ struct CurlSettings: Sendable {
                 from: source)
         }
         return piece.count
+    }
+
+    /// Sets what may be refused: a handle whose request found no address for a name still has its
+    /// buffers, and libcurl changes the size of none that is there. It is the size set before.
+    private func prefer(_ option: CURLoption, _ value: Int64) {
+        // SAFETY: the handle is the caller's.
+        _ = unsafe cairn_curl_set_number(easy, option, value)
     }
 
     private func set(_ option: CURLoption, _ value: Int64) {

@@ -47,15 +47,17 @@ extension MetadataReader where Self: ~Copyable {
         return try query.step() ? query.blob(0) : nil
     }
 
-    /// The block groups of a file in a range, in order; those never set are left out.
+    /// The block groups of a file in a range, in order, at most `limit`; those never set are left
+    /// out.
     package func blockGroups(
-        _ ino: UInt64, in range: Range<UInt64>
+        _ ino: UInt64, in range: Range<UInt64>, limit: Int = .max
     ) throws(MetadataError) -> [(UInt64, [UInt8])] {
         let query = try readStatements.content.blockGroupRange.begin()
         defer { query.reset() }
         query.bind(1, ino)
         query.bind(2, Int64(clamping: range.lowerBound))
         query.bind(3, Int64(clamping: range.upperBound))
+        query.bind(4, Int64(limit))
         var groups: [(UInt64, [UInt8])] = []
         while try query.step() { groups.append((query.uint64(0), query.blob(1))) }
         return groups

@@ -128,6 +128,7 @@ struct ContentQueries {
             """
             SELECT block_group, map FROM block_groups
             WHERE ino = ?1 AND block_group >= ?2 AND block_group < ?3 ORDER BY block_group
+            LIMIT ?4
             """)
         allBlockGroups = query("SELECT ino, block_group, map FROM block_groups")
         journal = query("SELECT ino, piece, bytes FROM journal ORDER BY ino, piece")

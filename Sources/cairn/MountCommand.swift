@@ -25,6 +25,8 @@ struct MountCommand: ParsableCommand {
               limit-download=SIZE    most bytes a second from it
               state=PATH             as --state, for lines in fstab
               noexec, suid, dev      as mount(8) has them
+              noatime, strictatime   opening never, or always, moves access times; else
+                                     once after a change, and once a day (relatime)
             A comma within a value is written \\,.
 
             EXAMPLES

@@ -6,6 +6,7 @@ import AlephProtocol
 import Cryptography
 import JSON
 import Primitives
+import TestSupport
 import Testing
 
 struct ContentIdentifierTests {

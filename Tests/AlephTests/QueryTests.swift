@@ -4,6 +4,7 @@
 
 import AlephProtocol
 import JSON
+import TestSupport
 import Testing
 
 private func fits(_ value: String, _ filter: String) throws -> Bool {

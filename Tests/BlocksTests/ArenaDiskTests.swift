@@ -165,6 +165,26 @@ struct ArenaDiskTests {
         }
     }
 
+    @Test(
+        "what is only cached leaves the disk its margin, and is to be evicted for it",
+        .enabled(if: geteuid() == 0))
+    func cacheLeavesTheDisk() throws {
+        try withSmallDisk { folder in
+            let arena = try openArena(folder, budget: 64 * mebibyte)
+            // A disk smaller than the margin: bytes that exist nowhere else go there all the same.
+            let dirty = try arena.write(fullBlocks(8))
+            let clean = fullBlocks(8).map {
+                PlainBlock(
+                    bytes: $0.bytes, owner: $0.owner, isDirty: false, usesReservation: false)
+            }
+            #expect(throws: ArenaError.full) { try arena.write(clean) }
+            #expect(arena.shortfall() == 0)
+            arena.setClean(dirty.map(\.slot))
+            #expect(arena.shortfall() == 8)
+            #expect(arena.violations() == [])
+        }
+    }
+
     @Test("the operating system's codes mean what they should")
     func codes() {
         #expect(ArenaError(ENOSPC) == .diskFull && ArenaError(EDQUOT) == .diskFull)

@@ -146,7 +146,7 @@ struct ArenaSpaceTests {
         }
     }
 
-    @Test("dirty, pinned and shared blocks are never named for eviction")
+    @Test("dirty and pinned blocks are never named for eviction, shared ones with all their rows")
     func onlyEvictable() throws {
         let folder = try TemporaryFolder()
         let arena = try openArena(folder)
@@ -156,8 +156,9 @@ struct ArenaSpaceTests {
         arena.retain(references[0].slot)
         arena.retain([references[1].slot, references[2].slot])
         arena.retain(references[3].slot, owner: copy, isDirty: false)
-        #expect(Set(arena.evictable(20).map(\.owner.block)) == [4, 5, 6, 7])
-        #expect(arena.usage().pinned == bytes(4) && arena.usage().evictable == bytes(4))
+        let rows = Set((3...7).map { BlockOwner(ino: 1, block: $0) })
+        #expect(Set(arena.evictable(20).map(\.owner)) == rows.union([copy]))
+        #expect(arena.usage().pinned == bytes(4) && arena.usage().evictable == bytes(5))
         arena.release(references[0].slot)
         arena.release([references[1].slot, references[2].slot])
         arena.setClean([dirty[0].slot])
@@ -194,6 +195,25 @@ struct ArenaSpaceTests {
         #expect(arena.usage().dirty == bytes(1))
         arena.release(slot, owner: one)
         #expect(arena.usage().clean == bytes(1))
+        #expect(arena.violations() == [])
+    }
+
+    @Test("a shared block is offered with all its rows, and comes free with the last")
+    func sharedEviction() throws {
+        let folder = try TemporaryFolder()
+        let arena = try openArena(folder)
+        let slot = try arena.writeOne([1], ino: 1, block: 0, isDirty: false).slot
+        let rows = [(1, 0), (2, 9), (3, 4)].map { BlockOwner(ino: $0.0, block: $0.1) }
+        for owner in rows.dropFirst() { arena.retain(slot, owner: owner, isDirty: false) }
+        arena.retain(slot)
+        #expect(arena.evictable(1).isEmpty, "a snapshot has it")
+        arena.release(slot)
+        #expect(Set(arena.evictable(1).map(\.owner)) == Set(rows))
+        for owner in rows {
+            #expect(arena.usage().deferred == 0)
+            arena.release(slot, owner: owner)
+        }
+        #expect(arena.usage().deferred == bytes(1))
         #expect(arena.violations() == [])
     }
 

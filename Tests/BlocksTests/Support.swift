@@ -150,8 +150,10 @@ extension SlotTable {
                 }
                 let isEvictable = chunk.evictable[index / 64] & bit != 0
                 evictable += isEvictable ? 1 : 0
-                let isAlone = record.count == 1 && record.owner != nil
-                if isEvictable != (record.state == .clean && isAlone) {
+                let rows = shared[UInt32(slot)]?.count ?? (record.owner == nil ? 0 : 1)
+                let references = largeCounts[UInt32(slot)] ?? Int(record.count)
+                let isUnpinned = rows > 0 && rows == references
+                if isEvictable != (record.state == .clean && isUnpinned) {
                     found.append("evictable bit of \(slot)")
                 }
                 let isUnnamed = record.state == .free || record.state == .deferred

@@ -23,6 +23,9 @@ struct LocalCheckTests {
         #expect(try volume.check().map(\.line) == [])
     }
 
+    // SEMANTICS: `cairn check` finds every row that contradicts another, and every block, journal
+    // row, small file and pad of this machine that does not open; the volume is not mounted
+    // meanwhile. It changes nothing.
     @Test(
         "damage is found, and its path named",
         arguments: Damage.names + Damage.content + Damage.blocks)

@@ -174,6 +174,9 @@ struct StoreCheckTests {
         #expect(try volume.check(store: true, repairs: true).map(\.line) == [])
     }
 
+    // SEMANTICS: `cairn check --store` finds every page, data map, pad and chunk that the published
+    // revision needs and the store does not have; damaged pages, maps and pads too, and damaged
+    // chunks with `--read`. It works on a mounted volume.
     @Test("damage is found, its path named, and said to be repairable", arguments: Damage.store)
     func found(_ damage: Damage) throws {
         let volume = try CheckedVolume()
@@ -195,6 +198,9 @@ struct StoreCheckTests {
             "\(found.map(\.line))")
     }
 
+    // SEMANTICS: `--repair` puts back what the store lost and this machine still has: chunks of
+    // cached files under the address they had, folders, pads and the root with a new revision. It
+    // forgets cached copies that are damaged. Nothing else is changed.
     @Test(
         "a repair makes the store whole, for a machine that has nothing but the secret",
         arguments: Damage.store + Damage.read)
@@ -210,6 +216,9 @@ struct StoreCheckTests {
         #expect(try volume.wrongAfterRecovery() == [])
     }
 
+    // SEMANTICS: It does not put back a folder that this machine never looked into, a chunk whose
+    // bytes are not in the cache, older history, or rows that contradict each other: `cairn
+    // recover` gets what was published.
     @Test("what neither side has is said to be lost, and stays so", arguments: Damage.store)
     func lost(_ damage: Damage) throws {
         let damaged = try CheckedVolume()

@@ -15,10 +15,12 @@ struct KillTests {
 
     private static let worker = resource("worker.py")
 
-    /// docs/SEMANTICS.md: "After a crash of the process or the machine, everything that was synced
-    /// is there." And: "A file that was written, closed and renamed over another has its bytes
-    /// after a crash in which the rename survived, without `fsync`." And: "A rename is whole: after
-    /// a crash the new name leads to the old file or to the new one, never to none."
+    // SEMANTICS: `fsync` of a file returns when everything done before it, in the whole volume, is
+    // durable on this machine.
+    // SEMANTICS: A rename is whole: after a crash the new name leads to the old file or to the new
+    // one, never to none.
+    // SEMANTICS: A file that was written, closed and renamed over another has its bytes after a
+    // crash in which the rename survived, without `fsync`.
     @Test("what fsync promised survives kill -9, here and through an empty cache")
     func rounds() throws {
         print("kill -9: CRASH_SEED=\(Effort.seed)")

@@ -63,6 +63,9 @@ struct SpaceTests {
     /// to the read deadline, then get ENOSPC from the call that hands the bytes over: `write`,
     /// `fsync` or `close`." And: "A full disk, here or at the store, loses nothing that was synced,
     /// and everything goes on without a new mount when there is room again."
+    // SEMANTICS: When the disk of the local state or the cache is full, writers wait up to the read
+    // deadline, then get ENOSPC from the call that hands the bytes over: `write`, `fsync` or
+    // `close`.
     @Test("a disk of the local state that is full now and then loses nothing that was synced")
     func stateDisk() throws {
         let volume = try CrashVolume(stateSize: 100 << 20)
@@ -76,6 +79,8 @@ struct SpaceTests {
         try expectWhole(volume)
     }
 
+    // SEMANTICS: A full disk, here or at the store, loses nothing that was synced, and everything
+    // goes on without a new mount when there is room again.
     @Test("a disk of the store that is full now and then loses nothing that was synced")
     func storeDisk() throws {
         let volume = try CrashVolume(storeSize: 120 << 20)
@@ -87,6 +92,7 @@ struct SpaceTests {
 
     /// docs/SEMANTICS.md: "On a full disk names change whole or not at all, and what frees room is
     /// done."
+    // SEMANTICS: On a full disk names change whole or not at all, and what frees room is done.
     @Test("on a full disk names change whole or not at all, and what frees room is done")
     func names() throws {
         let volume = try CrashVolume(stateSize: 100 << 20)
@@ -140,6 +146,8 @@ struct SpaceTests {
 
     /// docs/SEMANTICS.md: "The cache gives way: what the store has too is dropped from it before
     /// its disk is full."
+    // SEMANTICS: The cache gives way: what the store has too is dropped from it before its disk is
+    // full.
     @Test("a cache larger than its disk gives way: more is written and read than fits on it")
     func cacheGivesWay() throws {
         let volume = try CrashVolume(stateSize: 96 << 20)

@@ -8,6 +8,8 @@ import Testing
 
 @Suite("backoff")
 struct BackoffTests {
+    // SEMANTICS: Flushing, sending pads and publishing are tried again after 1 second, doubling up
+    // to 60.
     @Test("the wait doubles with every failure and never passes its ceiling")
     func doubles() {
         let now = ContinuousClock.now

@@ -54,6 +54,8 @@ struct BadBytesTests {
         #expect(try volume.readFile("/scratchpads/list") == Array("a list".utf8))
     }
 
+    // SEMANTICS: What its digest, seal or signature does not prove is never shown: the read fails
+    // with EIO, and `.cairn/errors` has a line.
     @Test("a bad chunk is EIO at its file alone", arguments: Damage.allCases)
     func badChunk(_ damage: Damage) throws {
         let volume = try Self.forgotten()

@@ -187,6 +187,10 @@ struct InvariantTests {
         }
     }
 
+    // SEMANTICS: A machine that finds a newer revision, at its start or when it publishes,
+    // publishes nothing more: a line in `.cairn/errors` says so, publishing fails with EROFS, and
+    // its own changes stay on this machine.
+    // SEMANTICS: No automatic merge of what two machines changed.
     @Test("a machine that meets another's newer root publishes nothing over it and loses nothing")
     func foreignRevision() throws {
         let first = try TestVolume(on: TestStore())

@@ -263,6 +263,8 @@ struct JournalTests {
         #expect(same(try volume.readFile("/files/a"), wanted))
     }
 
+    // SEMANTICS: A mount is refused, with a sentence, when the last synced bytes of a file are
+    // damaged in the state folder.
     @Test(
         "a start refuses a journal row that is damaged, moved to another block, or owned by nobody")
     func damage() throws {

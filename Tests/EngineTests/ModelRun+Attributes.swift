@@ -57,7 +57,14 @@ extension ModelRun {
 
     private func noteChange(_ id: Int, _ change: AttributeChange) {
         let isOwnerChange = change.user != nil || change.group != nil
-        if let mode = change.mode { tree[id].attributes.mode = mode }
+        if let mode = change.mode {
+            tree[id].attributes.mode = mode
+            // Its entries: owner, a user, group, mask, others; the mask is the group's.
+            for (entry, shift) in [(0, 6), (3, 3), (4, 0)] as [(Int, UInt32)] {
+                let permissions = 4 + entry * 8 + 2
+                tree[id].xattrs[ModelRun.accessList]?[permissions] = UInt8(mode >> shift & 7)
+            }
+        }
         if let user = change.user { tree[id].attributes.uid = user }
         if let group = change.group { tree[id].attributes.gid = group }
         if case .at(let time) = change.modified { tree[id].attributes.modified = time }
@@ -138,6 +145,9 @@ extension ModelRun {
         tree[id].xattrs[ModelRun.accessList] = hasNames ? list : nil
         let mode = bits[0] << 6 | (hasNames ? bits[2] : bits[1]) << 3 | bits[3]
         tree[id].attributes.mode = tree[id].attributes.mode & ~0o777 | mode
+        if tree[id].attributes.gid != context.group && tree[id].kind != .directory {
+            tree[id].attributes.mode &= ~0o2000
+        }
         try settle(id, .changed)
     }
 

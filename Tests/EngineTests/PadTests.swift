@@ -100,6 +100,8 @@ struct PadTests {
         }
     }
 
+    // SEMANTICS: Address and counter belong to the name: a file renamed over a pad takes them, and
+    // its own end.
     @Test("a save is one bump at the same address", arguments: Editor.allCases)
     func saves(_ editor: Editor) throws {
         let (volume, address) = try noted()
@@ -132,6 +134,8 @@ struct PadTests {
         #expect(counters == [1, 2, 3, 4])
     }
 
+    // SEMANTICS: A pad renamed to a temporary name, or removed, leaves them at its old name for 30
+    // seconds: a file that is made there, or renamed to it, takes them.
     @Test("the identity of a pad that goes away waits for its name", arguments: [false, true])
     func deletedAndMadeAgain(crashes: Bool) throws {
         let (volume, address) = try noted()
@@ -319,6 +323,9 @@ struct PadTests {
         #expect(try counter(volume) == "1")
     }
 
+    // SEMANTICS: If another machine wrote a pad, its content is kept beside it as `NAME (conflict
+    // SECONDS)`, and `.cairn/conflicts` lists both; this machine's content then gets a higher
+    // counter.
     @Test("two machines that write one pad lose nobody's words")
     func twoMachines() throws {
         let (first, address) = try noted()

@@ -22,6 +22,8 @@ struct SilentStoreTests {
         RequestContext(user: 1000, group: 1000, patience: Patience(until: .now + limit))
     }
 
+    // SEMANTICS: A read of what only the store has fails with EIO after the read deadline, 30
+    // seconds by default.
     @Test("nothing waits for a store that hangs but what it alone has, and that not for long")
     func hanging() throws {
         let volume = try BadBytesTests.forgotten()
@@ -89,6 +91,7 @@ struct SilentStoreTests {
         #expect(try volume.readFile("/scratchpads/note") == Array("a note".utf8))
     }
 
+    // SEMANTICS: A signal ends such a wait with EINTR.
     @Test("a signal ends a wait for the store")
     func interruption() throws {
         let volume = try BadBytesTests.forgotten()
@@ -107,6 +110,7 @@ struct SilentStoreTests {
         #expect(wait < .seconds(2))
     }
 
+    // SEMANTICS: What was waiting for the store goes on at the next mount.
     @Test(
         "a volume starts without its store, and catches up when it is back",
         arguments: [false, true])
@@ -164,6 +168,43 @@ struct SilentStoreTests {
         #expect(try volume.readFile("/scratchpads/note") == Array("a note".utf8))
     }
 
+    // SEMANTICS: With `-o durability=remote`, `fsync` also waits until everything is on the store
+    // and published, at most for the read deadline, and then fails: with EIO, or with the error
+    // that the store's own answer is.
+    // SEMANTICS: If that is because the store wants payment or takes no more, they get EDQUOT; so
+    // does an `fsync` that waits for the store.
+    @Test("a store that wants payment gives EDQUOT where its room is waited for")
+    func unpaid() throws {
+        let volume = try TestVolume(on: TestStore()) {
+            $0.cacheBudget = 3 << 20
+            $0.fsyncIsRemote = true
+            $0.readDeadline = .seconds(2)
+        }
+        let store = volume.memory
+        try volume.writeFile("/files/a", pattern(100_000, seed: 1))
+        try volume.engine.synchronize(Engine.filesInode, dataOnly: false)
+        #expect(try volume.published().entries["/files/a"] != nil)
+        store.refuseWrites(.paymentRequired)
+        defer { store.heal() }
+        try volume.writeFile("/files/b", pattern(400_000, seed: 2))
+        #expect(throws: FileError.quotaExceeded) {
+            try volume.engine.synchronize(Engine.filesInode, dataOnly: false)
+        }
+        #expect(throws: FileError.quotaExceeded) {
+            for number in 0..<20 {
+                try volume.writeFile(
+                    "/files/f\(number)", pattern(400_000, seed: 3), patient(.milliseconds(500)))
+            }
+        }
+        store.heal()
+        store.hang(true)
+        #expect(throws: FileError.inputOutput) {
+            try volume.engine.synchronize(Engine.filesInode, dataOnly: false)
+        }
+    }
+
+    // SEMANTICS: When the cache is full of bytes that are only here, writers wait up to the read
+    // deadline, then get ENOSPC.
     @Test("a full cache over a store that hangs refuses in time, loses nothing, and goes on later")
     func fullCache() throws {
         let volume = try TestVolume(on: TestStore()) { $0.cacheBudget = 3 << 20 }

@@ -83,6 +83,8 @@ final class TestVolume {
                 stateFolder: stateFolder, chunks: store, pads: store, keys: VolumeKeys(seed: seed))
         }
         configuration.cacheBudget = 256 << 20
+        // Published later than other changes, so a tree from the store has older ones.
+        configuration.accessTimes = .never
         configuration.padDelay = .milliseconds(20)
         configuration.flushDelay = .milliseconds(200)
         configuration.publishDelay = .milliseconds(300)

@@ -76,7 +76,8 @@ struct OptionsTests {
         #expect(answer.wanted & CFUSE_CAP_WRITEBACK_CACHE != 0)
         #expect(answer.wanted & CFUSE_CAP_DONT_MASK != 0)
         #expect(
-            answer.init_flags == CFUSE_INIT_HANDLE_KILLPRIV_V2 | CFUSE_INIT_PARALLEL_DIROPS)
+            answer.init_flags == UInt64(CFUSE_INIT_HANDLE_KILLPRIV_V2)
+                | UInt64(CFUSE_INIT_PARALLEL_DIROPS) | CFUSE_INIT_DIRECT_IO_ALLOW_MMAP)
         #expect(answer.max_write == 1 << 20 && answer.max_read == 1 << 20)
         var options = options
         options.writebackCache = false

@@ -34,6 +34,20 @@ struct FailureTests {
         #expect(failure == .unresolved)
     }
 
+    @Test("a client goes on after a name without an address, for that name and for others")
+    func afterUnresolved() throws {
+        let server = try LocalServer { _ in [.answer(200, [], [1])] }
+        defer { server.stop() }
+        let client = testClient()
+        for _ in 0..<3 {
+            let failure = cause { () throws(HTTPError) in
+                try client.perform(request("http://nobody.invalid/"))
+            }
+            #expect(failure == .unresolved)
+            #expect(try client.perform(request(server.url)).body == [1])
+        }
+    }
+
     @Test(
         "requests that cannot be sent are refused before anything is sent",
         arguments: [

@@ -3,6 +3,7 @@
 // JSON in and out: exact, bounded, and never a crash.
 
 import JSON
+import TestSupport
 import Testing
 
 struct JSONReadingTests {
@@ -74,16 +75,12 @@ struct JSONReadingTests {
 
     @Test("no cut and no changed byte of a document crashes the reader", arguments: 1...20)
     func hostile(seed: UInt64) {
-        var state = seed
-        func random(_ limit: Int) -> Int {
-            state = state &* 6_364_136_223_846_793_005 &+ 1_442_695_040_888_963_407
-            return Int(state >> 33) % limit
-        }
+        var random = SeededGenerator(seed: seed)
         let document = Array(#"{"a":[1,2.5e3,"x\u00e9\ud83c\udf0d",null,true],"b":{"c":""}}"#.utf8)
         for _ in 0..<500 {
-            var bytes = Array(document.prefix(random(document.count + 1)))
-            for _ in 0..<random(4) where !bytes.isEmpty {
-                bytes[random(bytes.count)] = UInt8(random(256))
+            var bytes = Array(document.prefix(random.below(document.count + 1)))
+            for _ in 0..<random.below(4) where !bytes.isEmpty {
+                bytes[random.below(bytes.count)] = UInt8(random.below(256))
             }
             // Either outcome is right; what is read must be written as something that is read.
             guard let value = try? JSONValue(parsing: bytes) else { continue }

@@ -228,6 +228,7 @@ struct BadInputDamageTests {
         }
     }
 
+    // SEMANTICS: A pad that the store cannot give is listed; opening or reading it fails with EIO.
     @Test("a damaged pad is EIO at its file, all others are read, and nothing is signed over it")
     func pad() throws {
         try withVolume { volume in

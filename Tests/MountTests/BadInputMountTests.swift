@@ -63,6 +63,7 @@ struct BadInputMountTests {
         }
     }
 
+    // SEMANTICS: Two processes never use one state folder: the second fails at its start.
     @Test("a second daemon on the same state is refused, and told the first one's process")
     func secondDaemon() throws {
         try withVolume { volume in
@@ -189,6 +190,7 @@ struct BadInputMountTests {
         }
     }
 
+    // SEMANTICS: A pad has at most 4 194 138 bytes; a write or truncation beyond fails with EFBIG.
     @Test("a pad over 4 MiB is refused on every way into it, and keeps what it had")
     func largePad() throws {
         try withVolume { volume in

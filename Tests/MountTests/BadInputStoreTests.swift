@@ -194,6 +194,8 @@ struct BadInputStoreTests {
         return false
     }
 
+    // SEMANTICS: A store that offers an older revision than this machine has seen is called a
+    // rollback in `.cairn/errors`.
     @Test("an older root is named as a rollback, and this machine's newer tree goes on")
     func olderRoot() throws {
         try withVolume { volume in
@@ -219,6 +221,8 @@ struct BadInputStoreTests {
         }
     }
 
+    // SEMANTICS: A store that offers a smaller counter of a pad than the directory names gives no
+    // content: EIO.
     @Test("an older record of a pad is named as a rollback, and is not shown as its content")
     func olderPad() throws {
         try withVolume { volume in

@@ -69,6 +69,8 @@ struct EditorTests {
                 """),
     ]
 
+    // SEMANTICS: One save is one step of the counter: a pad is sealed 300 ms after its last close,
+    // or when one that stays open was not written for 5 seconds.
     @Test("one save is one bump at the same address", arguments: saves)
     func save(_ save: Save) throws {
         let volume = try MountedVolume()
@@ -89,6 +91,7 @@ struct EditorTests {
         #expect(try attribute("counter", volume) == "2")
     }
 
+    // SEMANTICS: A pad whose content and encoding did not change is not sealed again.
     @Test("saving without a change bumps nothing")
     func unchanged() throws {
         let volume = try MountedVolume()
@@ -115,6 +118,7 @@ struct EditorTests {
         #expect(try attribute("counter", volume) == "2")
     }
 
+    // SEMANTICS: A write to a pad is accepted or refused when `write` returns.
     @Test("a pad over its limit is refused at write")
     func tooLarge() throws {
         let volume = try MountedVolume()

@@ -20,8 +20,13 @@ final class MountedVolume {
             ?? candidates[0]
     }()
 
+    /// What the suites about users, devices and privileges mount with.
+    static let everyone = "allow_other,suid,dev"
+
     let root: String
     let name = "test"
+    /// Mount options, as after `-o`; nil for none.
+    let mountOptions: String?
     /// Where the volume rests: the folder `store`, or what the test names.
     let storeURL: String
     private(set) var phrase = ""
@@ -38,9 +43,14 @@ final class MountedVolume {
 
     /// - Parameters:
     ///   - mounts: whether it is mounted at once.
+    ///   - mountOptions: as after `-o`; nil for none.
     ///   - storeURL: its store; nil for the folder `store`.
     ///   - options: more for `init` and `recover`.
-    init(mounts: Bool = true, storeURL: String? = nil, options: [String] = []) throws {
+    init(
+        mounts: Bool = true, mountOptions: String? = nil, storeURL: String? = nil,
+        options: [String] = []
+    ) throws {
+        self.mountOptions = mountOptions
         root = "/tmp/cairn-mount-" + UUID().uuidString.prefix(8)
         self.storeURL = storeURL ?? "file://\(root)/store"
         try FileManager.default.createDirectory(
@@ -66,7 +76,8 @@ final class MountedVolume {
     }
 
     func mount() throws {
-        let result = try cairn(["mount", name, mountPoint])
+        let result = try cairn(
+            ["mount", name, mountPoint] + (mountOptions.map { ["-o", $0] } ?? []))
         guard result.status == 0 else { throw ShellFailure(command: "cairn mount", result: result) }
     }
 

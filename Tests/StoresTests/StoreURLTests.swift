@@ -121,7 +121,7 @@ struct StoreURLTests {
     func alephAddresses(text: String, host: String, port: UInt16) throws {
         let address = try AlephStoreAddress(text)
         #expect(address.host == host && address.port == port)
-        #expect(throws: AlephError.notInThisVersion) { try address.open() }
+        #expect(throws: AlephStoreAddressError.notInThisVersion) { try address.open() }
     }
 
     @Test(
@@ -132,6 +132,6 @@ struct StoreURLTests {
             "file:///a", "aleph://" + String(repeating: "a", count: 254),
         ])
     func alephRefusals(text: String) {
-        #expect(throws: AlephError.malformedAddress) { try AlephStoreAddress(text) }
+        #expect(throws: AlephStoreAddressError.malformedAddress) { try AlephStoreAddress(text) }
     }
 }

@@ -159,6 +159,15 @@ struct PackageTests {
             })
     }
 
+    @Test("each point of docs/SEMANTICS.md is quoted above a test, but for those named here")
+    func semantics() throws {
+        let path = "docs/SEMANTICS.md"
+        let tests = files.filter { $0.path.hasPrefix("Tests/") && $0.target != "TidyTests" }
+        let document = SourceText(path: path, text: try tree.text(of: path))
+        #expect(SemanticsChecks.points(document).count > 80)
+        expectNone(SemanticsChecks.findings(document, tests, untested: Named.untested))
+    }
+
     @Test("the package speaks of no machine it was built on")
     func foreignPaths() throws {
         expectNone(try (files + tree.documents()).flatMap { WordChecks.foreign($0) })

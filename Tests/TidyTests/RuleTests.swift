@@ -317,3 +317,27 @@ struct DocumentRuleTests {
         #expect(check("let a = \"docs/c.md\"\n") == 0)
     }
 }
+
+struct SemanticsRuleTests {
+    private let document = file(
+        "# A\n\n- One thing\n  is so.\n- Another.\n\nText.\n- A third.\n", path: "docs/S.md")
+
+    private func problems(_ test: String, untested: [String] = []) -> [String] {
+        SemanticsChecks.findings(
+            document, [file(test, path: "Tests/ATests/A.swift")], untested: untested
+        ).map(\.problem)
+    }
+
+    @Test("a point without a quote, a quote of nothing, and a stale exception are found")
+    func found() {
+        let mark = SemanticsChecks.mark
+        let good = "\(mark)One thing is\n// so.\n\(mark)Another.\n@Test(\"a\")\nfunc a() {}\n"
+        #expect(problems(good) == ["no test quotes it"])
+        #expect(problems(good, untested: ["A third"]).isEmpty)
+        #expect(problems(good, untested: ["A third", "A fourth"]).count == 1)
+        #expect(problems(good, untested: ["A third", "Another"]).count == 1)
+        #expect(problems("\(mark)A fourth.\n@Test(\"a\")\n", untested: ["One", "A"]).count == 1)
+        #expect(problems("\(mark)One thing is so.\nfunc a() {}\n", untested: ["A"]).count == 1)
+        #expect(problems("let a = \"\(mark)A third.\"\n@Test(\"a\")\n").count == 3)
+    }
+}

@@ -27,6 +27,7 @@
 #define CFUSE_CAP_ASYNC_DIO (1u << 15)
 #define CFUSE_CAP_WRITEBACK_CACHE (1u << 16)
 #define CFUSE_CAP_PARALLEL_DIROPS (1u << 18)
+#define CFUSE_CAP_POSIX_ACL (1u << 19)
 #define CFUSE_CAP_CACHE_SYMLINKS (1u << 23)
 #define CFUSE_CAP_EXPLICIT_INVAL_DATA (1u << 25)
 
@@ -34,6 +35,8 @@
 /// one, and forgets the other's. See `init_flags` below.
 #define CFUSE_INIT_PARALLEL_DIROPS (1u << 18)
 #define CFUSE_INIT_HANDLE_KILLPRIV_V2 (1u << 28)
+/// FUSE_DIRECT_IO_ALLOW_MMAP of protocol 7.39; younger than the headers this is built with.
+#define CFUSE_INIT_DIRECT_IO_ALLOW_MMAP (1ull << 36)
 
 /// Which fields of a `cfuse_change` are meant; libfuse's FUSE_SET_ATTR_* values.
 #define CFUSE_SET_MODE (1u << 0)
@@ -123,9 +126,9 @@ typedef struct cfuse_connection {
     uint32_t max_background;
     uint32_t congestion_threshold;
     uint32_t time_granularity;
-    /// In: the kernel's own INIT flags. Out: those of them to add to what libfuse answers.
-    uint32_t init_flags;
-    uint32_t reserved;
+    /// In: the kernel's own INIT flags, both words. Out: those of them to add to what libfuse
+    /// answers.
+    uint64_t init_flags;
 } cfuse_connection;
 
 /// One request the kernel waits for; valid until one of the `cfuse_reply_*` functions was called.
@@ -219,6 +222,9 @@ void cfuse_session_destroy(cfuse_session *session);
 
 /// Drops what the kernel keeps of an inode. 0 or a negative error number. Never from a callback.
 int32_t cfuse_invalidate_inode(cfuse_session *session, uint64_t ino);
+/// Drops what the kernel keeps of an inode's attributes, and keeps its pages. 0 or a negative error
+/// number. Any thread, also from a callback: the kernel waits for nobody.
+int32_t cfuse_invalidate_attributes(cfuse_session *session, uint64_t ino);
 /// Drops what the kernel keeps of a name. 0 or a negative error number. Never from a callback.
 int32_t cfuse_invalidate_entry(
     cfuse_session *session, uint64_t parent, const uint8_t *name, size_t count);

@@ -93,6 +93,7 @@ package struct VolumeStart: Sendable {
         }
         engine.readDeadline = configuration.readDeadline
         engine.fsyncIsRemote = settings.fsyncIsRemote
+        engine.accessTimes = settings.accessTimes
         engine.isReadOnly = settings.isReadOnly
         do {
             return try Engine.start(engine, mode: mode)

@@ -2,6 +2,7 @@
 //
 // The options of one mount, from `-o` as mount(8) and fstab write it. Pure.
 
+package import Engine
 import RemoteStores
 
 /// What `-o` says about one mount.
@@ -16,6 +17,8 @@ package struct MountSettings: Equatable, Sendable {
     package var honoursSetUser = false
     /// Device nodes work (`dev`); the kernel lets only root ask for it.
     package var honoursDevices = false
+    /// When reading moves access times (`relatime`, `noatime`, `strictatime`).
+    package var accessTimes = AccessTimePolicy.relative
     /// The folder of the volume that is shown as the root (`subdir=`), such as `files`; nil for
     /// all.
     package var subdirectory: String?
@@ -45,8 +48,14 @@ package struct MountSettings: Equatable, Sendable {
     private static let silent: Set<String> = [
         "defaults", "rw", "nosuid", "nodev", "exec", "async", "default_permissions",
         "auto", "noauto", "user", "nouser", "users", "owner", "group", "nofail", "_netdev",
-        "atime", "noatime", "diratime", "nodiratime", "relatime", "norelatime", "strictatime",
-        "lazytime", "nolazytime", "iversion", "noiversion", "silent", "loud",
+        "diratime", "nodiratime", "lazytime", "nolazytime", "norelatime", "iversion",
+        "noiversion", "silent", "loud",
+    ]
+
+    /// Options that name what reading does to access times; `atime` is mount(8)'s word for the
+    /// default.
+    private static let accessTimePolicies: [String: AccessTimePolicy] = [
+        "relatime": .relative, "atime": .relative, "strictatime": .strict, "noatime": .never,
     ]
 
     /// Options that have no value, and change something.
@@ -86,6 +95,10 @@ package struct MountSettings: Equatable, Sendable {
             "limit-upload", "limit-download":
             throw CommandFailure(.usage, "the mount option “\(name)” needs a value: \(name)=…")
         default:
+            if let policy = Self.accessTimePolicies[name] {
+                accessTimes = policy
+                return
+            }
             guard Self.silent.contains(name) || name.hasPrefix("x-") else {
                 throw Self.unknown(name)
             }
@@ -121,7 +134,9 @@ package struct MountSettings: Equatable, Sendable {
         default:
             // fstab's comment=…, x-systemd.…=…
             if name == "comment" || name.hasPrefix("x-") { return }
-            guard !Self.silent.contains(name), !Self.switches.contains(name) else {
+            guard !Self.silent.contains(name), !Self.switches.contains(name),
+                Self.accessTimePolicies[name] == nil
+            else {
                 throw CommandFailure(.usage, "the mount option “\(name)” takes no value")
             }
             throw Self.unknown(name)
@@ -194,6 +209,11 @@ package struct MountSettings: Equatable, Sendable {
         if forbidsPrograms { options.append("noexec") }
         if honoursSetUser { options.append("suid") }
         if honoursDevices { options.append("dev") }
+        switch accessTimes {
+        case .relative: break
+        case .strict: options.append("strictatime")
+        case .never: options.append("noatime")
+        }
         add("subdir", subdirectory)
         add("cache", cache.map(SizeText.exact))
         if fsyncIsRemote { options.append("durability=remote") }

@@ -27,6 +27,24 @@ package enum UTCText {
         return date + "T\(padded(hours, 2)):\(padded(minutes, 2)):\(padded(second % 60, 2))Z"
     }
 
+    /// Seconds since 1970 of a day, `2026-01-31`, or of a moment, `2026-01-31T09:05:00Z`, from 1970
+    /// on; nil for anything else, days that no month has included.
+    package static func seconds(_ text: String) -> Int64? {
+        let moment = text.utf8.count == 10 ? text + "T00:00:00Z" : text
+        let digits = moment.split { "-T:Z".contains($0) }.compactMap { part in
+            part.utf8.allSatisfy { (0x30...0x39).contains($0) } ? Int64(part) : nil
+        }
+        guard moment.utf8.count == 20, digits.count == 6, digits[1] >= 1, digits[1] <= 12 else {
+            return nil
+        }
+        let year = digits[1] > 2 ? digits[0] : digits[0] - 1
+        let dayOfYear = (153 * ((digits[1] + 9) % 12) + 2) / 5 + digits[2] - 1
+        let days = 365 * year + year / 4 - year / 100 + year / 400 + dayOfYear - 719_468
+        let seconds = days * 86_400 + digits[3] * 3600 + digits[4] * 60 + digits[5]
+        // Written back it must be the same: so nothing is out of its range.
+        return seconds >= 0 && of(seconds) == moment ? seconds : nil
+    }
+
     private static func floorDivide(_ value: Int64, _ divisor: Int64) -> Int64 {
         value >= 0 ? value / divisor : -((-value + divisor - 1) / divisor)
     }

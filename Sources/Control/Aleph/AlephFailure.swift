@@ -1,0 +1,37 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// What failures of Aleph Cloud mean to a person.
+
+package import Aleph
+package import AlephProtocol
+
+extension CommandFailure {
+    /// The sentence for a failure of the network.
+    package init(_ error: AlephError) {
+        let sentence = "Aleph Cloud: \(error)"
+        switch error {
+        case .paymentRequired:
+            self.init(
+                .storeFull, sentence,
+                advice: "buy credits for the account, or store small files with --unpaid")
+        case .rejected(let rejection) where rejection.isQuota:
+            self.init(
+                .storeFull, sentence,
+                advice: "“cairn aleph balance” shows what the account has")
+        case .unreachable, .busy, .stillPending:
+            self.init(.storeUnusable, sentence, advice: "try again later, or name a --node")
+        case .notFound, .forgotten: self.init(.notOnNetwork, sentence)
+        case .untrue, .malformedAnswer:
+            self.init(.damaged, sentence, advice: "ask another node with --node")
+        case .invalid: self.init(.usage, sentence)
+        case .tooLarge, .refused, .rejected: self.init(.storeUnusable, sentence)
+        case .sourceFailed: self.init(.unusablePath, sentence)
+        case .cancelled: self.init(.failure, sentence)
+        }
+    }
+
+    /// The sentence for a message that cannot be.
+    package init(_ error: AlephProtocolError) {
+        self.init(.usage, "Aleph Cloud: \(error)")
+    }
+}

@@ -1,0 +1,208 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// A node of the network for tests, on 127.0.0.1: as strict as a real one, with its traps. What it
+// answers is held against exchanges that were recorded from a real node (RecordedExchangeTests).
+
+package import Aleph
+import AlephProtocol
+import Foundation
+package import JSON
+package import LocalServer
+package import Synchronization
+
+/// One node.
+package final class NodeDouble: Sendable {
+    /// What a node can be told to be like.
+    package struct Settings: Sendable {
+        package var hasIPFS = true
+        /// The most bytes of a file without a message.
+        package var unkeptLimit = 25 << 20
+        /// The most bytes of a file with its message.
+        package var storageLimit = 100 << 20
+        package var ipfsLimit = 1 << 30
+        /// How long `sync` waits where nothing will come: 30 s at a real node.
+        package var syncWait = Duration.milliseconds(20)
+        /// How many questions for its status a message stays pending.
+        package var pendingLooks = 0
+        /// The account whose messages give money to others.
+        package var authority = ""
+        /// Changes answers, or gives other ones: for nodes that fail or lie.
+        package var intercept: (@Sendable (LocalServer.Request, Reply) -> Reply?)?
+
+        /// A node as they come.
+        package init() {}
+    }
+
+    /// What goes back to a client.
+    package struct Reply: Sendable {
+        package var status = 200
+        package var headers: [(String, String)] = []
+        package var body: [UInt8] = []
+        /// Ends the connection instead.
+        package var isCut = false
+
+        /// A reply of these parts.
+        package init(
+            status: Int = 200, headers: [(String, String)] = [], body: [UInt8] = [],
+            isCut: Bool = false
+        ) {
+            self.status = status
+            self.headers = headers
+            self.body = body
+            self.isCut = isCut
+        }
+
+        package static func json(_ value: JSONValue, status: Int = 200) -> Reply {
+            Reply(
+                status: status,
+                headers: [("Content-Type", "application/json; charset=utf-8")],
+                body: value.bytes())
+        }
+
+        package static func text(_ status: Int, _ text: String) -> Reply {
+            Reply(
+                status: status, headers: [("Content-Type", "text/plain; charset=utf-8")],
+                body: Array(text.utf8))
+        }
+
+        package static let notFound = Reply.text(404, "404: Not Found")
+    }
+
+    package let settings: Mutex<Settings>
+    package let ledger: Mutex<NodeLedger>
+    private let running = Mutex<LocalServer?>(nil)
+
+    /// Starts one.
+    package init(_ settings: Settings = Settings()) throws {
+        self.settings = Mutex(settings)
+        var ledger = NodeLedger()
+        ledger.authority = settings.authority
+        self.ledger = Mutex(ledger)
+        let server = try LocalServer { [weak self] request in
+            self?.steps(request) ?? [.close]
+        }
+        running.withLock { $0 = server }
+    }
+
+    deinit {
+        stop()
+    }
+
+    /// Ends it; further requests are refused.
+    package func stop() {
+        let server = running.withLock { server in
+            defer { server = nil }
+            return server
+        }
+        server?.stop()
+    }
+
+    /// Where it is.
+    package var address: AlephNodeAddress {
+        get throws { try AlephNodeAddress(running.withLock { $0?.url ?? "http://127.0.0.1:1" }) }
+    }
+
+    /// `http://127.0.0.1:port`.
+    package var url: String { running.withLock { $0?.url ?? "" } }
+
+    /// What it was asked so far, as method and path.
+    package var questions: [String] {
+        running.withLock { $0?.requests ?? [] }.map { "\($0.method) \($0.target)" }
+    }
+
+    /// Gives an account money.
+    package func fund(_ address: String, tokens: Double = 0, credits: Double = 0) {
+        ledger.withLock { ledger in
+            ledger.tokens[address, default: 0] += tokens
+            ledger.credits[address, default: 0] += credits
+        }
+    }
+
+    /// Gives the node a file, under whatever name.
+    package func plant(_ bytes: [UInt8], as hash: String, size: Int? = nil) {
+        ledger.withLock {
+            $0.files[hash] = NodeLedger.File(bytes: bytes, size: size ?? bytes.count)
+        }
+    }
+
+    /// Has a message counted, whether it may be or not.
+    package func admit(_ entry: NodeLedger.Entry) {
+        var entry = entry
+        entry.status = .processed
+        ledger.withLock { $0.entries[entry.envelope.itemHash.text] = entry }
+    }
+
+    package func change(_ body: (inout Settings) -> Void) {
+        settings.withLock { body(&$0) }
+    }
+
+    private func steps(_ request: LocalServer.Request) -> [LocalServer.Step] {
+        let settings = settings.withLock { $0 }
+        var exchange = NodeExchange(request, settings)
+        var reply = ledger.withLock { exchange.answer(&$0) }
+        var pause: Duration?
+        if exchange.waitsForEvent { pause = settings.syncWait }
+        if let changed = settings.intercept?(request, reply) { reply = changed }
+        if reply.isCut { return [.close] }
+        let headers = reply.headers + [("Accept-Ranges", "none")]
+        let head: LocalServer.Step
+        if request.method == "HEAD" {
+            head = .send(
+                LocalServer.Step.head(
+                    reply.status, headers + [("Content-Length", "\(reply.body.count)")]))
+        } else {
+            head = .answer(reply.status, headers, reply.body)
+        }
+        return (pause.map { [.pause($0)] } ?? []) + [head]
+    }
+}
+
+/// One request to the node.
+struct NodeExchange {
+    let request: LocalServer.Request
+    let settings: NodeDouble.Settings
+    /// The path's steps, decoded.
+    let path: [String]
+    let query: [String: String]
+    /// Whether the answer is late, for nothing came of waiting.
+    var waitsForEvent = false
+
+    init(_ request: LocalServer.Request, _ settings: NodeDouble.Settings) {
+        self.request = request
+        self.settings = settings
+        let parts = request.target.split(
+            separator: "?", maxSplits: 1, omittingEmptySubsequences: false)
+        path = parts[0].split(separator: "/").map { String($0).removingPercentEncoding ?? "" }
+        var query: [String: String] = [:]
+        for field in parts.count == 2 ? parts[1].split(separator: "&") : [] {
+            let pair = field.split(separator: "=", maxSplits: 1, omittingEmptySubsequences: false)
+            let value = pair.count == 2 ? String(pair[1]).replacing("+", with: " ") : ""
+            query[String(pair[0])] = value.removingPercentEncoding ?? ""
+        }
+        self.query = query
+    }
+
+    mutating func answer(_ ledger: inout NodeLedger) -> NodeDouble.Reply {
+        guard path.count >= 3, path[0] == "api" else { return .notFound }
+        let rest = Array(path.dropFirst(2))
+        switch (request.method, path[1], rest[0]) {
+        case ("POST", "v0", "messages") where rest.count == 1: return publish(&ledger)
+        case ("POST", "v0", "storage"), ("POST", "v0", "ipfs"): return add(rest, &ledger)
+        case ("POST", "v0", "price"): return estimate()
+        case ("GET", "v0", "messages") where rest.count > 1 && rest[1].count == 64: fallthrough
+        case ("GET", "v0", "messages") where rest.count > 1: return message(rest, &ledger)
+        case ("GET", "v0", "messages.json"): return list(&ledger)
+        case ("GET", _, "posts.json"): return posts(&ledger, isVersion0: path[1] == "v0")
+        case ("GET", "v0", "aggregates"): return aggregates(rest, &ledger)
+        case ("GET", "v0", "aggregates.json"): return aggregateList(&ledger)
+        case ("GET", "v0", "addresses"): return account(rest, &ledger)
+        case ("GET", "v0", "storage"), ("HEAD", "v0", "storage"): return stored(rest, &ledger)
+        case ("GET", "v0", "price"): return price(rest, &ledger)
+        case ("GET", "v0", "costs"): return costs(&ledger)
+        case ("GET", "v0", "channels"):
+            return .json(["channels": .array(ledger.channels.map { .string($0) })])
+        case ("GET", "v0", "authorizations"): return authorizations(rest, &ledger)
+        default: return .notFound
+        }
+    }
+}

@@ -1,0 +1,111 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// docs/SEMANTICS.md and its tests: each point of a list there is quoted above a test that would
+// fail if it were not so, and what is quoted is there. A quote looks like this, and ends where the
+// comment does or the next quote begins:
+//
+//     // SEMANTICS: Directories have no hard links: EPERM.
+//     @Test("…")
+
+/// Rules about what the document promises.
+enum SemanticsChecks {
+    /// What a quote begins with.
+    static let mark = "// SEMANTICS: "
+
+    /// A point of a list, or a quote of one, with its line counted from 1.
+    struct Sentence: Hashable {
+        let path: String
+        let line: Int
+        let text: String
+    }
+
+    /// The points of all lists of a document, each as one line.
+    static func points(_ document: SourceText) -> [Sentence] {
+        var points: [Sentence] = []
+        var isOpen = false
+        for (index, line) in document.lines.enumerated() {
+            if line.hasPrefix("- ") {
+                points.append(
+                    Sentence(
+                        path: document.path, line: index + 1, text: String(line.dropFirst(2))))
+                isOpen = true
+            } else if isOpen, line.hasPrefix("  "), let last = points.popLast() {
+                points.append(
+                    Sentence(
+                        path: last.path, line: last.line, text: last.text + " " + trimmed(line)))
+            } else {
+                isOpen = false
+            }
+        }
+        return points
+    }
+
+    /// The quotes above the tests of a file, each as one line.
+    static func quotes(_ file: SourceText) -> [Sentence] {
+        var quotes: [Sentence] = []
+        var open: Sentence?
+        for (index, comment) in file.comments.enumerated() {
+            let text = trimmed(comment)
+            if text.hasPrefix(mark) {
+                if let open { quotes.append(open) }
+                open = Sentence(
+                    path: file.path, line: index + 1,
+                    text: trimmed(String(text.dropFirst(mark.count))))
+            } else if let quote = open {
+                if text.hasPrefix("// ") {
+                    open = Sentence(
+                        path: quote.path, line: quote.line,
+                        text: quote.text + " " + trimmed(String(text.dropFirst(3))))
+                } else {
+                    // A quote that stands above no test proves nothing.
+                    if trimmed(file.code[index]).hasPrefix("@Test") { quotes.append(quote) }
+                    open = nil
+                }
+            }
+        }
+        return quotes
+    }
+
+    /// Points without a test, quotes of what is not there, and exceptions that are none.
+    ///
+    /// - Parameter untested: points, or how they begin, that no test shows; each with a reason in
+    ///   the list.
+    static func findings(
+        _ document: SourceText, _ tests: [SourceText], untested: [String]
+    ) -> [Finding] {
+        let points = points(document)
+        let quotes = tests.flatMap { self.quotes($0) }
+        let quoted = Set(quotes.map(\.text))
+        let known = Set(points.map(\.text))
+        var findings: [Finding] = []
+        for point in points {
+            let isExcepted = untested.contains { point.text.hasPrefix($0) }
+            if quoted.contains(point.text) == isExcepted {
+                findings.append(
+                    Finding(
+                        path: point.path, line: point.line,
+                        problem: isExcepted ? "named as untested, and quoted" : "no test quotes it")
+                )
+            }
+        }
+        for quote in quotes where !known.contains(quote.text) {
+            findings.append(
+                Finding(
+                    path: quote.path, line: quote.line,
+                    problem: "quotes what \(document.path) does not say: \(quote.text)"))
+        }
+        for exception in untested where !points.contains(where: { $0.text.hasPrefix(exception) }) {
+            findings.append(
+                Finding(
+                    path: document.path, line: 0, problem: "untested, and not there: \(exception)"))
+        }
+        return findings
+    }
+
+    private static func trimmed(_ text: String) -> String {
+        var text = Substring(text)
+        while text.first == " " { text.removeFirst() }
+        while text.last == " " { text.removeLast() }
+        return String(text)
+    }
+}
