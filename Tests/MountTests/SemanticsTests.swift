@@ -179,8 +179,9 @@ struct SemanticsTests {
     func fixedDirectories() throws {
         try volume.probe(
             """
-            same(sorted(os.listdir(MNT)), ['.cairn', 'files', 'scratchpads']); os.mkdir('d')
-            for name in ['files', 'scratchpads', '.cairn']:
+            same(sorted(os.listdir(MNT)), ['.cairn', 'files', 'public', 'scratchpads'])
+            os.mkdir('d')
+            for name in ['files', 'scratchpads', '.cairn', 'public']:
                 fails(errno.EPERM, os.rmdir, MNT + '/' + name)
                 fails(errno.EPERM, os.rename, MNT + '/' + name, MNT + '/other')
             fails(errno.EPERM, os.mkdir, MNT + '/new'); fails(errno.EPERM, write, MNT + '/new')
