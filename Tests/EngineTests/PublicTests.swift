@@ -21,6 +21,7 @@ struct PublicTests {
         String(decoding: try volume.readFile("/.cairn/errors"), as: UTF8.self)
     }
 
+    // SEMANTICS: `user.cairn.address`, `.datamap` and `.chunks` are listed there.
     @Test(
         "a public file of either generation is read by its address",
         arguments: FormatVersion.allCases, [3, 5000, 20_000_000])
@@ -80,6 +81,9 @@ struct PublicTests {
         #expect(same(try volume.readFile("/public/" + address.hex), bytes))
     }
 
+    // SEMANTICS: Every byte was verified before it is read. A read fetches the chunks it needs; two
+    // are fetched ahead of who reads on. What was read is kept in memory, not in the cache on the
+    // disk.
     @Test("a cold read of 4 KiB of a large file fetches its map and one chunk of it")
     func coldRead() throws {
         let network = Network()
@@ -104,6 +108,9 @@ struct PublicTests {
         #expect(try read(at: 80_000_000).isEmpty)
     }
 
+    // SEMANTICS: An address that nothing lies at is ENOENT; one mistyped, or of a chunk that is no
+    // data map, is EINVAL; a map or archive that is damaged, hostile or incomplete is EIO; an
+    // archive of more than 262 144 files is EFBIG. `.cairn/errors` has the sentence.
     @Test("names that are no address are not there, and mistyped addresses are invalid")
     func names() throws {
         let volume = try Network().volume()
@@ -149,6 +156,9 @@ struct PublicTests {
         }
     }
 
+    // SEMANTICS: Everything in `public/` is read-only and owned by who mounts. `ls` shows what was
+    // opened since the mount, at most 4096 addresses and 1 048 576 files and folders of archives;
+    // older ones give ESTALE where they are still open, and come back when asked for.
     @Test("an archive is a tree with the times in it", arguments: FormatVersion.allCases)
     func archive(version: FormatVersion) throws {
         let network = Network()
@@ -186,6 +196,8 @@ struct PublicTests {
         #expect(throws: FileError.notDirectory) { try volume.resolve(root + "/site/a.txt/x") }
     }
 
+    // SEMANTICS: A file of more than 64 MiB is never taken for an archive. A file in an archive
+    // whose data map speaks of another size than the archive is EIO when it is opened.
     @Test("a hostile archive, and one that lies about a size, are refused")
     func hostileArchive() throws {
         let network = Network()

@@ -14,6 +14,10 @@ import Testing
 
 @Suite("foreign files and sharing", .serialized)
 struct SharingTests {
+    // SEMANTICS: `cairn open` makes a file of the volume out of a foreign one, or a folder out of
+    // an archive, without downloading it. It is a file like others: what is written over it is
+    // stored as the volume's own. Its unchanged chunks stay those it came with, and are gone when
+    // whoever keeps them lets them go.
     @Test(
         "a foreign file gets a name without its bytes, and is there on another machine",
         arguments: FormatVersion.allCases)
@@ -85,6 +89,9 @@ struct SharingTests {
         }
     }
 
+    // SEMANTICS: `cairn share` makes a file, or the regular files of a folder as an archive,
+    // readable for whoever has the address, for ever. Links, empty folders, and files of fewer than
+    // three bytes are left out, and counted. A file that changes meanwhile is refused.
     @Test("a directory is shared as an archive, which opens as a tree and as files")
     func shareDirectory() throws {
         let network = Network()

@@ -91,6 +91,9 @@ struct AutonomiMountTests {
             second.environment.merging(other) { $1 })
     }
 
+    // SEMANTICS: When the wallet is empty, missing, or at the volume's `spending-limit`, flushes
+    // wait: nothing is lost, `cairn status` and `cairn sync` say how much is wanted, and `fsync`
+    // that waits for the store gives EDQUOT. It goes on by itself when there is money.
     @Test("without money nothing is lost, and the sentence says how much is wanted")
     func money() throws {
         let daemon = try daemon()
@@ -111,6 +114,8 @@ struct AutonomiMountTests {
         #expect(try volume.shell("sha256sum < \"$MNT/files/large\"") == sum)
     }
 
+    // SEMANTICS: `spending-limit` counts chunks. Changes of a pointer are paid beside it;
+    // `publish-interval` says how often they may come.
     @Test("a flush waits at the spending limit, says so, and goes on when it is raised")
     func limit() throws {
         let daemon = try daemon()
@@ -176,6 +181,8 @@ struct AutonomiMountTests {
         try volume.sync()
     }
 
+    // SEMANTICS: With `publish-interval`, changes are published that long after the first of them,
+    // pads included; `cairn sync` and `cairn unmount` publish at once.
     @Test("revisions are as rare as the volume asks for, and come at once when somebody asks")
     func interval() throws {
         let daemon = try daemon()

@@ -173,14 +173,15 @@ struct SemanticsTests {
 
     // SEMANTICS: The mount's root, `files`, `scratchpads` and `.cairn` cannot be removed or
     // renamed, and nothing can be made beside them: EPERM.
-    // SEMANTICS: No `history/`, `public/` or `aleph/` in this version; published revisions are kept
+    // SEMANTICS: No `history/` or `aleph/` in this version; published revisions are kept
     // on the store.
     @Test("the fixed directories stay as they are, and no others are shown")
     func fixedDirectories() throws {
         try volume.probe(
             """
-            same(sorted(os.listdir(MNT)), ['.cairn', 'files', 'scratchpads']); os.mkdir('d')
-            for name in ['files', 'scratchpads', '.cairn']:
+            same(sorted(os.listdir(MNT)), ['.cairn', 'files', 'public', 'scratchpads'])
+            os.mkdir('d')
+            for name in ['files', 'scratchpads', '.cairn', 'public']:
                 fails(errno.EPERM, os.rmdir, MNT + '/' + name)
                 fails(errno.EPERM, os.rename, MNT + '/' + name, MNT + '/other')
             fails(errno.EPERM, os.mkdir, MNT + '/new'); fails(errno.EPERM, write, MNT + '/new')
