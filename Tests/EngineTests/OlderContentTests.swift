@@ -24,8 +24,8 @@ struct OlderContentTests {
         }
     }
 
-    /// Publishes what `before` makes, lets a revision pass what `change` does, and compares what the
-    /// store has then; `nil` is for a name that is not there. The store gets the rest in the end.
+    /// Publishes what `before` makes, lets a revision pass what `change` does, and compares what
+    /// the store has then; nil is for a name that is not there. The store gets the rest in the end.
     private func check(
         _ expected: [String: [UInt8]?], after before: (TestVolume) throws -> Void,
         _ change: (TestVolume) throws -> Void
