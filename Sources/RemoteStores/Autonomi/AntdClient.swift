@@ -23,7 +23,7 @@ package final class AntdClient: Sendable {
     static let chunkAnswerSize = (AutonomiLimits.chunkSize + 64) / 3 * 4 + 4096
     /// How long the daemon may think about one request: it asks the network itself.
     static let timeouts = HTTPTimeouts(
-        connect: .seconds(5), stall: .seconds(300), total: .seconds(600))
+        connect: .seconds(10), stall: .seconds(300), total: .seconds(600))
 
     private let address: AutonomiAddress
     private let client: HTTPClient
