@@ -14,6 +14,10 @@ import Testing
 
 @Suite("foreign files and sharing", .serialized)
 struct SharingTests {
+    // SEMANTICS: `cairn open` makes a file of the volume out of a foreign one, or a folder out of
+    // an archive, without downloading it. It is a file like others: what is written over it is
+    // stored as the volume's own. Its unchanged chunks stay those it came with, and are gone when
+    // whoever keeps them lets them go.
     @Test(
         "a foreign file gets a name without its bytes, and is there on another machine",
         arguments: FormatVersion.allCases)
@@ -60,6 +64,9 @@ struct SharingTests {
         #expect(throws: FileError.notFound) { try volume.resolve("/files/x") }
     }
 
+    // SEMANTICS: `cairn share` makes a file, or the regular files of a folder as an archive,
+    // readable for whoever has the address, for ever. Links, empty folders, and files of fewer than
+    // three bytes are left out, and counted.
     @Test("what one volume shares, another opens, whatever form it had")
     func share() throws {
         let network = Network()
@@ -85,6 +92,13 @@ struct SharingTests {
         }
     }
 
+    // SEMANTICS: `cairn open` makes a file of the volume out of a foreign one, or a folder out of
+    // an archive, without downloading it. It is a file like others: what is written over it is
+    // stored as the volume's own. Its unchanged chunks stay those it came with, and are gone when
+    // whoever keeps them lets them go.
+    // SEMANTICS: `cairn share` makes a file, or the regular files of a folder as an archive,
+    // readable for whoever has the address, for ever. Links, empty folders, and files of fewer than
+    // three bytes are left out, and counted.
     @Test("a directory is shared as an archive, which opens as a tree and as files")
     func shareDirectory() throws {
         let network = Network()

@@ -62,7 +62,11 @@ struct GatewayMountTests {
             try volume.shell("head -c 20000000 /dev/urandom > \"$MNT/files/first\"")
             try volume.sync()
             try volume.shell(
-                "for i in 1 2 3 4 5 6; do head -c 30000000 /dev/urandom > \"$MNT/files/big$i\"; done"
+                """
+                for i in 1 2 3 4 5 6; do
+                    head -c 30000000 /dev/urandom > "$MNT/files/big$i"
+                done
+                """
             )
             let sync = Process()
             sync.executableURL = URL(fileURLWithPath: MountedVolume.binary)

@@ -173,8 +173,8 @@ struct SemanticsTests {
 
     // SEMANTICS: The mount's root, `files`, `scratchpads` and `.cairn` cannot be removed or
     // renamed, and nothing can be made beside them: EPERM.
-    // SEMANTICS: No `history/`, `public/` or `aleph/` in this version; published revisions are kept
-    // on the store.
+    // SEMANTICS: No `history/` or `aleph/` in this version; published revisions are kept on the
+    // store.
     @Test("the fixed directories stay as they are, and no others are shown")
     func fixedDirectories() throws {
         try volume.probe(
@@ -341,5 +341,54 @@ struct SemanticsTests {
             as_user(1001, lambda: os.setxattr('f', 'system.posix_acl_access', acl))
             same(mode('f'), 0o775)
             """)
+    }
+
+    // SEMANTICS: A write is accepted or refused when it reaches the process; what the kernel
+    // gathered first is refused by `fsync` or `close`.
+    @Test("what the kernel gathered is refused by fsync, or by close")
+    func gathered() throws {
+        let small = try MountedVolume(mounts: false, mountOptions: "cache=64M")
+        try small.shell(
+            """
+            sed -i 's/^read-deadline = .*/read-deadline = 1s/' "$CAIRN_STATE/volumes/test/config"
+            "$CAIRN" mount -o cache=64M test "$MNT"
+            """)
+        try small.probe(
+            Self.status + """
+                away(); full = None
+                for number in range(40):
+                    fd = os.open(f'f{number}', os.O_RDWR | os.O_CREAT); os.write(fd, b'x' * 4 * MIB)
+                    try: os.fsync(fd)
+                    except OSError as error: full = error.errno
+                    finally:
+                        try: os.close(fd)
+                        except OSError: pass
+                    if full: break
+                same(full, errno.ENOSPC); assert number >= 8
+                fd = os.open('synced', os.O_RDWR | os.O_CREAT)
+                same(os.write(fd, b'y' * 2 * MIB), 2 * MIB); fails(errno.ENOSPC, os.fsync, fd)
+                fd = os.open('closed', os.O_RDWR | os.O_CREAT)
+                same(os.write(fd, b'y' * 2 * MIB), 2 * MIB); fails(errno.ENOSPC, os.close, fd)
+                for kept in range(number): same(read(f'f{kept}'), b'x' * 4 * MIB)
+                back()
+                """)
+    }
+
+    // SEMANTICS: `sync` and `syncfs` make the kernel hand over its pages; the kernel tells no FUSE
+    // filesystem more than that, so they do not wait for the disk or the store.
+    @Test(
+        "sync and syncfs hand over what the kernel holds, and need no store",
+        arguments: ["os.sync()", "checked(libc.syncfs(fd))"])
+    func handingOver(call: String) throws {
+        try volume.probe(
+            Self.status + """
+                fd = os.open('f', os.O_RDWR | os.O_CREAT); os.fsync(fd); away()
+                os.write(fd, b'x' * 50_000)
+                \(call); back(); same(state('f'), 'dirty'); pid = \(try volume.daemonPID())
+                # Made durable by itself, long before the kernel would have handed it over.
+                time.sleep(8); os.kill(pid, signal.SIGKILL)
+                """)
+        try volume.mount()
+        try volume.probe("same(read('f'), b'x' * 50_000)")
     }
 }
