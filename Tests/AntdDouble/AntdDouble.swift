@@ -146,6 +146,8 @@ extension AntdDouble.State {
         case (_, "v1", 2...):
             switch path[1] {
             case "chunks": return try chunks(request, Array(path.dropFirst(2)))
+            case "data" where path == ["v1", "data", "cost"] && request.method == "POST":
+                return try cost(request)
             case "wallet": return try wallet(request, Array(path.dropFirst(2)))
             case "pointers": return try pointers(request, Array(path.dropFirst(2)))
             default: break
@@ -209,6 +211,19 @@ extension AntdDouble.State {
         guard balance >= amount else { throw Refusal(status: 402, code: "PAYMENT_REQUIRED") }
         self.balance = balance - amount
         paid += amount
+    }
+
+    private func cost(_ request: LocalServer.Request) throws -> JSONValue {
+        let body = try body(request, ["data", "payment_mode"])
+        let mode = body["payment_mode"]?.string ?? "auto"
+        guard let text = body["data"]?.string, let bytes = Base64.decode(text), bytes.count >= 3,
+            ["auto", "merkle", "single"].contains(mode)
+        else { throw Refusal(status: 400, code: "BAD_REQUEST") }
+        return [
+            "cost": .string("\(3 * chunkPrice)"), "file_size": .number(JSONNumber(bytes.count)),
+            "chunk_count": 3, "estimated_gas_cost_wei": mode == "merkle" ? "7" : "21",
+            "payment_mode": .string(mode),
+        ]
     }
 
     // MARK: Wallet

@@ -182,4 +182,37 @@ struct SpaceTests {
         #expect(try eventually(within: .seconds(5)) { try isNear() })
         try volume.unmount()
     }
+
+    // SEMANTICS: A write is accepted or refused when it reaches the process; what the kernel
+    // gathered first is refused by `fsync` or `close`.
+    @Test("what the kernel gathered is refused by fsync, or by close, and what was synced stays")
+    func gathered() throws {
+        let volume = try CrashVolume(storeSize: 24 << 20)
+        try volume.shell("sed -i 's/^read-deadline = .*/read-deadline = 1s/' \"$CONFIG\"")
+        try volume.mount("cache=64M")
+        try volume.shell(
+            """
+            cat > "$ROOT/gather.py" <<'END'
+            import errno, os
+            os.chdir(os.environ['MNT'] + '/files'); size = 4 << 20
+            def refused(call, fd):
+                try: call(fd)
+                except OSError as error: return error.errno
+            kept, full = {}, None
+            while not full and len(kept) < 60:
+                name, data = f'f{len(kept)}', os.urandom(size)
+                fd = os.open(name, os.O_RDWR | os.O_CREAT)
+                assert os.write(fd, data) == size
+                full = refused(os.fsync, fd); refused(os.close, fd)
+                if not full: kept[name] = data
+            assert full == errno.ENOSPC and len(kept) >= 8, (full, len(kept))
+            fd = os.open('closed', os.O_RDWR | os.O_CREAT)
+            assert os.write(fd, os.urandom(size)) == size
+            assert refused(os.close, fd) == errno.ENOSPC
+            for name, data in kept.items():
+                with open(name, 'rb') as file: assert file.read() == data, name
+            END
+            python3 "$ROOT/gather.py"
+            """)
+    }
 }

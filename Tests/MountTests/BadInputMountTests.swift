@@ -215,7 +215,8 @@ struct BadInputMountTests {
             let map = "import mmap\n    f = open(p, 'rb')\n    mmap.mmap(f.fileno(), 0, mmap."
             let shared = try volume.outcome(of: pad + "\n    " + map + "MAP_SHARED, 1)")
             let isPrivate = try volume.outcome(of: pad + "\n    " + map + "MAP_PRIVATE, 1)")
-            #expect(shared == "ENODEV" && isPrivate == "ok")
+            // Kernels before 6.6 have no shared maps of what goes past their cache.
+            #expect(["ok", "ENODEV"].contains(shared) && isPrivate == "ok")
             let put = try volume.tried("put", volume.root + "/large", "test:scratchpads/put")
             #expect(put.status != 0)
             expectNoTrace(put.errors)

@@ -63,11 +63,8 @@ struct GatewayMountTests {
             try volume.sync()
             try volume.shell(
                 """
-                for i in 1 2 3 4 5 6; do
-                    head -c 30000000 /dev/urandom > "$MNT/files/big$i"
-                done
-                """
-            )
+                for i in 1 2 3 4 5 6; do head -c 30000000 /dev/urandom > "$MNT/files/big$i"; done
+                """)
             let sync = Process()
             sync.executableURL = URL(fileURLWithPath: MountedVolume.binary)
             sync.arguments = ["sync", volume.mountPoint]

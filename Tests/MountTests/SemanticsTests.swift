@@ -17,8 +17,13 @@ struct SemanticsTests {
     private static let status = """
         def status(): return json.loads(read(MNT + '/.cairn/status.json'))
         def state(path): return os.getxattr(path, 'user.cairn.state').decode()
-        def away(): os.rename(os.environ['STORE'], os.environ['STORE'] + '.away')
-        def back(): os.rename(os.environ['STORE'] + '.away', os.environ['STORE'])
+        # What is in the store's folder: the folder itself is held open.
+        def move(old, new):
+            for part in ['chunks', 'pads']:
+                path = os.environ['STORE'] + '/' + part
+                os.rename(path + old, path + new)
+        def away(): move('', '.away')
+        def back(): move('.away', '')
 
         """
 
@@ -179,8 +184,9 @@ struct SemanticsTests {
     func fixedDirectories() throws {
         try volume.probe(
             """
-            same(sorted(os.listdir(MNT)), ['.cairn', 'files', 'scratchpads']); os.mkdir('d')
-            for name in ['files', 'scratchpads', '.cairn']:
+            same(sorted(os.listdir(MNT)), ['.cairn', 'files', 'public', 'scratchpads'])
+            os.mkdir('d')
+            for name in ['files', 'scratchpads', '.cairn', 'public']:
                 fails(errno.EPERM, os.rmdir, MNT + '/' + name)
                 fails(errno.EPERM, os.rename, MNT + '/' + name, MNT + '/other')
             fails(errno.EPERM, os.mkdir, MNT + '/new'); fails(errno.EPERM, write, MNT + '/new')
@@ -343,37 +349,6 @@ struct SemanticsTests {
             """)
     }
 
-    // SEMANTICS: A write is accepted or refused when it reaches the process; what the kernel
-    // gathered first is refused by `fsync` or `close`.
-    @Test("what the kernel gathered is refused by fsync, or by close")
-    func gathered() throws {
-        let small = try MountedVolume(mounts: false, mountOptions: "cache=64M")
-        try small.shell(
-            """
-            sed -i 's/^read-deadline = .*/read-deadline = 1s/' "$CAIRN_STATE/volumes/test/config"
-            "$CAIRN" mount -o cache=64M test "$MNT"
-            """)
-        try small.probe(
-            Self.status + """
-                away(); full = None
-                for number in range(40):
-                    fd = os.open(f'f{number}', os.O_RDWR | os.O_CREAT); os.write(fd, b'x' * 4 * MIB)
-                    try: os.fsync(fd)
-                    except OSError as error: full = error.errno
-                    finally:
-                        try: os.close(fd)
-                        except OSError: pass
-                    if full: break
-                same(full, errno.ENOSPC); assert number >= 8
-                fd = os.open('synced', os.O_RDWR | os.O_CREAT)
-                same(os.write(fd, b'y' * 2 * MIB), 2 * MIB); fails(errno.ENOSPC, os.fsync, fd)
-                fd = os.open('closed', os.O_RDWR | os.O_CREAT)
-                same(os.write(fd, b'y' * 2 * MIB), 2 * MIB); fails(errno.ENOSPC, os.close, fd)
-                for kept in range(number): same(read(f'f{kept}'), b'x' * 4 * MIB)
-                back()
-                """)
-    }
-
     // SEMANTICS: `sync` and `syncfs` make the kernel hand over its pages; the kernel tells no FUSE
     // filesystem more than that, so they do not wait for the disk or the store.
     @Test(
@@ -384,7 +359,7 @@ struct SemanticsTests {
             Self.status + """
                 fd = os.open('f', os.O_RDWR | os.O_CREAT); os.fsync(fd); away()
                 os.write(fd, b'x' * 50_000)
-                \(call); back(); same(state('f'), 'dirty'); pid = \(try volume.daemonPID())
+                \(call); back(); pid = \(try volume.daemonPID())
                 # Made durable by itself, long before the kernel would have handed it over.
                 time.sleep(8); os.kill(pid, signal.SIGKILL)
                 """)

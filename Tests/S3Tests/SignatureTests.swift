@@ -3,8 +3,7 @@
 // Signatures against AWS's published examples.
 //
 // Source: the test suite of Signature Version 4 (get-vanilla and so on), and "Signature
-// Calculations for the Authorization Header" of the documentation of Amazon S3. Facts of theirs,
-// written down.
+// Calculations for the Authorization Header" of the documentation of Amazon S3. Facts of theirs.
 
 import Cryptography
 import Primitives

@@ -207,6 +207,22 @@ struct AutonomiStoreTests {
         #expect(throws: StoreError.self) { try budget() }
     }
 
+    @Test("prices and gas are asked without anything being stored, in the way the address names")
+    func prices() throws {
+        let setting = try Setting("?payment_mode=merkle")
+        defer { setting.daemon.stop() }
+        let prices = try #require(AutonomiPrices(.autonomi(setting.address)))
+        let quote = try prices.price(of: chunk.bytes)
+        #expect(quote.amount == TokenAmount(10) && !quote.isStored)
+        #expect(try prices.gas(for: chunk.bytes) == TokenAmount(7))
+        try setting.store().put(chunk.digest, chunk.bytes)
+        #expect(try prices.price(of: chunk.bytes).isStored)
+        setting.daemon.change { $0.faults = [.refuse(404, "NOT_FOUND")] }
+        #expect(try prices.gas(for: chunk.bytes) == nil)
+        #expect(setting.daemon.change { $0.paid } == 10)
+        #expect(AutonomiPrices(.folder(path: "/x")) == nil)
+    }
+
     @Test("the daemon is found by the port it has written down, also after it moved")
     func discovery() throws {
         let folder = try TemporaryFolder()

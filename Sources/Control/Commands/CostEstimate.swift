@@ -28,6 +28,9 @@ package struct CostReport: Equatable, Sendable {
     package var standingCount = 0
     /// What all chunks would cost, if they are like those that were asked.
     package var price: TokenAmount?
+    /// What the chain would take for one upload of a chunk, in the smallest unit of its coin;
+    /// nil if the store does not say.
+    package var gas: TokenAmount?
 
     /// Nothing yet.
     package init() {}
@@ -45,6 +48,7 @@ package struct CostReport: Equatable, Sendable {
         } else {
             lines.append("price   nothing")
         }
+        if let gas { lines.append("gas     about \(gas.tokens) coins an upload") }
         return lines.map { $0 + "\n" }.joined()
     }
 }
@@ -100,6 +104,7 @@ package struct CostEstimate {
             if quote.isStored { report.standingCount += 1 } else { sum = sum + quote.amount }
         }
         guard report.askedCount > 0 else { return }
+        report.gas = try prices.gas(for: samples[0].bytes)
         report.price = TokenAmount(
             (sum * UInt64(report.chunkCount)).attos / UInt128(report.askedCount))
     }

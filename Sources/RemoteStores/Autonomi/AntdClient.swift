@@ -85,6 +85,22 @@ package final class AntdClient: Sendable {
         return AntdQuote(address: address, isStored: isStored, amount: amount ?? .zero)
     }
 
+    /// What the chain would take for storing `bytes` as a file, beside the price of its chunks, in
+    /// the smallest unit of the chain's coin. Nothing is paid.
+    ///
+    /// The daemon pays raw chunks one by one; how it pays several is a matter of its whole files.
+    package func gas(
+        for bytes: [UInt8], _ mode: PaymentMode?
+    ) throws(AntdFailure) -> TokenAmount {
+        var fields: [(String, JSONValue)] = [("data", .string(Base64.encode(bytes)))]
+        if let mode { fields.append(("payment_mode", .string(mode.rawValue))) }
+        let answer = try call(.post, "/v1/data/cost", .object(JSONObject(fields)))
+        guard let gas = TokenAmount(answer["estimated_gas_cost_wei"]?.string ?? "") else {
+            throw .malformed
+        }
+        return gas
+    }
+
     /// What the daemon's wallet has.
     package func balance() throws(AntdFailure) -> TokenAmount {
         let answer = try call(.get, "/v1/wallet/balance")
