@@ -70,6 +70,7 @@ final class Counters: Sendable {
     let storeAnsweredAt = Atomic<Int64>(0)
     private let failure = Lock<StoreError?>(nil)
     private let roomFailure = Lock<String?>(nil)
+    private let lastFlush = Lock<FileError?>(nil)
 
     /// There was no room just now: where, and what to do.
     func roomFailed(_ sentence: String) {
@@ -78,6 +79,14 @@ final class Counters: Sendable {
 
     /// Where there was no room the last time that there was none.
     var missingRoom: String? { roomFailure.withLock { $0 } }
+
+    /// A round of flushes ended: with what it failed, or nil.
+    func flushEnded(_ failure: FileError?) {
+        lastFlush.withLock { $0 = failure }
+    }
+
+    /// What the last round of flushes failed with; nil after one that did not fail.
+    var flushFailure: FileError? { lastFlush.withLock { $0 } }
 
     /// The store answered just now.
     func storeAnswered() {

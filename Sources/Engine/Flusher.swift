@@ -191,6 +191,7 @@ final class Flusher: Sendable {
 
     private func settle(_ batch: [UInt64], lost: [UInt64], _ failure: FileError?) {
         let now = ContinuousClock.now
+        volume.counters.flushEnded(failure)
         work.update { state in
             for ino in batch { state.flushing.remove(ino) }
             for ino in lost where state.files[ino] == nil {

@@ -63,7 +63,7 @@ final class RoomKeeper: Sendable {
     /// Returns when `count` slots can be reserved.
     ///
     /// - Throws: `noSpace` at the deadline, or `quotaExceeded` if it is because the store wants to
-    ///   be paid; `interrupted` by a signal.
+    ///   be paid or takes no more; `interrupted` by a signal.
     func waitForRoom(_ count: Int, _ patience: Patience) throws(FileError) {
         while true {
             let failure: ArenaError
@@ -77,7 +77,8 @@ final class RoomKeeper: Sendable {
             }
             if patience.isInterrupted { throw .interrupted }
             if ContinuousClock.now >= patience.deadline {
-                if volume.counters.storeError == .paymentRequired { throw .quotaExceeded }
+                // What the last flush met: since then the store may have answered a read.
+                if volume.counters.flushFailure == .quotaExceeded { throw .quotaExceeded }
                 throw volume.failure(failure)
             }
             ask()

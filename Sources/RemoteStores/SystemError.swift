@@ -23,7 +23,8 @@ struct SystemError: Error, Equatable {
     /// folder, too many open files, a stale handle.
     var storeError: StoreError {
         switch code {
-        case ENOSPC, EDQUOT: .full
+        case ENOSPC: .full
+        case EDQUOT: .quotaExceeded
         case EROFS: .readOnly
         case EACCES, EPERM: .refused("permission denied")
         case ENOENT: .notAStore("a folder of the store is gone")

@@ -187,6 +187,23 @@ struct StoreCheckTests {
         #expect(try volume.wrongAfterRecoveryOrAll() != [] || place == .volume)
     }
 
+    // SEMANTICS: Older revisions are not checked.
+    @Test("what only an older revision needs may be gone")
+    func olderRevision() throws {
+        let volume = try CheckedVolume()
+        let old = try volume.chunkFiles("files/big.bin")
+        try volume.running { engine in
+            let context = RequestContext(
+                user: 0, group: 0, patience: Patience(until: .now + .seconds(60)))
+            let files = try engine.resolve(Array("/files".utf8), context)
+            try engine.unlink(Array("big.bin".utf8), in: files, context)
+            try volume.publish(engine)
+        }
+        for file in old { try volume.remove(file) }
+        #expect(!old.isEmpty)
+        #expect(try volume.check(store: true, reads: true).map(\.line) == [])
+    }
+
     @Test("wrong bytes are found by reading, and by nothing less", arguments: Damage.read)
     func foundByReading(_ damage: Damage) throws {
         let volume = try CheckedVolume()

@@ -38,10 +38,11 @@ struct HungTests {
         return (process.terminationStatus, ContinuousClock.now - start)
     }
 
-    /// docs/SEMANTICS.md: "A read of what only the store has fails with EIO after the read
-    /// deadline, 30 seconds by default." And: "A signal ends such a wait with EINTR." And: "A
-    /// volume can be unmounted while calls of the store hang: 5 seconds later they are left
-    /// behind."
+    // SEMANTICS: A read of what only the store has fails with EIO after the read deadline, 30
+    // seconds by default.
+    // SEMANTICS: A signal ends such a wait with EINTR.
+    // SEMANTICS: A volume can be unmounted while calls of the store hang: 5 seconds later they are
+    // left behind.
     @Test("nothing but reads of what only the store has waits for a store that never answers")
     func hungStore() throws {
         let root = try temporaryFolder("hung")

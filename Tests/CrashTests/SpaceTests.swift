@@ -59,10 +59,6 @@ struct SpaceTests {
         try verify(volume, "through an empty cache")
     }
 
-    /// docs/SEMANTICS.md: "When the disk of the local state or the cache is full, writers wait up
-    /// to the read deadline, then get ENOSPC from the call that hands the bytes over: `write`,
-    /// `fsync` or `close`." And: "A full disk, here or at the store, loses nothing that was synced,
-    /// and everything goes on without a new mount when there is room again."
     // SEMANTICS: When the disk of the local state or the cache is full, writers wait up to the read
     // deadline, then get ENOSPC from the call that hands the bytes over: `write`, `fsync` or
     // `close`.
@@ -90,8 +86,6 @@ struct SpaceTests {
         try expectWhole(volume)
     }
 
-    /// docs/SEMANTICS.md: "On a full disk names change whole or not at all, and what frees room is
-    /// done."
     // SEMANTICS: On a full disk names change whole or not at all, and what frees room is done.
     @Test("on a full disk names change whole or not at all, and what frees room is done")
     func names() throws {
@@ -144,8 +138,6 @@ struct SpaceTests {
             """)
     }
 
-    /// docs/SEMANTICS.md: "The cache gives way: what the store has too is dropped from it before
-    /// its disk is full."
     // SEMANTICS: The cache gives way: what the store has too is dropped from it before its disk is
     // full.
     @Test("a cache larger than its disk gives way: more is written and read than fits on it")
@@ -167,5 +159,60 @@ struct SpaceTests {
         try volume.shell(
             "for n in $(seq 1 70); do sha256sum < \"$MNT/files/f$n\"; done | cmp - \"$ROOT/sums\"")
         #expect(try volume.errors().isEmpty)
+    }
+
+    // SEMANTICS: The free space is the store's, at most 10 seconds old when asked for again.
+    @Test("the free space is that of the store's disk, and follows it")
+    func freeSpace() throws {
+        let volume = try CrashVolume(storeSize: 100 << 20)
+        try volume.mount()
+        let free = { (path: String) in
+            try #require(
+                Int(
+                    try volume.shell("stat -f -c '%a %S' \"\(path)\" | awk '{ print $1 * $2 }'")
+                        .trimmingCharacters(in: .whitespacesAndNewlines)))
+        }
+        let isNear = { try abs(free(volume.mountPoint) - free(volume.store)) < 2 << 20 }
+        #expect(try eventually(within: .seconds(10)) { try isNear() })
+        try volume.shell("head -c 40000000 /dev/zero > \"$STORE/fill\"")
+        #expect(try !isNear())
+        sleep(11)
+        // The first who asks after that long has it asked for.
+        _ = try free(volume.mountPoint)
+        #expect(try eventually(within: .seconds(5)) { try isNear() })
+        try volume.unmount()
+    }
+
+    // SEMANTICS: A write is accepted or refused when it reaches the process; what the kernel
+    // gathered first is refused by `fsync` or `close`.
+    @Test("what the kernel gathered is refused by fsync, or by close, and what was synced stays")
+    func gathered() throws {
+        let volume = try CrashVolume(storeSize: 24 << 20)
+        try volume.shell("sed -i 's/^read-deadline = .*/read-deadline = 1s/' \"$CONFIG\"")
+        try volume.mount("cache=64M")
+        try volume.shell(
+            """
+            cat > "$ROOT/gather.py" <<'END'
+            import errno, os
+            os.chdir(os.environ['MNT'] + '/files'); size = 4 << 20
+            def refused(call, fd):
+                try: call(fd)
+                except OSError as error: return error.errno
+            kept, full = {}, None
+            while not full and len(kept) < 60:
+                name, data = f'f{len(kept)}', os.urandom(size)
+                fd = os.open(name, os.O_RDWR | os.O_CREAT)
+                assert os.write(fd, data) == size
+                full = refused(os.fsync, fd); refused(os.close, fd)
+                if not full: kept[name] = data
+            assert full == errno.ENOSPC and len(kept) >= 8, (full, len(kept))
+            fd = os.open('closed', os.O_RDWR | os.O_CREAT)
+            assert os.write(fd, os.urandom(size)) == size
+            assert refused(os.close, fd) == errno.ENOSPC
+            for name, data in kept.items():
+                with open(name, 'rb') as file: assert file.read() == data, name
+            END
+            python3 "$ROOT/gather.py"
+            """)
     }
 }

@@ -6,10 +6,12 @@ import Autonomi
 import Compression
 import Cryptography
 import Engine
+import Foundation
 import Namespace
 import Primitives
 import SelfEncryption
 import Stores
+import Synchronization
 import Testing
 
 @Suite("foreign files and sharing", .serialized)
@@ -64,6 +66,9 @@ struct SharingTests {
         #expect(throws: FileError.notFound) { try volume.resolve("/files/x") }
     }
 
+    // SEMANTICS: `cairn share` makes a file, or the regular files of a folder as an archive,
+    // readable for whoever has the address, for ever. Links, empty folders, and files of fewer than
+    // three bytes are left out, and counted.
     @Test("what one volume shares, another opens, whatever form it had")
     func share() throws {
         let network = Network()
@@ -89,9 +94,13 @@ struct SharingTests {
         }
     }
 
+    // SEMANTICS: `cairn open` makes a file of the volume out of a foreign one, or a folder out of
+    // an archive, without downloading it. It is a file like others: what is written over it is
+    // stored as the volume's own. Its unchanged chunks stay those it came with, and are gone when
+    // whoever keeps them lets them go.
     // SEMANTICS: `cairn share` makes a file, or the regular files of a folder as an archive,
     // readable for whoever has the address, for ever. Links, empty folders, and files of fewer than
-    // three bytes are left out, and counted. A file that changes meanwhile is refused.
+    // three bytes are left out, and counted.
     @Test("a directory is shared as an archive, which opens as a tree and as files")
     func shareDirectory() throws {
         let network = Network()
@@ -119,6 +128,39 @@ struct SharingTests {
         try other.recover()
         #expect(same(try other.readFile("/files/copy/top/a"), first))
         #expect(same(try other.readFile("/files/copy/top/in/b"), second))
+    }
+
+    // SEMANTICS: A file that changes while it is shared is refused.
+    @Test("a file that changes while it is shared is refused, and shared as it is then")
+    func changesMeanwhile() throws {
+        let store = TestStore()
+        let volume = try TestVolume(on: store) { $0.flushDelay = .seconds(600) }
+        try volume.writeFile("/files/a", pattern(13_000_000, seed: 17))
+        let ino = try volume.resolve("/files/a")
+        let context = volume.context
+        let engine = volume.engine
+        let outcome = Lock<Result<SharedTree, SharingError>?>(nil)
+        store.hang(true)
+        defer { store.heal() }
+        Thread.detachNewThread {
+            let result = Result { () throws(SharingError) in
+                try engine.share(ino, name: Array("a".utf8), context)
+            }
+            outcome.withLock { $0 = result }
+        }
+        // It waits with its first chunk: every digest is taken, and not every byte read again.
+        #expect(eventually(within: .seconds(60)) { store.waiting.load(ordering: .relaxed) > 0 })
+        try volume.writeFile("/files/a", [1, 2, 3], at: 12_999_990)
+        store.hang(false)
+        #expect(eventually(within: .seconds(60)) { outcome.withLock { $0 != nil } })
+        guard case .failure(.file(.busy))? = outcome.withLock({ $0 }) else {
+            Issue.record("\(String(describing: outcome.withLock { $0 }))")
+            return
+        }
+        let shared = try engine.share(ino, name: Array("a".utf8), context)
+        let bytes = try volume.readFile("/files/a")
+        let other = try TestVolume(on: store)
+        #expect(same(try other.readFile("/public/" + shared.address.text), bytes))
     }
 
     @Test("a store that refuses leaves no address behind")

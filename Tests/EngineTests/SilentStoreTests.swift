@@ -136,8 +136,8 @@ struct SilentStoreTests {
     @Test(
         "a store that takes nothing is named, loses nothing, and is tried again by itself",
         arguments: [
-            StoreError.full, .readOnly, .paymentRequired, .refused("no"),
-            .unreachable(retryAfter: nil),
+            StoreError.full, .readOnly, .paymentRequired, .quotaExceeded, .unpaid("no money"),
+            .refused("no"), .unreachable(retryAfter: nil),
         ])
     func refusing(_ error: StoreError) throws {
         let volume = try TestVolume(on: TestStore())
@@ -173,24 +173,33 @@ struct SilentStoreTests {
     // that the store's own answer is.
     // SEMANTICS: If that is because the store wants payment or takes no more, they get EDQUOT; so
     // does an `fsync` that waits for the store.
-    @Test("a store that wants payment gives EDQUOT where its room is waited for")
-    func unpaid() throws {
+    @Test(
+        "a store that wants payment or is at its quota gives EDQUOT, and a full one ENOSPC",
+        arguments: [
+            (.paymentRequired, .quotaExceeded), (.unpaid("the wallet is empty"), .quotaExceeded),
+            (.quotaExceeded, .quotaExceeded), (.full, .noSpace),
+        ] as [(StoreError, FileError)])
+    func takesNoMore(_ refusal: StoreError, _ shown: FileError) throws {
         let volume = try TestVolume(on: TestStore()) {
             $0.cacheBudget = 3 << 20
             $0.fsyncIsRemote = true
             $0.readDeadline = .seconds(2)
         }
         let store = volume.memory
-        try volume.writeFile("/files/a", pattern(100_000, seed: 1))
+        try volume.makeDirectory("/files/dir")
+        try volume.writeFile("/files/dir/a", pattern(100_000, seed: 1))
         try volume.engine.synchronize(Engine.filesInode, dataOnly: false)
-        #expect(try volume.published().entries["/files/a"] != nil)
-        store.refuseWrites(.paymentRequired)
+        #expect(try volume.published().entries["/files/dir/a"] != nil)
+        try volume.forgetEverything()
+        store.refuseWrites(refusal)
         defer { store.heal() }
         try volume.writeFile("/files/b", pattern(400_000, seed: 2))
-        #expect(throws: FileError.quotaExceeded) {
+        #expect(throws: shown) {
             try volume.engine.synchronize(Engine.filesInode, dataOnly: false)
         }
-        #expect(throws: FileError.quotaExceeded) {
+        // That it answers those who read changes nothing for those who write.
+        #expect(try volume.list("/files/dir") == ["a"])
+        #expect(throws: shown) {
             for number in 0..<20 {
                 try volume.writeFile(
                     "/files/f\(number)", pattern(400_000, seed: 3), patient(.milliseconds(500)))

@@ -9,6 +9,8 @@ import Testing
 
 @Suite("stopping", .serialized)
 struct StopTests {
+    // SEMANTICS: A volume can be unmounted while calls of the store hang: 5 seconds later they are
+    // left behind.
     @Test("an engine stops in time though calls of the store never return, and loses nothing")
     func hungStore() throws {
         let volume = try TestVolume(on: TestStore()) { $0.readDeadline = .milliseconds(300) }

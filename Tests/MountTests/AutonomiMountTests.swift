@@ -98,17 +98,21 @@ struct AutonomiMountTests {
     func money() throws {
         let daemon = try daemon()
         defer { daemon.stop() }
-        let volume = try MountedVolume(storeURL: url(daemon))
-        try volume.shell("head -c 3000000 /dev/urandom > \"$MNT/files/large\"")
+        let volume = try MountedVolume(mountOptions: "durability=remote", storeURL: url(daemon))
         daemon.change { $0.balance = 5 }
+        try volume.shell("head -c 3000000 /dev/urandom > \"$MNT/files/large\"")
+        try volume.probe(
+            "fd = os.open('large', os.O_RDWR); fails(errno.EDQUOT, os.fsync, fd); os.close(fd)")
         let refused = try volume.cairn(["sync", volume.mountPoint])
         #expect(refused.status != 0)
         #expect(refused.errors.contains("the network wants 0.00000000000000001 tokens for a chunk"))
         daemon.change { $0.balance = nil }
         let walletless = try volume.cairn(["sync", volume.mountPoint])
         #expect(walletless.errors.contains("the daemon has no wallet"))
+        #expect(try volume.cairn(["status", volume.name]).output.contains("no wallet"))
         daemon.change { $0.balance = 1_000_000 }
-        try volume.sync()
+        try volume.probe(
+            "eventually(lambda: os.getxattr('large', 'user.cairn.state') == b'published', 90)")
         let sum = try volume.shell("sha256sum < \"$MNT/files/large\"")
         try volume.recover()
         #expect(try volume.shell("sha256sum < \"$MNT/files/large\"") == sum)
@@ -191,12 +195,17 @@ struct AutonomiMountTests {
             storeURL: url(daemon), options: ["--publish-interval", "1h"])
         let before = daemon.change { $0.pointers[Self.pointer]?.counter }
         for number in 0..<4 {
-            try volume.shell("printf \(number) > \"$MNT/files/a\"; sleep 2")
+            try volume.shell(
+                "cd $MNT; printf \(number) > files/a; printf \(number) > scratchpads/b; sleep 2")
         }
         #expect(daemon.change { $0.pointers[Self.pointer]?.counter } == before)
         try volume.sync()
         let after = daemon.change { $0.pointers[Self.pointer]?.counter ?? 0 }
-        #expect(after == (before ?? 0) + 1)
+        // The pad, once for all its saves, and the revision.
+        #expect(after == (before ?? 0) + 2)
+        try volume.shell("printf last > \"$MNT/files/a\"")
+        try volume.unmount()
+        #expect(daemon.change { $0.pointers[Self.pointer]?.counter ?? 0 } == after + 1)
     }
 }
 

@@ -17,8 +17,13 @@ struct SemanticsTests {
     private static let status = """
         def status(): return json.loads(read(MNT + '/.cairn/status.json'))
         def state(path): return os.getxattr(path, 'user.cairn.state').decode()
-        def away(): os.rename(os.environ['STORE'], os.environ['STORE'] + '.away')
-        def back(): os.rename(os.environ['STORE'] + '.away', os.environ['STORE'])
+        # What is in the store's folder: the folder itself is held open.
+        def move(old, new):
+            for part in ['chunks', 'pads']:
+                path = os.environ['STORE'] + '/' + part
+                os.rename(path + old, path + new)
+        def away(): move('', '.away')
+        def back(): move('.away', '')
 
         """
 
@@ -173,8 +178,8 @@ struct SemanticsTests {
 
     // SEMANTICS: The mount's root, `files`, `scratchpads` and `.cairn` cannot be removed or
     // renamed, and nothing can be made beside them: EPERM.
-    // SEMANTICS: No `history/` or `aleph/` in this version; published revisions are kept
-    // on the store.
+    // SEMANTICS: No `history/` or `aleph/` in this version; published revisions are kept on the
+    // store.
     @Test("the fixed directories stay as they are, and no others are shown")
     func fixedDirectories() throws {
         try volume.probe(
@@ -342,5 +347,23 @@ struct SemanticsTests {
             as_user(1001, lambda: os.setxattr('f', 'system.posix_acl_access', acl))
             same(mode('f'), 0o775)
             """)
+    }
+
+    // SEMANTICS: `sync` and `syncfs` make the kernel hand over its pages; the kernel tells no FUSE
+    // filesystem more than that, so they do not wait for the disk or the store.
+    @Test(
+        "sync and syncfs hand over what the kernel holds, and need no store",
+        arguments: ["os.sync()", "checked(libc.syncfs(fd))"])
+    func handingOver(call: String) throws {
+        try volume.probe(
+            Self.status + """
+                fd = os.open('f', os.O_RDWR | os.O_CREAT); os.fsync(fd); away()
+                os.write(fd, b'x' * 50_000)
+                \(call); back(); pid = \(try volume.daemonPID())
+                # Made durable by itself, long before the kernel would have handed it over.
+                time.sleep(8); os.kill(pid, signal.SIGKILL)
+                """)
+        try volume.mount()
+        try volume.probe("same(read('f'), b'x' * 50_000)")
     }
 }

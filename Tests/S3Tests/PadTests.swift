@@ -111,6 +111,31 @@ struct S3PadTests {
         #expect(try store.get(pad.address) == theirs)
     }
 
+    // SEMANTICS: On an S3 service that compares nothing when it replaces an object, two machines
+    // that publish in the same second can lose one of the two revisions without noticing
+    // ([0015](decisions/0015-s3.md)); Ceph, MinIO, AWS and R2 compare.
+    @Test("a service that compares nothing loses what comes between reading and replacing")
+    func lostBetween() throws {
+        var behaviour = S3Double.Behaviour()
+        behaviour.comparing = .ignored
+        behaviour.comparesAbsence = false
+        let service = try S3Double(behaviour)
+        defer { service.stop() }
+        let store = try open(service)
+        #expect(try store.put(record("first", 1)) == .accepted)
+        #expect(try !store.comparesPads())
+        let key = store.keys.pad(pad.address)
+        let bytes = try record("theirs", 5).encoded()
+        service.behave {
+            $0.instead = { [weak service] request in
+                if request.method == "PUT" { service?.change(key) { $0 = bytes } }
+                return nil
+            }
+        }
+        #expect(try store.put(record("ours", 3)) == .accepted)
+        #expect(try store.get(pad.address) == record("ours", 3))
+    }
+
     @Test("a pad that is replaced all the time is given up as busy")
     func restless() throws {
         let service = try S3Double()

@@ -68,6 +68,9 @@ struct LayerTests {
         #expect(try memory.get(held) == heldBytes)
     }
 
+    // SEMANTICS: A call of a store behind a network is made again for up to 25 seconds before it
+    // counts as failed; a store that asks to be called less often is called less often by
+    // everything in the mount.
     @Test("a refusal is told at once, and an absence that lasts within the plan's time")
     func retryGivesUp() throws {
         let memory = PlainStore()
@@ -88,6 +91,13 @@ struct LayerTests {
         }
         #expect(memory.callCount > 5)
         #expect(time < .seconds(20))
+        // What mounts go by.
+        let plan = RetryPlan()
+        let error = StoreError.unreachable(retryAfter: nil)
+        func next(at elapsed: Duration) -> Duration? {
+            plan.wait(afterFailures: 9, error, elapsed: elapsed, dice: 0)
+        }
+        #expect(next(at: .seconds(25)) == .zero && next(at: .milliseconds(25_001)) == nil)
     }
 
     @Test("stopping ends a wait at once, in every layer that waits")
@@ -115,6 +125,9 @@ struct LayerTests {
         }
     }
 
+    // SEMANTICS: A call of a store behind a network is made again for up to 25 seconds before it
+    // counts as failed; a store that asks to be called less often is called less often by
+    // everything in the mount.
     @Test("when one call is told to wait, the others wait as well")
     func paceIsShared() throws {
         let memory = PlainStore()

@@ -22,6 +22,8 @@ struct MirrorTests {
         try pad.seal(Array(text.utf8).span, encoding: 1, counter: counter)
     }
 
+    // SEMANTICS: Of a mirror, one store may be away: everything can be read, and nothing is flushed
+    // or published until it is back.
     @Test("writing needs both")
     func writing() throws {
         let mirror = mirror
@@ -40,6 +42,8 @@ struct MirrorTests {
         }
     }
 
+    // SEMANTICS: Of a mirror, one store may be away: everything can be read, and nothing is flushed
+    // or published until it is back.
     @Test("reading needs one, whichever, and what one lost is brought back")
     func reading() throws {
         let mirror = mirror

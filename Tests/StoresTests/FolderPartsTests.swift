@@ -55,7 +55,7 @@ struct FolderPartsTests {
     @Test(
         "what the system says has a meaning for stores",
         arguments: [
-            (ENOSPC, .full), (EDQUOT, .full), (EROFS, .readOnly),
+            (ENOSPC, .full), (EDQUOT, .quotaExceeded), (EROFS, .readOnly),
             (EACCES, .refused("permission denied")), (EPERM, .refused("permission denied")),
             (EIO, .unreachable(retryAfter: nil)), (ESTALE, .unreachable(retryAfter: nil)),
             (EMFILE, .unreachable(retryAfter: nil)), (ENODEV, .unreachable(retryAfter: nil)),

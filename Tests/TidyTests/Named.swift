@@ -211,28 +211,5 @@ enum Named {
     ]
 
     /// Points of docs/SEMANTICS.md, by how they begin, that no test quotes.
-    static let untested: [String] = [
-        // The kernel's part; to have it full and late takes a disk's worth of bytes.
-        "A write is accepted or refused when it reaches the process",
-        // Shown by no test that ends a mount so.
-        "A volume can be unmounted while calls of the store hang",
-        // That something does not wait cannot be told from its being quick.
-        "`sync` and `syncfs` make the kernel",
-        // Half a minute and more of writing, or of waiting.
-        "A file that is written without a pause is flushed",
-        "After 30 seconds a pad that moved",
-        "The free space is the store's",
-        // Advice to people.
-        "One machine writes a volume at a time",
-        "To go on from the newer revision",
-        // No revision but the newest is shown by this version.
-        "A mount does not look for newer revisions",
-        "A revision has each file as it was last flushed",
-        "Inline files, names and attributes are in a revision",
-        "Older revisions are not checked",
-        // Networks and two stores at once: told by the suites of those stores, not of a mount.
-        "On an S3 service that compares nothing",
-        "A call of a store behind a network is made again",
-        "Of a mirror, one store may be away",
-    ]
+    static let untested: [String] = []
 }

@@ -1,0 +1,119 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// What takes its time, in the seconds that docs/SEMANTICS.md names, and what a clock that jumps
+// changes of that: nothing.
+
+import Foundation
+import Testing
+
+@Suite("time", .serialized)
+struct TimeTests {
+    /// The system's clock, and it alone, is read with an offset: seconds that stand in a file.
+    private static let clock = """
+        #define _GNU_SOURCE
+        #include <stdio.h>
+        #include <stdlib.h>
+        #include <sys/syscall.h>
+        #include <time.h>
+        #include <unistd.h>
+
+        int clock_gettime(clockid_t clock, struct timespec *time) {
+            int result = (int)syscall(SYS_clock_gettime, clock, time);
+            if (result) return result;
+            if (clock != CLOCK_REALTIME && clock != CLOCK_REALTIME_COARSE) return 0;
+            const char *path = getenv("CLOCK_OFFSET");
+            FILE *file = path ? fopen(path, "re") : NULL;
+            long long offset = 0;
+            if (file) {
+                if (fscanf(file, "%lld", &offset) != 1) offset = 0;
+                fclose(file);
+            }
+            time->tv_sec += offset;
+            return 0;
+        }
+        """
+
+    @Test("a system clock that jumps by years loses no flush, no pad and no publication")
+    func clockJumps() throws {
+        let volume = try MountedVolume(mounts: false)
+        try Self.clock.write(
+            toFile: volume.root + "/clock.c", atomically: false, encoding: .utf8)
+        try volume.shell(
+            """
+            cd "$ROOT"; echo 0 > offset; clang -shared -fPIC -O1 -o clock.so clock.c
+            LD_PRELOAD="$ROOT/clock.so" CLOCK_OFFSET="$ROOT/offset" "$CAIRN" mount test "$MNT"
+            """)
+        for (number, jump) in [0, -315_360_000, 315_360_000, -3600].enumerated() {
+            try volume.probe(
+                """
+                fd = os.open(os.environ['ROOT'] + '/offset', os.O_WRONLY | os.O_TRUNC)
+                os.write(fd, b'\(jump)'); os.close(fd)
+                start = time.monotonic()
+                os.mkdir('d\(number)'); made = os.stat('d\(number)').st_mtime
+                assert abs(made - time.time() - \(jump)) < 60, made
+                for name in ['f', 'g\(number)']: write(name, b'\(number)' * 50_000)
+                write(PADS + '/p', b'\(number)')
+                os.utime('f', (made, made - \(number) * 1000))
+                def settled():
+                    now = json.loads(read(MNT + '/.cairn/status.json'))
+                    return not (now['dirty_bytes'] or now['pending_pads'] or now['unpublished'])
+                eventually(lambda: settled() and all(
+                    os.getxattr(name, 'user.cairn.state') == b'published'
+                    for name in ['f', 'g\(number)', PADS + '/p']), 60)
+                assert time.monotonic() - start > 2
+                same(os.getxattr(PADS + '/p', 'user.cairn.counter'), b'\(number + 1)')
+                """)
+        }
+        try volume.recover()
+        try volume.probe(
+            """
+            same(read('f'), b'3' * 50_000); same(read(PADS + '/p'), b'3')
+            for number in range(4): same(read(f'g{number}'), b'%d' % number * 50_000)
+            same(read(MNT + '/.cairn/errors'), b'')
+            """)
+    }
+
+    // SEMANTICS: A file that is written without a pause is flushed after 30 seconds, and changes
+    // without a pause are published after 60.
+    @Test("what is written without a pause is flushed after 30 seconds and published after 60")
+    func withoutPause() throws {
+        let volume = try MountedVolume()
+        try volume.probe(
+            """
+            def status(): return json.loads(read(MNT + '/.cairn/status.json'))
+            fd = os.open('f', os.O_RDWR | os.O_CREAT); first = status()
+            start = time.monotonic(); flushed = published = None; count = 0
+            while not published:
+                now = time.monotonic() - start; assert now < 110, (flushed, published)
+                os.pwrite(fd, os.urandom(50_000), 0); os.fsync(fd); os.mkdir(f'd{count}')
+                count += 1; found = status()
+                if not flushed and found['chunks_stored'] > first['chunks_stored']: flushed = now
+                if found['revision'] > first['revision']: published = now
+                time.sleep(0.5)
+            assert 28 < flushed < 50, flushed
+            assert 55 < published < 90, published
+            """)
+    }
+
+    // SEMANTICS: After 30 seconds a pad that moved to a temporary name takes them back; those of a
+    // removed pad are forgotten.
+    @Test("after 30 seconds a pad with a temporary name has its identity again, a new one another")
+    func parkedPads() throws {
+        let volume = try MountedVolume()
+        try volume.probe("for name in ['moved', 'gone']: write(PADS + '/' + name, b'one')")
+        try volume.sync()
+        try volume.probe(
+            """
+            def own(name): return [os.getxattr(PADS + '/' + name, 'user.cairn.' + part)
+                for part in ['address', 'counter']]
+            moved, gone = own('moved'), own('gone')
+            os.rename(PADS + '/moved', PADS + '/moved~'); os.unlink(PADS + '/gone')
+            time.sleep(36)
+            write(PADS + '/gone', b'two'); write(PADS + '/moved', b'two')
+            eventually(lambda: own('gone')[1] == b'1' and own('moved')[1] == b'1', 20)
+            assert own('gone')[0] != gone[0] and own('moved')[0] != moved[0]
+            os.unlink(PADS + '/moved'); os.rename(PADS + '/moved~', PADS + '/again')
+            same(own('again'), moved)
+            """)
+    }
+}
