@@ -32,11 +32,14 @@ struct ContentWriter: Sendable {
 
     /// Writes all of `bytes` at `offset`.
     ///
+    /// - Parameter isTimed: the file's times move now. A kernel that gathers writes keeps them
+    ///   itself, and sends them in no order with the bytes: a time of ours could be the last.
     /// - Returns: whether the file takes more room than before, which the kernel cannot know.
     /// - Throws: `wouldBlock` without patience when old bytes must be fetched or room be made;
     ///   `tooLarge` for a pad or file past its limit; `noSpace` when no room came in time.
     func write(
-        _ inode: Inode, at offset: UInt64, _ bytes: Span<UInt8>, _ patience: Patience?
+        _ inode: Inode, at offset: UInt64, _ bytes: Span<UInt8>, isTimed: Bool = true,
+        _ patience: Patience?
     ) throws(FileError) -> Bool {
         let (end, overflows) = offset.addingReportingOverflow(UInt64(bytes.count))
         if overflows || end > ContentWriter.maximumFileSize { throw .tooLarge }
@@ -44,7 +47,8 @@ struct ContentWriter: Sendable {
         while true {
             let (need, grew) = try volume.change(inode) { (state) throws(FileError) in
                 let allocated = state.row.allocated
-                let need = try apply(&state, offset, end, bytes, fetched)
+                let now: Timestamp? = isTimed ? .now() : nil
+                let need = try apply(&state, offset, end, bytes, fetched, now)
                 return (need, state.row.allocated != allocated)
             }
             switch need {
@@ -74,7 +78,7 @@ struct ContentWriter: Sendable {
 
     private func apply(
         _ state: inout InodeState, _ offset: UInt64, _ end: UInt64, _ bytes: Span<UInt8>,
-        _ fetched: [UInt64: [UInt8]]
+        _ fetched: [UInt64: [UInt8]], _ now: Timestamp?
     ) throws(FileError) -> Need {
         if let ceiling = inlineCeiling(state), end > UInt64(ceiling) { throw .tooLarge }
         if state.row.form != .blocks {
@@ -83,7 +87,7 @@ struct ContentWriter: Sendable {
                 try volume.loadInline(&state)
                 patchInline(&state, Int(offset), Int(end), bytes)
                 state.row.size = max(state.row.size, end)
-                state.noteChange(.now())
+                state.noteChange(now)
                 state.row.allocated = state.row.size
                 return .nothing
             }
@@ -92,7 +96,7 @@ struct ContentWriter: Sendable {
         let need = try patchBlocks(&state, offset, end, bytes, fetched)
         if case .nothing = need {
             state.row.size = max(state.row.size, end)
-            state.noteChange(.now())
+            state.noteChange(now)
         }
         return need
     }

@@ -81,7 +81,8 @@ extension Engine {
         try requireWritable()
         if bytes.isEmpty { return 0 }
         do throws(FileError) {
-            let grew = try writer.write(inode, at: offset, bytes, context.patience)
+            let grew = try writer.write(
+                inode, at: offset, bytes, isTimed: !isGathered, context.patience)
             if grew && isGathered { invalidation.withLock { $0 }?(.attributes(ino)) }
         } catch {
             noteUnstored(inode)

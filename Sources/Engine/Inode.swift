@@ -91,9 +91,13 @@ struct InodeState: Sendable {
     }
 
     /// Times after a change of bytes.
-    mutating func noteChange(_ now: Timestamp) {
-        row.attributes.modified = now
-        row.attributes.changed = now
+    ///
+    /// - Parameter now: nil where the kernel keeps the times, and sends them.
+    mutating func noteChange(_ now: Timestamp?) {
+        if let now {
+            row.attributes.modified = now
+            row.attributes.changed = now
+        }
         isRowDirty = true
         lastModified = .now
         if row.form == .pad { isPadUnsealed = true }

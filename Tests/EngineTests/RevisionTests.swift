@@ -19,7 +19,7 @@ struct RevisionTests {
 
     // SEMANTICS: A revision has each file as it was last flushed; files that were flushed at
     // different moments stand side by side.
-    // SEMANTICS: A file that was never flushed is in no revision yet.
+    // SEMANTICS: A file that was never flushed, at a name that was free, is in no revision yet.
     // SEMANTICS: Inline files, names and attributes are in a revision as they were when it was
     // made.
     @Test("a revision has files as they were flushed, and all else as it was when it was made")
