@@ -3,6 +3,7 @@
 // The way to the store seen from outside: waiting for it, asking about it, and the orderly end.
 
 import Blocks
+import Glibc
 import Metadata
 import Namespace
 import Primitives
@@ -24,6 +25,9 @@ package enum RemoteSyncOutcome: Sendable, Equatable {
 extension Engine {
     /// Rounds after which a volume that keeps changing counts as published.
     static let synchronizationRounds = 100
+    /// Longest time a wait for the store goes on while the local disk is full: the background gives
+    /// back what the log and the cache can spare, at every `Committer.interval` at the latest.
+    static let localRoomTime = Committer.interval + .seconds(2)
 
     /// Flushes all files, sends all pads, publishes, and waits.
     ///
@@ -34,6 +38,7 @@ extension Engine {
         timeout: Duration?, progress: ((EngineStatus) -> Void)? = nil
     ) -> RemoteSyncOutcome {
         let deadline = timeout.map { ContinuousClock.now + $0 }
+        let roomDeadline = ContinuousClock.now + Engine.localRoomTime
         while true {
             let slice = ContinuousClock.now + .milliseconds(500)
             let until = deadline.map { min($0, slice) } ?? slice
@@ -44,10 +49,21 @@ extension Engine {
                     return .timedOut(engineStatus())
                 }
                 progress?(engineStatus())
+            case .noSpace where isShortHere(until: roomDeadline):
+                background.relieve()
+                usleep(Engine.localRoomStep)
             case .some(let failure):
                 return .failed(failureSentence(failure))
             }
         }
+    }
+
+    /// Microseconds between two looks for room on the local disk.
+    private static let localRoomStep: UInt32 = 200_000
+
+    /// Whether it is this machine that lacks room, and may have some before the deadline.
+    private func isShortHere(until deadline: ContinuousClock.Instant) -> Bool {
+        volume.counters.storeError == nil && ContinuousClock.now < deadline
     }
 
     /// The sentence that was noted last, if any was.
