@@ -175,7 +175,7 @@ extension ContentWriter {
         try forget(blocks: (blocks.lowerBound * bytes)..<(blocks.upperBound * bytes), &state)
         volume.dropBuffers(from: blocks.lowerBound, through: blocks.upperBound - 1, &state)
         let size = UInt64(Arena.blockSize)
-        // Beyond the last byte the base or the maps know of there is nothing to clear.
+        // Beyond the last byte the base, the maps or a flush know of there is nothing to clear.
         let ino = state.ino
         let groups =
             BlockPosition(blocks.lowerBound).group...BlockPosition(blocks.upperBound - 1).group
@@ -183,7 +183,7 @@ extension ContentWriter {
             try reader.blockGroups(ino, in: groups.lowerBound..<groups.upperBound + 1)
         }
         var present = Set(rows.map { $0.0 }).union(state.groups.keys.filter { groups.contains($0) })
-        let covered = min(state.baseLimit, blocks.upperBound * size)
+        let covered = min(state.coverLimit, blocks.upperBound * size)
         if covered > blocks.lowerBound * size {
             let last = BlockPosition((covered - 1) / size).group
             present.formUnion(groups.lowerBound...min(last, groups.upperBound))
@@ -194,10 +194,7 @@ extension ContentWriter {
             for index in 0..<BlockGroup.span {
                 let block = start + UInt64(index)
                 guard blocks.contains(block) else { continue }
-                // While a flush runs, its base may cover this block soon: "zero" says more than
-                // "absent".
-                let isCovered = state.flushTruncation != nil || state.baseCovers(block)
-                let wanted: BlockEntry = isCovered ? .zero : .absent
+                let wanted: BlockEntry = state.mayBeCovered(block) ? .zero : .absent
                 if state.groups[group]?[index] != wanted { volume.setEntry(block, wanted, &state) }
             }
         }

@@ -264,9 +264,8 @@ private struct SharedRun {
                 }
                 after += size
             } else {
-                // As in a hole that is punched: a flush under way may be about to cover it.
-                let isCovered = state.flushTruncation != nil || state.baseCovers(block)
-                volume.setEntry(block, isCovered ? .zero : .absent, &state)
+                // As in a hole that is punched.
+                volume.setEntry(block, state.mayBeCovered(block) ? .zero : .absent, &state)
             }
         }
         state.row.allocated = state.row.allocated - min(before, state.row.allocated) + after

@@ -54,7 +54,10 @@ extension Engine {
                 let row = newRow(.regular, mode, context)
                 let status = try add(row, name, parent, content: nil, context)
                 do throws(FileError) {
-                    return (status, try open(status.ino, intent, context))
+                    // There is nothing to cut off, and the times are those of the making.
+                    var fresh = intent
+                    fresh.truncates = false
+                    return (status, try open(status.ino, fresh, context))
                 } catch {
                     volume.table.dropReferences(status.ino)
                     throw error

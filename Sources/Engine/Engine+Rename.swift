@@ -89,6 +89,7 @@ extension Engine {
             try movePad(inode, source, parent, target, newName, newParent)
             if let target { try removeTarget(target, newName, newParent) }
             try move(inode, source.name, parent, newName, newParent)
+            if target != nil { try holdContent(inode) }
         }
         let crosses: Int64 = isDirectory && parent != newParent ? 1 : 0
         let lost: Int64 = isDirectory && target != nil ? 1 : 0
@@ -141,6 +142,12 @@ extension Engine {
         }
     }
 
+    /// A revision must not show at a name what was stored of a file before it had that name.
+    private func holdContent(_ inode: Inode) throws(FileError) {
+        guard flusher.state(of: inode.ino) != nil else { return }
+        try volume.change(inode) { (state) throws(FileError) in state.holdContent() }
+    }
+
     private func exchange(
         _ first: DirectoryItem, _ firstParent: UInt64, _ second: DirectoryItem,
         _ secondParent: UInt64
@@ -157,6 +164,8 @@ extension Engine {
                 try move(a, first.name, firstParent, aside, firstParent)
                 try move(b, second.name, secondParent, first.name, firstParent)
                 try move(a, aside, firstParent, second.name, secondParent)
+                try holdContent(a)
+                try holdContent(b)
             }
         }
         let firstDirectory: Int64 = first.kind == .directory ? 1 : 0

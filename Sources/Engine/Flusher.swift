@@ -178,6 +178,8 @@ final class Flusher: Sendable {
                     failure = error
                     lost.append(result.snapshot.inode.ino)
                 }
+            } else {
+                result.snapshot.inode.state.withLock { $0.endFlush() }
             }
             result.snapshot.release(volume)
             volume.table.unpin(result.snapshot.inode)
@@ -209,7 +211,8 @@ final class Flusher: Sendable {
         var isStillDirty = false
         try volume.change(snapshot.inode) { (state) throws(FileError) in
             let truncation = state.flushTruncation ?? snapshot.size
-            state.flushTruncation = nil
+            let isHeld = state.isFlushHeld
+            state.endFlush()
             if state.isDeleted || state.row.form != .blocks { return }
             var cleaned: [(slot: UInt32, owner: BlockOwner)] = []
             for (number, group) in snapshot.groups {
@@ -242,6 +245,7 @@ final class Flusher: Sendable {
                 !state.buffers.isEmpty || truncation < snapshot.size
                 || state.row.size != snapshot.size
                 || state.groups.values.contains { $0.entries.contains { $0.differsFromBase } }
+            state.row.isContentHeld = isHeld && isStillDirty
             // A time that was set after the snapshot changed no bytes: it is this content's time.
             if !isStillDirty { state.base?.modified = state.row.attributes.modified }
             // Small holes that the map filled with zeros are bytes now.

@@ -161,21 +161,25 @@ final class PadKeeper: Sendable {
     }
 
     /// Identities nobody came for: the file that went away takes its own along, others are gone.
-    private func expireParked() {
-        let over = parked.withLock { parked -> [ParkedPads.Parked] in
-            parked.entries.isEmpty ? [] : parked.expire(now: .now)
-        }
-        for entry in over where entry.mover != 0 {
-            guard let inode = try? volume.pin(entry.mover) else { continue }
-            defer { volume.table.unpin(inode) }
-            try? volume.change(inode) { (state) throws(FileError) in
-                try load(&state)
-                guard state.pad == nil, !state.isDeleted, state.row.linkCount > 0 else { return }
-                assign(entry.pad, to: &state)
+    ///
+    /// Names are locked for it: a commit between the two would have the identity with the file and
+    /// parked as well, and after a crash the next file of that name would take it from under it.
+    func expireParked(at now: ContinuousClock.Instant) {
+        guard parked.withLock({ $0.isOver(at: now) }) else { return }
+        // Where there is no room for it, it waits: the next tick tries again.
+        try? committer.withNames(frees: true) { () throws(FileError) in
+            for entry in parked.withLock({ $0.expire(now: now) }) where entry.mover != 0 {
+                guard let inode = try volume.pinIfPresent(entry.mover) else { continue }
+                defer { volume.table.unpin(inode) }
+                try volume.change(inode) { (state) throws(FileError) in
+                    try load(&state)
+                    guard state.pad == nil, !state.isDeleted, state.row.linkCount > 0 else {
+                        return
+                    }
+                    assign(entry.pad, to: &state)
+                }
             }
-        }
-        if !over.isEmpty {
-            try? volume.query { (writer) throws(MetadataError) in try saveParked(writer) }
+            try volume.query { (writer) throws(MetadataError) in try saveParked(writer) }
         }
     }
 
@@ -195,7 +199,7 @@ final class PadKeeper: Sendable {
                 return Array(due.keys)
             }
             if work.withLock({ $0.isStopping }) { break }
-            expireParked()
+            expireParked(at: .now)
             guard let due, !due.isEmpty else { continue }
             send(due)
         }

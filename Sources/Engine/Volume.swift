@@ -156,11 +156,19 @@ final class Volume: Sendable {
 
     /// A database error as the caller of a file operation sees it.
     func failure(_ error: MetadataError) -> FileError {
-        if error == .full { return missesRoom(.database, Volume.fullDisk) }
-        errors.add(.database, "the local database failed", detail: "\(error)")
+        switch error {
+        case .full: return missesRoom(.database, Volume.fullDisk)
+        case .transactionLost: errors.add(.database, Volume.lostChanges)
+        case .logNotSynced: errors.add(.database, Volume.failedSync, detail: "\(error)")
+        default: errors.add(.database, "the local database failed", detail: "\(error)")
+        }
         return .inputOutput
     }
 
+    private static let lostChanges =
+        "the local database lost the changes since its last commit; unmount, and mount again"
+    private static let failedSync =
+        "the disk of the local state failed in a sync; look after it, unmount, and mount again"
     private static let fullDisk = "the disk of the local state is full; make room there"
 
     private func missesRoom(_ part: ErrorLog.Part, _ sentence: String) -> FileError {

@@ -98,7 +98,8 @@ package final class MetadataDatabase: Sendable {
         _ body: (borrowing MetadataWriter) throws(E) -> R
     ) throws(E) -> R {
         try writer.withLock { (writer) throws(E) in
-            writer.core.checkRoom()
+            // What is still lost is told by the body's first call.
+            if writer.core.mayGoOn() { writer.core.checkRoom() }
             return try body(MetadataWriter(core: writer.core))
         }
     }
@@ -109,7 +110,9 @@ package final class MetadataDatabase: Sendable {
     /// The kernel may bring it to the disk at any time from here on: what the rows name must be on
     /// its disk before this is called.
     ///
-    /// - Throws: `.transactionLost` if the changes are gone; `.logNotSynced` after a failed sync.
+    /// - Throws: `.full`, `.transactionLost` or what SQLite says if nothing could be committed: the
+    ///   changes stand, and go with the next commit that can be made. `.logNotSynced` after a
+    ///   failed sync.
     package func commit() throws(MetadataError) {
         try writer.withLock { (writer) throws(MetadataError) in
             let copied = writer.copiedForRestart
@@ -148,14 +151,6 @@ package final class MetadataDatabase: Sendable {
     /// - Throws: `.logNotSynced`, now and ever after: then nothing since the last success is sure.
     package func syncLog() throws(MetadataError) {
         try log.sync()
-    }
-
-    /// Begins anew after `.transactionLost`. The caller has by now dropped what it knew from the
-    /// lost changes; the live state is the one last committed. Does nothing if nothing was lost.
-    package func resumeAfterLoss() throws(MetadataError) {
-        try writer.withLock { (writer) throws(MetadataError) in
-            try writer.core.resume()
-        }
     }
 
     /// Promises room for an operation that consists of several writes, so that it is not refused in

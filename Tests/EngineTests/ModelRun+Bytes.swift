@@ -71,6 +71,8 @@ extension ModelRun {
         guard let opened else { return }
         open.append(Open(handle: opened.handle, node: id))
         if truncates { try noteSize(id, 0) }
+        // Whoever opens it for an operation changes it once more in the same step.
+        remember()
     }
 
     func close() throws {
@@ -188,7 +190,7 @@ extension ModelRun {
         let mode: AllocationMode = [
             .allocate(keepsSize: keepsSize), .punchHole, .zeroRange(keepsSize: keepsSize),
         ][Int.random(in: 0..<3, using: &dice)]
-        torn = file.node
+        remember(torn: file.node)
         try expect("allocate \(ino) \(range) of \(size) \(mode)", nil) { () throws(FileError) in
             try engine.allocate(
                 file.handle, ino: ino, mode, offset: UInt64(range.lowerBound),

@@ -145,7 +145,6 @@ extension ModelRun {
             if truncates { try noteSize(id, 0) }
         } else {
             id = try adopt(newNode(.regular, mode: 0o644, in: parent), status, name, parent)
-            if truncates { try settle(id, .bytes) }
         }
         open.append(Open(handle: file.handle, node: id))
         if Int.random(in: 0..<3, using: &dice) > 0 { try close() }

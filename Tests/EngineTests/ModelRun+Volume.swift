@@ -130,6 +130,7 @@ extension ModelRun {
         open = []
         gone += tree.nodes.values.filter { $0.links == 0 }.map { $0.ino }
         tree.forgetOrphans()
+        tree.parked.restart(now: seconds)
         isBeingCopied = false
         settled()
     }
@@ -195,9 +196,6 @@ extension ModelRun {
             }
         } catch is StoreNeeded {
             note("* kill: the store was needed")
-            // What came before it in the same step is done, and it may itself be done in part.
-            if let torn { past.append(Past(tree: tree, torn: torn)) }
-            past.append(Past(tree: tree, torn: nil))
         }
         while outcome.withLock({ $0 == nil }) { usleep(500) }
         switch outcome.withLock({ $0 }) {

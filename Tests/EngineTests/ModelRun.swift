@@ -69,7 +69,6 @@ final class ModelRun {
     var isBeingCopied = false
     /// Operations inside another one: nothing that ends the engine.
     var depth = 0
-    var torn: Int?
     var weather = StoreWeather.fine
     /// Operations until the store is well again.
     var weatherLeft = 0
@@ -125,18 +124,23 @@ final class ModelRun {
     /// One operation, and what it touched compared.
     func advance() throws {
         begun = Timestamp.now()
-        torn = nil
         touched = []
-        let before = tree
         try expireIdentities()
         try once()
         if weather != .fine {
             weatherLeft -= 1
             if weatherLeft <= 0 { clearUp() }
         }
-        if let torn { past.append(Past(tree: before, torn: torn)) }
-        past.append(Past(tree: tree, torn: nil))
+        remember()
         for id in touched.sorted() where tree.nodes[id] != nil { try probe(id) }
+    }
+
+    /// A crash may come back to this moment. After each change, also where a step makes several.
+    ///
+    /// - Parameter torn: the file that an operation of several steps begins to change now: some of
+    ///   them may be there.
+    func remember(torn: Int? = nil) {
+        past.append(Past(tree: tree, torn: torn))
     }
 
     /// From here on no earlier state may come back.

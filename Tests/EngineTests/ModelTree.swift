@@ -149,7 +149,9 @@ struct ModelParking {
         let identity: PadIdentity
         /// The node that went on under a temporary name.
         let mover: Int?
-        let since: Int64
+        var since: Int64
+        /// Whether it was surely there when the engine that runs was started.
+        var isSure = true
     }
 
     private(set) var names: [Name: Parked] = [:]
@@ -162,7 +164,15 @@ struct ModelParking {
         guard let found = names.removeValue(forKey: name) else { return nil }
         let age = now - found.since
         if age > ModelParking.surelyGone { return nil }
-        return age < ModelParking.surelyThere ? found.identity : .unknown
+        return found.isSure && age < ModelParking.surelyThere ? found.identity : .unknown
+    }
+
+    /// An engine was started: each identity that it still has gets its whole time again.
+    mutating func restart(now: Int64) {
+        for (name, parked) in names {
+            names[name]?.isSure = parked.isSure && now - parked.since < ModelParking.surelyThere
+            names[name]?.since = now
+        }
     }
 
     /// Forgets what is over; gives the nodes that may have their identities back.

@@ -111,6 +111,7 @@ enum Named {
         "Sources/HTTP/CurlTransfer.swift",
         "Sources/Metadata/MetadataDatabase.swift",
         "Sources/Metadata/SQLiteConnection.swift",
+        "Sources/Metadata/SQLiteStatement.swift",
         "Sources/Metadata/WriteAheadLog.swift",
         "Sources/Primitives/Base64.swift",
         "Sources/Primitives/ByteReader.swift",
@@ -177,7 +178,8 @@ enum Named {
             "Sources/HTTP/CurlShare.swift",
         ],
         "CSQLite": [
-            "Sources/Metadata/SQLiteConnection.swift"
+            "Sources/Metadata/SQLiteConnection.swift",
+            "Sources/Metadata/SQLiteStatement.swift",
         ],
         "CBlake3": [
             "Sources/Cryptography/Blake3.swift",
