@@ -268,8 +268,7 @@ package final class Daemon: Sendable {
             let mountPoint = mountPoint
             let isStarted = SystemThread.start("cairn-kernel") {
                 do {
-                    try KernelCache.flush(mountPoint)
-                    done.send(true)
+                    done.send(try KernelCache.flush(mountPoint) == nil)
                 } catch {
                     done.send(false)
                 }
