@@ -13,12 +13,25 @@ extension ContentWriter {
     func truncate(
         _ inode: Inode, to size: UInt64, _ patience: Patience?
     ) throws(FileError) {
+        try truncate(inode, to: size, patience) { _ in }
+    }
+
+    /// As above, and `body` in the same step.
+    func truncate<R>(
+        _ inode: Inode, to size: UInt64, _ patience: Patience?,
+        _ body: (inout InodeState) throws(FileError) -> R
+    ) throws(FileError) -> R {
         if size > ContentWriter.maximumFileSize { throw .tooLarge }
         while true {
-            let room = try volume.change(inode) { (state) throws(FileError) -> Int? in
-                try resize(&state, to: size)
+            var room = 0
+            let result = try volume.change(inode) { (state) throws(FileError) -> R? in
+                if let count = try resize(&state, to: size) {
+                    room = count
+                    return nil
+                }
+                return try body(&state)
             }
-            guard let room else { return }
+            if let result { return result }
             guard let patience else {
                 self.room.ask()
                 throw .wouldBlock

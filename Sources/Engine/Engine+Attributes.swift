@@ -27,28 +27,37 @@ extension Engine {
                 if kind == .directory { throw .isDirectory }
                 guard kind == .regular else { throw .invalid }
                 try loader.ensureContent(inode, context.patience)
-                try writer.truncate(inode, to: size, context.patience)
+                // With all else that changes, so that no commit comes between.
+                let status = try writer.truncate(inode, to: size, context.patience) {
+                    (state) throws(FileError) in
+                    try apply(change, to: &state, now: state.row.attributes.changed)
+                }
                 noteWritten(inode)
+                if change.mode == nil { return status }
             }
-            guard let mode = change.mode else { return try apply(change, to: inode) }
+            guard let mode = change.mode else {
+                return try volume.change(inode) { (state) throws(FileError) in
+                    try apply(change, to: &state)
+                }
+            }
             // One commit has the mode and the access list that goes with it.
             return try committer.withNames { () throws(FileError) -> FileStatus in
                 try rewriteAccessList(of: ino, for: mode)
-                return try apply(change, to: inode)
+                return try volume.change(inode) { (state) throws(FileError) in
+                    try apply(change, to: &state)
+                }
             }
         }
     }
 
     private func apply(
-        _ change: AttributeChange, to inode: Inode
+        _ change: AttributeChange, to state: inout InodeState, now: Timestamp = .now()
     ) throws(FileError) -> FileStatus {
-        try volume.change(inode) { (state) throws(FileError) -> FileStatus in
-            if state.isDeleted { throw .stale }
-            apply(change, to: &state.row)
-            state.isRowDirty = true
-            if change.modified != nil { try noteModified(&state) }
-            return state.status
-        }
+        if state.isDeleted { throw .stale }
+        apply(change, to: &state.row, now: now)
+        state.isRowDirty = true
+        if change.modified != nil { try noteModified(&state) }
+        return state.status
     }
 
     /// A time that was set belongs to the stored content as well: it is what a publication shows.
@@ -62,8 +71,7 @@ extension Engine {
         state.isBaseDirty = true
     }
 
-    private func apply(_ change: AttributeChange, to row: inout InodeRow) {
-        let now = Timestamp.now()
+    private func apply(_ change: AttributeChange, to row: inout InodeRow, now: Timestamp) {
         if let mode = change.mode { row.attributes.mode = mode & FileAttributes.modeMask }
         let isOwnerChange = change.user != nil || change.group != nil
         if let user = change.user { row.attributes.uid = user }
