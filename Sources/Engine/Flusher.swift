@@ -43,8 +43,9 @@ final class Flusher: Sendable {
         var isStopping = false
         var isStopped = false
         var backoff = Backoff()
-        /// Rounds ended, for those who wait.
-        var rounds = 0
+        /// Rounds begun and ended, for those who wait.
+        var begun = 0
+        var ended = 0
         var lastFailure: FileError?
     }
     private let work = Monitor(Work())
@@ -104,7 +105,8 @@ final class Flusher: Sendable {
     ///
     /// - Returns: nil when all is stored; else why not. `wouldBlock` when the time ran out.
     func flushAll(until deadline: ContinuousClock.Instant?) -> FileError? {
-        let start = work.withLock { $0.rounds }
+        // A round that runs now may have met what is over: a failure counts from the next one on.
+        let begun = work.withLock { $0.begun }
         while true {
             flushNow()
             let left = deadline.map { $0 - ContinuousClock.now }
@@ -112,7 +114,7 @@ final class Flusher: Sendable {
             let step = min(left ?? Flusher.tick, Flusher.tick)
             let outcome = work.wait(atMost: step) { state -> FileError?? in
                 if state.files.isEmpty && state.flushing.isEmpty { return .some(nil) }
-                if state.rounds > start, let failure = state.lastFailure, state.flushing.isEmpty {
+                if state.ended > begun, let failure = state.lastFailure, state.flushing.isEmpty {
                     return .some(failure)
                 }
                 return nil
@@ -153,6 +155,7 @@ final class Flusher: Sendable {
             state.files[ino] = nil
             state.flushing.insert(ino)
         }
+        if !batch.isEmpty { state.begun += 1 }
         if state.files.isEmpty { state.isUrgent = false }
         return batch
     }
@@ -199,7 +202,7 @@ final class Flusher: Sendable {
             for ino in lost where state.files[ino] == nil {
                 state.files[ino] = Candidate(since: now, last: now)
             }
-            state.rounds += 1
+            state.ended += 1
             state.lastFailure = failure
             if failure == nil { state.backoff.succeed() } else { state.backoff.fail(at: now) }
         }

@@ -52,6 +52,8 @@ final class PadKeeper: Sendable {
         var sending: Set<UInt64> = []
         var backoffs: [UInt64: Backoff] = [:]
         var lastFailure: FileError?
+        /// Being sent when somebody began to wait: a failure may be of what is over.
+        var disregarded: Set<UInt64> = []
         var isStopping = false
         var isStopped = false
     }
@@ -107,6 +109,7 @@ final class PadKeeper: Sendable {
         work.update { state in
             for ino in state.due.keys { state.due[ino] = .now }
             state.lastFailure = nil
+            state.disregarded = state.sending
         }
         while true {
             let outcome = work.wait(atMost: PadKeeper.tick) { state -> FileError?? in
@@ -373,8 +376,13 @@ final class PadKeeper: Sendable {
     private func finish(_ ino: UInt64, _ failure: FileError?) {
         work.update { state in
             state.sending.remove(ino)
+            let isDisregarded = state.disregarded.remove(ino) != nil
             guard let failure else {
                 state.backoffs[ino] = nil
+                return
+            }
+            if isDisregarded {
+                state.due[ino] = .now
                 return
             }
             state.backoffs[ino, default: Backoff()].fail(at: .now)

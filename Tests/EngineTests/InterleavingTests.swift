@@ -8,6 +8,7 @@ import Metadata
 import Namespace
 import Primitives
 import Scratchpads
+import Stores
 import Synchronization
 import Testing
 
@@ -208,6 +209,25 @@ struct InterleavingTests {
             let last = try Self.number(paths[99], volume)
             #expect(first == last || first == last + 1, "round \(round)")
         }
+    }
+
+    @Test("who asks for everything to be stored is not told of a failure that was over by then")
+    func earlierFailure() throws {
+        let volume = try TestVolume(on: TestStore()) { $0.flushDelay = .seconds(600) }
+        try volume.writeFile("/files/f", pattern(100_000, seed: 1))
+        let store = volume.memory
+        store.refuseWrites(.full)
+        // Held where it will be refused; the next one is not.
+        try duringFlush(of: "/files/f", volume) {
+            Thread {
+                usleep(100_000)
+                store.hang(false)
+                usleep(10_000)
+                store.heal()
+            }.start()
+            try volume.publish()
+        }
+        #expect(try same(volume.readFile("/files/f"), pattern(100_000, seed: 1)))
     }
 
     /// Where an identity is: parked at its name, or with the file that went away from it.
