@@ -232,6 +232,9 @@ final class ModelRun {
             }
             throw fail("\(path) is \(value), in \(begun)...\(now)", inode: tree[id].ino)
         }
+        if moves == .bytes && found.modified != found.changed {
+            throw fail("two times of one change: \(found)", inode: tree[id].ino)
+        }
     }
 
     /// Compares what can be looked at without the store: attributes, and a window of the bytes.

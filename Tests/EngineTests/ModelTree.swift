@@ -26,6 +26,8 @@ struct ModelTree {
         var parent = 0
         /// Below `scratchpads/`.
         var isPad = false
+        /// Made without a name, and not given one yet.
+        var isLinkable = false
         var identity = PadIdentity.none
     }
 
@@ -71,6 +73,16 @@ struct ModelTree {
         node.isPad = self[parent].isPad
         nodes[id] = node
         attach(id, name, parent)
+        return id
+    }
+
+    /// A file without a name, which somebody has open.
+    mutating func addNameless(_ node: Node) -> Int {
+        let id = next
+        next += 1
+        nodes[id] = node
+        nodes[id]?.links = 0
+        nodes[id]?.isLinkable = true
         return id
     }
 
