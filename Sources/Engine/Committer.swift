@@ -51,7 +51,7 @@ final class Committer: Sendable {
     }
 
     /// Has `body` called after each commit that leaves a log worth copying, or a journal worth
-    /// sealing; it must not wait.
+    /// sealing, and when a commit should come before its time; it must not wait.
     func whenPressed(_ body: @escaping @Sendable () -> Void) {
         pressure.withLock { $0 = body }
     }
@@ -177,8 +177,9 @@ final class Committer: Sendable {
         }
     }
 
-    /// Drains if memory asks for it.
+    /// Drains if memory asks for it, and has the background commit if the database does.
     func drainIfCrowded() throws(FileError) {
+        if volume.metadata.wantsCommit { pressure.withLock { $0 }?() }
         if volume.dirty.withLock({ $0.count }) >= Committer.drainThreshold { try drain() }
     }
 

@@ -46,6 +46,8 @@ package final class MetadataDatabase: Sendable {
     private let writer: Lock<Writer>
     /// Frames in the log after the last commit.
     private let logFrames = Atomic<Int>(0)
+    /// Bytes recorded since the last commit.
+    private let uncommitted = Atomic<Int>(0)
     /// Frames in the log from which on `wantsCheckpoint` is true.
     private let nextCheckpoint = Atomic<Int>(
         MetadataDatabase.logLimit / WriteAheadLog.frameSize)
@@ -100,6 +102,7 @@ package final class MetadataDatabase: Sendable {
         try writer.withLock { (writer) throws(E) in
             // What is still lost is told by the body's first call.
             if writer.core.mayGoOn() { writer.core.checkRoom() }
+            defer { uncommitted.store(writer.core.redo.size, ordering: .relaxed) }
             return try body(MetadataWriter(core: writer.core))
         }
     }
@@ -121,7 +124,14 @@ package final class MetadataDatabase: Sendable {
                 if let copied { self.restartLog(core, copied: copied) }
             }
             logFrames.store(writer.core.logFrames, ordering: .relaxed)
+            uncommitted.store(writer.core.redo.size, ordering: .relaxed)
         }
+    }
+
+    /// Whether so much was written since the last commit that one should come before its time:
+    /// until then all of it is kept in memory.
+    package var wantsCommit: Bool {
+        uncommitted.load(ordering: .relaxed) >= RedoLog.commitSize
     }
 
     /// Whether the log has become long since the last `checkpoint()`, so that one should come

@@ -15,6 +15,8 @@ final class RedoLog: @unchecked Sendable {
     /// Bytes that are kept at most: some hundred thousand changed rows, many times what is written
     /// between two commits. Past it the transaction can not be done again.
     static let limit = 64 * 1024 * 1024
+    /// Bytes from which on a commit should come before its time: memory is for other things.
+    static let commitSize = 16 * 1024 * 1024
     /// Room that is kept for the next transaction.
     private static let spareWords = 256 * 1024
     /// What a statement or a value takes besides its bytes.
@@ -41,7 +43,8 @@ final class RedoLog: @unchecked Sendable {
     private var words: [UInt16] = []
     private var integers: [Int64] = []
     private var blobs: [[UInt8]] = []
-    private var size = 0
+    /// Bytes recorded.
+    private(set) var size = 0
     /// Where the statement began that is being bound; nil between statements.
     private var opened: Mark?
     private var isReplaying = false

@@ -120,4 +120,24 @@ struct LostChangesTests {
         expected.replaceSubrange(100..<400, with: pattern(300, seed: 9))
         #expect(try same(volume.readFile("/files/f"), expected))
     }
+
+    @Test("what is kept in memory until the next commit has a commit come before its time")
+    func commitsEarly() throws {
+        let volume = try TestVolume(on: TestStore()) { $0.flushDelay = .seconds(600) }
+        try volume.writeFile("/files/f", [1])
+        let ino = try volume.resolve("/files/f")
+        let metadata = volume.engine.volume.metadata
+        let value = [UInt8](repeating: 7, count: 60_000)
+        var count = 0
+        while !metadata.wantsCommit && count < 1000 {
+            try volume.engine.setExtendedAttribute(
+                Array("user.v".utf8), of: ino, to: value, .any, volume.context)
+            count += 1
+        }
+        #expect(count > 200 && count < 1000)
+        let start = ContinuousClock.now
+        try volume.writeFile("/files/g", [1])
+        #expect(eventually { !metadata.wantsCommit })
+        #expect(ContinuousClock.now - start < Committer.interval)
+    }
 }

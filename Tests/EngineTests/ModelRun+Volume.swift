@@ -149,7 +149,14 @@ extension ModelRun {
     func recover() throws {
         clearUp()
         note("* recover")
-        do { try volume.recover() } catch { throw fail("recover: \(error)") }
+        do {
+            // What took its identity back while this was published is in the next revision.
+            repeat {
+                tree.expireIdentities(now: seconds)
+                try volume.publish()
+            } while try learnIdentities()
+            try volume.forgetEverything()
+        } catch { throw fail("recover: \(error)") }
         try requireSoundStore("after a publication")
         tree.forgetLocal()
         afterRestart()
@@ -218,11 +225,14 @@ extension ModelRun {
         for (age, candidate) in past.reversed().enumerated() {
             var candidateTree = candidate.tree
             candidateTree.forgetOrphans()
+            // The commit may be later than the model's look at the clock.
+            candidateTree.expireIdentities(now: seconds)
             var comparison = TreeComparison(volume, candidateTree)
             comparison.torn = candidate.torn
             guard let problem = comparison.difference() else {
                 note("* came back \(age) states ago")
                 tree = candidate.tree
+                tree.expireIdentities(now: seconds)
                 gone = []
                 if let torn = candidate.torn, candidateTree.nodes[torn] != nil { try adopt(torn) }
                 afterRestart()

@@ -125,7 +125,7 @@ final class ModelRun {
     func advance() throws {
         begun = Timestamp.now()
         touched = []
-        try expireIdentities()
+        tree.expireIdentities(now: seconds)
         try once()
         if weather != .fine {
             weatherLeft -= 1

@@ -121,6 +121,13 @@ struct ModelTree {
         return id == current
     }
 
+    /// Nodes that went away under temporary names may have taken back by now what they left.
+    mutating func expireIdentities(now: Int64) {
+        for mover in parked.expire(now: now) where nodes[mover]?.identity == PadIdentity.none {
+            self[mover].identity = .unknown
+        }
+    }
+
     /// What another machine sees: pads under temporary names stay on this one.
     mutating func forgetLocal() {
         forgetOrphans()
