@@ -2,11 +2,12 @@
 #
 # make mount      build, make a volume if there is none, and mount it
 # make unmount    bring everything to the store, and unmount
-# make test       everything that is checked before a change is taken
+# make test       everything that is checked before a change is taken; TESTGROUPS=mount for a part
 # make check      format, tidy rules and a build: the quick part of it
 # make soak-crash kill the daemon and cut the power, ROUNDS and CUTS times
 # make install    the command, its manual, mount(8)'s helper, units, completions
-# make soak       the model's random operations for long: SEEDS=20, STEPS=10000
+# make soak       the model's random operations for long, SEEDS=20, STEPS=10000; then a directory of
+#                 a million names, a file of 3 GiB, a daemon that stands still for a minute
 # make fuzz       the parsers under libFuzzer: SECONDS_EACH=60 for each, PARSERS=page for one
 # make tsan       the engine's tests under the thread sanitizer; make asan: the address sanitizer
 # make bench      the table of docs/performance.md, on this machine
@@ -49,18 +50,16 @@ mount: build
 unmount:
 	@"$(CAIRN)" unmount "$(VOLUME)"
 
-# The mount's tests run the release build, which is what people run. They, and the engine's, wait for
-# disks and programs: alone, so that they neither starve the others nor are starved.
+# The mount's tests run the release build, which is what people run. Tests/Runner/run has the groups,
+# tells at the end what failed and what was not run, and runs suites that wait beside each other.
 RUNTESTS = $(SWIFT) test $(FLAGS) --skip-build --disable-xctest
+TESTGROUPS ?= unit engine mount crash
 test: lint
 	@.ci/packages test
 	$(SWIFT) build $(FLAGS) -c release --product cairn
 	$(SWIFT) build $(FLAGS) --build-tests
 	@.ci/packages s3 || echo "make: SKIPPED: no tests against a real S3 server" >&2
-	Tests/Ceph/rgw run $(RUNTESTS) --skip EngineTests --skip MountTests --skip CrashTests
-	$(RUNTESTS) --filter EngineTests
-	CAIRN_BINARY="$(CAIRN)" Tests/Ceph/rgw run $(RUNTESTS) --no-parallel --filter MountTests
-	CAIRN_BINARY="$(CAIRN)" $(RUNTESTS) --no-parallel --filter CrashTests
+	CAIRN_BINARY="$(CAIRN)" Tests/Ceph/rgw run Tests/Runner/run $(TESTGROUPS)
 
 # More kills and power losses than a check has time for. SEED= repeats a run that failed.
 ROUNDS ?= 50
@@ -72,13 +71,16 @@ soak-crash: build
 	CAIRN_BINARY="$(CAIRN)" CRASH_ROUNDS=$(ROUNDS) POWER_CUTS=$(CUTS) CRASH_SEED=$(SEED) \
 		$(RUNTESTS) --no-parallel --filter KillTests --filter PowerLossTests
 
-# Random operations, with seeds of their own, until all are done or one fails.
+# Random operations, with seeds of their own, until all are done or one fails; and on a mount what
+# takes longer than a check may: suites that know CAIRN_LONG.
 SEEDS ?= 20
 STEPS ?= 10000
-soak:
-	@.ci/packages build
+soak: build
+	@.ci/packages test
 	$(SWIFT) build $(FLAGS) --build-tests
 	CAIRN_SOAK=$(SEEDS) CAIRN_STEPS=$(STEPS) $(RUNTESTS) --filter EngineTests.ModelTests
+	CAIRN_LONG=1 CAIRN_BINARY="$(CAIRN)" $(RUNTESTS) --no-parallel \
+		--filter PosixDirectoryTests --filter HungTests --filter RealProgramTests/largeFile
 
 # Every target is compiled for libFuzzer, in a place of its own; Package.swift says how. The
 # toolchain's own linker: Debian's gold breaks off at this program.

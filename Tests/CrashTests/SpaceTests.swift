@@ -8,7 +8,7 @@ import Foundation
 import TestSupport
 import Testing
 
-@Suite("full disks", .serialized)
+@Suite("full disks", .serialized, .mounting)
 struct SpaceTests {
     private static let script = resource("space.py")
     /// Seconds of writing in each test.

@@ -6,6 +6,7 @@
 import Engine
 import Foundation
 import Namespace
+import TestSupport
 import Testing
 
 @Suite("a revision with names whose content is not stored yet", .serialized)

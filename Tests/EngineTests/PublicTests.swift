@@ -11,6 +11,7 @@ import Namespace
 import Primitives
 import SelfEncryption
 import Stores
+import TestSupport
 import Testing
 
 @testable import Engine

@@ -8,6 +8,7 @@ import Engine
 import Foundation
 import Namespace
 import Stores
+import TestSupport
 import Testing
 
 @Suite("a store that does not serve", .serialized)

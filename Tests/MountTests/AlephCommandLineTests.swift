@@ -5,6 +5,7 @@
 
 import AlephNodeDouble
 import Foundation
+import TestSupport
 import Testing
 
 struct AlephCommandLineTests {

@@ -4,9 +4,10 @@
 
 import AntdDouble
 import Foundation
+import TestSupport
 import Testing
 
-@Suite("volumes on Autonomi", .serialized)
+@Suite("volumes on Autonomi", .serialized, .mounting)
 struct AutonomiMountTests {
     private static let pointer = String(repeating: "5c", count: 32)
 
@@ -35,10 +36,7 @@ struct AutonomiMountTests {
             grep -q 'network=test-network&pointer=\(Self.pointer)' config
             grep -q '^compression = autonomi' config
             """)
-        let before = try MountedVolume.manifest(volume.mountPoint + "/files")
-        try volume.recover()
-        let after = try MountedVolume.manifest(volume.mountPoint + "/files")
-        #expect(MountedVolume.difference(after, before).isEmpty)
+        try volume.expectSameTreeAfterRecovery()
         #expect(try volume.shell("cat \"$MNT/scratchpads/pad\"") == "secret")
         // Everything was paid once, and the recovering machine paid nothing.
         let (paid, distinct) = daemon.change {
@@ -65,7 +63,7 @@ struct AutonomiMountTests {
         let map = try first.shell("\"$CAIRN\" datamap \"$MNT/files/large\"").trimmed
         #expect(file.count == 64 && folder.count == 64 && map.count > 500)
         let other = ["OTHER": first.mountPoint, "FILE": file, "FOLDER": folder, "MAP": map]
-        try MountTests.shell(
+        try TestSupport.shell(
             """
             cmp "$OTHER/files/large" "$MNT/public/$FILE"
             dd if="$MNT/public/$FILE" bs=1 skip=8999990 count=10 status=none | cmp - \
@@ -86,7 +84,7 @@ struct AutonomiMountTests {
             grep -q 'has 64 hexadecimal digits, not 63' "$ROOT/err"
             """, second.environment.merging(other) { $1 })
         try second.recover()
-        try MountTests.shell(
+        try TestSupport.shell(
             "cmp \"$OTHER/files/large\" \"$MNT/files/by-address\"",
             second.environment.merging(other) { $1 })
     }

@@ -4,9 +4,10 @@
 // store. A machine that has nothing but the phrase finds each of them by verification.
 
 import Foundation
+import TestSupport
 import Testing
 
-@Suite("bad input: damage in the store", .serialized)
+@Suite("bad input: damage in the store", .serialized, .mounting)
 struct BadInputDamageTests {
     /// Spoils the files named on the lines of `$1`; the second argument says how.
     static let spoil = """

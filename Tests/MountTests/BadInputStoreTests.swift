@@ -3,9 +3,10 @@
 // Bad input: stores that are missing, read-only, full, or offer an older root.
 
 import Foundation
+import TestSupport
 import Testing
 
-@Suite("bad input: stores", .serialized)
+@Suite("bad input: stores", .serialized, .mounting)
 struct BadInputStoreTests {
     @Test("a store that is missing, no store, or of a newer version is refused everywhere")
     func missing() throws {
@@ -43,8 +44,7 @@ struct BadInputStoreTests {
             #expect(try volume.done("list") == "test\n")
             #expect(try volume.shell("ls \"$ROOT/plain\"") == "file\n")
             try volume.shell("mv \"$ROOT/away\" \"$STORE\"")
-            try volume.mount()
-            try volume.proveThatItWorks()
+            try volume.proveThatItMounts()
         }
     }
 
@@ -65,8 +65,7 @@ struct BadInputStoreTests {
             #expect(try volume.errorLines().contains("this is not a store"))
             try volume.done("unmount", "--now", volume.mountPoint)
             try volume.shell("mv \"$ROOT/copy\" \"$STORE\"")
-            try volume.mount()
-            try volume.proveThatItWorks()
+            try volume.proveThatItMounts()
             try volume.shell("head -c 200000 \"$MNT/files/b\" | cmp - \"$ROOT/a\"")
             #expect(try volume.shell("tail -c 2 \"$MNT/files/b\"") == "1\n")
         }
@@ -155,7 +154,7 @@ struct BadInputStoreTests {
                 mount -o remount,size=64m "$STORE"
                 """)
             // Nobody has to ask: it goes on by itself.
-            let isThrough = try waits(seconds: 40) {
+            let isThrough = try eventually(within: .seconds(40)) {
                 try volume.statusField("unpublishedChanges") == "0"
             }
             #expect(isThrough)
@@ -183,15 +182,6 @@ struct BadInputStoreTests {
             try volume.shell("mount -o remount,size=1m \"$ROOT/tiny\"")
             try volume.done("init", "tiny", "--store", volume.root + "/tiny")
         }
-    }
-
-    /// Whether something comes true in time.
-    private func waits(seconds: Int, _ condition: () throws -> Bool) throws -> Bool {
-        for _ in 0..<seconds * 5 {
-            if try condition() { return true }
-            usleep(200_000)
-        }
-        return false
     }
 
     // SEMANTICS: A store that offers an older revision than this machine has seen is called a
@@ -256,8 +246,7 @@ struct BadInputStoreTests {
                 grep -qx two "$MNT/scratchpads/pad"
                 """)
             try volume.done("unmount", volume.mountPoint)
-            try volume.mount()
-            try volume.proveThatItWorks()
+            try volume.proveThatItMounts()
             try volume.shell("grep -qx two \"$MNT/scratchpads/pad\"")
         }
     }

@@ -4,12 +4,13 @@
 // a server that is killed.
 
 import Foundation
+import TestSupport
 import Testing
 
 private let gatewayEnvironment = ProcessInfo.processInfo.environment
 
 @Suite(
-    "Mounts on Ceph's gateway", .serialized,
+    "Mounts on Ceph's gateway", .serialized, .mounting,
     .enabled(
         if: gatewayEnvironment["CAIRN_RGW"] != nil, "no gateway was started: Tests/Ceph/rgw run"))
 struct GatewayMountTests {
@@ -45,11 +46,7 @@ struct GatewayMountTests {
                 echo note > "$MNT/scratchpads/note"
                 """)
             try volume.sync()
-            let before = try MountedVolume.manifest(volume.mountPoint + "/files")
-            try volume.recover()
-            let after = try MountedVolume.manifest(volume.mountPoint + "/files")
-            let isSame = after == before
-            #expect(isSame, "\(MountedVolume.difference(after, before))")
+            try volume.expectSameTreeAfterRecovery()
             #expect(try volume.shell("cat \"$MNT/scratchpads/note\"") == "note\n")
             let metrics = try volume.shell("cat \"$MNT/.cairn/metrics\"")
             #expect(metrics.contains("cairn_store_requests_total{operation=\"get\"}"))
@@ -83,11 +80,7 @@ struct GatewayMountTests {
             try gateway("resume")
             sync.waitUntilExit()
             try volume.sync()
-            let before = try MountedVolume.manifest(volume.mountPoint + "/files")
-            try volume.recover()
-            let after = try MountedVolume.manifest(volume.mountPoint + "/files")
-            let isSame = after == before
-            #expect(isSame, "\(MountedVolume.difference(after, before))")
+            try volume.expectSameTreeAfterRecovery()
         }
     }
 

@@ -5,14 +5,8 @@
 import Foundation
 import Testing
 
-@Suite("attributes, as POSIX and Linux have them", .serialized)
-struct PosixAttributeTests {
-    private let volume: MountedVolume
-
-    init() throws {
-        volume = try MountedVolume(mountOptions: MountedVolume.everyone)
-    }
-
+@Suite("attributes, as POSIX and Linux have them", .serialized, .mounting)
+final class PosixAttributeTests: EveryonesMount {
     // SEMANTICS: Attributes of any namespace that the kernel lets through are kept.
     @Test("extended attributes of the four namespaces are kept, listed, replaced and removed")
     func extendedAttributes() throws {

@@ -5,14 +5,8 @@
 import Foundation
 import Testing
 
-@Suite("content, as POSIX and Linux have it", .serialized)
-struct PosixContentTests {
-    private let volume: MountedVolume
-
-    init() throws {
-        volume = try MountedVolume(mountOptions: MountedVolume.everyone)
-    }
-
+@Suite("content, as POSIX and Linux have it", .serialized, .mounting)
+final class PosixContentTests: EveryonesMount {
     // SEMANTICS: `fallocate` makes room by setting the size and sets no bytes aside; PUNCH_HOLE and
     // ZERO_RANGE work.
     @Test("fallocate grows a file or keeps its size, punches holes and makes zeros")

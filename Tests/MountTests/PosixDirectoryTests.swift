@@ -5,7 +5,7 @@
 import Foundation
 import Testing
 
-@Suite("directories", .serialized)
+@Suite("directories", .serialized, .mounting)
 struct PosixDirectoryTests {
     private let volume: MountedVolume
 

@@ -5,14 +5,8 @@
 import Foundation
 import Testing
 
-@Suite("names, as POSIX and Linux have them", .serialized)
-struct PosixNameTests {
-    private let volume: MountedVolume
-
-    init() throws {
-        volume = try MountedVolume(mountOptions: MountedVolume.everyone)
-    }
-
+@Suite("names, as POSIX and Linux have them", .serialized, .mounting)
+final class PosixNameTests: EveryonesMount {
     // SEMANTICS: Directories have no hard links: EPERM.
     @Test("a hard link is the same file under two names, and the file stays until both are gone")
     func hardLinks() throws {

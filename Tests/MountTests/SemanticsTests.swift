@@ -3,16 +3,11 @@
 // Points of docs/SEMANTICS.md that no other suite shows.
 
 import Foundation
+import TestSupport
 import Testing
 
-@Suite("what the document promises", .serialized)
-struct SemanticsTests {
-    private let volume: MountedVolume
-
-    init() throws {
-        volume = try MountedVolume(mountOptions: MountedVolume.everyone)
-    }
-
+@Suite("what the document promises", .serialized, .mounting)
+final class SemanticsTests: EveryonesMount {
     /// Whether a condition on the mount, in Python, becomes true.
     private static let status = """
         def status(): return json.loads(read(MNT + '/.cairn/status.json'))

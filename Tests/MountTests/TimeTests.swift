@@ -6,7 +6,8 @@
 import Foundation
 import Testing
 
-@Suite("time", .serialized)
+/// They wait, each on a volume of its own: beside each other.
+@Suite("time", .mounting)
 struct TimeTests {
     /// The system's clock, and it alone, is read with an offset: seconds that stand in a file.
     private static let clock = """
