@@ -16,7 +16,9 @@ extension ContentWriter {
         if size > ContentWriter.maximumFileSize { throw .tooLarge }
         while true {
             let room = try volume.change(inode) { (state) throws(FileError) -> Int? in
-                try resize(&state, to: size)
+                try volume.sized(&state, upTo: size) { (state) throws(FileError) in
+                    try resize(&state, to: size)
+                }
             }
             guard let room else { return }
             guard let patience else {

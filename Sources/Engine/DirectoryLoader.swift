@@ -390,6 +390,7 @@ final class DirectoryLoader: Sendable {
             state.isInlineDirty = true
             state.pad = found
             state.isPadDirty = true
+            volume.quota.correct(state.row.size, to: UInt64(content.count))
             state.row.size = UInt64(content.count)
             state.row.allocated = UInt64(content.count)
             state.isRowDirty = true

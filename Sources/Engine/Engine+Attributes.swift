@@ -118,9 +118,11 @@ extension Engine {
     package func statistics() -> VolumeStatistics {
         let totals = volume.totals.value
         let room = capacity.last(configuration.chunks)
-        let used = totals.byteCount
+        let used = volume.quota.used
+        let free = min(room.free, volume.quota.free ?? .max)
+        let (total, overflows) = used.addingReportingOverflow(free)
         return VolumeStatistics(
-            totalBytes: used + room.free, freeBytes: room.free,
+            totalBytes: overflows ? .max : total, freeBytes: free,
             usedInodes: totals.fileCount + totals.directoryCount)
     }
 }

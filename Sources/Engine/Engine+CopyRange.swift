@@ -92,7 +92,9 @@ extension Engine {
         guard let run else { return 0 }
         defer { run.release(volume) }
         let isTaken = try volume.change(to) { (state) throws(FileError) in
-            try run.apply(&state, volume, at: targetOffset, writer)
+            try volume.sized(&state, upTo: targetOffset + run.count) { (state) throws(FileError) in
+                try run.apply(&state, volume, at: targetOffset, writer)
+            }
         }
         guard isTaken else { return 0 }
         noteWritten(to)
@@ -115,7 +117,9 @@ extension Engine {
         guard let whole else { return 0 }
         defer { whole.release(volume) }
         let isTaken = try volume.change(to) { (state) throws(FileError) in
-            try whole.apply(&state, volume)
+            try volume.sized(&state, upTo: whole.size) { (state) throws(FileError) in
+                try whole.apply(&state, volume)
+            }
         }
         guard isTaken else { return 0 }
         if !whole.isStored { noteWritten(to) }

@@ -118,6 +118,7 @@ extension Engine {
             try volume.query { (writer) throws(MetadataError) in try writer.deleteInode(ino) }
             state.isDeleted = true
             volume.totals.remove(state.row.kind, bytes: state.countedSize)
+            if state.row.kind == .regular { volume.quota.giveBack(state.row.size) }
             let slots = state.pendingReleases
             state.pendingReleases = []
             state.inline = nil

@@ -113,7 +113,9 @@ extension Engine {
         status.cacheUsed = usage.used
         status.cacheBudget = usage.budget
         status.fileCount = totals.fileCount
-        status.byteCount = totals.byteCount
+        // As they are now; the totals are those of the last commit.
+        status.byteCount = volume.quota.used
+        status.quota = volume.quota.limit ?? 0
         status.chunksStored = counters.chunksStored.load(ordering: .relaxed)
         status.bytesStored = counters.bytesStored.load(ordering: .relaxed)
         status.chunksFetched = counters.chunksFetched.load(ordering: .relaxed)

@@ -44,6 +44,8 @@ package struct EngineConfiguration: Sendable {
     package var compression: BrotliQuality = .fast
     /// Most bytes of the local arena.
     package var cacheBudget: UInt64 = 10 << 30
+    /// Most bytes that files and pads may have together, holes included; nil for no limit.
+    package var quota: UInt64?
     /// Files up to this many bytes live inside their directory's page; at most 65 536.
     package var inlineLimit = 16_384
     /// What a small commit may keep in the journal.

@@ -37,6 +37,8 @@ package struct EngineStatus: Sendable, Equatable {
     package var fileCount: UInt64 = 0
     /// Bytes of those files.
     package var byteCount: UInt64 = 0
+    /// Most bytes that files and pads may have together; 0 for no limit.
+    package var quota: UInt64 = 0
     /// Chunks put since the start.
     package var chunksStored: UInt64 = 0
     /// Bytes of them.

@@ -67,10 +67,24 @@ struct FileSnapshot: Sendable {
                 run =
                     (run.lowerBound - min(run.lowerBound, UInt64(Arena.blockSize)))..<run.upperBound
             }
-            return stride(
-                from: run.lowerBound, to: run.upperBound, by: Int(FileSnapshot.maximumSegmentSize)
-            ).map { $0..<min($0 + FileSnapshot.maximumSegmentSize, run.upperBound) }
+            return FileSnapshot.pieces(of: run)
         }
+    }
+
+    /// A run of at least three bytes in pieces of which each makes one data map.
+    static func pieces(of run: Range<UInt64>) -> [Range<UInt64>] {
+        var pieces: [Range<UInt64>] = []
+        var start = run.lowerBound
+        while start < run.upperBound {
+            var end = min(start + min(maximumSegmentSize, run.upperBound - start), run.upperBound)
+            // Nor may the last piece be too short for self-encryption.
+            if end < run.upperBound, run.upperBound - end < UInt64(ChunkLayout.minimumFileSize) {
+                end -= UInt64(Arena.blockSize)
+            }
+            pieces.append(start..<end)
+            start = end
+        }
+        return pieces
     }
 
     /// Most bytes of one data map.

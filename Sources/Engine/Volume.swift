@@ -33,6 +33,7 @@ final class Volume: Sendable {
     let sealer: LocalSealer
     let journalSealer: JournalSealer
     let totals: TotalsCounter
+    let quota: ByteQuota
     let highWater: HighWater
 
     /// Inodes with something to commit, each pinned once by this list.
@@ -61,6 +62,7 @@ final class Volume: Sendable {
         self.sealer = sealer
         self.journalSealer = journalSealer
         self.totals = TotalsCounter(totals)
+        quota = ByteQuota(limit: configuration.quota, used: totals.byteCount)
         highWater = HighWater(change: lastChange, inode: nextInode)
         self.nextInode = Atomic(max(nextInode, Volume.firstOrdinaryInode))
         self.lastChange = Atomic(lastChange)

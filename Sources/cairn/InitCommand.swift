@@ -56,6 +56,11 @@ struct VolumeOptions: ParsableArguments {
     @Option(help: ArgumentHelp("Most bytes of the local cache, such as 10G.", valueName: "size"))
     var cache: String?
 
+    @Option(
+        help: ArgumentHelp(
+            "Most bytes that files and pads may have together, such as 100G.", valueName: "size"))
+    var quota: String?
+
     @Option(help: ArgumentHelp("This machine's name in the volume's history.", valueName: "name"))
     var device: String?
 
@@ -82,6 +87,7 @@ struct VolumeOptions: ParsableArguments {
             creation.passphrase = .terminal
         }
         creation.cache = try Self.size(cache)
+        creation.quota = try Self.size(quota)
         return creation
     }
 

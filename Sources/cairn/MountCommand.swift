@@ -18,6 +18,8 @@ struct MountCommand: ParsableCommand {
               allow_other            other users may enter; permissions still hold
               subdir=PATH            show only this folder of the volume, such as files
               cache=SIZE             most bytes of the local cache, for this mount
+              quota=SIZE             most bytes that files and pads may have together; more is
+                                     refused at once, so writes go to the daemon one by one
               durability=remote      fsync waits until the store has it
               passphrase-file=PATH   opens a sealed key
               finish-time=TIME       how long a daemon that is told to end goes on

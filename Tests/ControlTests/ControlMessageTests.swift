@@ -22,6 +22,7 @@ enum Samples {
         state.cacheBudget = dice.next()
         state.fileCount = dice.next()
         state.byteCount = dice.next()
+        state.quota = dice.next()
         state.chunksStored = dice.next()
         state.bytesStored = dice.next()
         state.chunksFetched = dice.next()

@@ -62,6 +62,8 @@ struct SpaceTests {
     // SEMANTICS: When the disk of the local state or the cache is full, writers wait up to the read
     // deadline, then get ENOSPC from the call that hands the bytes over: `write`, `fsync` or
     // `close`.
+    // SEMANTICS: ENOSPC: the cache is full of bytes that are only here, this disk is full, or the
+    // store is
     @Test("a disk of the local state that is full now and then loses nothing that was synced")
     func stateDisk() throws {
         let volume = try CrashVolume(stateSize: 100 << 20)

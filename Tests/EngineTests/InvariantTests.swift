@@ -191,6 +191,8 @@ struct InvariantTests {
     // publishes nothing more: a line in `.cairn/errors` says so, publishing fails with EROFS, and
     // its own changes stay on this machine.
     // SEMANTICS: No automatic merge of what two machines changed.
+    // SEMANTICS: EROFS: a read-only mount, or an `fsync` that waits for a read-only store or for a
+    // publication over a newer revision
     @Test("a machine that meets another's newer root publishes nothing over it and loses nothing")
     func foreignRevision() throws {
         let first = try TestVolume(on: TestStore())

@@ -279,6 +279,8 @@ struct PublicTests {
     // SEMANTICS: `ls` shows what was opened since the mount, at most 4096 addresses and 1 048 576
     // files and folders of archives; older ones give ESTALE where they are still open, and come
     // back when asked for.
+    // SEMANTICS: ESTALE: an inode that is gone, such as an address in `public/` that others have
+    // pushed out
     @Test("the oldest of 4097 addresses is stale, not listed, and comes back when asked for")
     func oldest() throws {
         #expect(PublicTree.addressLimit == 4096 && PublicTree.nodeLimit == 1_048_576)

@@ -65,6 +65,7 @@ struct BadInputDamageTests {
         }
     }
 
+    // SEMANTICS: EIO: bytes could not be had or did not verify, or the local state failed
     @Test("a damaged chunk is EIO at its file, and all others are read")
     func chunk() throws {
         try withVolume { volume in

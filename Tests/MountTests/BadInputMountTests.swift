@@ -159,6 +159,7 @@ struct BadInputMountTests {
         }
     }
 
+    // SEMANTICS: name: 255 bytes
     @Test("a name of 256 bytes is refused, one of 255 is taken")
     func longName() throws {
         try withVolume { volume in
@@ -189,6 +190,8 @@ struct BadInputMountTests {
     }
 
     // SEMANTICS: A pad has at most 4 194 138 bytes; a write or truncation beyond fails with EFBIG.
+    // SEMANTICS: pad: 4 194 138 bytes
+    // SEMANTICS: EFBIG: a pad or a file over its limit
     @Test("a pad over 4 MiB is refused on every way into it, and keeps what it had")
     func largePad() throws {
         try withVolume { volume in

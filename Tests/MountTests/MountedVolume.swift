@@ -73,9 +73,11 @@ final class MountedVolume {
         try TestSupport.shell(script, environment)
     }
 
-    func mount() throws {
-        let result = try cairn(
-            ["mount", name, mountPoint] + (mountOptions.map { ["-o", $0] } ?? []))
+    func mount() throws { try mount(options: mountOptions) }
+
+    /// - Parameter options: as after `-o`, in place of this volume's own; nil for none.
+    func mount(options: String?) throws {
+        let result = try cairn(["mount", name, mountPoint] + (options.map { ["-o", $0] } ?? []))
         guard result.status == 0 else { throw ShellFailure(command: "cairn mount", result: result) }
     }
 

@@ -57,6 +57,7 @@ final class PosixContentTests: EveryonesMount {
     // chunk between data becomes zeros on the store.
     // SEMANTICS: Holes take no blocks: `st_blocks` counts what a file has in steps of 16 KiB, a
     // file inside its row by its bytes.
+    // SEMANTICS: ENXIO: no data or hole behind the offset
     @Test("holes take no blocks, and SEEK_DATA and SEEK_HOLE find their edges")
     func holes() throws {
         try volume.probe(
@@ -93,6 +94,7 @@ final class PosixContentTests: EveryonesMount {
             """)
     }
 
+    // SEMANTICS: file: 2⁶³ − 1 bytes
     @Test(
         "a file of 8 EiB less one byte is written at its end, read, and kept on the store"
     )

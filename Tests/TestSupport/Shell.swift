@@ -2,7 +2,6 @@
 //
 // Runs real programs, as a person at a terminal would. Everything that is started is waited for.
 
-import Dispatch
 import Foundation
 
 /// What a finished command printed, and how it ended.
@@ -83,7 +82,8 @@ private let shellLimitSeconds =
 /// - Parameters:
 ///   - script: for bash, with `-e`, `-u` and `pipefail`.
 ///   - environment: added to this process's own.
-/// - Throws: `ShellFailure` when it fails, or goes on for more than 5 minutes, in `make soak` an hour.
+/// - Throws: `ShellFailure` when it fails, or goes on for more than 5 minutes, in `make soak` an
+///   hour.
 @discardableResult
 package func shell(_ script: String, _ environment: [String: String] = [:]) throws -> String {
     let result = try run(

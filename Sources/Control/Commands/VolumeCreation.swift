@@ -38,6 +38,8 @@ package struct VolumeCreation: Sendable {
     package var inlineLimit: UInt64?
     /// `--cache`; nil for the default.
     package var cache: UInt64?
+    /// `--quota`; nil for none.
+    package var quota: UInt64?
     /// `--device`; nil for the machine's name.
     package var device: String?
 
@@ -141,6 +143,7 @@ package struct VolumeCreation: Sendable {
         }
         if let inlineLimit { configuration.inlineLimit = inlineLimit }
         if let cache { configuration.cache = cache }
+        configuration.quota = quota
         // What was just put together must be readable again: the options are checked by reading it.
         do {
             return try VolumeConfiguration(text: Array(configuration.text.utf8))

@@ -101,6 +101,8 @@ package final class Daemon: Sendable {
         options.suid = settings.honoursSetUser
         options.dev = settings.honoursDevices
         options.exec = !settings.forbidsPrograms
+        // What the kernel gathered would be refused at the close, and as another error.
+        options.writebackCache = start.quota == nil
         options.patience = start.configuration.readDeadline
         options.log = { level, message in
             switch level {

@@ -63,6 +63,9 @@ package struct VolumeStart: Sendable {
         }
     }
 
+    /// Most bytes that files and pads may have together; the mount's word before the volume's.
+    var quota: UInt64? { settings.quota ?? configuration.quota }
+
     /// Starts the engine.
     ///
     /// - Parameters:
@@ -81,6 +84,7 @@ package struct VolumeStart: Sendable {
             stateFolder: folder.path, chunks: stores.chunks, pads: stores.pads, keys: keys)
         engine.compression = configuration.compression
         engine.cacheBudget = settings.cache ?? configuration.cache
+        engine.quota = quota
         engine.inlineLimit = Int(configuration.inlineLimit)
         engine.deviceName = configuration.device
         engine.publishDelay = configuration.publishDelay

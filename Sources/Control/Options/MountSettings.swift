@@ -24,6 +24,8 @@ package struct MountSettings: Equatable, Sendable {
     package var subdirectory: String?
     /// Most bytes of the local cache (`cache=`); nil takes the volume's own.
     package var cache: UInt64?
+    /// Most bytes that files and pads may have together (`quota=`); nil takes the volume's own.
+    package var quota: UInt64?
     /// `fsync` waits for the store (`durability=remote`).
     package var fsyncIsRemote = false
     /// The file that opens a sealed key (`passphrase-file=`).
@@ -91,7 +93,7 @@ package struct MountSettings: Equatable, Sendable {
         case "nosuid": honoursSetUser = false
         case "dev": honoursDevices = true
         case "nodev": honoursDevices = false
-        case "subdir", "cache", "durability", "passphrase-file", "state", "finish-time",
+        case "subdir", "cache", "quota", "durability", "passphrase-file", "state", "finish-time",
             "limit-upload", "limit-download":
             throw CommandFailure(.usage, "the mount option “\(name)” needs a value: \(name)=…")
         default:
@@ -113,6 +115,10 @@ package struct MountSettings: Equatable, Sendable {
             guard let size = SizeText.parse(value), VolumeConfiguration.cacheLimits.contains(size)
             else { throw Self.nonsense(name, value, "a size of at least 64M, such as 10G") }
             cache = size
+        case "quota":
+            guard let size = SizeText.parse(value), VolumeConfiguration.quotas.contains(size)
+            else { throw Self.nonsense(name, value, "a size of at least 1M, such as 10G") }
+            quota = size
         case "durability":
             guard value == "local" || value == "remote" else {
                 throw Self.nonsense(name, value, "“local” or “remote”")
@@ -216,6 +222,7 @@ package struct MountSettings: Equatable, Sendable {
         }
         add("subdir", subdirectory)
         add("cache", cache.map(SizeText.exact))
+        add("quota", quota.map(SizeText.exact))
         if fsyncIsRemote { options.append("durability=remote") }
         add("passphrase-file", passphraseFile)
         add("state", state)

@@ -153,7 +153,7 @@ extension EngineStatus {
         writer.u8(hasUnpublishedChanges ? 1 : 0)
         for count in [
             dirtyBytes, UInt64(dirtyFiles), UInt64(pendingPads), UInt64(pendingChunks), cacheUsed,
-            cacheBudget, fileCount, byteCount, chunksStored, bytesStored, chunksFetched,
+            cacheBudget, fileCount, byteCount, quota, chunksStored, bytesStored, chunksFetched,
             bytesFetched, storeCalls, storeFailures, storeSentBytes, storeReceivedBytes,
             UInt64(openHandles), UInt64(conflicts), UInt64(errors),
         ] {
@@ -175,6 +175,7 @@ extension EngineStatus {
         cacheBudget = try reader.varint()
         fileCount = try reader.varint()
         byteCount = try reader.varint()
+        quota = try reader.varint()
         chunksStored = try reader.varint()
         bytesStored = try reader.varint()
         chunksFetched = try reader.varint()

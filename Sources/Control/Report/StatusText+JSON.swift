@@ -44,6 +44,7 @@ extension StatusText {
             ("cacheBudgetBytes", .count(state.cacheBudget)),
             ("fileCount", .count(state.fileCount)),
             ("byteCount", .count(state.byteCount)),
+            ("quotaBytes", state.quota > 0 ? .count(state.quota) : .nothing),
             ("chunksStored", .count(state.chunksStored)),
             ("bytesStored", .count(state.bytesStored)),
             ("chunksFetched", .count(state.chunksFetched)),

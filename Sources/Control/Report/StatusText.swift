@@ -72,6 +72,7 @@ package enum StatusText {
             (
                 "content",
                 "\(count(state.fileCount, "file")), \(SizeText.rounded(state.byteCount))"
+                    + (state.quota > 0 ? " of \(SizeText.rounded(state.quota))" : "")
             ),
             ("store health", health(of: state, now: now)),
             (
