@@ -67,6 +67,9 @@ package func run(
     process.terminationHandler = { _ in isOver.signal() }
     try process.run()
     isOver.wait()
+    // Returns at once, and lets go of the process: its files would stay open, and of a thousand
+    // open files `Process.run` itself breaks off.
+    process.waitUntilExit()
     return ShellResult(
         status: process.terminationStatus,
         output: String(decoding: try Data(contentsOf: paths[1]), as: UTF8.self),
