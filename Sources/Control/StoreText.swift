@@ -29,13 +29,14 @@ package enum StoreText {
     ///   - settings: how it is used.
     ///   - pads: where the pads rest, if not there.
     ///   - budget: what may be spent; nil for no limit.
+    ///   - known: remembers which stores these are.
     package static func open(
         _ url: StoreURL, create: Bool, settings: StoreSettings = StoreSettings(),
-        pads: StoreURL? = nil, budget: SpendingBudget? = nil
+        pads: StoreURL? = nil, budget: SpendingBudget? = nil, known: KnownStores? = nil
     ) throws(CommandFailure) -> OpenedStores {
         do {
             return try StoreFactory.open(
-                url, create: create, settings: settings, pads: pads, budget: budget)
+                url, create: create, settings: settings, pads: pads, budget: budget, known: known)
         } catch {
             let failure = failure(error, url)
             guard create, case .notAStore = error, url.isFolder else { throw failure }

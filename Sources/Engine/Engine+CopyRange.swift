@@ -33,8 +33,8 @@ extension Engine {
     package func copyRange(
         from source: CopyEnd, to target: CopyEnd, count: UInt64, _ context: RequestContext
     ) throws(FileError) -> UInt64 {
-        guard case .file(let from, _) = handles.handle(source.handle),
-            case .file(let to, _) = handles.handle(target.handle)
+        guard case .file(let from, _, _) = handles.handle(source.handle),
+            case .file(let to, _, _) = handles.handle(target.handle)
         else { throw .stale }
         try requireWritable()
         let size = UInt64(Arena.blockSize)

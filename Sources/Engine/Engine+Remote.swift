@@ -119,6 +119,7 @@ extension Engine {
         status.chunksFetched = counters.chunksFetched.load(ordering: .relaxed)
         status.bytesFetched = counters.bytesFetched.load(ordering: .relaxed)
         status.storeAnsweredAt = counters.storeAnsweredAt.load(ordering: .relaxed)
+        status.offlineSince = counters.offlineSince.load(ordering: .relaxed)
         status.storeFailure = counters.storeFailure
         for numbers in storeMetrics.values {
             status.storeCalls += numbers.count
@@ -227,6 +228,7 @@ extension Engine {
         (volume.configuration.chunks as? any StoppableStore)?.stop()
         (volume.configuration.pads as? any StoppableStore)?.stop()
         let deadline = ContinuousClock.now + Engine.storePatience
+        watch.stop(until: deadline)
         publisher.stop(until: deadline)
         pads.stop(until: deadline)
         flusher.stop(until: deadline)

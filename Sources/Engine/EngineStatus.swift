@@ -47,6 +47,8 @@ package struct EngineStatus: Sendable, Equatable {
     package var bytesFetched: UInt64 = 0
     /// Seconds since 1970 when the store last answered; 0 for never.
     package var storeAnsweredAt: Int64 = 0
+    /// Seconds since 1970 since when the store is away; 0 while it is there.
+    package var offlineSince: Int64 = 0
     /// The sentence of the store's last failure, empty when the last call went well.
     package var storeFailure = ""
     /// Calls of the store since the start, each attempt counted; 0 for a store that does not count.

@@ -68,6 +68,8 @@ final class Counters: Sendable {
     let bytesFetched = Atomic<UInt64>(0)
     let pendingChunks = Atomic<Int>(0)
     let storeAnsweredAt = Atomic<Int64>(0)
+    /// Seconds since 1970 of the first call that found the store away; 0 while it is there.
+    let offlineSince = Atomic<Int64>(0)
     private let failure = Lock<StoreError?>(nil)
     private let roomFailure = Lock<String?>(nil)
     private let lastFlush = Lock<FileError?>(nil)
@@ -91,11 +93,17 @@ final class Counters: Sendable {
     /// The store answered just now.
     func storeAnswered() {
         storeAnsweredAt.store(Timestamp.now().seconds, ordering: .relaxed)
+        offlineSince.store(0, ordering: .relaxed)
         failure.withLock { $0 = nil }
     }
 
     /// The store failed just now.
     func storeFailed(_ error: StoreError) {
+        if error.isAbsence {
+            // The first one counts: how long it has been away.
+            _ = offlineSince.compareExchange(
+                expected: 0, desired: Timestamp.now().seconds, ordering: .relaxed)
+        }
         failure.withLock { $0 = error }
     }
 

@@ -60,6 +60,11 @@ final class Flusher: Sendable {
         WorkerPool.startThread("cairn-flush") { self.run() }
     }
 
+    /// What failed may be tried again at once.
+    func hurry() {
+        work.update { $0.backoff.hurry() }
+    }
+
     func stop(until deadline: ContinuousClock.Instant) {
         work.update { $0.isStopping = true }
         _ = work.wait(atMost: deadline - .now) { $0.isStopped ? true : nil }

@@ -54,6 +54,14 @@ package protocol ForeignContent: Sendable {
     func read(
         at offset: UInt64, into out: inout MutableSpan<UInt8>, _ patience: Patience?
     ) throws(FileError) -> Int
+
+    /// Nobody reads it any more: what was begun ahead of its reader may be left.
+    func close()
+}
+
+extension ForeignContent {
+    /// For content that begins nothing ahead.
+    package func close() {}
 }
 
 /// What `stat` shows of a node.

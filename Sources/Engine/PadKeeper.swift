@@ -119,6 +119,13 @@ final class PadKeeper: Sendable {
         }
     }
 
+    /// What failed may be tried again at once.
+    func hurry() {
+        work.update { state in
+            for ino in state.backoffs.keys where state.due[ino] != nil { state.due[ino] = .now }
+        }
+    }
+
     // MARK: Identities
 
     /// A new identity, which no name has had.

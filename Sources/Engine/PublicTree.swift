@@ -203,12 +203,12 @@ final class PublicTree: ForeignTree {
 final class PublicContent: ForeignContent {
     private let file: PublicFile
     private let fetcher: ChunkFetcher
-    /// Where the last read ended: whoever reads on from there gets the next chunks ahead.
-    private let lastEnd = Lock<UInt64?>(nil)
+    private let reads: FileReads
 
     init(file: PublicFile, fetcher: ChunkFetcher) {
         self.file = file
         self.fetcher = fetcher
+        reads = fetcher.newReader()
     }
 
     func read(
@@ -218,12 +218,10 @@ final class PublicContent: ForeignContent {
         guard offset < size, out.count > 0 else { return 0 }
         guard let patience else { throw .wouldBlock }
         let range = offset..<min(offset + UInt64(out.count), size)
-        let isSequential = lastEnd.withLock { last in
-            defer { last = range.upperBound }
-            return last == offset
-        }
-        try fetcher.read(
-            file.map, file.layout, range, into: &out, prefetches: isSequential, patience)
+        fetcher.note(file.map, file.layout, reads, range)
+        try fetcher.read(file.map, file.layout, range, into: &out, patience)
         return range.count
     }
+
+    func close() { fetcher.cancel(reads) }
 }

@@ -81,6 +81,11 @@ final class Publisher: Sendable {
         WorkerPool.startThread("cairn-publish") { self.run() }
     }
 
+    /// What failed may be tried again at once.
+    func hurry() {
+        work.update { $0.backoff.hurry() }
+    }
+
     func stop(until deadline: ContinuousClock.Instant) {
         work.update { $0.isStopping = true }
         _ = work.wait(atMost: deadline - .now) { $0.isStopped ? true : nil }

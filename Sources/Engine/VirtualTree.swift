@@ -81,6 +81,7 @@ extension EngineStatus {
             ("chunks_fetched", "\(chunksFetched)", false),
             ("bytes_fetched", "\(bytesFetched)", false),
             ("store_answered_at", "\(storeAnsweredAt)", false),
+            ("offline_since", "\(offlineSince)", false),
             ("store_calls", "\(storeCalls)", false),
             ("store_failures", "\(storeFailures)", false),
             ("store_sent_bytes", "\(storeSentBytes)", false),

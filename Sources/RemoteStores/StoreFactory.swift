@@ -47,15 +47,16 @@ package enum StoreFactory {
     ///   - settings: what holds for all that is opened here together.
     ///   - pads: where the pads rest, if not at `url`.
     ///   - budget: what may be spent on chunks, where storing costs; nil for no limit.
+    ///   - known: remembers which folder stores these are; nil to take whichever are there.
     /// - Throws: what opening throws: `notAStore`, `newerFormat`, `refused`, `unreachable`.
     package static func open(
         _ url: StoreURL, create: Bool, settings: StoreSettings = StoreSettings(),
-        pads: StoreURL? = nil, budget: SpendingBudget? = nil
+        pads: StoreURL? = nil, budget: SpendingBudget? = nil, known: KnownStores? = nil
     ) throws(StoreError) -> OpenedStores {
-        var stores = try opened(url, create: create, budget)
+        var stores = try opened(url, create: create, budget, known)
         if let pads {
             stores = OpenedStores(
-                chunks: stores.chunks, pads: try opened(pads, create: create, nil).pads)
+                chunks: stores.chunks, pads: try opened(pads, create: create, nil, known).pads)
         }
         if settings.uploadLimit != nil || settings.downloadLimit != nil {
             stores = stores.wrapped(
@@ -66,22 +67,23 @@ package enum StoreFactory {
     }
 
     private static func opened(
-        _ url: StoreURL, create: Bool, _ budget: SpendingBudget?
+        _ url: StoreURL, create: Bool, _ budget: SpendingBudget?, _ known: KnownStores?
     ) throws(StoreError) -> OpenedStores {
         switch url {
         case .autonomi(let address):
             return try openedAutonomi(address, create: create, budget)
                 .wrapped(in: MetricsLayer()).overNetwork()
         case .folder(let path):
-            let store = try ReturningFolderStore(path: path, createIfMissing: create)
+            let store = try ReturningFolderStore(
+                path: path, createIfMissing: create, known: known)
             return OpenedStores(chunks: store, pads: store).wrapped(in: MetricsLayer())
         case .s3(let address):
             let store = try S3Store(address, create: create)
             return OpenedStores(chunks: store, pads: store).wrapped(in: MetricsLayer())
                 .overNetwork()
         case .mirror(let first, let second):
-            let near = try opened(first, create: create, budget)
-            let far = try opened(second, create: create, budget)
+            let near = try opened(first, create: create, budget, known)
+            let far = try opened(second, create: create, budget, known)
             let store = MirrorStore((near.chunks, near.pads), (far.chunks, far.pads))
             return OpenedStores(chunks: store, pads: store)
         }

@@ -110,7 +110,8 @@ package struct VolumeStart: Sendable {
             let limits = StoreSettings(
                 uploadLimit: settings.uploadLimit, downloadLimit: settings.downloadLimit)
             return try StoreText.open(
-                store, create: create, settings: limits, pads: pads, budget: budget)
+                store, create: create, settings: limits, pads: pads, budget: budget,
+                known: KnownStores(path: folder.path + "/known-stores"))
         } catch let error as StoreError {
             throw StoreText.failure(error, store)
         } catch let error as CommandFailure {

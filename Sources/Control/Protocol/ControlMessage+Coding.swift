@@ -160,6 +160,7 @@ extension EngineStatus {
             writer.varint(count)
         }
         writer.i64le(storeAnsweredAt)
+        writer.i64le(offlineSince)
         writer.text(storeFailure)
     }
 
@@ -187,6 +188,7 @@ extension EngineStatus {
         conflicts = try reader.number()
         errors = try reader.number()
         storeAnsweredAt = try reader.i64le()
+        offlineSince = try reader.i64le()
         storeFailure = try reader.text()
     }
 }

@@ -53,6 +53,7 @@ extension StatusText {
             ("storeSentBytes", .count(state.storeSentBytes)),
             ("storeReceivedBytes", .count(state.storeReceivedBytes)),
             ("storeAnsweredAt", .integer(state.storeAnsweredAt)),
+            ("offlineSince", .integer(state.offlineSince)),
             ("storeFailure", state.storeFailure.isEmpty ? .nothing : .string(state.storeFailure)),
             ("openHandles", .integer(Int64(state.openHandles))),
             ("conflicts", .integer(Int64(state.conflicts))),
