@@ -9,6 +9,8 @@
 # make soak       the model's random operations for long: SEEDS=20, STEPS=10000
 # make fuzz       the parsers under libFuzzer: SECONDS_EACH=60 for each, PARSERS=page for one
 # make tsan       the engine's tests under the thread sanitizer; make asan: the address sanitizer
+# make bench-s3   the table on S3 in docs/performance.md, on a gateway of its own; make bench-restore
+#                 how soon a volume of 200,000 files is there on another machine
 # make bench      the table of docs/performance.md, on this machine
 # make conformance PJDFSTEST=DIR   the table of docs/conformance.md; DIR has pjdfstest, built
 
@@ -36,7 +38,8 @@ BENCHFLAGS ?=
 # A built checkout of https://github.com/pjd/pjdfstest, which is not part of the project either.
 PJDFSTEST ?=
 
-.PHONY: build mount unmount test check format lint tidy install uninstall bench conformance clean \
+.PHONY: build mount unmount test check format lint tidy install uninstall bench bench-s3 bench-restore \
+	conformance clean \
 	soak soak-crash fuzz fuzz-build fuzz-run fuzz-corpus tsan asan
 
 build:
@@ -176,6 +179,14 @@ bench: build
 	@.ci/packages bench
 	Tests/Bench/bench.py --cairn "$(CAIRN)" --driver "$(FSBENCH)" \
 		--table docs/performance.md $(BENCHFLAGS)
+
+bench-s3: build
+	@.ci/packages bench-s3
+	Tests/Ceph/rgw run Tests/Bench/s3.py --cairn "$(CAIRN)" --table docs/performance.md $(BENCHFLAGS)
+
+bench-restore: build
+	@.ci/packages bench-s3
+	Tests/Ceph/rgw run Tests/Bench/restore.py --cairn "$(CAIRN)" --s3 --namespace $(BENCHFLAGS)
 
 conformance:
 	@[ -x "$(PJDFSTEST)/pjdfstest" ] || exec Tests/Conformance/conformance "$(CAIRN)" ""

@@ -25,8 +25,14 @@ extension ChunkFetcher {
     /// The widest window of the moment, in bytes: what is fetched ahead has to lie somewhere until
     /// it is read.
     private var widest: UInt64 {
-        isKeeping.load(ordering: .relaxed) ? ReadAhead.most : ChunkFetcher.unkept
+        let room = isKeeping.load(ordering: .relaxed) ? ReadAhead.most : ChunkFetcher.unkept
+        guard let limit = volume.configuration.downloadLimit else { return room }
+        // Somebody who then wants something else must not wait long for what nobody asked for.
+        let (bytes, overflows) = limit.multipliedReportingOverflow(by: ChunkFetcher.aheadSeconds)
+        return overflows ? room : min(room, bytes)
     }
+    /// Seconds of a limited line that are fetched ahead: far fewer than a read's deadline.
+    static let aheadSeconds: UInt64 = 4
     /// The widest window where chunks are kept in memory only.
     static let unkept = UInt64(ChunkFetcher.recentLimit / 2)
 

@@ -116,16 +116,21 @@ extension Engine {
         status.byteCount = totals.byteCount
         status.chunksStored = counters.chunksStored.load(ordering: .relaxed)
         status.bytesStored = counters.bytesStored.load(ordering: .relaxed)
+        status.bytesFlushed = counters.bytesFlushed.load(ordering: .relaxed)
         status.chunksFetched = counters.chunksFetched.load(ordering: .relaxed)
         status.bytesFetched = counters.bytesFetched.load(ordering: .relaxed)
         status.storeAnsweredAt = counters.storeAnsweredAt.load(ordering: .relaxed)
         status.offlineSince = counters.offlineSince.load(ordering: .relaxed)
         status.storeFailure = counters.storeFailure
-        for numbers in storeMetrics.values {
-            status.storeCalls += numbers.count
-            status.storeFailures += numbers.failures.values.reduce(0, +)
-            status.storeSentBytes += numbers.sentBytes
-            status.storeReceivedBytes += numbers.receivedBytes
+        let metrics = storeMetrics
+        for operation in StoreOperation.allCases {
+            guard let numbers = metrics[operation] else { continue }
+            let calls = OperationStatus(operation, numbers)
+            status.operations.append(calls)
+            status.storeCalls += calls.count
+            status.storeFailures += calls.failures
+            status.storeSentBytes += calls.sentBytes
+            status.storeReceivedBytes += calls.receivedBytes
         }
         status.openHandles = handles.count
         // A database that does not answer shows in `errors`.

@@ -58,6 +58,9 @@ package struct EngineConfiguration: Sendable {
     package var publishCeiling = Duration.seconds(60)
     /// Time after a pad's last close before it is sealed and sent: one save, one counter bump.
     package var padDelay = Duration.milliseconds(300)
+    /// Bytes a second that may come from the store; nil for no limit. Nothing is fetched ahead of
+    /// readers that would hold them up.
+    package var downloadLimit: UInt64?
     /// How long a read waits for the store before EIO.
     package var readDeadline = Duration.seconds(30)
     /// `fsync` also waits for the store and the publication.

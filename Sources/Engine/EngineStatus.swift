@@ -41,6 +41,8 @@ package struct EngineStatus: Sendable, Equatable {
     package var chunksStored: UInt64 = 0
     /// Bytes of them.
     package var bytesStored: UInt64 = 0
+    /// Bytes of files whose chunks were handed to the store since the start, before compression.
+    package var bytesFlushed: UInt64 = 0
     /// Chunks fetched since the start.
     package var chunksFetched: UInt64 = 0
     /// Bytes of them.
@@ -59,6 +61,9 @@ package struct EngineStatus: Sendable, Equatable {
     package var storeSentBytes: UInt64 = 0
     /// Bytes that came from it.
     package var storeReceivedBytes: UInt64 = 0
+    /// Its calls by what was asked, in the order of `StoreOperation.allCases`; none for a store that
+    /// does not count.
+    package var operations: [OperationStatus] = []
     /// Open file handles.
     package var openHandles = 0
     /// Conflicts not yet looked at.
@@ -68,6 +73,35 @@ package struct EngineStatus: Sendable, Equatable {
 
     /// All zero.
     package init() {}
+}
+
+/// The calls of one kind to the store since the start.
+package struct OperationStatus: Sendable, Equatable {
+    /// What was asked, as `.cairn/metrics` names it.
+    package var name: String
+    /// Calls that ended.
+    package var count: UInt64
+    /// Those of them that failed.
+    package var failures: UInt64
+    /// Bytes that went to the store.
+    package var sentBytes: UInt64
+    /// Bytes that came from it.
+    package var receivedBytes: UInt64
+    /// How long all of them took together, in microseconds.
+    package var microseconds: UInt64
+
+    /// Names them.
+    package init(
+        name: String, count: UInt64, failures: UInt64, sentBytes: UInt64, receivedBytes: UInt64,
+        microseconds: UInt64
+    ) {
+        self.name = name
+        self.count = count
+        self.failures = failures
+        self.sentBytes = sentBytes
+        self.receivedBytes = receivedBytes
+        self.microseconds = microseconds
+    }
 }
 
 /// One file as `cairn info` describes it.

@@ -64,6 +64,8 @@ final class ErrorLog: Sendable {
 final class Counters: Sendable {
     let chunksStored = Atomic<UInt64>(0)
     let bytesStored = Atomic<UInt64>(0)
+    /// Bytes of files whose chunks were handed to the store.
+    let bytesFlushed = Atomic<UInt64>(0)
     let chunksFetched = Atomic<UInt64>(0)
     let bytesFetched = Atomic<UInt64>(0)
     let pendingChunks = Atomic<Int>(0)

@@ -226,6 +226,7 @@ final class FileEncoder: Sendable {
                 plain.span, index: index, source: sources[index],
                 neighbours: (sources[neighbours.0], sources[neighbours.1]))
             try self.put(chunk)
+            self.volume.counters.bytesFlushed.add(UInt64(plain.count), ordering: .relaxed)
             encrypted.value.withLock { $0[index] = chunk.address }
         }
         return plan.map(sources: sources, encrypted: encrypted.value.withLock { $0 })

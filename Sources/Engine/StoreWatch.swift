@@ -40,6 +40,8 @@ final class StoreWatch: Sendable {
         var isStopping = false
         var isStopped = true
         var isJudged = false
+        /// The first question had its answer, or none.
+        var isAsked = false
         var backoff = Backoff(first: StoreWatch.first, longest: StoreWatch.longest)
     }
     private let state: Monitor<State>
@@ -69,9 +71,9 @@ final class StoreWatch: Sendable {
         _ = state.wait(atMost: deadline - .now) { $0.isStopped ? true : nil }
     }
 
-    /// Returns when the root has been judged, at most after a time.
+    /// Returns when the root has been judged or could not be had, at most after a time.
     func waitForJudgement(atMost patience: Duration) {
-        _ = state.wait(atMost: patience) { $0.isJudged ? true : nil }
+        _ = state.wait(atMost: patience) { $0.isAsked ? true : nil }
     }
 
     private func run(_ hooks: Hooks) {
@@ -110,6 +112,7 @@ final class StoreWatch: Sendable {
         let isThere = isNowJudged && answers()
         state.update { state in
             state.isJudged = isNowJudged
+            state.isAsked = true
             if isThere { state.backoff.succeed() } else { state.backoff.fail(at: .now) }
         }
         guard isThere, volume.counters.offlineSince.load(ordering: .relaxed) != 0 else { return }

@@ -53,10 +53,12 @@ package enum StoreFactory {
         _ url: StoreURL, create: Bool, settings: StoreSettings = StoreSettings(),
         pads: StoreURL? = nil, budget: SpendingBudget? = nil, known: KnownStores? = nil
     ) throws(StoreError) -> OpenedStores {
-        var stores = try opened(url, create: create, budget, known)
+        let opening = Opening(create: create, settings: settings, budget: budget, known: known)
+        var stores = try opened(url, opening)
         if let pads {
-            stores = OpenedStores(
-                chunks: stores.chunks, pads: try opened(pads, create: create, nil, known).pads)
+            var free = opening
+            free.budget = nil
+            stores = OpenedStores(chunks: stores.chunks, pads: try opened(pads, free).pads)
         }
         if settings.uploadLimit != nil || settings.downloadLimit != nil {
             stores = stores.wrapped(
@@ -66,24 +68,34 @@ package enum StoreFactory {
         return stores
     }
 
+    /// How all that lies behind one address is opened.
+    private struct Opening {
+        let create: Bool
+        let settings: StoreSettings
+        var budget: SpendingBudget?
+        let known: KnownStores?
+    }
+
     private static func opened(
-        _ url: StoreURL, create: Bool, _ budget: SpendingBudget?, _ known: KnownStores?
+        _ url: StoreURL, _ opening: Opening
     ) throws(StoreError) -> OpenedStores {
         switch url {
         case .autonomi(let address):
-            return try openedAutonomi(address, create: create, budget)
+            return try openedAutonomi(address, create: opening.create, opening.budget)
                 .wrapped(in: MetricsLayer()).overNetwork()
         case .folder(let path):
             let store = try ReturningFolderStore(
-                path: path, createIfMissing: create, known: known)
+                path: path, createIfMissing: opening.create, known: opening.known)
             return OpenedStores(chunks: store, pads: store).wrapped(in: MetricsLayer())
         case .s3(let address):
-            let store = try S3Store(address, create: create)
+            let store = try S3Store(
+                address, create: opening.create, uploadSpeed: opening.settings.uploadLimit,
+                downloadSpeed: opening.settings.downloadLimit)
             return OpenedStores(chunks: store, pads: store).wrapped(in: MetricsLayer())
                 .overNetwork()
         case .mirror(let first, let second):
-            let near = try opened(first, create: create, budget, known)
-            let far = try opened(second, create: create, budget, known)
+            let near = try opened(first, opening)
+            let far = try opened(second, opening)
             let store = MirrorStore((near.chunks, near.pads), (far.chunks, far.pads))
             return OpenedStores(chunks: store, pads: store)
         }

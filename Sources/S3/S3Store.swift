@@ -44,20 +44,27 @@ package final class S3Store: StoppableStore {
     /// A service that does not answer now is taken at its word later: the first call that reaches
     /// it looks for the marker.
     ///
-    /// - Parameter create: whether to make the store, in a place of the bucket where nothing is.
-    ///   The bucket itself must be there.
+    /// - Parameters:
+    ///   - create: whether to make the store, in a place of the bucket where nothing is. The bucket
+    ///     itself must be there.
+    ///   - uploadSpeed: bytes a second that one call may send; nil for no limit.
+    ///   - downloadSpeed: bytes a second that may come to one call.
     /// - Throws: `refused`, `notAStore`, `newerFormat`; with `create` also `unreachable`, `busy`.
-    package convenience init(_ address: S3Address, create: Bool) throws(StoreError) {
+    package convenience init(
+        _ address: S3Address, create: Bool, uploadSpeed: UInt64? = nil,
+        downloadSpeed: UInt64? = nil
+    ) throws(StoreError) {
         try self.init(
             address, create: create, source: try CredentialSource(address),
+            speeds: HTTPSpeeds(sent: uploadSpeed, received: downloadSpeed),
             now: Surroundings.process.now)
     }
 
     init(
         _ address: S3Address, create: Bool, source: CredentialSource,
-        now: @escaping @Sendable () -> Int64
+        speeds: HTTPSpeeds = HTTPSpeeds(), now: @escaping @Sendable () -> Int64
     ) throws(StoreError) {
-        client = S3Client(address, source, now: now)
+        client = S3Client(address, source, speeds: speeds, now: now)
         keys = ObjectKeys(prefix: address.prefix)
         do throws(StoreError) {
             if create, try !checkMarker() {

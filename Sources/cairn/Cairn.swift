@@ -97,6 +97,12 @@ struct TimeoutOptions: ParsableArguments {
     }
 }
 
+/// Whether progress is shown.
+struct QuietOptions: ParsableArguments {
+    @Flag(name: [.customShort("q"), .long], help: "Show no progress, and nothing when all is well.")
+    var quiet = false
+}
+
 /// The line of progress at a terminal.
 enum Progress {
     /// Shows a line in the place of the one before. Without a terminal nothing is shown.

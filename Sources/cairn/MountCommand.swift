@@ -74,6 +74,7 @@ struct MountCommand: ParsableCommand {
             directory: directory, settings: settings)
         mounting.isInForeground = foreground
         try mounting.run()
+        if !foreground, let text = try mounting.offlineNote() { Output.note(text) }
     }
 }
 
@@ -100,6 +101,7 @@ struct UnmountCommand: ParsableCommand {
     @Flag(help: "Unmount at once; what is not on the store yet stays on this machine.")
     var now = false
 
+    @OptionGroup var quiet: QuietOptions
     @OptionGroup var timeout: TimeoutOptions
     @OptionGroup var state: StateOptions
 
@@ -108,10 +110,12 @@ struct UnmountCommand: ParsableCommand {
         if let target, target.contains("/"), try cleanDead(target) { return }
         var unmounting = Unmounting(try VolumeTarget(target, in: folder))
         unmounting.timeout = try timeout.duration()
-        unmounting.progress = { Progress.show(StatusText.progress(of: $0)) }
+        let display = ProgressDisplay("unmount", isQuiet: quiet.quiet)
+        defer { display.end() }
+        unmounting.progress = { display.show($0) }
         let last = try unmounting.unmount(isForced: now)
-        Progress.clear()
-        if let text = StatusText.leftover(of: last) { Output.note("cairn: \(text).\n") }
+        display.end()
+        if let text = StatusText.leftover(of: last), !quiet.quiet { Output.note("cairn: \(text).\n") }
     }
 
     private func cleanDead(_ path: String) throws -> Bool {

@@ -26,6 +26,13 @@ enum Samples {
         state.bytesStored = dice.next()
         state.chunksFetched = dice.next()
         state.bytesFetched = dice.next()
+        state.bytesFlushed = dice.next()
+        state.offlineSince = Int64(bitPattern: dice.next())
+        state.operations = (0..<dice.below(5)).map { number in
+            OperationStatus(
+                name: "put_\(number)", count: dice.next(), failures: dice.next(),
+                sentBytes: dice.next(), receivedBytes: dice.next(), microseconds: dice.next())
+        }
         state.storeAnsweredAt = Int64(bitPattern: dice.next())
         state.storeFailure = Bool.random(using: &dice) ? "" : "the store does not answer: ü"
         state.openHandles = Int(dice.next() >> 50)

@@ -56,6 +56,41 @@ struct GatewayMountTests {
         }
     }
 
+    @Test(
+        "a server that is down at the start lets the mount come up, and is taken up when it is back"
+    )
+    func downAtStart() throws {
+        try withVolume { volume in
+            try volume.shell("head -c 3000000 /dev/urandom > $MNT/files/a; cp $MNT/files/a $ROOT/a")
+            try volume.unmount()
+            try gateway("kill")
+            do {
+                let mounted = try volume.cairn(["mount", volume.name, volume.mountPoint])
+                #expect(mounted.status == 0, "\(mounted)")
+                try volume.shell("cmp $MNT/files/a $ROOT/a; echo new > $MNT/files/new")
+                try volume.shell(
+                    """
+                    for i in $(seq 100); do
+                        "$CAIRN" status test | grep -q "offline since 20" && exit 0
+                        sleep 0.1
+                    done
+                    exit 1
+                    """)
+            }
+            try gateway("resume")
+            try volume.shell(
+                """
+                for i in $(seq 600); do
+                    "$CAIRN" status test | grep -q "everything is on the store" && exit 0
+                    sleep 0.1
+                done
+                exit 1
+                """)
+            try volume.recover()
+            #expect(try volume.shell("cat $MNT/files/new; cmp $MNT/files/a $ROOT/a") == "new\n")
+        }
+    }
+
     @Test("a server that is killed during a publication loses nothing that was told to be stored")
     func killed() throws {
         try withVolume { volume in

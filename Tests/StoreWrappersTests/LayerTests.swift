@@ -209,6 +209,28 @@ struct LayerTests {
         #expect(quickTime < .milliseconds(300))
     }
 
+    @Test("downloads that begin together come one after the other, not in one burst")
+    func downloads() throws {
+        let memory = PlainStore()
+        let layer = BandwidthLayer(upload: nil, download: 1_000_000)
+        let store = StoreLayers.wrap(memory as any ChunkStore, in: layer)
+        let bytes = [UInt8](repeating: 7, count: AnswerEstimate.first)
+        let digest = Digests.of(bytes)
+        try store.put(digest, bytes)
+        let start = ContinuousClock.now
+        let ends = Mutex<[Duration]>([])
+        DispatchQueue.concurrentPerform(iterations: 4) { _ in
+            // A failure shows as an end that is missing.
+            guard (try? store.get(digest)) != nil else { return }
+            ends.withLock { $0.append(.now - start) }
+        }
+        let found = ends.withLock { $0.sorted() }
+        #expect(found.count == 4)
+        for (index, end) in found.enumerated() {
+            #expect(end >= .milliseconds(250 * index), "\(found)")
+        }
+    }
+
     @Test("what the inner store can, the layered one can, and nothing else")
     func abilities() {
         let memory = PlainStore()

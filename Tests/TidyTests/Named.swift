@@ -72,6 +72,7 @@ enum Named {
         "Sources/Control/System/ProcessSettings.swift",
         "Sources/Control/System/SystemError.swift",
         "Sources/Control/System/Signals.swift",
+        "Sources/Control/System/Terminal.swift",
         "Sources/Control/System/UnixAddress.swift",
         "Sources/Control/System/Wiping.swift",
         "Sources/Cryptography/Argon2id.swift",

@@ -91,6 +91,7 @@ package struct VolumeStart: Sendable {
             // Pads on such a store cost a change of it each.
             if configuration.pads == nil { engine.padDelay = interval }
         }
+        engine.downloadLimit = settings.downloadLimit
         engine.readDeadline = configuration.readDeadline
         engine.fsyncIsRemote = settings.fsyncIsRemote
         engine.accessTimes = settings.accessTimes

@@ -148,6 +148,9 @@ extension DaemonStatus {
 }
 
 extension EngineStatus {
+    /// The most kinds of calls that a message tells of: more than there are.
+    private static let operationLimit: UInt64 = 64
+
     fileprivate func write(to writer: inout ByteWriter) {
         writer.varint(revision)
         writer.u8(hasUnpublishedChanges ? 1 : 0)
@@ -161,6 +164,17 @@ extension EngineStatus {
         }
         writer.i64le(storeAnsweredAt)
         writer.i64le(offlineSince)
+        writer.varint(bytesFlushed)
+        writer.varint(UInt64(operations.count))
+        for calls in operations {
+            writer.text(calls.name)
+            for number in [
+                calls.count, calls.failures, calls.sentBytes, calls.receivedBytes,
+                calls.microseconds,
+            ] {
+                writer.varint(number)
+            }
+        }
         writer.text(storeFailure)
     }
 
@@ -189,6 +203,16 @@ extension EngineStatus {
         errors = try reader.number()
         storeAnsweredAt = try reader.i64le()
         offlineSince = try reader.i64le()
+        bytesFlushed = try reader.varint()
+        let count = try reader.varint()
+        guard count <= EngineStatus.operationLimit else { throw .malformed("too many operations") }
+        for _ in 0..<count {
+            operations.append(
+                OperationStatus(
+                    name: try reader.text(), count: try reader.varint(),
+                    failures: try reader.varint(), sentBytes: try reader.varint(),
+                    receivedBytes: try reader.varint(), microseconds: try reader.varint()))
+        }
         storeFailure = try reader.text()
     }
 }
