@@ -155,7 +155,7 @@ struct TransferMeterTests {
         #expect(lines[0].count == lines[1].count)
         let cells = lines[1].split(separator: "  ").map { $0.trimming() }
         #expect(cells == ["put", "140", "14", "20", "20 ms", "20.0 MiB", "0"])
-        #expect(table.summary == "20.0 MiB up, 0 B down, 20 calls/s")
+        #expect(table.summary == "20.0 MiB up, 0 down, 20 calls/s")
     }
 
     @Test("a mount that began anew does not run its rates backwards")
