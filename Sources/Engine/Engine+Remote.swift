@@ -233,7 +233,6 @@ extension Engine {
         (volume.configuration.chunks as? any StoppableStore)?.stop()
         (volume.configuration.pads as? any StoppableStore)?.stop()
         let deadline = ContinuousClock.now + Engine.storePatience
-        watch.stop(until: deadline)
         publisher.stop(until: deadline)
         pads.stop(until: deadline)
         flusher.stop(until: deadline)
@@ -242,6 +241,7 @@ extension Engine {
         encoder.stop(until: deadline)
         loader.stop(until: deadline)
         fetcher.stop(until: deadline)
+        watch.stop(until: deadline)
         var isComplete = false
         do throws(FileError) {
             // What is in the journal goes to the arena: the next start has nothing to move.

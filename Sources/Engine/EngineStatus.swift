@@ -61,8 +61,8 @@ package struct EngineStatus: Sendable, Equatable {
     package var storeSentBytes: UInt64 = 0
     /// Bytes that came from it.
     package var storeReceivedBytes: UInt64 = 0
-    /// Its calls by what was asked, in the order of `StoreOperation.allCases`; none for a store that
-    /// does not count.
+    /// Its calls by what was asked, in the order of `StoreOperation.allCases`; none for a store
+    /// that does not count.
     package var operations: [OperationStatus] = []
     /// Open file handles.
     package var openHandles = 0

@@ -99,7 +99,8 @@ struct TimeoutOptions: ParsableArguments {
 
 /// Whether progress is shown.
 struct QuietOptions: ParsableArguments {
-    @Flag(name: [.customShort("q"), .long], help: "Show no progress, and nothing when all is well.")
+    @Flag(
+        name: [.customShort("q"), .long], help: "Show no progress, and nothing when all is well.")
     var quiet = false
 }
 

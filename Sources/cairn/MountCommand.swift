@@ -115,7 +115,9 @@ struct UnmountCommand: ParsableCommand {
         unmounting.progress = { display.show($0) }
         let last = try unmounting.unmount(isForced: now)
         display.end()
-        if let text = StatusText.leftover(of: last), !quiet.quiet { Output.note("cairn: \(text).\n") }
+        if let text = StatusText.leftover(of: last), !quiet.quiet {
+            Output.note("cairn: \(text).\n")
+        }
     }
 
     private func cleanDead(_ path: String) throws -> Bool {

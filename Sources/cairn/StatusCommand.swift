@@ -127,7 +127,9 @@ struct SyncCommand: ParsableCommand {
         unmounting.progress = { display.show($0) }
         let state = try unmounting.synchronize()
         display.end()
-        if Output.isWatched && !quiet.quiet { Output.note("cairn: \(StatusText.published(state)).\n") }
+        if Output.isWatched && !quiet.quiet {
+            Output.note("cairn: \(StatusText.published(state)).\n")
+        }
     }
 }
 

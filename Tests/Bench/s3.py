@@ -29,7 +29,7 @@ import uuid
 
 BUCKET = "bench"
 # One step of one program, in seconds; what takes longer is said so.
-LIMIT = 600
+LIMIT = 300
 BEGIN = "<!-- s3: begin -->"
 END = "<!-- s3: end -->"
 

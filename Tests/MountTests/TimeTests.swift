@@ -8,7 +8,9 @@ import Testing
 
 @Suite("time", .serialized)
 struct TimeTests {
-    /// The system's clock, and it alone, is read with an offset: seconds that stand in a file.
+    /// The system's clock is read with an offset: seconds that stand in a file. So is the clock
+    /// that goes on while a machine sleeps, if `CLOCK_SLEEPS` is set; the one that stands still
+    /// meanwhile is not.
     private static let clock = """
         #define _GNU_SOURCE
         #include <stdio.h>
@@ -20,7 +22,8 @@ struct TimeTests {
         int clock_gettime(clockid_t clock, struct timespec *time) {
             int result = (int)syscall(SYS_clock_gettime, clock, time);
             if (result) return result;
-            if (clock != CLOCK_REALTIME && clock != CLOCK_REALTIME_COARSE) return 0;
+            int sleeps = clock == CLOCK_BOOTTIME && getenv("CLOCK_SLEEPS");
+            if (clock != CLOCK_REALTIME && clock != CLOCK_REALTIME_COARSE && !sleeps) return 0;
             const char *path = getenv("CLOCK_OFFSET");
             FILE *file = path ? fopen(path, "re") : NULL;
             long long offset = 0;
@@ -70,6 +73,49 @@ struct TimeTests {
             same(read('f'), b'3' * 50_000); same(read(PADS + '/p'), b'3')
             for number in range(4): same(read(f'g{number}'), b'%d' % number * 50_000)
             same(read(MNT + '/.cairn/errors'), b'')
+            """)
+    }
+
+    @Test("a machine that sleeps a day, and wakes without its store, goes on where it was")
+    func sleep() throws {
+        let volume = try MountedVolume(mounts: false)
+        try Self.clock.write(
+            toFile: volume.root + "/clock.c", atomically: false, encoding: .utf8)
+        try volume.shell(
+            """
+            cd "$ROOT"; echo 0 > offset; clang -shared -fPIC -O1 -o clock.so clock.c
+            export LD_PRELOAD="$ROOT/clock.so" CLOCK_OFFSET="$ROOT/offset" CLOCK_SLEEPS=1
+            "$CAIRN" mount test "$MNT"; unset LD_PRELOAD
+            head -c 300000 /dev/urandom > "$ROOT/a"; cp "$ROOT/a" "$MNT/files/a"
+            "$CAIRN" sync test; cp "$ROOT/a" "$MNT/files/evening"
+            echo evening > "$MNT/scratchpads/pad"
+            """)
+        let daemon = try volume.daemonPID()
+        #expect(kill(daemon, SIGSTOP) == 0)
+        defer { kill(daemon, SIGCONT) }
+        try volume.shell("mv \"$STORE\" \"$STORE.away\"; echo 86400 > \"$ROOT/offset\"")
+        #expect(kill(daemon, SIGCONT) == 0)
+        try volume.shell(
+            """
+            cmp "$ROOT/a" "$MNT/files/a"; cmp "$ROOT/a" "$MNT/files/evening"
+            echo morning > "$MNT/files/morning"
+            for i in $(seq 200); do
+                "$CAIRN" status test | grep -q "offline since" && break
+                sleep 0.1
+            done
+            "$CAIRN" status test | grep "offline since"
+            mv "$STORE.away" "$STORE"
+            for i in $(seq 400); do
+                "$CAIRN" status test | grep -q "everything is on the store" && break
+                sleep 0.1
+            done
+            "$CAIRN" status test | grep "everything is on the store"
+            """)
+        try volume.recover()
+        try volume.shell(
+            """
+            cmp "$ROOT/a" "$MNT/files/evening"; grep -qx morning "$MNT/files/morning"
+            grep -qx evening "$MNT/scratchpads/pad"
             """)
     }
 

@@ -121,6 +121,7 @@ enum Named {
         "Sources/RemoteStores/Autonomi/DaemonPort.swift",
         "Sources/RemoteStores/Autonomi/PointerLock.swift",
         "Sources/RemoteStores/Autonomi/SpendingBudget.swift",
+        "Sources/RemoteStores/KnownStores.swift",
         "Sources/RemoteStores/Folder.swift",
         "Sources/RemoteStores/OpenFile.swift",
         "Sources/S3/Surroundings.swift",
