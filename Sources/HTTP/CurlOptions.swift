@@ -61,7 +61,6 @@ struct CurlSettings: Sendable {
         // An application's buffer of 16 KiB, the default, costs a third of the speed on loopback.
         prefer(CURLOPT_BUFFERSIZE, CurlOptions.bufferSize(at: request.speeds.received))
         prefer(CURLOPT_UPLOAD_BUFFERSIZE, CurlOptions.bufferSize(at: request.speeds.sent))
-        apply(request.speeds)
         set(CURLOPT_CONNECTTIMEOUT_MS, max(1, request.timeouts.connect.milliseconds))
         set(CURLOPT_USERAGENT, settings.configuration.userAgent)
         set(CURLOPT_SSL_VERIFYPEER, 1)
@@ -82,19 +81,6 @@ struct CurlSettings: Sendable {
     /// - Source: the least that libcurl takes for both is 16 KiB.
     private static func bufferSize(at speed: UInt64?) -> Int64 {
         min(256 * 1024, max(16 * 1024, Int64(clamping: (speed ?? .max) / 4)))
-    }
-
-    private func apply(_ speeds: HTTPSpeeds) {
-        // SAFETY: the handle is the caller's.
-        if let sent = speeds.sent {
-            unsafe cairn_curl_set_offset(
-                easy, CURLOPT_MAX_SEND_SPEED_LARGE, Int64(clamping: sent))
-        }
-        if let received = speeds.received {
-            // SAFETY: as above.
-            unsafe cairn_curl_set_offset(
-                easy, CURLOPT_MAX_RECV_SPEED_LARGE, Int64(clamping: received))
-        }
     }
 
     private func apply(_ method: HTTPMethod, _ body: HTTPBody) {

@@ -101,11 +101,13 @@ struct StoreURLTests {
         let folder = try TemporaryFolder()
         defer { folder.remove() }
         let url = StoreURL.folder(path: folder.path + "/store")
+        let chunk = TestChunk(seed: 1)
+        let away = try StoreFactory.open(url, create: false)
         #expect(throws: StoreError.notAStore("there is no such folder")) {
-            try StoreFactory.open(url, create: false)
+            try away.chunks.put(chunk.digest, chunk.bytes)
         }
         let stores = try StoreFactory.open(url, create: true)
-        let chunk = TestChunk(seed: 1)
+        #expect(try away.chunks.has([chunk.digest]).isEmpty)
         try stores.chunks.put(chunk.digest, chunk.bytes)
         let again = try StoreFactory.open(url, create: false)
         #expect(try again.chunks.get(chunk.digest) == chunk.bytes)
