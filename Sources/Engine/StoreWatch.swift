@@ -63,6 +63,8 @@ final class StoreWatch: Sendable {
     func start(_ hooks: Hooks) {
         state.update { $0.isStopped = false }
         WorkerPool.startThread("cairn-watch") { self.run(hooks) }
+        // Apart: a question to a store that is away may take as long as its layers try.
+        WorkerPool.startThread("cairn-notice") { self.notice() }
     }
 
     /// Ends the thread.
@@ -77,9 +79,7 @@ final class StoreWatch: Sendable {
     }
 
     private func run(_ hooks: Hooks) {
-        var last = Calls()
         while true {
-            observe(&last)
             let isJudged = state.withLock { $0.isJudged }
             let isAway = volume.counters.offlineSince.load(ordering: .relaxed) != 0
             let isTime = state.withLock { !$0.backoff.isWaiting(at: .now) }
@@ -88,6 +88,14 @@ final class StoreWatch: Sendable {
             if isStopping == true { break }
         }
         state.update { $0.isStopped = true }
+    }
+
+    /// Looks at the counters only: it waits for nothing, and nobody waits for its end.
+    private func notice() {
+        var last = Calls()
+        repeat {
+            observe(&last)
+        } while state.wait(atMost: StoreWatch.tick, { $0.isStopping ? true : nil }) == nil
     }
 
     /// Notes a store as away whose calls go unanswered, before whoever made them gives up.
