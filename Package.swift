@@ -137,14 +137,14 @@ let package = Package(
         testPart("LocalServer", []),
         testPart("AntdDouble", ["LocalServer", "JSON", "Primitives", "Cryptography"]),
         testPart("AlephNodeDouble", ["Aleph", "AlephProtocol", "JSON", "LocalServer"]),
-        testPart("S3Double", ["LocalServer", "Cryptography", "Primitives"]),
+        testPart("S3Double", ["TestSupport", "LocalServer", "Cryptography", "Primitives"]),
         testPart(
             "FaultStore", ["TestSupport", "Primitives", "Scratchpads", "Stores"]),
         tests(
             "S3Tests",
             [
-                "S3", "S3Double", "LocalServer", "HTTP", "Cryptography", "Primitives",
-                "Scratchpads", "Stores",
+                "TestSupport", "S3", "S3Double", "LocalServer", "HTTP", "Cryptography",
+                "Primitives", "Scratchpads", "Stores",
             ]),
         tests(
             "StoreWrappersTests",
@@ -199,7 +199,7 @@ let package = Package(
         tests(
             "EngineTests",
             [
-                "TestSupport", "Check",
+                "TestSupport", "FaultStore", "StoreWrappers", "Check",
                 "Engine", "Autonomi", "Primitives", "Cryptography", "Compression",
                 "SelfEncryption", "Scratchpads", "Namespace", "Metadata", "Stores",
                 "RemoteStores",

@@ -83,14 +83,8 @@ package final class S3Store: StoppableStore {
     }
 
     private func checkMarker() throws(StoreError) -> Bool {
-        var request = S3Request(method: .get, key: keys.marker)
-        request.answerSize = S3Store.markerSize
-        let response: HTTPResponse
-        do throws(StoreError) {
-            response = try client.send(request, accepting: [404])
-        } catch {
-            if error == .tooLarge { throw S3Store.foreignMarker }
-            throw error
+        guard let response = try object(keys.marker, limit: S3Store.markerSize) else {
+            throw S3Store.foreignMarker
         }
         if response.status == 404 {
             let failure = S3Failure(response)
@@ -130,6 +124,20 @@ package final class S3Store: StoppableStore {
         _ = try client.send(
             S3Request(method: .put, key: keys.marker, body: Array(text.utf8)))
         isMarked.store(true, ordering: .releasing)
+    }
+
+    /// What the service says of an object, which may be that there is none (404).
+    ///
+    /// - Returns: nil if the object has more than `limit` bytes.
+    func object(_ key: String, limit: Int) throws(StoreError) -> HTTPResponse? {
+        var request = S3Request(method: .get, key: key)
+        request.answerSize = limit
+        do throws(StoreError) {
+            return try client.send(request, accepting: [404])
+        } catch {
+            guard error == .tooLarge else { throw error }
+            return nil
+        }
     }
 
     /// Gives each key that begins with `prefix`, in order, until `body` answers false.

@@ -25,6 +25,10 @@ enum StoreWeather: CaseIterable {
     case wrongBytes
     /// Pads are taken, and the answer is lost.
     case losesAnswers
+    /// Hardly a call gets through at once, and what comes is often not what was asked for.
+    case badLine
+    /// Some puts are told to be done, and are not; in the end they are.
+    case lying
 }
 
 extension ModelRun {
@@ -67,6 +71,7 @@ extension ModelRun {
         if weather == .fine {
             do { try volume.publish() } catch { throw fail("publish: \(error)") }
             settled()
+            history?.notePublished(tree, volume)
             return
         }
         let isAway = weather == .offline || weather == .hanging
@@ -84,8 +89,7 @@ extension ModelRun {
     func changeWeather() {
         if isBeingCopied { return }
         clearUp()
-        let all = StoreWeather.allCases.filter { $0 != .fine }
-        weather = all[Int.random(in: 0..<all.count, using: &dice)]
+        weather = weathers[Int.random(in: 0..<weathers.count, using: &dice)]
         weatherLeft = Int.random(in: 1...ModelRun.weatherLimit, using: &dice)
         note("* the store is \(weather)")
         let store = volume.memory
@@ -95,6 +99,8 @@ extension ModelRun {
         case .full: store.refuseWrites(.full)
         case .hanging: store.hang(true)
         case .losesAnswers: store.change { $0.losesPadAnswers = true }
+        case .badLine: line.change(BadLine.worse)
+        case .lying: line.change(BadLine.lying)
         case .wrongBytes:
             let known = store.change { $0.chunks.keys.sorted { $0.hex < $1.hex } }
             for digest in known where Bool.random(using: &dice) {
@@ -111,8 +117,14 @@ extension ModelRun {
     func clearUp() {
         if weather == .fine { return }
         note("* the store is well")
-        volume.memory.heal()
+        healStore()
         weather = .fine
+    }
+
+    private func healStore() {
+        volume.memory.heal()
+        line.change(BadLine.usual)
+        line.keepPromises(at: volume.memory)
     }
 
     // MARK: Caches and machines
@@ -149,6 +161,7 @@ extension ModelRun {
         clearUp()
         note("* recover")
         do { try volume.recover() } catch { throw fail("recover: \(error)") }
+        history?.notePublished(tree, volume)
         try requireSoundStore("after a publication")
         tree.forgetLocal()
         afterRestart()
@@ -213,7 +226,7 @@ extension ModelRun {
     private func takeUp(_ copy: String) throws {
         try requireSound(copy, "after a kill")
         try volume.takeUp(copy)
-        volume.memory.heal()
+        healStore()
         weather = .fine
         note("* killed")
         var problems: [String] = []
@@ -225,6 +238,7 @@ extension ModelRun {
             guard let problem = comparison.difference() else {
                 note("* came back \(age) states ago")
                 tree = candidate.tree
+                history?.note(tree, torn: candidate.torn, volume.memory)
                 gone = []
                 if let torn = candidate.torn, candidateTree.nodes[torn] != nil { try adopt(torn) }
                 afterRestart()
