@@ -27,8 +27,14 @@ struct RequestLog: Sendable {
     struct Verdict: Sendable {
         var revision: UInt64 = 0
         var problem: String?
-        /// By inode, the newest state whose bytes a file had that lives in chunks.
+        /// The state that was found.
+        var state = 0
+        /// By inode, the newest state whose bytes a file has.
         var contents: [UInt64: Int] = [:]
+        /// Files of `files/` that are shown, and those that are absent because nothing of them was
+        /// stored yet.
+        var shown: [[UInt8]: UInt64] = [:]
+        var absent: [[UInt8]: UInt64] = [:]
         /// Compared in everything, times and holes too.
         var isWhole = false
         /// Files whose newest bytes were not stored, shown with older ones.
@@ -142,7 +148,8 @@ struct RequestLog: Sendable {
             let bytes = pattern(20_000, seed: 4)
             try volume.writeFile("/files/later", bytes)
             let before = volume.engine.engineStatus().revision
-            try volume.publish()
+            // As long as a machine may take that has much else to do.
+            try volume.publish(within: .seconds(300))
             try volume.forgetEverything()
             guard volume.engine.engineStatus().revision == before + 1 else {
                 return "published no new revision"
@@ -168,6 +175,10 @@ struct RequestLog: Sendable {
             var comparison = TreeComparison(volume, tree)
             verdict.problem = comparison.difference()
             verdict.isWhole = true
+            verdict.state = whole
+            for (path, id) in tree.paths where tree[id].kind == .regular && !tree[id].isPad {
+                verdict.shown[path] = tree[id].ino
+            }
             return
         }
         let shown = ShownTree(volume)
@@ -191,6 +202,7 @@ struct RequestLog: Sendable {
                 continue
             }
             verdict = attempt
+            verdict.state = index
             return
         }
         verdict.problem = "is none of the states \(first) to \(last): \(problems.prefix(8))"
@@ -202,6 +214,48 @@ struct RequestLog: Sendable {
         requests.prefix(position).contains {
             guard case .pad(let record) = $0 else { return false }
             return record.counter > 1 && record.address.hex == address
+        }
+    }
+}
+
+extension RequestLog {
+    /// What is wrong between revisions that are each right.
+    ///
+    /// - Parameter verdicts: of all revisions.
+    func regressions(_ verdicts: [Verdict]) -> [String] {
+        var problems: [String] = []
+        var newest: [UInt64: (state: Int, revision: UInt64)] = [:]
+        var before: Verdict?
+        for verdict in verdicts.sorted(by: { $0.revision < $1.revision })
+        where verdict.revision > 0 {
+            for (ino, state) in verdict.contents {
+                if let known = newest[ino], known.state > state, known.revision < verdict.revision {
+                    problems.append("revision \(verdict.revision) has older bytes of inode \(ino)")
+                }
+                newest[ino] = (max(state, newest[ino]?.state ?? 0), verdict.revision)
+            }
+            if let before, before.revision < verdict.revision {
+                problems += vanished(before, verdict)
+            }
+            before = verdict
+        }
+        return problems
+    }
+
+    /// Files that a revision lacks though the one before had something of them, or at their name,
+    /// and nobody removed it (docs/ARCHITECTURE.md §6.11).
+    private func vanished(_ before: Verdict, _ after: Verdict) -> [String] {
+        let known = Set(before.shown.values)
+        return after.absent.compactMap { path, ino in
+            let stayed =
+                before.shown[path] != nil
+                && (before.state...max(before.state, after.state)).allSatisfy { number in
+                    let tree = history.states[number].tree
+                    return tree.id(at: path).map { tree[$0].kind == .regular } ?? false
+                }
+            guard known.contains(ino) || stayed else { return nil }
+            return "revision \(after.revision) has no inode \(ino), which revision "
+                + "\(before.revision) had"
         }
     }
 }

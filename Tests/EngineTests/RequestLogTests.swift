@@ -87,19 +87,8 @@ struct RequestLogTests {
                 Issue.record("CAIRN_SEED=\(seed), \(count) of \(log.requests.count): \(problem)")
             }
         }
-        // Newer revisions never have older bytes.
-        var newest: [UInt64: (state: Int, revision: UInt64)] = [:]
-        for verdict in verdicts.sorted(by: { $0.revision < $1.revision }) {
-            for (ino, state) in verdict.contents {
-                if let known = newest[ino], known.state > state {
-                    #expect(
-                        known.revision == verdict.revision,
-                        "CAIRN_SEED=\(seed): revision \(verdict.revision) has older bytes of \(ino)"
-                    )
-                }
-                newest[ino] = (max(state, newest[ino]?.state ?? 0), verdict.revision)
-            }
-        }
+        let regressions = log.regressions(verdicts)
+        #expect(regressions == [], "CAIRN_SEED=\(seed)")
         #expect(!log.roots.isEmpty && Set(verdicts.map(\.revision)).count > log.roots.count / 2)
         print(
             "CAIRN_SEED=\(seed): \(log.requests.count) requests, \(log.roots.count) roots;",

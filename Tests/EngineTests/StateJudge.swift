@@ -29,9 +29,11 @@ struct StateJudge {
         for (path, id) in paths where shown.nodes[path] == nil {
             if shown.hides(path) { continue }
             if let problem = absent(tree[id]) { return "\(words(path)) \(problem)" }
+            if !tree[id].isPad { verdict.absent[path] = tree[id].ino }
         }
         for (path, node) in shown.nodes {
             guard let id = paths[path], node.failure == nil else { continue }
+            if tree[id].kind == .regular && !tree[id].isPad { verdict.shown[path] = node.ino }
             if let problem = differs(node, tree[id], path, &verdict) {
                 return "\(words(path)), inode \(node.ino): \(problem)"
             }

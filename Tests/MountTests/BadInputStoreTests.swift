@@ -185,15 +185,6 @@ struct BadInputStoreTests {
         }
     }
 
-    /// Whether something comes true in time.
-    private func waits(seconds: Int, _ condition: () throws -> Bool) throws -> Bool {
-        for _ in 0..<seconds * 5 {
-            if try condition() { return true }
-            usleep(200_000)
-        }
-        return false
-    }
-
     // SEMANTICS: A store that offers an older revision than this machine has seen is called a
     // rollback in `.cairn/errors`.
     @Test("an older root is named as a rollback, and this machine's newer tree goes on")

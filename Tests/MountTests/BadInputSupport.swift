@@ -183,3 +183,12 @@ extension MountedVolume {
         #expect(errors.isEmpty, sourceLocation: sourceLocation)
     }
 }
+
+/// Whether something comes true in time.
+func waits(seconds: Int, _ condition: () throws -> Bool) throws -> Bool {
+    for _ in 0..<seconds * 5 {
+        if try condition() { return true }
+        usleep(200_000)
+    }
+    return false
+}
