@@ -6,7 +6,7 @@
 # make check      format, tidy rules and a build: the quick part of it
 # make soak-crash kill the daemon and cut the power, ROUNDS and CUTS times
 # make install    the command, its manual, mount(8)'s helper, units, completions
-# make soak       the model's random operations for long: SEEDS=20, STEPS=10000
+# make soak       the model's random operations for long: SEEDS=20, STEPS=10000, PREFIXES=1000
 # make fuzz       the parsers under libFuzzer: SECONDS_EACH=60 for each, PARSERS=page for one
 # make tsan       the engine's tests under the thread sanitizer; make asan: the address sanitizer
 # make bench      the table of docs/performance.md, on this machine
@@ -75,10 +75,13 @@ soak-crash: build
 # Random operations, with seeds of their own, until all are done or one fails.
 SEEDS ?= 20
 STEPS ?= 10000
+# Of each seed's requests, so many beginnings are recovered from.
+PREFIXES ?= 1000
 soak:
 	@.ci/packages build
 	$(SWIFT) build $(FLAGS) --build-tests
 	CAIRN_SOAK=$(SEEDS) CAIRN_STEPS=$(STEPS) $(RUNTESTS) --filter EngineTests.ModelTests
+	CAIRN_SOAK=$(SEEDS) CAIRN_PREFIXES=$(PREFIXES) $(RUNTESTS) --filter EngineTests.RequestLogTests
 
 # Every target is compiled for libFuzzer, in a place of its own; Package.swift says how. The
 # toolchain's own linker: Debian's gold breaks off at this program.

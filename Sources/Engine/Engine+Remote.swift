@@ -120,7 +120,8 @@ extension Engine {
         status.bytesFetched = counters.bytesFetched.load(ordering: .relaxed)
         status.storeAnsweredAt = counters.storeAnsweredAt.load(ordering: .relaxed)
         status.storeFailure = counters.storeFailure
-        for numbers in storeMetrics.values {
+        status.storeMetrics = storeMetrics
+        for numbers in status.storeMetrics.values {
             status.storeCalls += numbers.count
             status.storeFailures += numbers.failures.values.reduce(0, +)
             status.storeSentBytes += numbers.sentBytes

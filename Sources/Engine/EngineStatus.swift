@@ -3,6 +3,8 @@
 // What `cairn status`, `.cairn/status.json` and `.cairn/metrics` show: one value, taken at one
 // moment.
 
+package import Stores
+
 /// Where one file stands on its way to the store.
 package enum FileState: String, Sendable {
     /// Has bytes that exist on this machine only.
@@ -57,6 +59,9 @@ package struct EngineStatus: Sendable, Equatable {
     package var storeSentBytes: UInt64 = 0
     /// Bytes that came from it.
     package var storeReceivedBytes: UInt64 = 0
+    /// The same by operation, with failures by kind and latencies; empty for a store that does not
+    /// count.
+    package var storeMetrics: StoreMetrics = [:]
     /// Open file handles.
     package var openHandles = 0
     /// Conflicts not yet looked at.

@@ -114,7 +114,11 @@ package final class S3Double: Sendable {
         if let refusal = refusal(request, behaviour) { return refusal }
         if let steps = behaviour.instead?(request) { return steps }
         let parts = request.target.split(separator: "?", maxSplits: 1)
-        let path = parts[0].removingPercentEncoding ?? ""
+        var path = parts[0].removingPercentEncoding ?? ""
+        // By its own host name a bucket is not in the path.
+        if request.header("host")?.hasPrefix("\(S3Double.bucket).") == true {
+            path = "/\(S3Double.bucket)" + path
+        }
         guard path.hasPrefix("/\(S3Double.bucket)/") else { return error(404, "NoSuchBucket") }
         let key = String(path.dropFirst(S3Double.bucket.count + 2))
         switch (request.method, key) {

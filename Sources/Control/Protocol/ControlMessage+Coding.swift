@@ -161,6 +161,7 @@ extension EngineStatus {
         }
         writer.i64le(storeAnsweredAt)
         writer.text(storeFailure)
+        writer.metrics(storeMetrics)
     }
 
     fileprivate init(from reader: inout ByteReader) throws(CodingError) {
@@ -188,5 +189,6 @@ extension EngineStatus {
         errors = try reader.number()
         storeAnsweredAt = try reader.i64le()
         storeFailure = try reader.text()
+        storeMetrics = try reader.metrics()
     }
 }

@@ -83,7 +83,7 @@ package struct DaemonStatus: Equatable, Sendable {
 /// The limits both ends keep to.
 package enum ControlLimits {
     /// The version of the protocol; first in every message.
-    package static let version: UInt8 = 2
+    package static let version: UInt8 = 3
     /// Most bytes of a request.
     package static let requestSize = 400 << 10
     /// Most bytes of a reply.

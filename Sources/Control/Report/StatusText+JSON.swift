@@ -52,6 +52,7 @@ extension StatusText {
             ("storeFailures", .count(state.storeFailures)),
             ("storeSentBytes", .count(state.storeSentBytes)),
             ("storeReceivedBytes", .count(state.storeReceivedBytes)),
+            ("storeOperations", state.storeMetrics.json),
             ("storeAnsweredAt", .integer(state.storeAnsweredAt)),
             ("storeFailure", state.storeFailure.isEmpty ? .nothing : .string(state.storeFailure)),
             ("openHandles", .integer(Int64(state.openHandles))),
