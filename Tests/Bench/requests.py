@@ -109,13 +109,13 @@ def measure(options, work, size):
     try:
         start = sent(volume)
         for index in range(options.files):
-            folder = volume.root / f"d{index // 100}"
+            folder = volume.root / f"d{index // options.per_folder}"
             folder.mkdir(exist_ok=True)
             (folder / f"file{index}").write_bytes(os.urandom(size))
         volume.command("sync", "v")
         row("copied in", start)
         start = sent(volume)
-        (volume.root / "d7" / "file707").write_bytes(os.urandom(size))
+        (volume.root / "d1" / f"file{options.per_folder}").write_bytes(os.urandom(size))
         volume.command("sync", "v")
         row("one changed", start)
         volume.forget()
@@ -132,6 +132,7 @@ def main():
     parser = argparse.ArgumentParser()
     parser.add_argument("--cairn", required=True)
     parser.add_argument("--files", type=int, default=10_000)
+    parser.add_argument("--per-folder", type=int, default=100)
     parser.add_argument("--sizes", default="4096,100")
     options = parser.parse_args()
     options.cairn = os.path.abspath(options.cairn)

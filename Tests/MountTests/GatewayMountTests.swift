@@ -14,16 +14,23 @@ private let gatewayEnvironment = ProcessInfo.processInfo.environment
         if: gatewayEnvironment["CAIRN_RGW"] != nil, "no gateway was started: Tests/Ceph/rgw run"))
 struct GatewayMountTests {
     /// A volume on a new place in a bucket, mounted.
-    private func withVolume(_ body: (MountedVolume) throws -> Void) throws {
+    private func withVolume(
+        bucket: String = "mounts", mountOptions: String? = nil,
+        _ body: (MountedVolume) throws -> Void
+    ) throws {
         let endpoint = try #require(gatewayEnvironment["CAIRN_RGW_ENDPOINT"])
-        try gateway("make-bucket", "mounts")
-        let url = "s3://mounts/\(UUID().uuidString)?endpoint=\(endpoint)"
-        let volume = try MountedVolume(storeURL: url)
+        try gateway("make-bucket", bucket)
+        let url = "s3://\(bucket)/\(UUID().uuidString)?endpoint=\(endpoint)"
+        let volume = try MountedVolume(mountOptions: mountOptions, storeURL: url)
         try body(volume)
         withExtendedLifetime(volume) {}
     }
 
     private func gateway(_ verb: String, _ arguments: String...) throws {
+        try gateway(verb, arguments)
+    }
+
+    private func gateway(_ verb: String, _ arguments: [String]) throws {
         let script = gatewayEnvironment["CAIRN_RGW_SCRIPT"] ?? ""
         let folder = gatewayEnvironment["CAIRN_RGW"] ?? ""
         let result = try run(script, [verb, folder] + arguments)
@@ -126,6 +133,44 @@ struct GatewayMountTests {
             let state = try volume.shell(
                 "cat \"$MNT/.cairn/status.json\" \"$CAIRN_STATE\"/volumes/test/config")
             #expect(!log.contains(secret) && !state.contains(secret))
+        }
+    }
+
+    @Test("a quota, a user who is suspended, and a bucket that is removed, under a mount")
+    func trouble() throws {
+        try withVolume(bucket: "trouble", mountOptions: "durability=remote") { volume in
+            let save = """
+                fd = os.open('\(volume.mountPoint)/files/new', os.O_RDWR); os.fsync(fd)
+                """
+            func write() throws {
+                try volume.shell("head -c 3000000 /dev/urandom > \"$MNT/files/new\"")
+            }
+            let quota = ["--bucket=trouble", "--quota-scope=bucket", "--uid=test"]
+            try gateway("admin", ["quota", "set", "--max-size=1K"] + quota)
+            try gateway("admin", ["quota", "enable"] + quota)
+            try write()
+            #expect(try volume.outcome(of: save) == "EDQUOT")
+            let full = try volume.tried("sync", volume.mountPoint)
+            expectRefusal(full, .unpublished, "quota is used up", "safe on this machine")
+            try gateway("admin", ["quota", "disable"] + quota)
+            try volume.sync()
+            #expect(try volume.outcome(of: save) == "ok")
+
+            try gateway("admin", ["user", "suspend", "--uid=test"])
+            try write()
+            #expect(try volume.outcome(of: save) == "EIO")
+            let denied = try volume.tried("sync", volume.mountPoint)
+            expectRefusal(denied, .unpublished, "denied", "safe on this machine")
+            try gateway("admin", ["user", "enable", "--uid=test"])
+            try volume.sync()
+
+            try gateway("admin", ["bucket", "rm", "--bucket=trouble", "--purge-objects"])
+            try write()
+            #expect(try volume.outcome(of: save) == "EIO")
+            let gone = try volume.tried("sync", volume.mountPoint)
+            expectRefusal(
+                gone, .unpublished, "there is no bucket “trouble”", "safe on this machine")
+            #expect(try volume.errorLines().contains("there is no bucket “trouble”"))
         }
     }
 }
