@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// Saves of pads whose answers are lost: the store has them, and the machine is told that they failed.
+// Saves of pads whose answers are lost: the store has them, and the machine is told that they
+// failed.
 
 import Engine
 import FaultStore

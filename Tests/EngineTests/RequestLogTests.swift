@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 //
 // The order of requests is what a volume on a store rests on. A machine dies, or its line does,
-// after any one of them; or the store loses what it had not made durable. Whatever is left must be a
-// volume: an older one or the newest, whole, in a state that there was.
+// after any one of them; or the store loses what it had not made durable. Whatever is left must be
+// a volume: an older one or the newest, whole, in a state that there was.
 //
 // `CAIRN_SEED=number` runs a log again; `CAIRN_SOAK` is the number of logs of a long run, and
 // `CAIRN_PREFIXES` of how many beginnings of each a volume is recovered.

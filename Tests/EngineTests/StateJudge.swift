@@ -2,7 +2,7 @@
 //
 // Whether what a recovered volume shows is one state of the model. Names are those of the state; a
 // file whose newest bytes were not stored yet may have older ones, or, if there are none, be absent
-// (docs/SEMANTICS.md); a pad may have what it had later, because pads are not published by the root.
+// (docs/ARCHITECTURE.md §6.11); a pad may have what it had later: the root does not publish pads.
 
 import Engine
 import Namespace

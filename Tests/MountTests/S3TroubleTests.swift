@@ -152,8 +152,10 @@ struct S3TroubleTests {
     func quota() throws {
         try withVolume("durability=remote") { volume, service, _ in
             try volume.shell(
-                "cd \"$MNT/files\"; head -c 200000 /dev/urandom > old; sync old; cp old \"$ROOT/old\""
-            )
+                """
+                cd "$MNT/files"
+                head -c 200000 /dev/urandom > old; sync old; cp old "$ROOT/old"
+                """)
             let used = service.objects.reduce(0) { $0 + $1.value.count }
             service.behave { $0.quota = used + 100_000 }
             let write = "open('\(volume.mountPoint)/files/new', 'wb').write(bytes(100))"
