@@ -69,10 +69,14 @@ let package = Package(
         library(
             "Cryptography", ["Primitives", "CBlake3", "COpenSSL", "CSodium", "CSecp256k1"]),
         library("Compression", ["CBrotli"]),
+        // Optimised in every build: without it a verification takes a second, and tests make many.
+        .target(
+            name: "BLS12381", dependencies: ["Primitives", "Cryptography"],
+            swiftSettings: strict + [.unsafeFlags(["-O"])]),
 
         // L1: pure.
         library("SelfEncryption", ["Primitives", "Cryptography", "Compression"]),
-        library("Scratchpads", ["Primitives", "Cryptography"]),
+        library("Scratchpads", ["Primitives", "Cryptography", "BLS12381"]),
         library(
             "Namespace",
             ["Primitives", "Cryptography", "Compression", "SelfEncryption", "Scratchpads"]),
@@ -120,7 +124,7 @@ let package = Package(
             "Control",
             [
                 "Autonomi", "SelfEncryption", "Primitives", "Cryptography", "Compression",
-                "Namespace", "Stores", "RemoteStores",
+                "Scratchpads", "Namespace", "Stores", "RemoteStores",
                 "Blocks", "Engine", "Check", "FuseHost", "CLinux", "Threading", "HTTP", "JSON",
                 "AlephProtocol", "Aleph",
             ]),
@@ -160,13 +164,18 @@ let package = Package(
             "CryptographyTests", ["TestSupport", "Cryptography", "Primitives"],
             resources: [.copy("Vectors")]),
         tests(
+            "BLS12381Tests", ["TestSupport", "BLS12381", "Primitives", "Cryptography"],
+            resources: [.copy("Vectors")]),
+        tests(
             "CompressionTests", ["TestSupport", "Compression", "Cryptography", "Primitives"],
             resources: [.copy("Vectors")]),
         tests(
             "SelfEncryptionTests",
             ["TestSupport", "SelfEncryption", "Primitives", "Cryptography", "Compression"],
             resources: [.copy("Vectors")]),
-        tests("ScratchpadsTests", ["TestSupport", "Scratchpads", "Primitives", "Cryptography"]),
+        tests(
+            "ScratchpadsTests", ["TestSupport", "Scratchpads", "Primitives", "Cryptography"],
+            resources: [.copy("Vectors")]),
         tests(
             "NamespaceTests",
             [
@@ -214,7 +223,8 @@ let package = Package(
             "ControlTests",
             [
                 "TestSupport",
-                "Control", "Primitives", "Cryptography", "Compression", "Namespace", "Stores",
+                "Control", "Primitives", "Cryptography", "Compression", "Scratchpads",
+                "Namespace", "Stores",
                 "RemoteStores", "Engine", "FuseHost", "Aleph", "AlephProtocol", "JSON",
                 "AlephNodeDouble",
             ]),

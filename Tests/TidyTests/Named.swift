@@ -13,6 +13,7 @@ enum Named {
         "COpenSSL": -1, "CSodium": -1, "CBrotli": -1, "CSQLite": -1, "CBlake3": -1, "CLinux": -1,
         "CFuse": -1, "CCurl": -1, "CSecp256k1": -1, "PowerLossLayer": -1,
         "Primitives": 0, "Threading": 0, "Cryptography": 0, "Compression": 0, "JSON": 0,
+        "BLS12381": 0,
         "SelfEncryption": 1, "Scratchpads": 1, "Namespace": 1, "Autonomi": 1, "AlephProtocol": 1,
         "HTTP": 2, "S3": 2, "StoreWrappers": 2, "Stores": 2, "RemoteStores": 2, "Aleph": 2,
         "Metadata": 2, "Blocks": 2,
@@ -23,7 +24,8 @@ enum Named {
 
     /// Who may depend on whom within a layer. No pair is the reverse of another.
     static let peers: Set<[String]> = [
-        ["Cryptography", "Primitives"], ["Namespace", "SelfEncryption"],
+        ["Cryptography", "Primitives"], ["BLS12381", "Primitives"],
+        ["BLS12381", "Cryptography"], ["Namespace", "SelfEncryption"],
         ["Namespace", "Scratchpads"], ["Autonomi", "SelfEncryption"],
         ["RemoteStores", "Stores"], ["Aleph", "Stores"], ["RemoteStores", "HTTP"],
         ["Aleph", "HTTP"], ["S3", "HTTP"], ["S3", "Stores"],
@@ -43,7 +45,7 @@ enum Named {
 
     /// Targets without clocks, files, sockets, or randomness of their own.
     static let pure: Set<String> = [
-        "Primitives", "Compression", "JSON", "SelfEncryption", "Scratchpads", "Namespace",
+        "Primitives", "Compression", "JSON", "BLS12381", "SelfEncryption", "Scratchpads", "Namespace",
         "AlephProtocol", "Autonomi",
     ]
 
@@ -77,6 +79,7 @@ enum Named {
         "Sources/Cryptography/Argon2id.swift",
         "Sources/Cryptography/Blake3.swift",
         "Sources/Cryptography/Blake3Hasher.swift",
+        "Sources/Cryptography/ChaCha20.swift",
         "Sources/Cryptography/Cipher.swift",
         "Sources/Cryptography/Ed25519.swift",
         "Sources/Cryptography/Ed25519KeyPair.swift",
@@ -149,7 +152,8 @@ enum Named {
     /// Files that may import a module of C.
     static let cImports: [String: Set<String>] = [
         "COpenSSL": [
-            "Sources/Cryptography/Cipher.swift",
+            "Sources/Cryptography/ChaCha20.swift",
+        "Sources/Cryptography/Cipher.swift",
             "Sources/Cryptography/HashFunction.swift",
             "Sources/Cryptography/SHA2.swift",
             "Sources/Cryptography/SHA256Hasher.swift",
