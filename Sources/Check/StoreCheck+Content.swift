@@ -233,10 +233,9 @@ extension StoreCheck {
             return .pad(.damaged)
         }
         guard let record else { return .pad(.missing) }
-        let capability = keys.pad(identity: reference.identity)
         // A record that does not open is damaged, whatever it says besides.
-        guard capability.address == reference.address,
-            (try? capability.reading.open(record)) != nil
+        guard let capability = keys.pad(identity: reference.identity, at: reference.address),
+            (try? capability.open(record)) != nil
         else { return .pad(.damaged) }
         return record.counter < reference.counter
             ? .padRollback(offered: record.counter, known: reference.counter) : nil

@@ -29,13 +29,13 @@ extension ContentWriter {
 
     /// - Returns: how many slots it needs first; nil when it is done.
     private func resize(_ state: inout InodeState, to size: UInt64) throws(FileError) -> Int? {
-        if state.row.form == .pad && size > UInt64(PadKeeper.maximumContentSize) {
+        if state.row.form == .pad && size > UInt64(PadKeeper.contentLimit(state.pad)) {
             throw .tooLarge
         }
         if state.row.form != .blocks {
             let limit =
                 state.row.form == .pad
-                ? PadKeeper.maximumContentSize : volume.configuration.inlineLimit
+                ? PadKeeper.contentLimit(state.pad) : volume.configuration.inlineLimit
             if size <= UInt64(limit) {
                 if size == 0 { state.inline = [] } else { try volume.loadInline(&state) }
                 resizeInline(&state, to: Int(size))

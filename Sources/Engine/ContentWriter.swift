@@ -27,7 +27,7 @@ struct ContentWriter: Sendable {
 
     /// Most bytes of this inode if it lives in its row; nil when it may grow into blocks.
     private func inlineCeiling(_ state: InodeState) -> Int? {
-        state.row.form == .pad ? PadKeeper.maximumContentSize : nil
+        state.row.form == .pad ? PadKeeper.contentLimit(state.pad) : nil
     }
 
     /// Writes all of `bytes` at `offset`.

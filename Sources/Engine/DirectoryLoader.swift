@@ -355,8 +355,7 @@ final class DirectoryLoader: Sendable {
             throw .inputOutput
         }
         do {
-            let capability = volume.configuration.keys.pad(identity: pad.identity)
-            let content = try capability.reading.open(record)
+            let content = try volume.capability(of: pad).open(record)
             pad.counter = record.counter
             pad.encoding = record.encoding
             pad.publishedDigest = PadDigest.of(content, encoding: record.encoding)

@@ -26,6 +26,7 @@ extension Engine {
                 let kind = inode.state.withLock { $0.row.kind }
                 if kind == .directory { throw .isDirectory }
                 guard kind == .regular else { throw .invalid }
+                try pads.requireKey(inode)
                 try loader.ensureContent(inode, context.patience)
                 try writer.truncate(inode, to: size, context.patience)
                 noteWritten(inode)

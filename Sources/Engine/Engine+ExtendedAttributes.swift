@@ -171,7 +171,9 @@ extension Engine {
         let plain = ["address", "counter", "encoding", "owner", "state"]
         // What is listed must answer, or `getfattr -d` complains; an edit that is not sealed yet
         // has no signature.
-        let isSealed = pad.pendingRecord != nil || (pad.counter > 0 && !pads.isPending(ino))
+        let isSealed =
+            pad.pendingRecord != nil
+            || (pad.counter > 0 && pad.address.scheme == .ed25519 && !pads.isPending(ino))
         return isSealed ? plain + ["signature"] : plain
     }
 
@@ -231,12 +233,13 @@ extension Engine {
         }
     }
 
-    /// Sealing is deterministic: the signature of what was sent is made again instead of kept.
+    /// Sealing is deterministic: the signature of what was sent is made again instead of kept. That
+    /// of a pad from elsewhere was made by somebody else, and is known to the store alone.
     private func signature(of pad: PadRow, _ ino: UInt64) throws(FileError) -> String? {
         if let pending = pad.pendingRecord, let record = try? PadRecord(decoding: pending) {
             return Hex.encode(record.signature)
         }
-        guard pad.counter > 0 else { return nil }
+        guard pad.counter > 0, pad.address.scheme == .ed25519 else { return nil }
         let content = try volume.with(ino) { (inode) throws(FileError) in
             try inode.state.withLock { (state) throws(FileError) in
                 try volume.loadInline(&state)
@@ -245,8 +248,7 @@ extension Engine {
         }
         guard pad.publishedDigest == PadDigest.of(content, encoding: pad.encoding)
         else { return nil }
-        let capability = configuration.keys.pad(identity: pad.identity)
-        let record = try? capability.seal(
+        let record = try? volume.capability(of: pad).seal(
             content.span, encoding: pad.encoding, counter: pad.counter)
         return record.map { Hex.encode($0.signature) }
     }
@@ -254,6 +256,7 @@ extension Engine {
     private func setEncoding(_ value: [UInt8], _ ino: UInt64) throws(FileError) {
         guard let encoding = UInt64(String(decoding: value, as: UTF8.self)) else { throw .invalid }
         try volume.with(ino) { (inode) throws(FileError) in
+            try pads.requireKey(inode)
             try volume.change(inode) { (state) throws(FileError) in
                 try pads.load(&state)
                 guard var pad = state.pad else { throw .notSupported }

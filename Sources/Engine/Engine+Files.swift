@@ -25,6 +25,7 @@ extension Engine {
             guard let kind else { throw .stale }
             if kind == .directory { throw .isDirectory }
             guard kind == .regular else { throw .invalid }
+            if intent.writes || intent.truncates { try pads.requireKey(inode) }
             if intent.truncates {
                 try writer.truncate(inode, to: 0, context.patience)
                 noteWritten(inode)

@@ -105,7 +105,8 @@ extension Engine {
                 return Optional<PadRow>.none
             }
             try pads.load(&state)
-            guard let pad = state.pad else { return nil }
+            // Nobody could write to a pad without its key under this name: it goes with its file.
+            guard let pad = state.pad, try !pads.isKeyless(pad) else { return nil }
             pads.assign(nil, to: &state)
             return pad
         }

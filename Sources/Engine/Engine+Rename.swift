@@ -178,7 +178,7 @@ extension Engine {
         _ newName: [UInt8], _ newParent: UInt64
     ) throws(FileError) {
         let isPadFile = inode.state.withLock { $0.row.form == .pad && $0.row.kind == .regular }
-        guard isPadFile else { return }
+        guard isPadFile, try !isKeylessPad(inode) else { return }
         if pads.names.isTemporary(newName) {
             try park(inode, source.name, parent, movedTo: inode.ino)
             return
@@ -210,7 +210,7 @@ extension Engine {
     private func takePad(_ inode: Inode) throws(FileError) -> PadRow? {
         let pad = try volume.change(inode) { (state) throws(FileError) -> PadRow? in
             try pads.load(&state)
-            guard let pad = state.pad else { return nil }
+            guard let pad = state.pad, try !pads.isKeyless(pad) else { return nil }
             pads.assign(nil, to: &state)
             return pad
         }
@@ -235,7 +235,17 @@ extension Engine {
         try movePad(other.inode, other.item, other.parent, nil, one.item.name, one.parent)
     }
 
+    /// True for a pad whose content nobody here can change: its identity stays with its file.
+    private func isKeylessPad(_ inode: Inode) throws(FileError) -> Bool {
+        try volume.change(inode) { (state) throws(FileError) in
+            try pads.load(&state)
+            return try state.pad.map { (pad) throws(FileError) in try pads.isKeyless(pad) } ?? false
+        }
+    }
+
     private func swapPads(_ a: Inode, _ b: Inode) throws(FileError) {
+        if try isKeylessPad(a) { return }
+        if try isKeylessPad(b) { return }
         let padOfA = try takePad(a)
         let padOfB = try takePad(b)
         try volume.change(a) { (state) throws(FileError) in

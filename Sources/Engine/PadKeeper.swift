@@ -32,7 +32,7 @@ final class PadKeeper: Sendable {
     /// Pads sent at once.
     static let threads = 4
 
-    private let volume: Volume
+    let volume: Volume
     private let committer: Committer
     private let pool = WorkerPool("cairn-padput", threads: PadKeeper.threads)
     let names = PadNames()
@@ -246,7 +246,7 @@ final class PadKeeper: Sendable {
                 state.isPadUnsealed = false
                 return nil
             }
-            let capability = volume.configuration.keys.pad(identity: pad.identity)
+            let capability = try volume.capability(of: pad)
             let record: PadRecord
             do {
                 record = try capability.seal(
@@ -268,8 +268,9 @@ final class PadKeeper: Sendable {
 
     /// True for a pad whose content never came from the store, and was not replaced here.
     private func isUnknown(_ pad: PadRow, _ state: InodeState) throws(FileError) -> Bool {
-        guard pad.publishedDigest == nil, pad.counter > 0, !state.isPadUnsealed,
-            state.inline == nil
+        // The first state of a pad from elsewhere may have the counter 0.
+        guard pad.publishedDigest == nil, pad.counter > 0 || pad.address.scheme == .autonomi,
+            !state.isPadUnsealed, state.inline == nil
         else { return false }
         let ino = state.ino
         return try volume.query { (reader) throws(MetadataError) in
@@ -337,10 +338,10 @@ final class PadKeeper: Sendable {
                 try volume.change(inode) { (state) throws(FileError) -> [UInt8] in
                     try load(&state)
                     guard var pad = state.pad, pad.address == ours.address else { return [] }
-                    let capability = volume.configuration.keys.pad(identity: pad.identity)
+                    let capability = try volume.capability(of: pad)
                     let content: [UInt8]
                     do {
-                        content = try capability.reading.open(other)
+                        content = try capability.open(other)
                     } catch {
                         volume.errors.add(.pad, "the store's record of a pad does not verify")
                         throw .inputOutput

@@ -30,7 +30,8 @@ struct Cairn: ParsableCommand {
             InitCommand.self, RecoverCommand.self, MountCommand.self, UnmountCommand.self,
             StatusCommand.self, SyncCommand.self, InfoCommand.self, PutCommand.self,
             GetCommand.self, OpenCommand.self, ShareCommand.self, DataMapCommand.self,
-            CostCommand.self, ListCommand.self, CheckCommand.self, AlephCommand.self,
+            PadCommand.self, CostCommand.self, ListCommand.self, CheckCommand.self,
+            AlephCommand.self,
             VersionCommand.self,
         ])
 

@@ -14,6 +14,7 @@ extension ControlRequest {
         static let unmount: UInt8 = 4
         static let unmountNow: UInt8 = 5
         static let publicData: UInt8 = 6
+        static let padTransfer: UInt8 = 7
     }
 
     /// The request's bytes, without their length.
@@ -37,6 +38,9 @@ extension ControlRequest {
         case .publicData(let request):
             writer.u8(Tag.publicData)
             request.write(to: &writer)
+        case .padTransfer(let request):
+            writer.u8(Tag.padTransfer)
+            request.write(to: &writer)
         }
         return writer.bytes
     }
@@ -53,6 +57,7 @@ extension ControlRequest {
         case Tag.unmount: self = .unmount(timeout: try reader.duration())
         case Tag.unmountNow: self = .unmountNow
         case Tag.publicData: self = .publicData(try PublicDataRequest(from: &reader))
+        case Tag.padTransfer: self = .padTransfer(try PadTransferRequest(from: &reader))
         default: throw .malformed("a request of an unknown kind")
         }
         try reader.expectEnd()
@@ -66,6 +71,7 @@ extension ControlReply {
         static let description: UInt8 = 3
         static let failed: UInt8 = 4
         static let publicData: UInt8 = 5
+        static let padTransfer: UInt8 = 6
     }
 
     /// The reply's bytes, without their length.
@@ -85,6 +91,9 @@ extension ControlReply {
         case .publicData(let report):
             writer.u8(Tag.publicData)
             report.write(to: &writer)
+        case .padTransfer(let report):
+            writer.u8(Tag.padTransfer)
+            report.write(to: &writer)
         case .failed(let failure):
             writer.u8(Tag.failed)
             failure.write(to: &writer)
@@ -101,6 +110,7 @@ extension ControlReply {
         case Tag.done: self = .done(try DaemonStatus(from: &reader))
         case Tag.description: self = .description(try FileReport(from: &reader))
         case Tag.publicData: self = .publicData(try PublicDataReport(from: &reader))
+        case Tag.padTransfer: self = .padTransfer(try PadTransferReport(from: &reader))
         case Tag.failed: self = .failed(try CommandFailure(from: &reader))
         default: throw .malformed("a reply of an unknown kind")
         }
