@@ -240,7 +240,8 @@ let package = Package(
             "FuzzTests",
             [
                 "TestSupport", "Primitives", "Cryptography", "Compression", "SelfEncryption",
-                "Scratchpads", "Namespace", "RemoteStores", "Metadata", "Blocks", "Engine",
+                "BLS12381", "Scratchpads", "Namespace", "RemoteStores", "Metadata", "Blocks",
+                "Engine",
                 "Control",
             ], resources: [.copy("Corpus")], exclude: ["Entry"]),
         tests("TidyTests", []),

@@ -91,6 +91,36 @@ struct AutonomiMountTests {
             second.environment.merging(other) { $1 })
     }
 
+    @Test("a cold read of 4 KiB of a large public file asks the daemon for its maps and one chunk")
+    func rangeRead() throws {
+        let daemon = try daemon()
+        defer { daemon.stop() }
+        let first = try MountedVolume(storeURL: url(daemon))
+        let second = try MountedVolume(storeURL: url(daemon))
+        // More chunks than a map has entries, as a file of a gigabyte has: one level more. And too
+        // large for an archive, which would be looked into.
+        try first.shell("head -c 70000000 /dev/urandom > \"$MNT/files/large\"")
+        let address = try first.shell("\"$CAIRN\" share \"$MNT/files/large\"").trimmed
+        func chunksAskedFor(offset: Int) throws -> Int {
+            let before = daemon.requests.count
+            try MountTests.shell(
+                """
+                dd if="$MNT/public/$FILE" iflag=skip_bytes bs=4096 count=1 skip=$OFFSET \
+                    status=none > "$ROOT/piece"
+                dd if="$OTHER/files/large" iflag=skip_bytes bs=4096 count=1 skip=$OFFSET \
+                    status=none | cmp - "$ROOT/piece"
+                """,
+                second.environment.merging([
+                    "FILE": address, "OTHER": first.mountPoint, "OFFSET": "\(offset)",
+                ]) { $1 })
+            return daemon.requests.dropFirst(before).count { $0.hasPrefix("GET /v1/chunks/") }
+        }
+        // What lies at the address, the three chunks of the map below it, and the one of the file.
+        #expect(try chunksAskedFor(offset: 50_000_000) == 5)
+        #expect(try chunksAskedFor(offset: 20_000_000) == 1)
+        #expect(try chunksAskedFor(offset: 50_004_096) == 0)
+    }
+
     // SEMANTICS: When the wallet is empty, missing, or at the volume's `spending-limit`, flushes
     // wait: nothing is lost, `cairn status` and `cairn sync` say how much is wanted, and `fsync`
     // that waits for the store gives EDQUOT. It goes on by itself when there is money.

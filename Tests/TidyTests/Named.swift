@@ -45,7 +45,8 @@ enum Named {
 
     /// Targets without clocks, files, sockets, or randomness of their own.
     static let pure: Set<String> = [
-        "Primitives", "Compression", "JSON", "BLS12381", "SelfEncryption", "Scratchpads", "Namespace",
+        "Primitives", "Compression", "JSON", "BLS12381", "SelfEncryption", "Scratchpads",
+        "Namespace",
         "AlephProtocol", "Autonomi",
     ]
 
@@ -153,7 +154,7 @@ enum Named {
     static let cImports: [String: Set<String>] = [
         "COpenSSL": [
             "Sources/Cryptography/ChaCha20.swift",
-        "Sources/Cryptography/Cipher.swift",
+            "Sources/Cryptography/Cipher.swift",
             "Sources/Cryptography/HashFunction.swift",
             "Sources/Cryptography/SHA2.swift",
             "Sources/Cryptography/SHA256Hasher.swift",
