@@ -14,8 +14,13 @@ let strict: [SwiftSetting] = [
     .enableUpcomingFeature("MemberImportVisibility"),
 ]
 
-func library(_ name: String, _ dependencies: [Target.Dependency]) -> Target {
-    .target(name: name, dependencies: dependencies, swiftSettings: strict)
+/// For a target that is too slow for the tests otherwise.
+let optimised: [SwiftSetting] = [.unsafeFlags(["-O"])]
+
+func library(
+    _ name: String, _ dependencies: [Target.Dependency], _ more: [SwiftSetting] = []
+) -> Target {
+    .target(name: name, dependencies: dependencies, swiftSettings: strict + more)
 }
 
 func tests(
@@ -69,10 +74,8 @@ let package = Package(
         library(
             "Cryptography", ["Primitives", "CBlake3", "COpenSSL", "CSodium", "CSecp256k1"]),
         library("Compression", ["CBrotli"]),
-        // Optimised in every build: without it a verification takes a second, and tests make many.
-        .target(
-            name: "BLS12381", dependencies: ["Primitives", "Cryptography"],
-            swiftSettings: strict + [.unsafeFlags(["-O"])]),
+        // Optimised in every build: it is arithmetic that is many times slower without.
+        library("BLS12381", ["Primitives", "Cryptography"], optimised),
 
         // L1: pure.
         library("SelfEncryption", ["Primitives", "Cryptography", "Compression"]),

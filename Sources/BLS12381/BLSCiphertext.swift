@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// What is encrypted to a public key: U ‖ W ‖ V, where U = ρ·G, W = ρ·H(V, U), and V is the plaintext
-// under a mask made from ρ times the public key. docs/format.md §4 is the authority.
+// What is encrypted to a public key: U ‖ W ‖ V, where U = ρ·G, W = ρ·H(V, U), and V is the
+// plaintext under a mask made from ρ times the public key. docs/format.md §4 is the authority.
 
 internal import Cryptography
 internal import Primitives

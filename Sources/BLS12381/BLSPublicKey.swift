@@ -67,8 +67,8 @@ package struct BLSPublicKey: Sendable, Equatable {
     ///
     /// - Parameters:
     ///   - plain: at least one byte: nobody's reader takes less.
-    ///   - nonce: `nonceSize` bytes that nobody can guess and that are used for one plaintext alone:
-    ///     two with the same give away what is different in them.
+    ///   - nonce: `nonceSize` bytes that nobody can guess and that are used for one plaintext
+    ///     alone: two with the same give away what is different in them.
     /// - Source: docs/format.md §4, “Payload of scheme 2”.
     package func encrypt(_ plain: Span<UInt8>, nonce: SecretBytes) -> [UInt8] {
         precondition(!plain.isEmpty, "an empty plaintext, which nobody can decrypt")

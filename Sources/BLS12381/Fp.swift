@@ -89,8 +89,8 @@ struct Fp: Sendable {
         zero - element
     }
 
-    /// Montgomery's product: left·right·2⁻³⁸⁴ mod p. The right factor may be any integer below 2³⁸⁴;
-    /// the left one must be below p, as every element is.
+    /// Montgomery's product: left·right·2⁻³⁸⁴ mod p. The right factor may be any integer below
+    /// 2³⁸⁴; the left one must be below p, as every element is.
     static func * (left: Fp, right: Fp) -> Fp {
         var total = Limbs(repeating: 0)
         for row in 0..<limbCount {

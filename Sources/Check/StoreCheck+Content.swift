@@ -244,7 +244,9 @@ extension StoreCheck {
     /// Plans to seal a pad anew, and says whether that can be done.
     private func resealing(_ ino: UInt64, _ reference: PadReference) -> Remedy {
         guard planned == .repairable else { return planned }
-        guard local?.canReseal(ino) == true else { return .lost }
+        // What somebody else signed cannot be made here.
+        let capability = target.keys.pad(identity: reference.identity, at: reference.address)
+        guard local?.canReseal(ino) == true, capability?.isWritable == true else { return .lost }
         if options.repairs, !plan.isFull { plan.pads[ino] = reference.counter }
         return .repairable
     }

@@ -16,7 +16,7 @@ package protocol PadCapability: Sendable {
     /// - Throws: `foreignPad`, `badSignature`, `cannotOpen`.
     func open(_ record: PadRecord) throws(ScratchpadError) -> [UInt8]
 
-    /// Seals and signs one state of the pad; see `WriteCapability.seal`, whose rules are everyone's.
+    /// Seals and signs one state of the pad, by the rules of `WriteCapability.seal`.
     ///
     /// - Throws: `tooLarge`, `noKey`.
     func seal(

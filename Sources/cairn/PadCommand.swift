@@ -19,9 +19,10 @@ struct PadImportCommand: ParsableCommand {
         discussion: """
             The file holds the scratchpad as the network keeps it (MessagePack), or as an AntTP \
             gateway answers it (JSON). Without its key it can be read only, and shows what is \
-            signed: of an encrypted scratchpad that is its ciphertext. With its key it is decrypted, \
-            and what is saved is encrypted and signed as the network's own tools do it; nothing is \
-            sent to that network. Importing a later state under the same name brings it up to date.
+            signed: of an encrypted scratchpad that is its ciphertext. With its key it is \
+            decrypted, and what is saved is encrypted and signed as the network's own tools do \
+            it; nothing is sent to that network. Importing a later state under the same name \
+            brings it up to date.
 
             EXAMPLES
               cairn pad import news.pad ~/cairn/scratchpads/news

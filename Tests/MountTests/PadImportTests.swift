@@ -105,6 +105,20 @@ struct PadImportTests {
         let after = try volume.shell("cd \"$MNT/scratchpads\"; sha256sum *; stat -c '%n %a' *")
         #expect(after == before)
         try volume.probe("fails(errno.EACCES, os.truncate, '../scratchpads/back', 1)")
+        // What the store loses of it nobody here can sign again.
+        try volume.shell(
+            """
+            cat "$MNT/scratchpads/back" > /dev/null
+            "$CAIRN" unmount "$MNT"
+            record=$(find "$STORE" -type f -name '*\(Self.address)*')
+            test -n "$record"
+            rm "$record"
+            code=0
+            "$CAIRN" check test --store --repair > "$ROOT/found" 2>&1 || code=$?
+            cat "$ROOT/found"
+            test "$code" = 19
+            grep -q 'scratchpads/back' "$ROOT/found"
+            """)
     }
 
     @Test("a pad with its key is decrypted, saved, recovered, and given out as that network has it")

@@ -112,6 +112,11 @@ struct AutonomiTwoMachinesTests {
         #expect(try machines.seen(theirs) == 1)
     }
 
+    // SEMANTICS: A pointer of the Autonomi network compares nothing either: two machines with
+    // the same key look before and after each change, and the later one begins again on top of
+    // what it finds. A pad that is lost between a look and a change is put again with the next
+    // change of the machine that lost it, and a revision that is lost so is found by that
+    // machine then ([0028](decisions/0028-pointers-without-conditions.md)).
     @Test("a pad that another machine's table has lost is put again with the next change")
     func lostPad() throws {
         let machines = try TwoMachines()
@@ -132,6 +137,11 @@ struct AutonomiTwoMachinesTests {
         #expect(try machines.seen(third) == 1)
     }
 
+    // SEMANTICS: A pointer of the Autonomi network compares nothing either: two machines with
+    // the same key look before and after each change, and the later one begins again on top of
+    // what it finds. A pad that is lost between a look and a change is put again with the next
+    // change of the machine that lost it, and a revision that is lost so is found by that
+    // machine then ([0028](decisions/0028-pointers-without-conditions.md)).
     @Test("two states of one pad under one counter: the machine that lost is given the other's")
     func fork() throws {
         let machines = try TwoMachines()

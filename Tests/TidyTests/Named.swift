@@ -46,8 +46,7 @@ enum Named {
     /// Targets without clocks, files, sockets, or randomness of their own.
     static let pure: Set<String> = [
         "Primitives", "Compression", "JSON", "BLS12381", "SelfEncryption", "Scratchpads",
-        "Namespace",
-        "AlephProtocol", "Autonomi",
+        "Namespace", "AlephProtocol", "Autonomi",
     ]
 
     /// Files of them that call the system all the same.
@@ -153,7 +152,6 @@ enum Named {
     /// Files that may import a module of C.
     static let cImports: [String: Set<String>] = [
         "COpenSSL": [
-            "Sources/Cryptography/ChaCha20.swift",
             "Sources/Cryptography/Cipher.swift",
             "Sources/Cryptography/HashFunction.swift",
             "Sources/Cryptography/SHA2.swift",
@@ -165,6 +163,7 @@ enum Named {
         "CSodium": [
             "Sources/Cryptography/Argon2id.swift",
             "Sources/Cryptography/Blake3Hasher.swift",
+            "Sources/Cryptography/ChaCha20.swift",
             "Sources/Cryptography/Ed25519.swift",
             "Sources/Cryptography/Ed25519KeyPair.swift",
             "Sources/Cryptography/SealedBox.swift",
