@@ -105,12 +105,19 @@ extension Engine {
                 return Optional<PadRow>.none
             }
             try pads.load(&state)
+            guard let pad = state.pad else { return nil }
             // Nobody could write to a pad without its key under this name: it goes with its file.
-            guard let pad = state.pad, try !pads.isKeyless(pad) else { return nil }
+            if mover != 0, try pads.isKeyless(pad) { return nil }
             pads.assign(nil, to: &state)
             return pad
         }
         guard let pad else { return }
+        if try pads.isKeyless(pad) {
+            // The file may live on while it is open, but its pad may come back by another name.
+            let ino = inode.ino
+            try volume.query { (writer) throws(MetadataError) in try writer.removePad(ino) }
+            return
+        }
         pads.parked.withLock {
             $0.park(pad, parent: parent, name: name, mover: mover, now: .now)
         }

@@ -206,17 +206,19 @@ extension Engine {
         }
     }
 
-    /// Takes an inode's identity away, with the record that is not acknowledged yet.
+    /// Takes an inode's identity away, with the record that is not acknowledged yet; nil for one
+    /// that nothing else can have, because there is no key to it.
     private func takePad(_ inode: Inode) throws(FileError) -> PadRow? {
         let pad = try volume.change(inode) { (state) throws(FileError) -> PadRow? in
             try pads.load(&state)
-            guard let pad = state.pad, try !pads.isKeyless(pad) else { return nil }
+            guard let pad = state.pad else { return nil }
             pads.assign(nil, to: &state)
             return pad
         }
-        if pad != nil {
+        if let pad {
             let ino = inode.ino
             try volume.query { (writer) throws(MetadataError) in try writer.removePad(ino) }
+            if try pads.isKeyless(pad) { return nil }
         }
         return pad
     }

@@ -69,7 +69,8 @@ extension Engine {
     ///   - key: the pad's secret key, if it is to be written here as well.
     ///   - name: a lasting name among the scratchpads.
     /// - Throws: `invalid` for a record that its owner did not sign, or of another scheme;
-    ///   `accessDenied` for the key of another pad; `exists` for a name that something else has,
+    ///   `accessDenied` for the key of another pad; `busy` while it comes in by another call, or
+    ///   has an edit that is not stored; `exists` for a name that something else has,
     ///   and for a pad that has another name here; `stale` if the store or this volume has a
     ///   later state; `notSupported` outside of the scratchpads.
     package func importPad(
@@ -82,6 +83,10 @@ extension Engine {
         let directory = try requireParent(parent, context)
         if directory.form != .pad || pads.names.isTemporary(name) { throw .notSupported }
         let (pad, content) = try opened(record, key)
+        guard pads.arriving.withLock({ $0.insert(pad.address).inserted }) else { throw .busy }
+        defer { pads.arriving.withLock { _ = $0.remove(pad.address) } }
+        // The rows are to have every pad that is known here: an identity is given once.
+        try committer.commit()
         try loadPads(in: Engine.scratchpadsInode, patience)
         let standing = try target(pad, name, parent)
         if let standing {

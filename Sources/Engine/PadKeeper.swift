@@ -37,6 +37,8 @@ final class PadKeeper: Sendable {
     private let pool = WorkerPool("cairn-padput", threads: PadKeeper.threads)
     let names = PadNames()
     let parked: Lock<ParkedPads>
+    /// Pads from elsewhere that are coming in: each by one command at a time.
+    let arriving = Lock<Set<PadAddress>>([])
 
     /// What the keeper needs from the engine above it.
     struct Hooks: Sendable {
