@@ -38,6 +38,8 @@ extension Engine {
         let directory = try requireParent(parent, context)
         if directory.form == .pad { throw .notSupported }
         try requireAbsent(name, parent)
+        // The kernel may remember that the name was free.
+        defer { invalidation.withLock { $0 }?(.entry(parent: parent, name: name)) }
         switch source {
         case .maps(let maps):
             return try adopt(try resolver.file(maps, patience), name, parent, nil, context)

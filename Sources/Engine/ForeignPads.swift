@@ -95,27 +95,31 @@ extension Engine {
             if pads.isPending(standing.ino) { throw .busy }
         }
         try store(record)
+        if let standing, standing.pad.counter == record.counter, key == nil {
+            volume.table.addReference(standing.ino)
+            return try status(of: standing.ino, context)
+        }
         var row = PadRow(
             ino: 0, identity: configuration.keys.identity(of: pad), address: pad.address,
             encoding: record.encoding, counter: record.counter,
             publishedDigest: PadDigest.of(content, encoding: record.encoding))
+        var shown = content
         if let standing {
-            var content = content
             if key == nil {
                 // The key that is here already stays.
                 row.identity = standing.pad.identity
-                content = try reading(record, as: standing.pad)
-                row.publishedDigest = PadDigest.of(content, encoding: record.encoding)
+                shown = try reading(record, as: standing.pad)
+                row.publishedDigest = PadDigest.of(shown, encoding: record.encoding)
             }
-            try replace(standing.ino, row, content)
-            volume.table.addReference(standing.ino)
-            return try status(of: standing.ino, context)
+            // The kernel never forgets a file's size: the new state is a new file.
+            try unlink(name, in: parent, context)
         }
+        let isWritable = standing?.isWritable == true || pad.isWritable
         let made = try makeNode(
-            name, in: parent, kind: .regular, mode: pad.isWritable ? 0o600 : 0o400, device: 0,
-            context)
+            name, in: parent, kind: .regular, mode: isWritable ? 0o600 : 0o400, device: 0, context)
         do throws(FileError) {
-            try replace(made.ino, row, content)
+            try replace(made.ino, row, shown)
+            invalidation.withLock { $0 }?(.entry(parent: parent, name: name))
             return try status(of: made.ino, context)
         } catch {
             forget(made.ino, count: 1)
@@ -208,7 +212,7 @@ extension Engine {
     /// The pad that is there already, if it is the same one under the same name.
     private func target(
         _ pad: AutonomiPad, _ name: [UInt8], _ parent: UInt64
-    ) throws(FileError) -> (ino: UInt64, pad: PadRow)? {
+    ) throws(FileError) -> (ino: UInt64, pad: PadRow, isWritable: Bool)? {
         let known = try volume.query { (reader) throws(MetadataError) in
             (
                 try reader.lookup(parent: parent, name: name),
@@ -223,7 +227,7 @@ extension Engine {
         guard let standing = try self.pad(row.ino), standing.address == pad.address else {
             throw .exists
         }
-        return (row.ino, standing)
+        return (row.ino, standing, try volume.capability(of: standing).isWritable)
     }
 
     private func store(_ record: PadRecord) throws(FileError) {

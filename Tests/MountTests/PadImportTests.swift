@@ -84,6 +84,10 @@ struct PadImportTests {
             """
             cd "$MNT/scratchpads"
             "$CAIRN" pad import "$ROOT/one" news
+            # The kernel is told of the new state soon after.
+            for turn in $(seq 100); do
+                test "$(stat -c %s news)" = 244 && break || sleep 0.1
+            done
             test "$(stat -c %s news)" = 244
             ! "$CAIRN" pad import "$ROOT/zero" news 2> "$ROOT/err"
             grep -q 'a later state of it is here' "$ROOT/err"
