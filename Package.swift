@@ -86,13 +86,19 @@ let package = Package(
         library(
             "StoreWrappers", ["Primitives", "Cryptography", "Scratchpads", "Stores", "Threading"]),
         library("S3", ["Primitives", "Cryptography", "Scratchpads", "Stores", "HTTP"]),
+        library("Aleph", ["Primitives", "Cryptography", "JSON", "AlephProtocol", "HTTP"]),
+        library(
+            "AlephStores",
+            [
+                "Primitives", "Cryptography", "JSON", "Threading", "AlephProtocol", "Aleph", "HTTP",
+                "Scratchpads", "Stores",
+            ]),
         library(
             "RemoteStores",
             [
-                "Primitives", "Cryptography", "JSON", "Autonomi", "Scratchpads", "HTTP", "Stores",
-                "StoreWrappers", "S3", "CLinux",
+                "Primitives", "Cryptography", "JSON", "Autonomi", "AlephProtocol", "Aleph",
+                "AlephStores", "Scratchpads", "HTTP", "Stores", "StoreWrappers", "S3", "CLinux",
             ]),
-        library("Aleph", ["Primitives", "Cryptography", "JSON", "AlephProtocol", "HTTP"]),
         library(
             "Metadata",
             ["Primitives", "SelfEncryption", "Scratchpads", "Namespace", "CSQLite", "CLinux"]),
@@ -182,7 +188,8 @@ let package = Package(
             "StoresTests",
             [
                 "TestSupport", "FaultStore", "AntdDouble", "S3Double", "S3", "HTTP",
-                "StoreWrappers", "Stores", "RemoteStores", "Aleph", "Scratchpads", "Primitives",
+                "StoreWrappers", "Stores", "RemoteStores", "Aleph", "AlephProtocol", "AlephStores",
+                "AlephNodeDouble", "LocalServer", "JSON", "Scratchpads", "Primitives",
                 "Cryptography",
             ]),
         tests(

@@ -203,7 +203,7 @@ extension AlephClient {
     }
 
     /// Fills in what a node that asks for payment does not say.
-    private func numbers(
+    func numbers(
         _ known: Shortage, size: Int, plan: StorePlan, account: AlephAccount
     ) -> Shortage {
         var shortage = known

@@ -20,11 +20,13 @@ struct AlephCommand: ParsableCommand {
               cairn aleph query users --where '{"age":{"$gt":25}}' --sort -createdAt --limit 10
               cairn aleph messages --tag photo --tag 2026 --json
               cairn aleph send --to ADDRESS letter.pdf
+              cairn aleph store film.mkv --credit
             """,
         subcommands: [
             AlephAccountCommand.self, AlephBalanceCommand.self, AlephCostCommand.self,
             AlephQueryCommand.self, AlephMessagesCommand.self, AlephSendCommand.self,
-            AlephInboxCommand.self, AlephPinCommand.self, AlephCIDCommand.self,
+            AlephInboxCommand.self, AlephStoreCommand.self, AlephGetCommand.self,
+            AlephPinCommand.self, AlephCIDCommand.self,
         ])
 }
 

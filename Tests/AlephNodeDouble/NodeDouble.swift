@@ -125,6 +125,11 @@ package final class NodeDouble: Sendable {
         }
     }
 
+    /// Has the node lose all files.
+    package func dropFiles() {
+        ledger.withLock { $0.files = [:] }
+    }
+
     /// Has a message counted, whether it may be or not.
     package func admit(_ entry: NodeLedger.Entry) {
         var entry = entry

@@ -76,7 +76,7 @@ package struct VolumeStart: Sendable {
                 "the key file of “\(folder.name)” belongs to another volume than its configuration",
                 advice: "“cairn recover” makes both again from the phrase")
         }
-        let stores = try openStores(create: mode == .create)
+        let stores = try openStores(create: mode == .create, seed)
         var engine = EngineConfiguration(
             stateFolder: folder.path, chunks: stores.chunks, pads: stores.pads, keys: keys)
         engine.compression = configuration.compression
@@ -102,7 +102,9 @@ package struct VolumeStart: Sendable {
         }
     }
 
-    private func openStores(create: Bool) throws(CommandFailure) -> OpenedStores {
+    private func openStores(
+        create: Bool, _ seed: SecretBytes
+    ) throws(CommandFailure) -> OpenedStores {
         do {
             let budget = try configuration.spendingLimit.map { (limit) throws(StoreError) in
                 try SpendingBudget(limit: limit, path: folder.path + "/spent")
@@ -110,7 +112,7 @@ package struct VolumeStart: Sendable {
             let limits = StoreSettings(
                 uploadLimit: settings.uploadLimit, downloadLimit: settings.downloadLimit)
             return try StoreText.open(
-                store, create: create, settings: limits, pads: pads, budget: budget)
+                store, create: create, settings: limits, pads: pads, budget: budget, seed: seed)
         } catch let error as StoreError {
             throw StoreText.failure(error, store)
         } catch let error as CommandFailure {
