@@ -241,7 +241,7 @@ let package = Package(
                 "Control",
             ], resources: [.copy("Corpus")], exclude: ["Entry"]),
         tests("TidyTests", []),
-        tests("MountTests", ["TestSupport", "AntdDouble", "AlephNodeDouble"]),
+        tests("MountTests", ["TestSupport", "AntdDouble", "AlephNodeDouble", "LocalServer"]),
 
         // What no promise may be broken by: kills, power losses, full disks, stores that hang.
         .executableTarget(

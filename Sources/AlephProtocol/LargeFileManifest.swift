@@ -9,7 +9,7 @@ internal import Primitives
 /// What a file that was stored in parts consists of: the content of a post of type
 /// `cairn-large-file`.
 ///
-/// - Source: docs/format.md §25.
+/// - Source: docs/format.md §28.
 package struct LargeFileManifest: Sendable, Equatable {
     /// The type of these posts.
     package static let postType = "cairn-large-file"

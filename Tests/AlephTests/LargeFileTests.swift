@@ -6,6 +6,7 @@ import AlephNodeDouble
 import AlephProtocol
 import Cryptography
 import JSON
+import LocalServer
 import Synchronization
 import TestSupport
 import Testing

@@ -6,6 +6,7 @@ import Aleph
 import AlephNodeDouble
 import AlephProtocol
 import JSON
+import LocalServer
 import Primitives
 import RemoteStores
 import Scratchpads

@@ -5,6 +5,7 @@
 import Aleph
 import AlephNodeDouble
 import AlephProtocol
+import Cryptography
 import JSON
 import LocalServer
 import Primitives
