@@ -238,7 +238,7 @@ let package = Package(
             [
                 "TestSupport", "Primitives", "Cryptography", "Compression", "SelfEncryption",
                 "Scratchpads", "Namespace", "RemoteStores", "Metadata", "Blocks", "Engine",
-                "Control",
+                "Control", "AlephProtocol", "AlephStores", "JSON",
             ], resources: [.copy("Corpus")], exclude: ["Entry"]),
         tests("TidyTests", []),
         tests("MountTests", ["TestSupport", "AntdDouble", "AlephNodeDouble", "LocalServer"]),

@@ -11,13 +11,16 @@ internal import Threading
 extension AlephChunks {
     /// Stores every pack with a chunk that was put before, then tidies up.
     package func sync() throws(StoreError) {
-        let last = state.withLock { state in
-            if !state.open.isEmpty { state.seal() }
-            return state.nextID
-        }
+        // The first pack that is none of this call's business; known once the open one is sealed.
+        var end: UInt64?
         while true {
             enum Step { case done, store, wait }
             let step = state.withLock { state -> Step in
+                if end == nil, state.open.isEmpty || state.sealed.count < Self.sealedLimit {
+                    if !state.open.isEmpty { state.seal() }
+                    end = state.nextID
+                }
+                let last = end ?? .max
                 let mine = state.sealed.filter { $0.id < last }
                 if mine.isEmpty { return .done }
                 return mine.contains { !$0.isBusy } ? .store : .wait
@@ -29,6 +32,7 @@ extension AlephChunks {
             case .store: try storeOne()
             case .wait:
                 // Another thread stores it; if that fails, it is this one's turn.
+                let last = end ?? .max
                 _ = state.wait(atMost: .seconds(1)) { state in
                     let mine = state.sealed.filter { $0.id < last }
                     return mine.isEmpty || mine.contains { !$0.isBusy } ? true : nil

@@ -54,10 +54,14 @@ package final class AlephPads: PadStore, StoppableStore {
             throw .refused("the record's signature is not that of the pad's owner")
         }
         let before = try elements(record.address)
+        if let own = before.good.first(where: { $0.record == record }) {
+            // Offered before, and the answer was lost: it is settled from there.
+            return try settled(record, own.message)
+        }
         if let standing = best(before.good)?.record,
             !CounterRule.accepts(standing: standing, offered: record)
         {
-            return standing == record ? .accepted : .standing(standing)
+            return .standing(standing)
         }
         if let version = before.newer { throw Self.newer(version) }
         let signed = try network.run { client throws(AlephError) in

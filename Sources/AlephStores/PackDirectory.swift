@@ -90,6 +90,7 @@ struct PackDirectory: Equatable, Sendable {
                 throw .malformed("a pack's chunk is too large")
             }
             guard algorithm != Self.gap else {
+                guard name.allSatisfy({ $0 == 0 }) else { throw .malformed("a pack's gap") }
                 append(nil, size: size)
                 continue
             }

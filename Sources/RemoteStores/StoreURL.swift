@@ -114,7 +114,8 @@ package indirect enum StoreURL: Hashable, Sendable {
         case .autonomi(let address): address.text
         case .aleph(let address): address.text
         case .mirror(let first, let second):
-            "mirror:" + [first, second].map { $0.text.replacing(",", with: "%2C") }
+            "mirror:"
+                + [first, second].map { $0.text.replacing(",", with: "%2C") }
                 .joined(separator: ",")
         case .folder(let path):
             "file://"

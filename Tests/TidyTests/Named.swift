@@ -117,6 +117,7 @@ enum Named {
         "Sources/Primitives/ByteWriter.swift",
         "Sources/Primitives/Digest.swift",
         "Sources/Primitives/Lock.swift",
+        "Sources/RemoteStores/Aleph/StoreFactory+Aleph.swift",
         "Sources/RemoteStores/Autonomi/DaemonPort.swift",
         "Sources/RemoteStores/Autonomi/PointerLock.swift",
         "Sources/RemoteStores/Autonomi/SpendingBudget.swift",
