@@ -1,14 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
 //
 // Pads on Aleph Cloud, which has no compare-and-swap: each record that is offered is an element of
-// the pad's aggregate, and of all elements the record with the largest counter stands. The network's
-// own rule, the greatest time, decides nothing here: clocks of machines differ.
+// the pad's aggregate, and of all elements the record with the largest counter stands. The rule of
+// the network, the greatest time, decides nothing here: clocks of machines differ.
 //
 // Two machines that offer different records under one counter at once both see the other's, or one
 // of them does. Who sees another one, and loses against it, withdraws its own. Who wins waits for
 // that: if the other stays, its machine did not see ours and counts on its own, so that ours is
-// withdrawn. Through one node this lets exactly one of them be accepted; through nodes that have not
-// told each other yet both may be, and the next who reads finds one record, the same everywhere.
+// withdrawn. Through one node this lets at most one of them be accepted; through nodes that have
+// not told each other yet both may be, and who reads next finds one record, the same everywhere.
 //
 // Invariants:
 // - `put` answers `accepted` only after the network has processed the record, and no node that

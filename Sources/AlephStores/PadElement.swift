@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// One version of a pad as the network keeps it: an element of the aggregate that is the pad's. Pure.
+// One version of a pad as the network keeps it: an element of the pad's aggregate. Pure.
 //
 // Key: cairn-pad-SCHEME-ADDRESS, both in hex. Content: `record`, base 64 of the signed record, and
 // `tags` with the key, by which nodes find the elements of one pad.

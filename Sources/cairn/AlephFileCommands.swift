@@ -10,9 +10,9 @@ struct AlephStoreCommand: ParsableCommand {
         commandName: "store",
         abstract: "Store a file on the network, and print the message that it is fetched by.",
         discussion: """
-            The file is public, under its name. One that is larger than the node takes is stored in \
-            parts of 25 MiB, which “get” puts together again; what was interrupted is gone on with \
-            when the same file is given again.
+            The file is public, under its name. One that is larger than the node takes is stored \
+            in parts of 25 MiB, which “get” puts together again; what was interrupted is gone on \
+            with when the same file is given again.
 
             EXAMPLES
               cairn aleph store photo.jpg --credit --tag photo

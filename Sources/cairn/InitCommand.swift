@@ -131,7 +131,7 @@ struct InitCommand: ParsableCommand {
             Output.note(
                 """
                 cairn: it rests on Aleph Cloud, with the account \(account).
-                       What is stored there stays while the account can pay: see “cairn aleph balance”.
+                       What is stored there stays while it can pay: see “cairn aleph balance”.
 
                 """)
         }

@@ -35,7 +35,8 @@ struct AlephMountTests {
             printf longer > "$MNT/scratchpads/other"
             cd "$CAIRN_STATE/volumes/test"
             grep -q 'account=' config
-            "$CAIRN" cost "$MNT/files/large" | grep -q 'price   about [0-9.]* credits a day, in 3 packs'
+            "$CAIRN" cost "$MNT/files/large" \
+                | grep -q 'price   about [0-9.]* credits a day, in 3 packs'
             """)
         let before = try MountedVolume.manifest(volume.mountPoint + "/files")
         try volume.recover()
@@ -51,9 +52,9 @@ struct AlephMountTests {
         #expect(check.status == 0, "\(check.errors)")
     }
 
-    // SEMANTICS: A volume on Aleph Cloud whose account cannot pay keeps its changes on this machine:
-    // `cairn status` and `cairn sync` say what the account has, needs and lacks, and `fsync` that
-    // waits for the store gives EDQUOT. It goes on by itself when there is money.
+    // SEMANTICS: A volume on Aleph Cloud whose account cannot pay keeps its changes on this
+    // machine: `cairn status` and `cairn sync` say what the account has, needs and lacks, and
+    // `fsync` that waits for the store gives EDQUOT. It goes on by itself when there is money.
     @Test("without money nothing is lost, and the sentence says how much is missing")
     func money() throws {
         let node = try node()

@@ -52,6 +52,8 @@ struct AlephPadTests {
         #expect(try bench.bare().pads.get(pad.address)?.counter == 30)
     }
 
+    // SEMANTICS: Of machines that offer different content of a pad under one counter at the same
+    // moment, through one node, at most one is told that its content stands.
     @Test("different records under one counter at once: one is accepted, and it stands")
     func race() throws {
         for round in 0..<6 as Range<UInt8> {

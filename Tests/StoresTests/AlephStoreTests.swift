@@ -45,8 +45,11 @@ struct AlephChunkTests {
         }
     }
 
+    // SEMANTICS: Chunks are packed into files of 25 MiB. Reading one brings its whole pack; 80 MiB
+    // of packs are kept in memory.
     @Test("many chunks are one file, sent with one request, and read with one")
     func packed() throws {
+        #expect(AlephStoreAddress.standardPackSize == 25 << 20 && PackCache.sizeLimit == 80 << 20)
         let bench = try AlephBench()
         defer { bench.stop() }
         let store = try bench.bare().chunks
