@@ -71,7 +71,37 @@ package final class LargeFile: Sendable {
     }
 }
 
+/// How the bytes of a file are had.
+package enum StoredFile: Sendable {
+    /// One file of the network, by its name: `AlephClient.download` or `file` brings it.
+    case whole(ItemHash)
+    /// One in parts.
+    case parts(LargeFile)
+}
+
 extension AlephClient {
+    /// The file that a hash leads to: the message that stores it, a manifest's message, or the
+    /// file's own name.
+    ///
+    /// - Throws: `invalid` for a message that is about no file; `forgotten`, `rejected`,
+    ///   `stillPending`. A hash that no node knows as a message is taken for a file's name, of
+    ///   which nobody knows yet whether it is there.
+    package func storedFile(_ hash: ItemHash) throws(AlephError) -> StoredFile {
+        guard hash.type == .storage else { return .whole(hash) }
+        let message: VerifiedMessage
+        do throws(AlephError) {
+            message = try processedMessage(hash)
+        } catch .notFound {
+            return .whole(hash)
+        }
+        if message.type == .store,
+            let file = message.content["item_hash"]?.string.flatMap({ ItemHash($0) })
+        {
+            return .whole(file)
+        }
+        return .parts(try largeFile(message))
+    }
+
     /// The file that a post describes.
     ///
     /// - Throws: `invalid` if the message is no manifest, or one that breaks a limit.

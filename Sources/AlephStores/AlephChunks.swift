@@ -28,7 +28,8 @@ internal import Threading
 package final class AlephChunks: ListableChunkStore, StoppableStore {
     /// Sealed packs that may wait or be on their way; who would make one more stores one first.
     static let sealedLimit = 3
-    /// For how long a chunk that no node listed is taken for missing without another look.
+    /// For how long a list of all packs is good enough for `has`, and for how long a chunk that no
+    /// node listed is taken for missing without another look.
     static let missingLifetime = Duration.seconds(5)
     /// Missing chunks that are remembered.
     static let missingLimit = 1024
@@ -53,6 +54,8 @@ package final class AlephChunks: ListableChunkStore, StoppableStore {
         var missing: [Digest: ContinuousClock.Instant] = [:]
         /// Bytes of a full pack: what was asked for, as far as nodes take so much.
         var packSize = 0
+        /// When the last list of all packs was begun that came to its end.
+        var listedAt: ContinuousClock.Instant?
         /// Whether a thread tidies up: one is enough.
         var isTidying = false
     }
@@ -148,7 +151,10 @@ package final class AlephChunks: ListableChunkStore, StoppableStore {
     package func has(_ digests: [Digest]) throws(StoreError) -> Set<Digest> {
         try loadIfNeeded()
         let known = state.withLock { state in digests.filter { state.has($0) } }
-        guard known.count < digests.count else { return Set(known) }
+        let isFresh = state.withLock { state in
+            state.listedAt.map { $0 + Self.missingLifetime > .now } ?? false
+        }
+        guard known.count < digests.count, !isFresh else { return Set(known) }
         // Other machines store as well.
         try refresh()
         return state.withLock { state in Set(digests.filter { state.has($0) }) }
@@ -269,6 +275,7 @@ extension AlephChunks {
 
     /// - Returns: whether all nodes have listed theirs.
     private func listPacks() throws(StoreError) -> Bool {
+        let start = ContinuousClock.now
         let before = state.withLock { $0.index.messages }
         var seen: Set<ItemHash> = []
         var filter = Self.filter
@@ -284,7 +291,10 @@ extension AlephChunks {
             return true
         }
         // What all nodes list no more was taken back by another machine.
-        if isComplete { state.withLock { $0.index.remove(before.subtracting(seen)) } }
+        state.withLock { state in
+            if isComplete { state.index.remove(before.subtracting(seen)) }
+            state.listedAt = start
+        }
         return isComplete
     }
 }

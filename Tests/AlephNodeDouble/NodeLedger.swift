@@ -47,6 +47,8 @@ package struct NodeLedger {
     var files: [String: File] = [:]
     var tokens: [String: Double] = [:]
     var credits: [String: Double] = [:]
+    /// Whether a FORGET of what is forgotten already is rejected, as some nodes do.
+    package var rejectsForgotten = false
     /// Credits of each account that was given none.
     package var gift = 0.0
     /// Owner and name to the STORE that is newest: lost for good when any version is forgotten.
@@ -247,6 +249,7 @@ package struct NodeLedger {
         for target in targets + aggregates {
             guard let entry = entries[target], entry.status != .pending else { return }
             if entry.envelope.type == .forget { return reject(hash, 502, nil) }
+            if rejectsForgotten, entry.status == .forgotten { return reject(hash, 504, nil) }
             guard AlephAddress.isSame(entry.owner, owner) else { return reject(hash, 2, nil) }
         }
         accept(hash)

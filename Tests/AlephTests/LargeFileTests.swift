@@ -200,6 +200,33 @@ struct LargeFileTests {
         }
     }
 
+    @Test("a hash leads to a file by its message, by a manifest, or by its own name")
+    func resolved() throws {
+        let network = try network()
+        defer { network.stop() }
+        let file = try stored([1, 2, 3], in: network, partSize: 2)
+        let small = try network.client.store(
+            source([4, 5]), plan: StorePlan(payment: .credit), by: TestAccount.solana
+        ) { StoreDraft(file: $0) }
+        let name = ItemHash(sha256Of: [4, 5])
+        for hash in [small.hash, name] {
+            guard case .whole(name) = try network.client.storedFile(hash) else {
+                Issue.record("another file")
+                return
+            }
+        }
+        let manifest = try network.client.publish(
+            .post(type: LargeFileManifest.postType, content: file.manifest.content),
+            by: TestAccount.solana)
+        guard case .parts(let found) = try network.client.storedFile(manifest.hash) else {
+            Issue.record("not in parts")
+            return
+        }
+        #expect(try found.read(at: 1, count: 9) == [2, 3])
+        let post = try network.post(["no": "file"])
+        #expect(failure { _ = try network.client.storedFile(post.hash) } != nil)
+    }
+
     @Test("an empty file and one of too many parts are refused before anything is sent")
     func limits() throws {
         let network = try network()

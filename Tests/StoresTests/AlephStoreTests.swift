@@ -118,10 +118,13 @@ struct AlephChunkTests {
         try expectAll(chunks, in: try bench.bare().chunks)
     }
 
-    @Test("two machines that merge at once lose nothing, and each finds what the other stored")
-    func twoMachines() throws {
+    @Test(
+        "two machines that merge at once lose nothing, and each finds what the other stored",
+        arguments: [false, true])
+    func twoMachines(rejectsForgotten: Bool) throws {
         let bench = try AlephBench()
         defer { bench.stop() }
+        bench.nodes[0].ledger.withLock { $0.rejectsForgotten = rejectsForgotten }
         let stores = try [bench.bare().chunks, bench.bare().chunks]
         let sets = (0..<2).map { machine in
             (0..<24).map { TestChunk(seed: UInt64(machine * 1000 + $0), count: 3000) }

@@ -47,12 +47,6 @@ package struct AlephFiles: Sendable {
         }
     }
 
-    /// What a hash leads to.
-    private enum Found {
-        case file(ItemHash)
-        case large(LargeFile)
-    }
-
     /// Fetches a file.
     ///
     /// - Parameters:
@@ -60,15 +54,15 @@ package struct AlephFiles: Sendable {
     ///   - target: where to; nil for standard output. A file there is replaced once all bytes are
     ///     there and checked.
     package func get(_ hash: ItemHash, to target: String?) throws(CommandFailure) {
-        let found = try find(hash)
+        let found = try session.run { client throws(AlephError) in try client.storedFile(hash) }
         guard let target else {
             switch found {
-            case .file(let file):
+            case .whole(let file):
                 let bytes = try session.run { client throws(AlephError) in
                     try client.file(file, limit: Self.outputLimit)
                 }
                 try Output.result(bytes: bytes)
-            case .large(let file):
+            case .parts(let file):
                 try each(of: file) { bytes throws(CommandFailure) in
                     try Output.result(bytes: bytes)
                 }
@@ -87,35 +81,17 @@ package struct AlephFiles: Sendable {
         }
     }
 
-    private func find(_ hash: ItemHash) throws(CommandFailure) -> Found {
-        try session.run { client throws(AlephError) in
-            guard hash.type == .storage else { return .file(hash) }
-            let message: VerifiedMessage
-            do throws(AlephError) {
-                message = try client.processedMessage(hash)
-            } catch .notFound {
-                return .file(hash)
-            }
-            if message.type == .store,
-                let file = message.content["item_hash"]?.string.flatMap({ ItemHash($0) })
-            {
-                return .file(file)
-            }
-            return .large(try client.largeFile(message))
-        }
-    }
-
-    private func write(_ found: Found, to path: String) throws(CommandFailure) {
+    private func write(_ found: StoredFile, to path: String) throws(CommandFailure) {
         do {
             let output = SharedOutput(
                 try Descriptor.open(path, O_WRONLY | O_CREAT | O_TRUNC, mode: 0o666))
             switch found {
-            case .file(let file):
+            case .whole(let file):
                 try session.run { client throws(AlephError) in
                     try client.download(
                         file, restart: { output.restart() }, into: { output.write($0) })
                 }
-            case .large(let file):
+            case .parts(let file):
                 try each(of: file) { bytes throws(CommandFailure) in
                     guard output.write(bytes.span) else { throw Self.unwritable(path) }
                 }
