@@ -30,13 +30,13 @@ struct AlephMountTests {
         try volume.shell(
             """
             cp -r /usr/include/linux/netfilter "$MNT/files/tree"
-            head -c 60000000 /dev/urandom > "$MNT/files/large"
+            head -c 30000000 /dev/urandom > "$MNT/files/large"
             printf secret > "$MNT/scratchpads/pad"
             printf longer > "$MNT/scratchpads/other"
             cd "$CAIRN_STATE/volumes/test"
             grep -q 'account=' config
             "$CAIRN" cost "$MNT/files/large" \
-                | grep -q 'price   about [0-9.]* credits a day, in 3 packs'
+                | grep -q 'price   about [0-9.]* credits a day, in 2 packs'
             """)
         let before = try MountedVolume.manifest(volume.mountPoint + "/files")
         try volume.recover()
@@ -44,7 +44,7 @@ struct AlephMountTests {
         #expect(MountedVolume.difference(after, before).isEmpty)
         #expect(try volume.shell("cat \"$MNT/scratchpads/pad\"") == "secret")
         #expect(try volume.shell("cat \"$MNT/scratchpads/other\"") == "longer")
-        // 60 MB and the tree: few files.
+        // 30 MB and the tree: few files.
         let packs = node.storeCount
         #expect(packs <= 8, "\(packs) packs")
         try volume.unmount()
