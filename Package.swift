@@ -103,7 +103,8 @@ let package = Package(
             "Engine",
             [
                 "Primitives", "Cryptography", "Compression", "SelfEncryption", "Scratchpads",
-                "Autonomi", "Namespace", "Stores", "Metadata", "Blocks", "Threading",
+                "Autonomi", "AlephProtocol", "Namespace", "Stores", "Metadata", "Blocks",
+                "Threading",
             ]),
 
         // L4: the kernel, and the check: both over the engine.

@@ -19,6 +19,7 @@ extension Engine {
     package func setAttributes(
         of ino: UInt64, _ change: AttributeChange, _ context: RequestContext
     ) throws(FileError) -> FileStatus {
+        if ForeignInodes.isForeign(ino) { return try changeForeign(ino, change, context) }
         if VirtualTree.isVirtual(ino) || ino == Engine.rootInode { throw .notPermitted }
         try requireWritable()
         return try volume.with(ino) { (inode) throws(FileError) -> FileStatus in

@@ -33,6 +33,10 @@ extension Engine {
     package func copyRange(
         from source: CopyEnd, to target: CopyEnd, count: UInt64, _ context: RequestContext
     ) throws(FileError) -> UInt64 {
+        // The caller reads and writes instead.
+        if VirtualTree.isVirtual(source.ino) || VirtualTree.isVirtual(target.ino) {
+            throw .notSupported
+        }
         guard case .file(let from, _) = handles.handle(source.handle),
             case .file(let to, _) = handles.handle(target.handle)
         else { throw .stale }

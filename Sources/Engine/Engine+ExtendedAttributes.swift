@@ -17,8 +17,9 @@ extension Engine {
     package func extendedAttribute(
         _ name: [UInt8], of ino: UInt64, _ context: RequestContext
     ) throws(FileError) -> [UInt8] {
-        if ForeignInodes.isForeign(ino) { return try foreignAttribute(name, of: ino) }
+        if ForeignInodes.isForeign(ino) { return try foreignAttribute(name, of: ino, context) }
         if VirtualTree.isVirtual(ino) { throw .noAttribute }
+        if name == Engine.identifierAttribute { return try contentIdentifier(of: ino, context) }
         if name.starts(with: Array(Engine.ownPrefix.utf8)) {
             guard let value = try ownAttribute(name, ino) else { throw .noAttribute }
             return Array(value.utf8)
@@ -46,8 +47,12 @@ extension Engine {
         _ name: [UInt8], of ino: UInt64, to value: [UInt8], _ expectation: AttributeExpectation,
         _ context: RequestContext
     ) throws(FileError) {
+        if ForeignInodes.isForeign(ino) {
+            return try setForeignAttribute(name, of: ino, to: value, expectation, context)
+        }
         try requireWritable()
         if VirtualTree.isVirtual(ino) || ino == Engine.rootInode { throw .notPermitted }
+        if name == Engine.identifierAttribute { throw .notSupported }
         if name.count > NamespaceLimits.maximumXattrNameSize { throw .outOfRange }
         if value.count > NamespaceLimits.maximumXattrValueSize { throw .argumentTooLong }
         if name == Array((Engine.ownPrefix + "encoding").utf8) {
@@ -136,6 +141,9 @@ extension Engine {
     package func removeExtendedAttribute(
         _ name: [UInt8], of ino: UInt64, _ context: RequestContext
     ) throws(FileError) {
+        if ForeignInodes.isForeign(ino) {
+            return try setForeignAttribute(name, of: ino, to: nil, .any, context)
+        }
         try requireWritable()
         if VirtualTree.isVirtual(ino) || name.starts(with: Array(Engine.ownPrefix.utf8)) {
             throw .notPermitted

@@ -64,6 +64,8 @@ extension Engine {
             return count
         case .foreign(let content):
             return try content.read(at: offset, into: &out, context.patience)
+        case .foreignWriter(let content):
+            return try content.read(at: offset, into: &out, context.patience)
         case .directory: throw .isDirectory
         case nil: throw .stale
         }
@@ -77,6 +79,11 @@ extension Engine {
         _ handle: UInt64, ino: UInt64, at offset: UInt64, _ bytes: Span<UInt8>,
         isGathered: Bool = false, _ context: RequestContext
     ) throws(FileError) -> Int {
+        if case .foreignWriter(let content) = handles.handle(handle) {
+            try requireWritable()
+            try content.write(at: offset, bytes)
+            return bytes.count
+        }
         guard case .file(let inode, _) = handles.handle(handle) else { throw .stale }
         try requireWritable()
         if bytes.isEmpty { return 0 }
@@ -114,7 +121,9 @@ extension Engine {
 
     /// The last close: background work on the file may begin.
     package func release(_ handle: UInt64, ino: UInt64) {
-        guard case .file(let inode, let intent) = handles.remove(handle) else { return }
+        let removed = handles.remove(handle)
+        if case .foreignWriter(let content) = removed { content.close() }
+        guard case .file(let inode, let intent) = removed else { return }
         let (isLast, form, isUnsealed) = inode.state.withLock { state in
             state.openCount -= 1
             if intent.writes { state.writerCount -= 1 }
@@ -148,6 +157,7 @@ extension Engine {
         _ handle: UInt64, ino: UInt64, _ mode: AllocationMode, offset: UInt64, count: UInt64,
         _ context: RequestContext
     ) throws(FileError) {
+        if ForeignInodes.isForeign(ino) { throw .notSupported }
         guard case .file(let inode, _) = handles.handle(handle) else { throw .stale }
         try requireWritable()
         let (end, overflows) = offset.addingReportingOverflow(count)
@@ -174,7 +184,13 @@ extension Engine {
     package func seek(
         _ ino: UInt64, from offset: UInt64, findsData: Bool, _ context: RequestContext
     ) throws(FileError) -> UInt64 {
-        try volume.with(ino) { (inode) throws(FileError) in
+        if VirtualTree.isVirtual(ino) {
+            // All of it is data.
+            let size = try virtualStatus(ino, context.patience).size
+            guard offset < size else { throw .noSuchExtent }
+            return findsData ? offset : size
+        }
+        return try volume.with(ino) { (inode) throws(FileError) in
             try inode.state.withLock { (state) throws(FileError) in
                 let size = state.row.size
                 guard offset < size else { throw .noSuchExtent }

@@ -86,7 +86,7 @@ extension Engine {
             if let failure = publisher.publishNow(until: deadline) { return failure }
             let isComplete =
                 !publisher.hasChanges && flusher.pendingCount == 0 && pads.pendingCount == 0
-            if isComplete { return nil }
+            if isComplete { return flushForeignTrees(until: deadline) }
         }
         return nil
     }
@@ -223,6 +223,7 @@ extension Engine {
     /// - Returns: what is left: everything in it is durable here and goes on at the next start.
     package func stop(finishing: Duration?) -> EngineStatus {
         if let finishing { _ = synchronizeRemotely(timeout: finishing) }
+        for tree in trees { tree.end() }
         // A thread that waits for a store that says nothing would hold everything up.
         (volume.configuration.chunks as? any StoppableStore)?.stop()
         (volume.configuration.pads as? any StoppableStore)?.stop()

@@ -12,6 +12,7 @@ extension Engine {
     package func unlink(
         _ name: [UInt8], in parent: UInt64, _ context: RequestContext
     ) throws(FileError) {
+        if ForeignInodes.isForeign(parent) { return try removeForeign(name, in: parent, context) }
         _ = try requireParent(parent, context)
         let orphan = try committer.withNames(frees: true) { () throws(FileError) -> UInt64 in
             let item = try item(name, parent)

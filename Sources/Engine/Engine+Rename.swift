@@ -18,6 +18,9 @@ extension Engine {
         _ mode: RenameMode, leavesWhiteout: Bool = false, _ context: RequestContext
     ) throws(FileError) {
         if leavesWhiteout && mode == .exchange { throw .invalid }
+        if ForeignInodes.isForeign(parent) || ForeignInodes.isForeign(newParent) {
+            return try renameForeign(name, in: parent, to: newName, in: newParent, mode, context)
+        }
         try requireName(newName)
         let from = try requireParent(parent, context)
         let to = try requireParent(newParent, context)

@@ -99,6 +99,7 @@ package final class Engine: Sendable {
                 poke: {}), pending: pending)
         publisher.start()
         background.start()
+        beginForeignTrees()
     }
 
     /// Where the host hears what the kernel must forget.

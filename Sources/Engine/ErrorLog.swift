@@ -14,7 +14,7 @@ final class ErrorLog: Sendable {
 
     /// Which part failed.
     enum Part: String, Sendable {
-        case store, database, arena, page, pad, root, chunk, conflict
+        case store, database, arena, page, pad, root, chunk, conflict, tree
     }
 
     private struct Lines {

@@ -13,6 +13,8 @@ enum OpenHandle: Sendable {
     case text([UInt8])
     /// A file of a foreign tree.
     case foreign(any ForeignContent)
+    /// One that is open to be written.
+    case foreignWriter(any WritableForeignContent)
     /// An open directory.
     case directory(UInt64)
 }

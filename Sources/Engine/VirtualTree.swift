@@ -32,8 +32,10 @@ extension Engine {
         return VirtualTree.files.first { Array($0.name.utf8) == name }?.ino
     }
 
-    func virtualStatus(_ ino: UInt64) throws(FileError) -> FileStatus {
-        if ForeignInodes.isForeign(ino) { return try foreignStatus(ino) }
+    func virtualStatus(
+        _ ino: UInt64, _ patience: Patience?
+    ) throws(FileError) -> FileStatus {
+        if ForeignInodes.isForeign(ino) { return try foreignStatus(ino, patience) }
         let isDirectory = ino == VirtualTree.directory
         let now = Timestamp.now()
         return FileStatus(
