@@ -24,6 +24,11 @@ struct MountCommand: ParsableCommand {
               limit-upload=SIZE      most bytes a second to the store, such as 5M
               limit-download=SIZE    most bytes a second from it
               state=PATH             as --state, for lines in fstab
+              aleph, noaleph         whether aleph/ is shown; else where an account was chosen
+                                     (cairn aleph account), or a node is named
+              aleph-node=URL         a node of Aleph Cloud; may be given several times
+              aleph-pay=hold         how files in aleph/me/ are paid for: by holding tokens,
+                                     with credit, or none: unpaid in IPFS, until 2027
               noexec, suid, dev      as mount(8) has them
               noatime, strictatime   opening never, or always, moves access times; else
                                      once after a change, and once a day (relatime)

@@ -37,6 +37,10 @@ package struct Mounting: Sendable {
         let configuration = try VolumeConfiguration.read(from: folder)
         var start = try VolumeStart(folder: folder, configuration: configuration)
         start.settings = settings
+        // The daemon has an environment of its own.
+        if settings.alephNodes.isEmpty {
+            for node in AlephSession.namedNodes { try start.settings.add("aleph-node=\(node)") }
+        }
         let mountPoint = try mountPoint()
         try refuseSecond(folder)
         do {

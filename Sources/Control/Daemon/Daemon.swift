@@ -71,7 +71,9 @@ package final class Daemon: Sendable {
         if try MountPoint.cleanDead(mountPoint) {
             log.write(.warning, "the mount of a daemon that died was cleaned away")
         }
-        let engine = try start.start(.existing, seed: seed)
+        var mounted = start
+        mounted.isMount = true
+        let engine = try mounted.start(.existing, seed: seed)
         self.engine = engine
         do {
             session = try Self.mount(engine, start, mountPoint, log)

@@ -20,6 +20,8 @@ package struct VolumeStart: Sendable {
     package var pads: StoreURL?
     /// What this mount wants otherwise.
     package var settings = MountSettings()
+    /// Whether this is a mount, which shows other trees beside the volume's.
+    package var isMount = false
 
     /// - Throws: `invalidConfiguration` when the configuration names no store.
     package init(
@@ -95,6 +97,11 @@ package struct VolumeStart: Sendable {
         engine.fsyncIsRemote = settings.fsyncIsRemote
         engine.accessTimes = settings.accessTimes
         engine.isReadOnly = settings.isReadOnly
+        if isMount,
+            let aleph = try AlephMount.tree(of: folder, settings, seed, cache: engine.cacheBudget)
+        {
+            engine.trees = [aleph]
+        }
         do {
             return try Engine.start(engine, mode: mode)
         } catch {
