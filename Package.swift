@@ -203,7 +203,7 @@ let package = Package(
                 "TestSupport", "Check",
                 "Engine", "Autonomi", "Primitives", "Cryptography", "Compression",
                 "SelfEncryption", "Scratchpads", "Namespace", "Metadata", "Stores",
-                "RemoteStores",
+                "RemoteStores", "AlephProtocol",
             ]),
         tests(
             "CheckTests",
@@ -235,7 +235,7 @@ let package = Package(
                 "Control",
             ], resources: [.copy("Corpus")], exclude: ["Entry"]),
         tests("TidyTests", []),
-        tests("MountTests", ["TestSupport", "AntdDouble", "AlephNodeDouble"]),
+        tests("MountTests", ["TestSupport", "AntdDouble", "AlephNodeDouble", "LocalServer"]),
 
         // What no promise may be broken by: kills, power losses, full disks, stores that hang.
         .executableTarget(

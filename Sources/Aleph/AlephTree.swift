@@ -83,10 +83,12 @@ package struct AlephTree: Sendable {
             guard let found = try storedFiles(of: address)[name] else { throw .notFound }
             return found
         case .aggregate(let address, let key):
-            let value = try client.aggregate(owner: address, key: key)
+            let messages = try elementMessages(of: address, key: key)
+            let value = AggregateValue(key: key, messages: messages)
             var entry = AlephEntry("", path, text: AlephTree.text(.object(value.value)))
             entry.time = value.time ?? 0
             entry.sender = address
+            entry.sources = messages.map { $0.itemHash }
             return entry
         case .element(let address, let key, let name):
             guard let found = try elements(of: address, key: key).first(where: { $0.name == name })
@@ -255,25 +257,35 @@ package struct AlephTree: Sendable {
     package func elements(
         of address: String, key: String
     ) throws(AlephError) -> [AlephEntry] {
-        var filter = MessageFilter()
-        filter.types = [.aggregate]
-        filter.owners = [address]
-        filter.isOldestFirst = true
-        var found: [AlephEntry] = []
         var names: Set<String> = []
-        try forEach(filter) { message in
-            guard AlephTree.isOwn(message, address), AggregateValue.key(of: message) == key else {
-                return true
-            }
+        return try elementMessages(of: address, key: key).map { message in
             let time = JSONNumber(message.time).text
             // Of two with one time the second has its own name besides.
             let name =
                 names.insert(time).inserted
                 ? "\(time).json" : "\(time)-\(message.itemHash.text.prefix(8)).json"
-            found.append(
-                AlephEntry(
-                    name, .element(address, key: key, name: name), from: message,
-                    text: AlephTree.text(message.content["content"] ?? .null)))
+            return AlephEntry(
+                name, .element(address, key: key, name: name), from: message,
+                text: AlephTree.text(message.content["content"] ?? .null))
+        }
+    }
+
+    /// The messages that make an aggregate, the oldest first.
+    ///
+    /// - Throws: `notFound` if there are none.
+    private func elementMessages(
+        of address: String, key: String
+    ) throws(AlephError) -> [VerifiedMessage] {
+        var filter = MessageFilter()
+        filter.types = [.aggregate]
+        filter.owners = [address]
+        // A node places elements by time, and of equal ones keeps the first it processed.
+        filter.isOldestFirst = true
+        var found: [VerifiedMessage] = []
+        try forEach(filter) { message in
+            if AlephTree.isOwn(message, address), AggregateValue.key(of: message) == key {
+                found.append(message)
+            }
             return found.count < AlephTree.maximumNameCount
         }
         guard !found.isEmpty else { throw .notFound }

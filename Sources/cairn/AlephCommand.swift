@@ -65,6 +65,15 @@ struct IdentityOptions: ParsableArguments {
             state: try state.folder(), volume: volume, keyFile: key,
             chain: try AlephArguments.chain(chain), passphrase: passphrase.source)
     }
+
+    /// Publishes something as the account, and prints the name of its message.
+    func publish(
+        over nodes: NodeOptions,
+        _ body: (AlephSpeaker) throws(CommandFailure) -> String
+    ) throws {
+        let speaker = AlephSpeaker(try identity().account(), over: try nodes.session())
+        try Output.result(body(speaker) + "\n")
+    }
 }
 
 /// How a file is stored and paid for.

@@ -126,10 +126,10 @@ struct AlephSendCommand: ParsableCommand {
     @OptionGroup var nodes: NodeOptions
 
     func run() throws {
-        try Output.result(
-            AlephArguments.send(
-                file, to: to, plan: try storing.plan(), as: try identity.identity().account(),
-                over: try nodes.session()) + "\n")
+        let plan = try storing.plan()
+        try identity.publish(over: nodes) { speaker throws(CommandFailure) in
+            try AlephArguments.send(file, to: to, plan: plan, by: speaker)
+        }
     }
 }
 
@@ -183,10 +183,9 @@ struct AlephPinCommand: ParsableCommand {
     @OptionGroup var nodes: NodeOptions
 
     func run() throws {
-        try Output.result(
-            AlephArguments.pin(
-                cid, isCredit: credit, as: try identity.identity().account(),
-                over: try nodes.session()) + "\n")
+        try identity.publish(over: nodes) { speaker throws(CommandFailure) in
+            try AlephArguments.pin(cid, isCredit: credit, by: speaker)
+        }
     }
 }
 

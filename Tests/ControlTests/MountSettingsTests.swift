@@ -27,7 +27,10 @@ struct MountSettingsTests {
         let settings = try read(
             "ro,allow_other,noexec,suid,dev,subdir=/files//photos/,cache=2G,durability=remote,"
                 + "passphrase-file=/etc/pass,state=/var/lib/cairn,finish-time=5m,"
-                + "limit-upload=5M,limit-download=1K")
+                + "limit-upload=5M,limit-download=1K,aleph,aleph-node=http://127.0.0.1:1,"
+                + "aleph-node=https://node.example,aleph-pay=credit")
+        #expect(settings.showsAleph == true && settings.alephPay == .credit)
+        #expect(settings.alephNodes == ["http://127.0.0.1:1", "https://node.example"])
         #expect(settings.isReadOnly && settings.allowsOthers && settings.forbidsPrograms)
         #expect(settings.honoursSetUser && settings.honoursDevices)
         #expect(settings.subdirectory == "files/photos")
@@ -64,7 +67,7 @@ struct MountSettingsTests {
             "allow_others", "uid=0", "subdir", "cache", "cache=", "cache=1M", "cache=x",
             "durability=never", "subdir=a/../b", "state=relative", "finish-time=x",
             "limit-upload", "limit-upload=", "limit-upload=fast", "limit-upload=1",
-            "limit-download=-5M",
+            "limit-download=-5M", "aleph-node", "aleph-node=ftp://x", "aleph-pay=cash", "aleph=1",
             "passphrase-file=",
             "ro=1", "=1", "nonsense=1",
         ])

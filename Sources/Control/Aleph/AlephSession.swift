@@ -80,6 +80,20 @@ package struct AlephSession: Sendable {
     }
 }
 
+/// Who publishes, and through which nodes.
+package struct AlephSpeaker: Sendable {
+    let account: AlephAccount
+    let session: AlephSession
+
+    /// - Parameters:
+    ///   - account: who signs.
+    ///   - session: the way to the network.
+    package init(_ account: AlephAccount, over session: AlephSession) {
+        self.account = account
+        self.session = session
+    }
+}
+
 /// As whom a command speaks.
 package struct AlephIdentity: Sendable {
     /// Where this machine keeps its volumes.

@@ -52,6 +52,19 @@ final class AlephKnown: Sendable {
         }
     }
 
+    /// The same, for who does not use it.
+    func known(_ path: AlephPath) -> AlephEntry? { state.withLock { $0.files[path]?.entry } }
+
+    /// Whether an aggregate of an account was made from one of these messages.
+    func hasAggregate(of owner: String, from messages: Set<ItemHash>) -> Bool {
+        state.withLock { state in
+            state.files.contains { path, file in
+                guard case .aggregate(owner, _) = path else { return false }
+                return !messages.isDisjoint(with: file.entry.sources)
+            }
+        }
+    }
+
     /// Keeps a file.
     func keep(_ entry: AlephEntry, as path: AlephPath) {
         state.withLock { state in

@@ -42,13 +42,23 @@ extension AlephMine {
     func open(
         _ name: AlephOwnName, truncates: Bool, _ patience: Patience?
     ) throws(FileError) -> any WritableForeignContent {
+        let good = wholeText(name)
         let number = try localCopy(of: name, isEmpty: truncates, patience)
+        if let good { state.withLock { $0.owns[number]?.good = good } }
         let staged = state.withLock { state in
             state.owns[number]?.writers += 1
             return state.owns[number]?.staged
         }
         guard let staged else { throw .stale }
         return AlephWriter(mine: self, number: number, staged)
+    }
+
+    /// A text that would be lost if what is written over it is none.
+    private func wholeText(_ name: AlephOwnName) -> [UInt8]? {
+        guard name.part != .files, !isLocal(name.name), let own = own(name), own.isDirty,
+            own.checked == own.generation, own.failure == nil
+        else { return nil }
+        return own.staged?.bytes(limit: AlephMine.viewLimit)
     }
 
     /// The number of a name that has bytes here which nobody else reads.
@@ -214,7 +224,9 @@ extension AlephMine {
         var kept = AlephOwn(record: record, staged: own.staged)
         kept.isDirty = true
         forgetOwn(own, keepsBody: true)
-        if let target = own.record.target {
+        if let good = own.good {
+            try putBack(good, own)
+        } else if let target = own.record.target {
             var standing = AlephRecord(
                 number: staging.number(), part: own.record.part, name: own.record.name)
             standing.target = target
@@ -223,6 +235,26 @@ extension AlephMine {
         try insert(kept)
         surroundings?.changed(own.name)
         surroundings?.changed(aside)
+    }
+
+    /// Gives a name again the text that it had before somebody wrote over it.
+    private func putBack(_ text: [UInt8], _ own: AlephOwn) throws(FileError) {
+        let staged = try local { () throws(SystemError) in
+            let staged = try staging.make(staging.number())
+            try staged.write(text.span, at: 0)
+            return staged
+        }
+        var record = AlephRecord(
+            number: staging.number(), part: own.record.part, name: own.record.name)
+        record.target = own.record.target
+        record.base = own.record.base
+        record.body = staged.number
+        record.size = staged.size
+        var again = AlephOwn(record: record, staged: staged)
+        again.isDirty = true
+        again.due = .now + AlephMine.delay
+        try insert(again)
+        wake()
     }
 
     // MARK: Parts

@@ -203,6 +203,7 @@ extension AlephMine {
             }
             if isSame {
                 own.isDirty = false
+                own.good = nil
                 own.record.isRetold = false
                 own.record.tags = nil
                 own.record.metadata = nil

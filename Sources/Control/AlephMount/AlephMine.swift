@@ -35,6 +35,8 @@ struct AlephOwn: Sendable {
     var staged: AlephStaged?
     /// What its writer wrote of a post or aggregate that is published.
     var view: [UInt8]?
+    /// A text that was closed whole and is not published yet, while somebody writes over it.
+    var good: [UInt8]?
     /// Who has it open to write.
     var writers = 0
     var isDirty = false

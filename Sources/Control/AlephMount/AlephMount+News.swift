@@ -79,6 +79,12 @@ extension AlephMount {
         switch message.type {
         case .aggregate:
             guard let key = AggregateValue.key(of: message) else { return }
+            // What was read after it came has it already.
+            if let shown = known.known(.aggregate(owner, key: key)),
+                shown.sources.contains(message.itemHash)
+            {
+                return
+            }
             known.forget(.aggregate(owner, key: key))
             known.forgetListing(.history(owner, key: key))
             let name = AlephName.name(for: key, suffix: ".json")
@@ -88,6 +94,7 @@ extension AlephMount {
             }
         case .post where message.content["type"] == "amend":
             guard let ref = message.content["ref"]?.string.flatMap({ ItemHash($0) }) else { return }
+            if let shown = known.known(.post(owner, ref)), shown.time >= message.time { return }
             known.forget(.post(owner, ref))
             other("\(ref).json", owner, .posts, isOurs)
             for (_, item) in mine.names(in: .posts) where item.record.target == ref && !isOurs {
@@ -135,6 +142,8 @@ extension AlephMount {
         }
         // Of aggregates only the last element is known: any may be another now.
         guard let aggregates = known.listing(.part(owner, .aggregates)) else { return }
+        let isElsewhere = aggregates.names { !targets.isDisjoint(with: $0.sources) }.isEmpty
+        if isElsewhere, !known.hasAggregate(of: owner, from: targets) { return }
         let touched = aggregates.names { entry in
             if case .history = entry.path { return false }
             return true
