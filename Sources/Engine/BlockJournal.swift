@@ -27,7 +27,7 @@ package struct JournalLimits: Sendable, Equatable {
     /// `ceiling`.
     ///
     /// - Source: docs/decisions/0010, measured.
-    package var blocks = 128
+    package var blocks = 512
 
     /// Blocks that are believed at a start: more is damage, not a journal.
     package static let ceiling = 4096
