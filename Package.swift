@@ -217,7 +217,7 @@ let package = Package(
                 "TestSupport",
                 "Control", "Primitives", "Cryptography", "Compression", "Namespace", "Stores",
                 "RemoteStores", "Engine", "FuseHost", "Aleph", "AlephProtocol", "JSON",
-                "AlephNodeDouble",
+                "AlephNodeDouble", "LocalServer",
             ]),
         tests(
             "FuseHostTests",

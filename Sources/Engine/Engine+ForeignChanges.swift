@@ -7,8 +7,8 @@ import Glibc
 import Namespace
 
 extension Engine {
-    /// Whether there is a tree that is to hear of each close. Where there is none the kernel is told
-    /// to save itself the request.
+    /// Whether there is a tree that is to hear of each close. Where there is none the kernel is
+    /// told to save itself the request.
     package var hearsCloses: Bool { trees.contains { $0 is any WritableForeignTree } }
 
     /// Whether an inode belongs to a tree that is not the volume's.

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// Trees beside the volume's own, one of them writable: what the engine asks of it, and refuses for it.
+// Trees beside the volume's own, one of them writable: what the engine asks of it, and refuses for
+// it.
 
 import AlephProtocol
 import Engine

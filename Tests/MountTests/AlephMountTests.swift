@@ -82,9 +82,9 @@ struct AlephMountTests {
         }
     }
 
-    // SEMANTICS: A file in `me/files/` is stored a second after its last close, with its name, type,
-    // permissions and time; the message of what it was before is taken back. `fsync` returns when
-    // the network has processed it, and fails after 120 seconds.
+    // SEMANTICS: A file in `me/files/` is stored a second after its last close, with its name,
+    // type, permissions and time; the message of what it was before is taken back. `fsync` returns
+    // when the network has processed it, and fails after 120 seconds.
     @Test("a file copied in is stored with what it was, and a newer one replaces it")
     func files() throws {
         try AlephMounted.with { aleph in
@@ -123,8 +123,8 @@ struct AlephMountTests {
         }
     }
 
-    // SEMANTICS: `user.aleph.tags`, with commas between, and `user.aleph.metadata`, a JSON object, are
-    // set on files in `me/files/`, and published like them.
+    // SEMANTICS: `user.aleph.tags`, with commas between, and `user.aleph.metadata`, a JSON object,
+    // are set on files in `me/files/`, and published like them.
     @Test("tags and metadata of a file are attributes, before and after it is stored")
     func attributes() throws {
         try AlephMounted.with { aleph in
@@ -154,9 +154,9 @@ struct AlephMountTests {
         }
     }
 
-    // SEMANTICS: A JSON file in `me/posts/` becomes a post, an edited one replaces it, a removed one
-    // is taken back. Its name stays on this machine; for others, and for the next machine, it is
-    // named by its message.
+    // SEMANTICS: A JSON file in `me/posts/` becomes a post, an edited one replaces it, a removed
+    // one is taken back. Its name stays on this machine; for others, and for the next machine, it
+    // is named by its message.
     @Test("posts are made, edited by an editor, and taken back")
     func posts() throws {
         try AlephMounted.with { aleph in
@@ -193,8 +193,8 @@ struct AlephMountTests {
         }
     }
 
-    // SEMANTICS: A saved file in `me/aggregates/` publishes the top-level keys that changed since it
-    // was opened. A key that is gone becomes `null`, which is not shown.
+    // SEMANTICS: A saved file in `me/aggregates/` publishes the top-level keys that changed since
+    // it was opened. A key that is gone becomes `null`, which is not shown.
     @Test("saving an aggregate publishes the keys that changed, however an editor saves")
     func aggregates() throws {
         try AlephMounted.with { aleph in
@@ -232,15 +232,17 @@ struct AlephMountTests {
             let shown = try aleph.shell("cat \"$ALEPH/accounts/$ADDRESS/aggregates/K.json\"")
             #expect(!shown.contains("\"d\"") && shown.contains("\"e\": \"z\""))
             try aleph.shell(
-                "rm \"$ME/aggregates/K.json\"; \"$CAIRN\" sync \"$MNT\"; test -z \"$(ls \"$ME/aggregates\")\""
-            )
+                """
+                rm "$ME/aggregates/K.json"; "$CAIRN" sync "$MNT"
+                test -z "$(ls "$ME/aggregates")"
+                """)
             #expect(try aleph.messages("AGGREGATE").isEmpty)
         }
     }
 
-    // SEMANTICS: A text in `me/posts/` or `me/aggregates/` that is no JSON, or no object, is EINVAL at
-    // `close` or `fsync`: it is kept under its name with `.rejected` behind it, the name has again
-    // what it had, and `.cairn/errors` has a line.
+    // SEMANTICS: A text in `me/posts/` or `me/aggregates/` that is no JSON, or no object, is
+    // EINVAL at `close` or `fsync`: it is kept under its name with `.rejected` behind it, the name
+    // has again what it had, and `.cairn/errors` has a line.
     @Test("what is no JSON is refused when it is closed, and is not lost")
     func rejected() throws {
         try AlephMounted.with { aleph in
@@ -292,9 +294,9 @@ struct AlephMountTests {
         }
     }
 
-    // SEMANTICS: A file that cannot be paid for is EDQUOT at `fsync`, and `cairn sync` says how much
-    // is wanted; it stays here, with `user.aleph.status` saying why, until it is changed or mounted
-    // again.
+    // SEMANTICS: A file that cannot be paid for is EDQUOT at `fsync`, and `cairn sync` says how
+    // much is wanted; it stays here, with `user.aleph.status` saying why, until it is changed or
+    // mounted again.
     @Test("a file that the account cannot pay for says so in numbers, and waits")
     func quota() throws {
         try AlephMounted.with(tokens: 0) { aleph in
@@ -335,7 +337,8 @@ struct AlephMountTests {
                 ! "$CAIRN" sync "$MNT"
                 test "$(cat "$ME/files/whole") $(cat "$ME/files/cut")" = "whole half"
                 test "$(getfattr --only-values -n user.aleph.status "$ME/files/whole")" = processed
-                getfattr --only-values -n user.aleph.status "$ME/files/cut" | grep -q 'did not finish'
+                status() { getfattr --only-values -n user.aleph.status "$ME/files/$1"; }
+                status cut | grep -q 'did not finish'
                 grep -q 'was not whole' "$MNT/.cairn/errors"
                 rm "$ME/files/cut"
                 "$CAIRN" sync "$MNT"

@@ -178,8 +178,7 @@ struct SemanticsTests {
 
     // SEMANTICS: The mount's root, `files`, `scratchpads` and `.cairn` cannot be removed or
     // renamed, and nothing can be made beside them: EPERM.
-    // SEMANTICS: No `history/` or `aleph/` in this version; published revisions are kept on the
-    // store.
+    // SEMANTICS: No `history/` in this version; published revisions are kept on the store.
     @Test("the fixed directories stay as they are, and no others are shown")
     func fixedDirectories() throws {
         try volume.probe(

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// Questions to the network on threads of their own, so that who waits for an answer can stop waiting:
-// by a deadline, or by a signal. The question goes on, and who asks again finds it under way.
+// Questions to the network on threads of their own, so that who waits for an answer can stop
+// waiting: by a deadline, or by a signal. The question goes on, and who asks again finds it under
+// way.
 //
 // Invariant: of one question at most one is under way.
 

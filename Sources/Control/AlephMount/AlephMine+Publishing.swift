@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// What the network is told of changed names: a message for each, handed over by several threads, and
-// awaited by one.
+// What the network is told of changed names: a message for each, handed over by several threads,
+// and awaited by one.
 
 import Aleph
 import AlephProtocol
