@@ -27,7 +27,10 @@ struct AlephQueryCommand: ParsableCommand {
     var owner: String?
     @Option(name: .customLong("where"), help: ArgumentHelp("A filter, in JSON.", valueName: "json"))
     var filter: String?
-    @Option(help: ArgumentHelp("Fields to sort by; -field from the greatest.", valueName: "fields"))
+    // Whatever follows is its value: the value begins with a dash where the order is descending.
+    @Option(
+        parsing: .unconditional,
+        help: ArgumentHelp("Fields to sort by; -field from the greatest.", valueName: "fields"))
     var sort: String?
     @Option(help: ArgumentHelp("The most results.", valueName: "count"))
     var limit: Int?

@@ -123,7 +123,7 @@ struct AlephReadingMountTests {
             aleph.node.plant(Array("hello\n".utf8), as: hello)
             try aleph.shell(
                 """
-                echo '{"tags":["a","b"]}' > "$ME/posts/p.json"
+                echo '{"tags":["a","b"]}' > "$ME/posts/p.json"; "$CAIRN" sync "$MNT"
                 echo '{"tags":["a"]}' > "$ME/posts/q.json"; "$CAIRN" sync "$MNT"
                 for name in messages files ipfs tags; do test -z "$(ls "$ALEPH/$name")"; done
                 test "$(ls "$ALEPH/tags/a" | wc -l) $(ls "$ALEPH/tags/a/b" | wc -l)" = "2 1"
@@ -147,6 +147,7 @@ struct AlephReadingMountTests {
                 grep -q '^processed' "$ALEPH/messages/\(hash).status"
                 rm "$ME/posts/q.json"; "$CAIRN" sync "$MNT"
                 ! cat "$ALEPH/messages/\(hash).json"
+                test ! -e "$ALEPH/messages/\(hash).json"
                 test "$(cat "$ALEPH/messages/\(hash).status")" = forgotten
                 """)
             // Nobody paid for it: rejected, and its reason has the node's numbers.

@@ -51,14 +51,17 @@ extension AlephMine {
                     return count <= limit
                 }
                 state.forgets.removeFirst(batch.count)
+                var taken = Array(batch)
                 // One alone that is too long goes in several.
-                if batch.isEmpty, !state.forgets.isEmpty { return [state.forgets.removeFirst()] }
-                return Array(batch)
+                if taken.isEmpty, !state.forgets.isEmpty { taken = [state.forgets.removeFirst()] }
+                if !taken.isEmpty { state.forgetsSent += 1 }
+                return taken
             }
             if batch.isEmpty { return }
             let hashes = batch.flatMap { $0.hashes }
-            let tell: @Sendable (AlephError?) -> Void = { error in
+            let tell: @Sendable (AlephError?) -> Void = { [weak self] error in
                 for item in batch { item.done(error) }
+                self?.state.update { $0.forgetsSent -= 1 }
             }
             sendForgets(hashes[...], tell)
         }
@@ -137,7 +140,8 @@ extension AlephMine {
             let result = state.wait(atMost: AlephJobs.look) { state -> FileError?? in
                 if state.isEnded { return .some(nil) }
                 if state.owns.values.contains(where: { $0.isPending }) { return nil }
-                if !state.forgets.isEmpty || state.forgetDue != nil { return nil }
+                let isForgetting = state.forgetDue != nil || state.forgetsSent > 0
+                if isForgetting || !state.forgets.isEmpty { return nil }
                 return .some(state.owns.values.lazy.compactMap { $0.failure }.first)
             }
             if let result { return result }

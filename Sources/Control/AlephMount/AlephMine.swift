@@ -102,6 +102,8 @@ final class AlephMine: Sendable {
         /// Messages to be taken back, and who waits for it.
         var forgets: [(hashes: [ItemHash], done: @Sendable (AlephError?) -> Void)] = []
         var forgetDue: ContinuousClock.Instant?
+        /// Batches of them that are on their way.
+        var forgetsSent = 0
     }
 
     let state = Monitor(State())

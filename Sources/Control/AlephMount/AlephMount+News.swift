@@ -129,7 +129,10 @@ extension AlephMount {
 
     /// Messages of an owner were taken back.
     private func forgotten(_ targets: Set<ItemHash>, _ owner: String) {
-        for target in targets { known.forget(.message(target)) }
+        for target in targets {
+            known.forget(.message(target))
+            tell("\(target).json", in: .messages, isOther: true)
+        }
         for (_, item) in mine.names(in: .posts) {
             guard let target = item.record.target, targets.contains(target) else { continue }
             mine.targetForgotten(item.name)
@@ -230,6 +233,7 @@ extension AlephMount {
         case .history(let address, let key):
             let name = AlephName.name(for: key, suffix: ".history")
             names = places(address).map { $0 + ["aggregates", name] }
+        case .messages: names = [["messages"]]
         case .tagged(let tags): names = [["tags"] + tags.map { AlephName.name(for: $0) }]
         default: names = []
         }
