@@ -62,7 +62,7 @@ struct AlephMounted {
 }
 
 @Suite("Aleph Cloud in a mount", .serialized)
-struct AlephMountTests {
+struct AlephWritingMountTests {
     // SEMANTICS: `aleph/` is shown where an account was chosen with `cairn aleph account`, where a
     // node is named, or with `-o aleph`; never with `-o noaleph`.
     @Test("aleph/ is shown where somebody asked for it")
