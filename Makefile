@@ -2,13 +2,17 @@
 #
 # make mount      build, make a volume if there is none, and mount it
 # make unmount    bring everything to the store, and unmount
-# make test       everything that is checked before a change is taken
+# make test       everything that is checked before a change is taken; TESTGROUPS=mount for a part
 # make check      format, tidy rules and a build: the quick part of it
 # make soak-crash kill the daemon and cut the power, ROUNDS and CUTS times
 # make install    the command, its manual, mount(8)'s helper, units, completions
-# make soak       the model's random operations for long: SEEDS=20, STEPS=10000
+# make soak       the model's random operations for long, SEEDS=20, STEPS=10000, and volumes recovered
+#                 from PREFIXES=1000 beginnings of its requests; then a directory of a million
+#                 names, a file of 3 GiB, a daemon that stands still for a minute
 # make fuzz       the parsers under libFuzzer: SECONDS_EACH=60 for each, PARSERS=page for one
 # make tsan       the engine's tests under the thread sanitizer; make asan: the address sanitizer
+# make bench-s3   the table on S3 in docs/performance.md, on a gateway of its own; make bench-restore
+#                 how soon a volume of 200,000 files is there on another machine
 # make bench      the table of docs/performance.md, on this machine
 # make conformance PJDFSTEST=DIR   the table of docs/conformance.md; DIR has pjdfstest, built
 
@@ -36,7 +40,8 @@ BENCHFLAGS ?=
 # A built checkout of https://github.com/pjd/pjdfstest, which is not part of the project either.
 PJDFSTEST ?=
 
-.PHONY: build mount unmount test check format lint tidy install uninstall bench conformance clean \
+.PHONY: build mount unmount test check format lint tidy install uninstall bench bench-s3 bench-restore \
+	conformance clean \
 	soak soak-crash fuzz fuzz-build fuzz-run fuzz-corpus tsan asan
 
 build:
@@ -49,18 +54,16 @@ mount: build
 unmount:
 	@"$(CAIRN)" unmount "$(VOLUME)"
 
-# The mount's tests run the release build, which is what people run. They, and the engine's, wait for
-# disks and programs: alone, so that they neither starve the others nor are starved.
+# The mount's tests run the release build, which is what people run. Tests/Runner/run has the groups,
+# tells at the end what failed and what was not run, and runs suites that wait beside each other.
 RUNTESTS = $(SWIFT) test $(FLAGS) --skip-build --disable-xctest
+TESTGROUPS ?= unit engine mount crash
 test: lint
 	@.ci/packages test
 	$(SWIFT) build $(FLAGS) -c release --product cairn
 	$(SWIFT) build $(FLAGS) --build-tests
 	@.ci/packages s3 || echo "make: SKIPPED: no tests against a real S3 server" >&2
-	Tests/Ceph/rgw run $(RUNTESTS) --skip EngineTests --skip MountTests --skip CrashTests
-	$(RUNTESTS) --filter EngineTests
-	CAIRN_BINARY="$(CAIRN)" Tests/Ceph/rgw run $(RUNTESTS) --no-parallel --filter MountTests
-	CAIRN_BINARY="$(CAIRN)" $(RUNTESTS) --no-parallel --filter CrashTests
+	CAIRN_BINARY="$(CAIRN)" Tests/Ceph/rgw run Tests/Runner/run $(TESTGROUPS)
 
 # More kills and power losses than a check has time for. SEED= repeats a run that failed.
 ROUNDS ?= 50
@@ -72,13 +75,19 @@ soak-crash: build
 	CAIRN_BINARY="$(CAIRN)" CRASH_ROUNDS=$(ROUNDS) POWER_CUTS=$(CUTS) CRASH_SEED=$(SEED) \
 		$(RUNTESTS) --no-parallel --filter KillTests --filter PowerLossTests
 
-# Random operations, with seeds of their own, until all are done or one fails.
+# Random operations, with seeds of their own, until all are done or one fails; and on a mount what
+# takes longer than a check may: suites that know CAIRN_LONG.
 SEEDS ?= 20
 STEPS ?= 10000
-soak:
-	@.ci/packages build
+# Of each seed's requests, so many beginnings are recovered from.
+PREFIXES ?= 1000
+soak: build
+	@.ci/packages test
 	$(SWIFT) build $(FLAGS) --build-tests
 	CAIRN_SOAK=$(SEEDS) CAIRN_STEPS=$(STEPS) $(RUNTESTS) --filter EngineTests.ModelTests
+	CAIRN_SOAK=$(SEEDS) CAIRN_PREFIXES=$(PREFIXES) $(RUNTESTS) --filter EngineTests.RequestLogTests
+	CAIRN_LONG=1 CAIRN_BINARY="$(CAIRN)" $(RUNTESTS) --no-parallel \
+		--filter PosixDirectoryTests --filter HungTests --filter RealProgramTests/largeFile
 
 # Every target is compiled for libFuzzer, in a place of its own; Package.swift says how. The
 # toolchain's own linker: Debian's gold breaks off at this program.
@@ -176,6 +185,14 @@ bench: build
 	@.ci/packages bench
 	Tests/Bench/bench.py --cairn "$(CAIRN)" --driver "$(FSBENCH)" \
 		--table docs/performance.md $(BENCHFLAGS)
+
+bench-s3: build
+	@.ci/packages bench-s3
+	Tests/Ceph/rgw run Tests/Bench/s3.py --cairn "$(CAIRN)" --table docs/performance.md $(BENCHFLAGS)
+
+bench-restore: build
+	@.ci/packages bench-s3
+	Tests/Ceph/rgw run Tests/Bench/restore.py --cairn "$(CAIRN)" --s3 --namespace $(BENCHFLAGS)
 
 conformance:
 	@[ -x "$(PJDFSTEST)/pjdfstest" ] || exec Tests/Conformance/conformance "$(CAIRN)" ""

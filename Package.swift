@@ -14,8 +14,13 @@ let strict: [SwiftSetting] = [
     .enableUpcomingFeature("MemberImportVisibility"),
 ]
 
-func library(_ name: String, _ dependencies: [Target.Dependency]) -> Target {
-    .target(name: name, dependencies: dependencies, swiftSettings: strict)
+/// For a target that is too slow for the tests otherwise.
+let optimised: [SwiftSetting] = [.unsafeFlags(["-O"])]
+
+func library(
+    _ name: String, _ dependencies: [Target.Dependency], _ more: [SwiftSetting] = []
+) -> Target {
+    .target(name: name, dependencies: dependencies, swiftSettings: strict + more)
 }
 
 func tests(
@@ -69,10 +74,12 @@ let package = Package(
         library(
             "Cryptography", ["Primitives", "CBlake3", "COpenSSL", "CSodium", "CSecp256k1"]),
         library("Compression", ["CBrotli"]),
+        // Optimised in every build: it is arithmetic that is many times slower without.
+        library("BLS12381", ["Primitives", "Cryptography"], optimised),
 
         // L1: pure.
         library("SelfEncryption", ["Primitives", "Cryptography", "Compression"]),
-        library("Scratchpads", ["Primitives", "Cryptography"]),
+        library("Scratchpads", ["Primitives", "Cryptography", "BLS12381"]),
         library(
             "Namespace",
             ["Primitives", "Cryptography", "Compression", "SelfEncryption", "Scratchpads"]),
@@ -86,13 +93,19 @@ let package = Package(
         library(
             "StoreWrappers", ["Primitives", "Cryptography", "Scratchpads", "Stores", "Threading"]),
         library("S3", ["Primitives", "Cryptography", "Scratchpads", "Stores", "HTTP"]),
+        library("Aleph", ["Primitives", "Cryptography", "JSON", "AlephProtocol", "HTTP"]),
+        library(
+            "AlephStores",
+            [
+                "Primitives", "Cryptography", "JSON", "Threading", "AlephProtocol", "Aleph", "HTTP",
+                "Scratchpads", "Stores",
+            ]),
         library(
             "RemoteStores",
             [
-                "Primitives", "Cryptography", "JSON", "Autonomi", "Scratchpads", "HTTP", "Stores",
-                "StoreWrappers", "S3", "CLinux",
+                "Primitives", "Cryptography", "JSON", "Autonomi", "AlephProtocol", "Aleph",
+                "AlephStores", "Scratchpads", "HTTP", "Stores", "StoreWrappers", "S3", "CLinux",
             ]),
-        library("Aleph", ["Primitives", "Cryptography", "JSON", "AlephProtocol", "HTTP"]),
         library(
             "Metadata",
             ["Primitives", "SelfEncryption", "Scratchpads", "Namespace", "CSQLite", "CLinux"]),
@@ -103,7 +116,8 @@ let package = Package(
             "Engine",
             [
                 "Primitives", "Cryptography", "Compression", "SelfEncryption", "Scratchpads",
-                "Autonomi", "Namespace", "Stores", "Metadata", "Blocks", "Threading",
+                "Autonomi", "AlephProtocol", "Namespace", "Stores", "Metadata", "Blocks",
+                "Threading",
             ]),
 
         // L4: the kernel, and the check: both over the engine.
@@ -120,7 +134,7 @@ let package = Package(
             "Control",
             [
                 "Autonomi", "SelfEncryption", "Primitives", "Cryptography", "Compression",
-                "Namespace", "Stores", "RemoteStores",
+                "Scratchpads", "Namespace", "Stores", "RemoteStores",
                 "Blocks", "Engine", "Check", "FuseHost", "CLinux", "Threading", "HTTP", "JSON",
                 "AlephProtocol", "Aleph",
             ]),
@@ -137,14 +151,14 @@ let package = Package(
         testPart("LocalServer", []),
         testPart("AntdDouble", ["LocalServer", "JSON", "Primitives", "Cryptography"]),
         testPart("AlephNodeDouble", ["Aleph", "AlephProtocol", "JSON", "LocalServer"]),
-        testPart("S3Double", ["LocalServer", "Cryptography", "Primitives"]),
+        testPart("S3Double", ["TestSupport", "LocalServer", "Cryptography", "Primitives"]),
         testPart(
             "FaultStore", ["TestSupport", "Primitives", "Scratchpads", "Stores"]),
         tests(
             "S3Tests",
             [
-                "S3", "S3Double", "LocalServer", "HTTP", "Cryptography", "Primitives",
-                "Scratchpads", "Stores",
+                "TestSupport", "S3", "S3Double", "LocalServer", "HTTP", "Cryptography",
+                "Primitives", "Scratchpads", "Stores",
             ]),
         tests(
             "StoreWrappersTests",
@@ -160,13 +174,18 @@ let package = Package(
             "CryptographyTests", ["TestSupport", "Cryptography", "Primitives"],
             resources: [.copy("Vectors")]),
         tests(
+            "BLS12381Tests", ["TestSupport", "BLS12381", "Primitives", "Cryptography"],
+            resources: [.copy("Vectors")]),
+        tests(
             "CompressionTests", ["TestSupport", "Compression", "Cryptography", "Primitives"],
             resources: [.copy("Vectors")]),
         tests(
             "SelfEncryptionTests",
             ["TestSupport", "SelfEncryption", "Primitives", "Cryptography", "Compression"],
             resources: [.copy("Vectors")]),
-        tests("ScratchpadsTests", ["TestSupport", "Scratchpads", "Primitives", "Cryptography"]),
+        tests(
+            "ScratchpadsTests", ["TestSupport", "Scratchpads", "Primitives", "Cryptography"],
+            resources: [.copy("Vectors")]),
         tests(
             "NamespaceTests",
             [
@@ -182,7 +201,8 @@ let package = Package(
             "StoresTests",
             [
                 "TestSupport", "FaultStore", "AntdDouble", "S3Double", "S3", "HTTP",
-                "StoreWrappers", "Stores", "RemoteStores", "Aleph", "Scratchpads", "Primitives",
+                "StoreWrappers", "Stores", "RemoteStores", "Aleph", "AlephProtocol", "AlephStores",
+                "AlephNodeDouble", "LocalServer", "JSON", "Scratchpads", "Primitives",
                 "Cryptography",
             ]),
         tests(
@@ -199,10 +219,10 @@ let package = Package(
         tests(
             "EngineTests",
             [
-                "TestSupport", "Check",
+                "TestSupport", "FaultStore", "StoreWrappers", "Check",
                 "Engine", "Autonomi", "Primitives", "Cryptography", "Compression",
                 "SelfEncryption", "Scratchpads", "Namespace", "Metadata", "Stores",
-                "RemoteStores",
+                "RemoteStores", "AlephProtocol",
             ]),
         tests(
             "CheckTests",
@@ -214,9 +234,10 @@ let package = Package(
             "ControlTests",
             [
                 "TestSupport",
-                "Control", "Primitives", "Cryptography", "Compression", "Namespace", "Stores",
+                "Control", "Primitives", "Cryptography", "Compression", "Scratchpads",
+                "Namespace", "Stores",
                 "RemoteStores", "Engine", "FuseHost", "Aleph", "AlephProtocol", "JSON",
-                "AlephNodeDouble",
+                "AlephNodeDouble", "LocalServer",
             ]),
         tests(
             "FuseHostTests",
@@ -230,11 +251,13 @@ let package = Package(
             "FuzzTests",
             [
                 "TestSupport", "Primitives", "Cryptography", "Compression", "SelfEncryption",
-                "Scratchpads", "Namespace", "RemoteStores", "Metadata", "Blocks", "Engine",
-                "Control",
+                "BLS12381", "Scratchpads", "Namespace", "RemoteStores", "Metadata", "Blocks",
+                "Engine", "Control", "AlephProtocol", "AlephStores", "JSON",
             ], resources: [.copy("Corpus")], exclude: ["Entry"]),
         tests("TidyTests", []),
-        tests("MountTests", ["TestSupport", "AntdDouble", "AlephNodeDouble"]),
+        tests(
+            "MountTests",
+            ["TestSupport", "AntdDouble", "AlephNodeDouble", "S3Double", "LocalServer"]),
 
         // What no promise may be broken by: kills, power losses, full disks, stores that hang.
         .executableTarget(

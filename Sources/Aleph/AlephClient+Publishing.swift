@@ -60,12 +60,7 @@ extension AlephClient {
         } catch {
             throw .invalid(error)
         }
-        if signed.envelope.itemType != .inline {
-            let content = AlephSource(signed.content)
-            try ask { node throws(AlephError) in
-                try node.uploadUnkept(content, as: signed.envelope.itemHash)
-            }
-        }
+        try submitContent(signed)
         try publish(signed.envelope)
         return signed
     }
@@ -74,6 +69,14 @@ extension AlephClient {
     ///
     /// The same message may be given again: what has arrived is not sent twice.
     package func publish(_ envelope: MessageEnvelope) throws(AlephError) {
+        if try submit(envelope) { return }
+        try waitForProcessing(envelope.itemHash)
+    }
+
+    /// Publishes a message that is signed, and does not wait for what becomes of it.
+    ///
+    /// - Returns: whether it is processed already.
+    package func submit(_ envelope: MessageEnvelope) throws(AlephError) -> Bool {
         var mayHaveArrived = false
         let publication = try ask { node throws(AlephError) -> AlephNode.Publication in
             if mayHaveArrived, let known = try AlephClient.standing(envelope.itemHash, at: node) {
@@ -82,8 +85,16 @@ extension AlephClient {
             mayHaveArrived = true
             return try node.publish(envelope)
         }
-        if publication == .processed { return }
-        try waitForProcessing(envelope.itemHash)
+        return publication == .processed
+    }
+
+    /// Hands over the content of a message that does not carry it, before the message.
+    package func submitContent(_ signed: SignedMessage) throws(AlephError) {
+        guard signed.envelope.itemType != .inline else { return }
+        let content = AlephSource(signed.content)
+        try ask { node throws(AlephError) in
+            try node.uploadUnkept(content, as: signed.envelope.itemHash)
+        }
     }
 
     /// Returns when a message of ours is processed.
@@ -168,9 +179,7 @@ extension AlephClient {
         _ file: AlephSource, plan: StorePlan = StorePlan(), by account: AlephAccount,
         after: Double? = nil, draft: (ItemHash) -> StoreDraft
     ) throws(AlephError) -> SignedMessage {
-        let limits = try uploadLimits()
-        let limit =
-            plan.isUnpaid ? limits.unkept : plan.engine == .ipfs ? limits.ipfs : limits.storage
+        let limit = try limit(of: plan)
         guard file.size <= limit else { throw .tooLarge(limit: limit) }
         let hash = try AlephClient.name(of: file, engine: plan.engine)
         let signed: SignedMessage
@@ -185,25 +194,44 @@ extension AlephClient {
         } catch {
             throw .invalid(error)
         }
-        do {
-            if plan.isUnpaid {
-                try ask { node throws(AlephError) in try node.uploadUnkept(file, as: hash) }
-                try publish(signed.envelope)
-            } else {
-                try ask { node throws(AlephError) in
-                    try node.upload(file, with: signed.envelope, to: hash.type)
-                }
-                try waitForProcessing(signed.envelope.itemHash)
-            }
-        } catch .paymentRequired(let shortage) {
-            throw .paymentRequired(
-                numbers(shortage, size: file.size, plan: plan, account: account))
+        if try !submit(file, as: hash, signed.envelope, plan: plan, by: account) {
+            try waitForProcessing(signed.envelope.itemHash)
         }
         return signed
     }
 
+    /// Hands over a file and the message that keeps it, and does not wait for what becomes of it.
+    ///
+    /// - Returns: whether it is processed already.
+    /// - Throws: as `store`.
+    package func submit(
+        _ file: AlephSource, as hash: ItemHash, _ envelope: MessageEnvelope, plan: StorePlan,
+        by account: AlephAccount
+    ) throws(AlephError) -> Bool {
+        do {
+            if plan.isUnpaid {
+                try ask { node throws(AlephError) in try node.uploadUnkept(file, as: hash) }
+                return try submit(envelope)
+            }
+            try ask { node throws(AlephError) in
+                try node.upload(file, with: envelope, to: hash.type)
+            }
+            return false
+        } catch .paymentRequired(let shortage) {
+            throw .paymentRequired(
+                numbers(shortage, size: file.size, plan: plan, account: account))
+        }
+    }
+
+    /// The most bytes of a file that a plan can store.
+    package func limit(of plan: StorePlan) throws(AlephError) -> Int {
+        let limits = try uploadLimits()
+        return plan.isUnpaid
+            ? limits.unkept : plan.engine == .ipfs ? limits.ipfs : limits.storage
+    }
+
     /// Fills in what a node that asks for payment does not say.
-    private func numbers(
+    func numbers(
         _ known: Shortage, size: Int, plan: StorePlan, account: AlephAccount
     ) -> Shortage {
         var shortage = known

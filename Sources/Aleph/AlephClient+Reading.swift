@@ -106,6 +106,12 @@ extension AlephClient {
         }
     }
 
+    /// Whether bytes are those that a hash names.
+    package static func isFile(_ source: AlephSource, named hash: ItemHash) -> Bool {
+        let checker = FileChecker(hash)
+        return source.forEachPiece { checker.update($0) } && checker.isRight()
+    }
+
     private static func collect(
         _ hash: ItemHash, at node: AlephNode, limit: Int
     ) throws(AlephError) -> [UInt8] {

@@ -86,7 +86,7 @@ extension Shortage: CustomStringConvertible {
     }
 
     /// A number without an exponent, to nine places.
-    static func text(_ amount: Double) -> String {
+    package static func text(_ amount: Double) -> String {
         guard amount.isFinite, amount < 1e15 else { return "\(amount)" }
         let billionths = (amount * 1e9).rounded(.up)
         let whole = Int(billionths / 1e9)

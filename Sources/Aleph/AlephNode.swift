@@ -179,6 +179,12 @@ package struct UploadLimits: Equatable, Sendable {
     /// - Source: pyaleph b09db708.
     package static let standard = UploadLimits(
         storage: 100 << 20, ipfs: 1 << 30, unkept: 25 << 20)
+
+    /// The most bytes of a file that is stored by a plan.
+    package func limit(of plan: StorePlan) -> Int {
+        if plan.isUnpaid { return unkept }
+        return plan.engine == .ipfs ? ipfs : storage
+    }
 }
 
 extension AlephNode {

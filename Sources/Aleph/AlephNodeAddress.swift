@@ -8,18 +8,28 @@ package struct AlephNodeAddress: Hashable, Sendable {
     ///
     /// - Source: aleph-sdk-python 2.4.0, `API_HOST`; its neighbours by the same name.
     package static let publicNodes = [
-        AlephNodeAddress(url: "https://api2.aleph.im"),
-        AlephNodeAddress(url: "https://api3.aleph.im"),
+        AlephNodeAddress(isPlain: false, authority: "api2.aleph.im"),
+        AlephNodeAddress(isPlain: false, authority: "api3.aleph.im"),
     ]
 
     /// The most nodes that are asked.
     package static let maximumCount = 8
+    /// The most bytes of a host name.
+    ///
+    /// - Source: RFC 1035 §2.3.4.
+    private static let maximumHostSize = 253
+
+    /// Whether it is spoken with in plain HTTP.
+    package let isPlain: Bool
+    /// The host in lower case, and the port where it was written.
+    package let authority: String
 
     /// The address without a path, such as `https://api2.aleph.im`.
-    package let url: String
+    package var url: String { (isPlain ? "http://" : "https://") + authority }
 
-    private init(url: String) {
-        self.url = url
+    private init(isPlain: Bool, authority: String) {
+        self.isPlain = isPlain
+        self.authority = authority
     }
 
     /// Reads `https://host[:port]`, `http://host[:port]`, `aleph://host[:port]` or a bare host.
@@ -33,18 +43,31 @@ package struct AlephNodeAddress: Hashable, Sendable {
         let scheme = ["https://", "http://", "aleph://"].first { lower.hasPrefix($0) }
         var rest = lower.dropFirst(scheme?.count ?? 0)
         if rest.hasSuffix("/") { rest = rest.dropLast() }
-        let address = try AlephStoreAddress("aleph://" + rest)
-        let isPlain = scheme == "http://"
+        let parts = rest.split(separator: ":", omittingEmptySubsequences: false)
+        guard let host = parts.first, Self.isHost(host), parts.count <= 2 else {
+            throw .malformedAddress
+        }
+        var authority = String(host)
+        if parts.count == 2 {
+            // A sign is not a digit, though the conversion takes one.
+            guard parts[1].first != "+", let port = UInt16(parts[1]), port > 0 else {
+                throw .malformedAddress
+            }
+            authority += ":\(port)"
+        }
         // A port that was not written is that of the scheme.
-        let hasPort = rest.contains(":")
-        let port = hasPort ? ":\(address.port)" : ""
-        self.init(url: (isPlain ? "http://" : "https://") + address.host + port)
+        self.init(isPlain: scheme == "http://", authority: authority)
     }
-}
 
-extension AlephStoreAddress {
-    /// The node, for the protocol's client.
-    package var node: AlephNodeAddress {
-        get throws(AlephStoreAddressError) { try AlephNodeAddress("https://\(host):\(port)") }
+    private static func isHost(_ text: Substring) -> Bool {
+        guard !text.isEmpty, text.utf8.count <= maximumHostSize else { return false }
+        return text.utf8.allSatisfy { byte in
+            switch byte {
+            case UInt8(ascii: "a")...UInt8(ascii: "z"), UInt8(ascii: "0")...UInt8(ascii: "9"),
+                UInt8(ascii: "-"), UInt8(ascii: "."):
+                true
+            default: false
+            }
+        }
     }
 }

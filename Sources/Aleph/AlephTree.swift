@@ -6,34 +6,7 @@
 // Invariant: every byte that is given out was checked, as `AlephClient` does.
 
 package import AlephProtocol
-internal import JSON
-
-/// Something in a directory below `aleph/`.
-package struct AlephEntry: Sendable, Equatable {
-    /// Its name.
-    package let name: String
-    /// Where it leads.
-    package let path: AlephPath
-    /// When it was published, in seconds since 1970; 0 where that has no meaning.
-    package let time: Double
-    /// The message it comes from; nil where there is none.
-    package let message: ItemHash?
-
-    init(_ name: String, _ path: AlephPath, time: Double = 0, message: ItemHash? = nil) {
-        self.name = name
-        self.path = path
-        self.time = time
-        self.message = message
-    }
-}
-
-/// What a file below `aleph/` holds.
-package enum AlephContent: Sendable, Equatable {
-    /// A text that was made here.
-    case text([UInt8])
-    /// A file of the network, which is large perhaps: `AlephClient.download` brings it.
-    case file(ItemHash)
-}
+package import JSON
 
 /// Reads the tree. Calls block.
 package struct AlephTree: Sendable {
@@ -79,50 +52,77 @@ package struct AlephTree: Sendable {
         case .part(let address, .posts): try listPosts(of: address, body)
         case .part(let address, .files):
             for entry in try storedFiles(of: address).values {
-                guard body(entry.entry) else { return }
+                guard body(entry) else { return }
             }
         case .part(let address, .aggregates): try listAggregates(of: address, body)
         case .history(let address, let key):
             for entry in try elements(of: address, key: key) {
-                guard body(entry.entry) else { return }
+                guard body(entry) else { return }
             }
         case .tagged(let tags): try listTagged(tags, body)
-        case .message, .file, .post, .storedFile, .aggregate, .element: throw .notFound
+        case .message, .status, .file, .post, .storedFile, .aggregate, .element: throw .notFound
         }
     }
 
-    /// What a file holds.
+    /// A file, with its text or the stored file that it is.
     ///
     /// - Throws: `notFound` for directories and for what is not there.
-    package func content(_ path: AlephPath) throws(AlephError) -> AlephContent {
+    package func file(_ path: AlephPath) throws(AlephError) -> AlephEntry {
         switch path {
-        case .message(let hash): return .text(try messageText(hash))
-        case .file(let hash): return .file(hash)
-        case .post(let address, let hash): return .text(try postText(hash, of: address))
+        case .message(let hash):
+            let message = try client.processedMessage(hash)
+            return AlephEntry("", path, from: message, text: AlephTree.messageText(message))
+        case .status(let hash):
+            return AlephEntry("", path, text: Array((try statusText(hash) + "\n").utf8))
+        case .file(let hash):
+            var entry = AlephEntry("", path)
+            entry.file = hash
+            return entry
+        case .post(let address, let hash): return try post(hash, of: address)
         case .storedFile(let address, let name):
             guard let found = try storedFiles(of: address)[name] else { throw .notFound }
-            return .file(found.file)
+            return found
         case .aggregate(let address, let key):
-            let value = try client.aggregate(owner: address, key: key)
-            return .text(AlephTree.text(.object(value.value)))
+            let messages = try elementMessages(of: address, key: key)
+            let value = AggregateValue(key: key, messages: messages)
+            var entry = AlephEntry("", path, text: AlephTree.text(.object(value.value)))
+            entry.time = value.time ?? 0
+            entry.sender = address
+            entry.sources = messages.map { $0.itemHash }
+            return entry
         case .element(let address, let key, let name):
-            let found = try elements(of: address, key: key).first { $0.entry.name == name }
-            guard let found else { throw .notFound }
-            return .text(AlephTree.text(found.message.content["content"] ?? .null))
+            guard let found = try elements(of: address, key: key).first(where: { $0.name == name })
+            else { throw .notFound }
+            return found
         case .root, .messages, .files, .ipfs, .accounts, .account, .part, .history, .tags, .tagged:
             throw .notFound
         }
     }
 
+    /// What became of a message, in one line.
+    private func statusText(_ hash: ItemHash) throws(AlephError) -> String {
+        switch try client.message(hash) {
+        case .processed(_, let confirmations):
+            return "processed, with \(confirmations) confirmations"
+        case .other(.rejected(let rejection)): return "rejected: \(rejection)"
+        case .other(let state): return state.name
+        }
+    }
+
     // MARK: Messages
 
-    private func messageText(_ hash: ItemHash) throws(AlephError) -> [UInt8] {
-        let message = try client.processedMessage(hash)
+    /// A message as a file shows it.
+    static func messageText(_ message: VerifiedMessage) -> [UInt8] {
         var fields = message.envelope.json.object ?? JSONObject()
         // The text that was signed, taken apart for readers.
         fields["item_content"] = nil
         fields["content"] = .object(message.content)
-        return AlephTree.text(.object(fields))
+        return text(.object(fields))
+    }
+
+    /// What a post, or what replaces one, says.
+    static func postText(_ message: VerifiedMessage) -> [UInt8] {
+        text(message.content["content"] ?? .null)
     }
 
     private func listTagged(
@@ -132,58 +132,83 @@ package struct AlephTree: Sendable {
         // Nodes give what has any of them: the rarest is not known, so the first is asked for.
         filter.tags = Array(tags.prefix(1))
         try forEach(filter) { message in
-            guard Set(tags).isSubset(of: AlephTree.tags(of: message)) else { return true }
-            return body(AlephTree.entry(message, .message(message.itemHash)))
+            AlephTree.entry(tagged: tags, message).map(body) ?? true
         }
     }
 
-    private static func tags(of message: VerifiedMessage) -> Set<String> {
+    /// The tags by which nodes find a message.
+    package static func tags(of message: VerifiedMessage) -> [String] {
         let list =
             message.type == .store ? message.content["tags"] : message.content["content"]?["tags"]
-        return Set((list?.array ?? []).compactMap { $0.string })
+        return (list?.array ?? []).compactMap { $0.string }
     }
 
-    private static func entry(_ message: VerifiedMessage, _ path: AlephPath) -> AlephEntry {
-        AlephEntry(
-            "\(message.itemHash).json", path, time: message.time, message: message.itemHash)
+    /// Whether a message is in the directory of these tags, and as what.
+    package static func entry(tagged tags: [String], _ message: VerifiedMessage) -> AlephEntry? {
+        guard Set(tags).isSubset(of: AlephTree.tags(of: message)) else { return nil }
+        return AlephEntry(
+            "\(message.itemHash).json", .message(message.itemHash), from: message,
+            text: messageText(message))
     }
 
     // MARK: Posts
 
+    /// Lists come with the newest first, so that what replaces a post comes before it; where it
+    /// does not, the post is given again.
     private func listPosts(
         of address: String, _ body: (AlephEntry) -> Bool
     ) throws(AlephError) {
         var filter = MessageFilter()
         filter.types = [.post]
         filter.owners = [address]
+        var last: [String: VerifiedMessage] = [:]
+        var given: [String: AlephEntry] = [:]
         try forEach(filter) { message in
-            guard AlephTree.isOwn(message, address), message.content["type"] != "amend" else {
-                return true
+            guard AlephTree.isOwn(message, address) else { return true }
+            if message.content["type"] == "amend" {
+                guard let ref = message.content["ref"]?.string,
+                    message.time > last[ref]?.time ?? -1
+                else { return true }
+                if last.count < AlephTree.maximumNameCount { last[ref] = message }
+                guard let post = given[ref], message.time > post.time else { return true }
+                return body(post.replaced(by: message))
             }
-            return body(AlephTree.entry(message, .post(address, message.itemHash)))
+            for post in AlephEntry.entries(from: message) {
+                let ref = message.itemHash.text
+                // Kept without its text: this is for posts that are replaced by what is older.
+                var bare = post
+                bare.text = nil
+                if given.count < AlephTree.maximumNameCount { given[ref] = bare }
+                let newest = last[ref].map { $0.time > message.time ? post.replaced(by: $0) : post }
+                guard body(newest ?? post) else { return false }
+            }
+            return true
         }
     }
 
-    /// A post's content as its replacements have left it: that with the greatest content's time.
-    private func postText(_ hash: ItemHash, of address: String) throws(AlephError) -> [UInt8] {
+    /// A post as its replacements have left it: that with the greatest content's time.
+    private func post(_ hash: ItemHash, of address: String) throws(AlephError) -> AlephEntry {
         let original = try client.processedMessage(hash)
-        guard original.type == .post, AlephTree.isOwn(original, address),
-            original.content["type"] != "amend"
+        guard AlephTree.isOwn(original, address), original.type == .post,
+            var entry = AlephEntry.entries(from: original).first
         else { throw .notFound }
-        var last = original
         var filter = MessageFilter()
         filter.types = [.post]
         filter.owners = [address]
         filter.refs = [hash.text]
         try forEach(filter) { message in
             if AlephTree.isOwn(message, address), message.content["type"] == "amend",
-                message.content["ref"]?.string == hash.text, message.time > last.time
+                message.content["ref"]?.string == hash.text
             {
-                last = message
+                entry.sources.append(message.itemHash)
+                if message.time > entry.time {
+                    entry.time = message.time
+                    entry.text = AlephTree.postText(message)
+                }
             }
             return true
         }
-        return AlephTree.text(last.content["content"] ?? .null)
+        return entry
     }
 
     // MARK: Files
@@ -191,23 +216,16 @@ package struct AlephTree: Sendable {
     /// An account's files by their names; of several with one name the newest.
     private func storedFiles(
         of address: String
-    ) throws(AlephError) -> [String: (entry: AlephEntry, file: ItemHash)] {
+    ) throws(AlephError) -> [String: AlephEntry] {
         var filter = MessageFilter()
         filter.types = [.store]
         filter.owners = [address]
-        var files: [String: (entry: AlephEntry, file: ItemHash)] = [:]
+        var files: [String: AlephEntry] = [:]
         try forEach(filter) { message in
-            guard AlephTree.isOwn(message, address),
-                let file = message.content["item_hash"]?.string.flatMap({ ItemHash($0) })
-            else { return true }
-            let given =
-                message.content["metadata"]?["name"]?.string ?? message.content["ref"]?.string
-            let name = AlephName.name(for: given ?? file.text)
-            if let standing = files[name], standing.entry.time >= message.time { return true }
-            let entry = AlephEntry(
-                name, .storedFile(address, name: name), time: message.time,
-                message: message.itemHash)
-            files[name] = (entry, file)
+            guard AlephTree.isOwn(message, address) else { return true }
+            for entry in AlephEntry.entries(from: message) {
+                files[entry.name] = files[entry.name].map { $0.joined(with: entry) } ?? entry
+            }
             return files.count < AlephTree.maximumNameCount
         }
         return files
@@ -226,39 +244,48 @@ package struct AlephTree: Sendable {
             guard AlephTree.isOwn(message, address), let key = AggregateValue.key(of: message),
                 seen.insert(Array(key.utf8)).inserted
             else { return true }
-            let file = AlephEntry(
-                AlephName.name(for: key, suffix: ".json"), .aggregate(address, key: key),
-                time: message.time, message: message.itemHash)
-            let history = AlephEntry(
-                AlephName.name(for: key, suffix: ".history"), .history(address, key: key),
-                time: message.time)
-            return body(file) && body(history) && seen.count < AlephTree.maximumNameCount
+            for entry in AlephEntry.entries(from: message) {
+                guard body(entry) else { return false }
+            }
+            return seen.count < AlephTree.maximumNameCount
         }
     }
 
     /// The elements of an aggregate, each as a file named by its time.
-    private func elements(
+    ///
+    /// - Throws: `notFound` if there are none.
+    package func elements(
         of address: String, key: String
-    ) throws(AlephError) -> [(entry: AlephEntry, message: VerifiedMessage)] {
-        var filter = MessageFilter()
-        filter.types = [.aggregate]
-        filter.owners = [address]
-        filter.isOldestFirst = true
-        var found: [(entry: AlephEntry, message: VerifiedMessage)] = []
+    ) throws(AlephError) -> [AlephEntry] {
         var names: Set<String> = []
-        try forEach(filter) { message in
-            guard AlephTree.isOwn(message, address), AggregateValue.key(of: message) == key else {
-                return true
-            }
+        return try elementMessages(of: address, key: key).map { message in
             let time = JSONNumber(message.time).text
             // Of two with one time the second has its own name besides.
             let name =
                 names.insert(time).inserted
                 ? "\(time).json" : "\(time)-\(message.itemHash.text.prefix(8)).json"
-            let entry = AlephEntry(
-                name, .element(address, key: key, name: name), time: message.time,
-                message: message.itemHash)
-            found.append((entry, message))
+            return AlephEntry(
+                name, .element(address, key: key, name: name), from: message,
+                text: AlephTree.text(message.content["content"] ?? .null))
+        }
+    }
+
+    /// The messages that make an aggregate, the oldest first.
+    ///
+    /// - Throws: `notFound` if there are none.
+    private func elementMessages(
+        of address: String, key: String
+    ) throws(AlephError) -> [VerifiedMessage] {
+        var filter = MessageFilter()
+        filter.types = [.aggregate]
+        filter.owners = [address]
+        // A node places elements by time, and of equal ones keeps the first it processed.
+        filter.isOldestFirst = true
+        var found: [VerifiedMessage] = []
+        try forEach(filter) { message in
+            if AlephTree.isOwn(message, address), AggregateValue.key(of: message) == key {
+                found.append(message)
+            }
             return found.count < AlephTree.maximumNameCount
         }
         guard !found.isEmpty else { throw .notFound }
@@ -282,7 +309,8 @@ package struct AlephTree: Sendable {
         }
     }
 
-    private static func text(_ value: JSONValue) -> [UInt8] {
+    /// JSON as files show it.
+    package static func text(_ value: JSONValue) -> [UInt8] {
         value.bytes(.pretty) + [0x0A]
     }
 }

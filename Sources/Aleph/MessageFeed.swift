@@ -41,6 +41,16 @@ package struct MessageFeed {
         self.filter.since = client.time.now() - MessageFeed.overlap
     }
 
+    /// Tells of all that was sent since a moment, or shortly before it: for who has looked at a
+    /// list then, and would rather hear of a message twice than not at all.
+    ///
+    /// - Parameter since: in seconds since 1970.
+    package init(_ client: AlephClient, _ filter: MessageFilter, since: Double) {
+        self.init(client, filter)
+        self.filter.since = since - MessageFeed.overlap
+        isPrimed = true
+    }
+
     /// What came since the last call, the oldest first; none if nothing did, and none the first
     /// time.
     package mutating func poll() throws(AlephError) -> [VerifiedMessage] {

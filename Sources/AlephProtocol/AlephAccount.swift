@@ -109,6 +109,12 @@ package struct SignedMessage: Sendable, Equatable {
     /// What the message's hash names: already in the message if it is inline, else to be
     /// uploaded first.
     package let content: [UInt8]
+
+    /// A message that was signed before.
+    package init(envelope: MessageEnvelope, content: [UInt8]) {
+        self.envelope = envelope
+        self.content = content
+    }
 }
 
 extension AlephAccount {

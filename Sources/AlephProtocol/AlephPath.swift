@@ -20,6 +20,8 @@ package enum AlephPath: Hashable, Sendable {
     case messages
     /// `messages/HASH.json`
     case message(ItemHash)
+    /// `messages/HASH.status`: what became of a message, also of one that nobody can read any more
+    case status(ItemHash)
     /// `files/` and `ipfs/`: any file, by its name. They list nothing.
     case files, ipfs
     /// `files/HASH` or `ipfs/CID`
@@ -67,8 +69,13 @@ package enum AlephPath: Hashable, Sendable {
                 self = .messages
                 return
             }
-            guard let hash = AlephPath.message(name) else { return nil }
-            self = .message(hash)
+            if let hash = AlephPath.message(name) {
+                self = .message(hash)
+            } else if name.hasSuffix(".status"), let hash = ItemHash(String(name.dropLast(7))) {
+                self = .status(hash)
+            } else {
+                return nil
+            }
         case "files", "ipfs":
             guard rest.count <= 1 else { return nil }
             guard let name = rest.first else {
@@ -153,7 +160,7 @@ package enum AlephPath: Hashable, Sendable {
     /// Whether it is a directory, if it is there.
     package var isDirectory: Bool {
         switch self {
-        case .message, .file, .post, .storedFile, .aggregate, .element: false
+        case .message, .status, .file, .post, .storedFile, .aggregate, .element: false
         case .root, .messages, .files, .ipfs, .accounts, .account, .part, .history, .tags, .tagged:
             true
         }

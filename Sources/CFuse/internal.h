@@ -7,9 +7,33 @@
 #define FUSE_USE_VERSION 312
 
 #include <fuse3/fuse_lowlevel.h>
+#include <semaphore.h>
+#include <stdatomic.h>
+#include <stdbool.h>
 #include <string.h>
 
 #include "CFuse.h"
+
+/// Which thread reads the device; see reader.c.
+typedef struct {
+    /// A thread reads, or is about to.
+    atomic_bool reading;
+    /// A thread watches; it sleeps until the bell.
+    atomic_bool watching, asleep;
+    /// Requests read so far.
+    atomic_uint turn;
+    /// Looks to skip, and looks in vain one after the other: the reader's own.
+    unsigned skips, misses;
+    /// What those who follow wait for.
+    sem_t bell;
+} cfuse_reader;
+
+/// Prepares a reader of zeros.
+void cfuse_reader_open(cfuse_reader *reader);
+/// Ends it; no thread uses it any more.
+void cfuse_reader_close(cfuse_reader *reader);
+/// As read(2) of the device, when it is this thread's turn.
+ssize_t cfuse_reader_read(cfuse_reader *reader, int device, void *buffer, size_t size);
 
 struct cfuse_session {
     struct fuse_session *fuse;
@@ -20,6 +44,7 @@ struct cfuse_session {
     uint64_t init_kernel_flags;
     uint64_t init_extra_flags;
     uint32_t init_state;
+    cfuse_reader reader;
 };
 
 /// A name with an end: libfuse measures names itself, or sends the end along.

@@ -76,7 +76,7 @@ static void name_temporary(void *buffer, size_t count) {
 
 static ssize_t read_device(int device, void *buffer, size_t size, void *data) {
     cfuse_session *session = data;
-    ssize_t count = read(device, buffer, size);
+    ssize_t count = cfuse_reader_read(&session->reader, device, buffer, size);
     // INIT is the first request of a connection, and nothing follows it until it is answered.
     if (session->init_state == init_expected && count > 0) {
         const struct fuse_in_header *header = buffer;
@@ -134,6 +134,7 @@ cfuse_session *cfuse_session_new(
         free(session);
         return NULL;
     }
+    cfuse_reader_open(&session->reader);
     return session;
 }
 
@@ -180,6 +181,7 @@ void cfuse_session_disconnect(cfuse_session *session) {
 
 void cfuse_session_destroy(cfuse_session *session) {
     fuse_session_destroy(session->fuse);
+    cfuse_reader_close(&session->reader);
     free(session);
 }
 

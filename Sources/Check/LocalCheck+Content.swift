@@ -92,12 +92,12 @@ extension LocalCheck {
 
     private static func problem(of pad: PadRow, _ keys: VolumeKeys) -> Problem? {
         guard pad.identity.count == PadReference.identitySize,
-            keys.pad(identity: pad.identity).address == pad.address
+            let capability = keys.pad(identity: pad.identity, at: pad.address)
         else { return .padIdentity }
         guard let pending = pad.pendingRecord else { return nil }
         do {
             let record = try PadRecord(decoding: pending)
-            _ = try keys.pad(identity: pad.identity).reading.open(record)
+            _ = try capability.open(record)
             return record.counter == pad.counter ? nil : .padPending
         } catch {
             return .padPending

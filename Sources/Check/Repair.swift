@@ -89,9 +89,9 @@ package struct Repair {
         guard var pad = try writer.pad(ino), pad.pendingRecord == nil else { return }
         let next = max(pad.counter, counter) + 1
         guard
-            let record = try? target.keys.pad(identity: pad.identity).seal(
+            let record = try? target.keys.pad(identity: pad.identity, at: pad.address)?.seal(
                 content.span, encoding: pad.encoding, counter: next)
-        else { throw .corrupt("a pad is larger than one can be") }
+        else { throw .corrupt("a pad is larger than one can be, or has no key") }
         pad.counter = next
         pad.publishedDigest = PadDigest.of(content, encoding: pad.encoding)
         pad.pendingRecord = record.encoded()

@@ -233,10 +233,9 @@ extension StoreCheck {
             return .pad(.damaged)
         }
         guard let record else { return .pad(.missing) }
-        let capability = keys.pad(identity: reference.identity)
         // A record that does not open is damaged, whatever it says besides.
-        guard capability.address == reference.address,
-            (try? capability.reading.open(record)) != nil
+        guard let capability = keys.pad(identity: reference.identity, at: reference.address),
+            (try? capability.open(record)) != nil
         else { return .pad(.damaged) }
         return record.counter < reference.counter
             ? .padRollback(offered: record.counter, known: reference.counter) : nil
@@ -245,7 +244,9 @@ extension StoreCheck {
     /// Plans to seal a pad anew, and says whether that can be done.
     private func resealing(_ ino: UInt64, _ reference: PadReference) -> Remedy {
         guard planned == .repairable else { return planned }
-        guard local?.canReseal(ino) == true else { return .lost }
+        // What somebody else signed cannot be made here.
+        let capability = target.keys.pad(identity: reference.identity, at: reference.address)
+        guard local?.canReseal(ino) == true, capability?.isWritable == true else { return .lost }
         if options.repairs, !plan.isFull { plan.pads[ino] = reference.counter }
         return .repairable
     }

@@ -2,6 +2,7 @@
 //
 // A store as the person writes it, and what its failures mean to them.
 
+package import Cryptography
 package import RemoteStores
 package import Stores
 
@@ -18,7 +19,7 @@ package enum StoreText {
                 .usage, "“\(text)” is no store: \(error)",
                 advice:
                     "a store is a folder, such as file:///mnt/nas/cairn, or a place on S3, such as"
-                    + " s3://bucket/cairn?endpoint=https://host")
+                    + " s3://bucket/cairn?endpoint=https://host, or aleph://NODE")
         }
     }
 
@@ -29,13 +30,17 @@ package enum StoreText {
     ///   - settings: how it is used.
     ///   - pads: where the pads rest, if not there.
     ///   - budget: what may be spent; nil for no limit.
+    ///   - known: remembers which stores these are.
+    ///   - seed: the volume's, for stores that belong to an account.
     package static func open(
         _ url: StoreURL, create: Bool, settings: StoreSettings = StoreSettings(),
-        pads: StoreURL? = nil, budget: SpendingBudget? = nil
+        pads: StoreURL? = nil, budget: SpendingBudget? = nil, known: KnownStores? = nil,
+        seed: SecretBytes? = nil
     ) throws(CommandFailure) -> OpenedStores {
         do {
             return try StoreFactory.open(
-                url, create: create, settings: settings, pads: pads, budget: budget)
+                url, create: create, settings: settings, pads: pads, budget: budget, known: known,
+                seed: seed)
         } catch {
             let failure = failure(error, url)
             guard create, case .notAStore = error, url.isFolder else { throw failure }

@@ -40,7 +40,7 @@ final class BackgroundCommits: Sendable {
         _ = state.wait { $0.isStopped ? true : nil }
     }
 
-    /// Seals the journal or copies the log before their time; returns at once.
+    /// Seals the journal, commits or copies the log before their time; returns at once.
     func relieve() {
         state.update { $0.isPressed = true }
     }
@@ -59,6 +59,8 @@ final class BackgroundCommits: Sendable {
             if isStopping == true { break }
             if isStopping == false {
                 sealJournal()
+                // A failure is in the error log, and the interval tries again.
+                if volume.metadata.wantsCommit { try? committer.commit() }
                 if volume.metadata.wantsCheckpoint { checkpoint() }
                 // Pressure without end must not keep the commit away.
                 if .now < due { continue }

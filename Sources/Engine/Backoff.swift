@@ -11,19 +11,31 @@ struct Backoff {
     /// Most doublings that are counted; more than `longest` needs.
     private static let doublingLimit = 6
 
+    private let first: Duration
+    private let longest: Duration
     private var failures = 0
     /// Nothing is tried before this moment; nil after a success.
     private(set) var retryAt: ContinuousClock.Instant?
 
+    /// No failure yet.
+    ///
+    /// - Parameters:
+    ///   - first: the wait after the first failure.
+    ///   - longest: the longest wait.
+    init(first: Duration = Backoff.first, longest: Duration = Backoff.longest) {
+        self.first = first
+        self.longest = longest
+    }
+
     /// Notes one more failure.
     mutating func fail(at now: ContinuousClock.Instant) {
-        let wait = Backoff.first * (1 << min(failures, Backoff.doublingLimit))
+        let wait = first * (1 << min(failures, Backoff.doublingLimit))
         failures += 1
-        retryAt = now + min(wait, Backoff.longest)
+        retryAt = now + min(wait, longest)
     }
 
     /// Notes a success.
-    mutating func succeed() { self = Backoff() }
+    mutating func succeed() { self = Backoff(first: first, longest: longest) }
 
     /// Lets the next try begin at once, and forgets no failure.
     mutating func hurry() { retryAt = nil }

@@ -19,47 +19,59 @@ import Threading
 
 /// The only way from the store to a reader.
 final class ChunkFetcher: Sendable {
-    /// Threads that ask the store: as many requests are under way at once.
-    static let threads = 8
     /// Decrypted chunks kept in memory, in bytes.
     static let recentLimit = 32 << 20
-    /// Chunks asked for ahead of a sequential reader.
-    static let prefetchDepth = 2
+    /// Threads that decrypt and install at once: each needs memory for some copies of a chunk, and
+    /// so many are faster than any store.
+    static let openings = 4
+    /// Chunks of a foreign file that are asked for together: they are kept in memory only.
+    static let foreignDepth = 4
     /// How often a waiting reader looks whether it was interrupted.
     static let step = Duration.milliseconds(100)
 
-    private let volume: Volume
-    private let pool: WorkerPool
-    private let room: RoomKeeper
+    let volume: Volume
+    let pool: FetchPool
+    let room: RoomKeeper
+    private let gate = Gate(openings: ChunkFetcher.openings)
+    /// False after the arena had no room for a fetched chunk.
+    let isKeeping = Atomic<Bool>(true)
+    private let nextReader = Atomic<UInt64>(1)
 
-    private struct Chunks {
+    struct Chunks {
         var recent: [Digest: [UInt8]] = [:]
         var order: [Digest] = []
         var bytes = 0
+        /// Waiting or under way.
         var running: Set<Digest> = []
         var failed: [Digest: FileError] = [:]
+        var edges = ChunkEdges()
     }
-    private let chunks = Monitor(Chunks())
+    let chunks = Monitor(Chunks())
 
     init(volume: Volume, room: RoomKeeper) {
         self.volume = volume
         self.room = room
-        pool = WorkerPool("cairn-fetch", threads: ChunkFetcher.threads)
+        pool = FetchPool(useful: volume.configuration.chunks.usefulConcurrency)
     }
 
     func stop(until deadline: ContinuousClock.Instant) {
         pool.stop(until: deadline)
     }
 
+    /// The reads of one newly opened file.
+    func newReader() -> FileReads {
+        FileReads(number: nextReader.add(1, ordering: .relaxed).oldValue)
+    }
+
     /// The file of the volume that a chunk belongs to.
-    private struct Home: Sendable {
+    struct Home: Sendable {
         let ino: UInt64
         let segment: Segment
     }
 
     /// Which chunk of which map a plaintext is, and where it is kept; a foreign file's is kept in
     /// memory only.
-    private struct Place: Sendable {
+    struct Place: Sendable {
         let home: Home?
         let map: DataMap
         let index: Int
@@ -84,7 +96,7 @@ final class ChunkFetcher: Sendable {
             let places = indexes.map {
                 Place(home: home, map: map, index: $0, layout: layout)
             }
-            for place in places.dropFirst() { begin(place) }
+            for place in places.dropFirst() { demand(place) }
             for place in places {
                 let plain = try plaintext(place, patience)
                 let span = layout.range(of: place.index)
@@ -94,23 +106,20 @@ final class ChunkFetcher: Sendable {
                 let offset = Int(segment.offset + part.lowerBound - range.lowerBound)
                 copyBytes(source, to: &out, at: offset)
             }
-            prefetch(after: indexes.upperBound, home, map, layout)
         }
     }
 
     /// Fills `out` with the bytes of `range`, which lies within the file that `map` describes: one
     /// that is no file of this volume.
-    ///
-    /// - Parameter prefetches: whether the chunks behind the range are asked for too.
     func read(
         _ map: DataMap, _ layout: ChunkLayout, _ range: Range<UInt64>,
-        into out: inout MutableSpan<UInt8>, prefetches: Bool, _ patience: Patience
+        into out: inout MutableSpan<UInt8>, _ patience: Patience
     ) throws(FileError) {
         let indexes = layout.chunks(overlapping: range)
         // A few at a time, so that what was fetched first is still there when it is its turn.
         for index in indexes {
-            for next in index..<min(index + ChunkFetcher.threads / 2, indexes.upperBound) {
-                begin(Place(home: nil, map: map, index: next, layout: layout))
+            for next in index..<min(index + ChunkFetcher.foreignDepth, indexes.upperBound) {
+                demand(Place(home: nil, map: map, index: next, layout: layout))
             }
             let place = Place(home: nil, map: map, index: index, layout: layout)
             let plain = try plaintext(place, patience)
@@ -120,13 +129,6 @@ final class ChunkFetcher: Sendable {
             copyBytes(
                 plain.span.extracting(from..<from + part.count), to: &out,
                 at: Int(part.lowerBound - range.lowerBound))
-        }
-        if prefetches { prefetch(after: indexes.upperBound, nil, map, layout) }
-    }
-
-    private func prefetch(after next: Int, _ home: Home?, _ map: DataMap, _ layout: ChunkLayout) {
-        for index in next..<min(next + ChunkFetcher.prefetchDepth, layout.count) {
-            begin(Place(home: home, map: map, index: index, layout: layout))
         }
     }
 
@@ -171,16 +173,23 @@ final class ChunkFetcher: Sendable {
 
     // MARK: Chunks
 
-    /// Starts a fetch nobody waits for yet.
-    private func begin(_ place: Place) {
-        let digest = place.chunk.address
-        let isNew = chunks.update { state -> Bool in
-            if state.recent[digest] != nil { return false }
-            return state.running.insert(digest).inserted
+    private enum Standing { case here, underWay, absent }
+
+    private func standing(_ digest: Digest) -> Standing {
+        chunks.withLock { state in
+            if state.recent[digest] != nil { return .here }
+            return state.running.insert(digest).inserted ? .absent : .underWay
         }
-        guard isNew else { return }
-        let isQueued = pool.submit { self.fetch(place) }
-        if !isQueued {
+    }
+
+    /// Starts a fetch that somebody waits for, or will in a moment.
+    private func demand(_ place: Place) {
+        let digest = place.chunk.address
+        switch standing(digest) {
+        case .here: return
+        case .underWay: pool.promote(digest)
+        case .absent:
+            if pool.demand({ self.fetch(place) }) { return }
             chunks.update { state in
                 state.running.remove(digest)
                 state.failed[digest] = .inputOutput
@@ -188,11 +197,26 @@ final class ChunkFetcher: Sendable {
         }
     }
 
+    /// Starts a fetch nobody waits for yet; false if there are too many of them.
+    func guess(_ place: Place, for reader: UInt64) -> Bool {
+        let digest = place.chunk.address
+        guard standing(digest) == .absent else { return true }
+        if pool.guess(digest, for: reader, { self.fetch(place) }) { return true }
+        forget([digest])
+        return false
+    }
+
+    /// Chunks that were to be fetched are not: who came to wait for them asks again.
+    func forget(_ digests: [Digest]) {
+        if digests.isEmpty { return }
+        chunks.update { $0.running.subtract(digests) }
+    }
+
     private func plaintext(_ place: Place, _ patience: Patience) throws(FileError) -> [UInt8] {
         let digest = place.chunk.address
         while true {
-            chunks.update { _ = $0.failed.removeValue(forKey: digest) }
-            begin(place)
+            chunks.withLock { _ = $0.failed.removeValue(forKey: digest) }
+            demand(place)
             var outcome: Result<[UInt8], FileError>?
             while outcome == nil {
                 if patience.isInterrupted { throw .interrupted }
@@ -225,16 +249,7 @@ final class ChunkFetcher: Sendable {
             } catch {
                 throw fail(error)
             }
-            let plain: [UInt8]
-            do {
-                let transform = ChunkTransform(version: place.map.version, quality: .fast)
-                plain = try transform.decrypt(bytes.span, index: place.index, map: place.map)
-            } catch {
-                volume.errors.add(.chunk, "a chunk does not decrypt", detail: digest.hex)
-                throw .inputOutput
-            }
-            remember(digest, plain)
-            install(place, plain)
+            try gate.pass { () throws(FileError) in try unwrap(place, bytes) }
         } catch {
             chunks.update { state in
                 state.running.remove(digest)
@@ -243,6 +258,21 @@ final class ChunkFetcher: Sendable {
                 if state.failed.count > 1024 { state.failed = [digest: error] }
             }
         }
+    }
+
+    /// Decrypts a chunk and keeps it.
+    private func unwrap(_ place: Place, _ bytes: [UInt8]) throws(FileError) {
+        let plain: [UInt8]
+        do {
+            let transform = ChunkTransform(version: place.map.version, quality: .fast)
+            plain = try transform.decrypt(bytes.span, index: place.index, map: place.map)
+        } catch {
+            volume.errors.add(
+                .chunk, "a chunk does not decrypt", detail: place.chunk.address.hex)
+            throw .inputOutput
+        }
+        remember(place.chunk.address, plain)
+        install(place, plain)
     }
 
     /// A chunk as it is on the store, for pages and maps: fetched on the pool, waited for with
@@ -259,7 +289,7 @@ final class ChunkFetcher: Sendable {
         _ digest: Digest, _ patience: Patience
     ) throws(FileError) -> Result<[UInt8], StoreError> {
         let box = Monitor<Result<[UInt8], StoreError>?>(nil)
-        let isQueued = pool.submit {
+        let isQueued = pool.demand {
             let result = Result { () throws(StoreError) in try self.fetchVerified(digest) }
             box.update { $0 = result }
         }
@@ -296,88 +326,11 @@ final class ChunkFetcher: Sendable {
             guard state.recent.updateValue(plain, forKey: digest) == nil else { return }
             state.order.append(digest)
             state.bytes += plain.count
+            state.edges.keep(digest, plain)
             while state.bytes > ChunkFetcher.recentLimit, state.order.count > 1 {
                 let oldest = state.order.removeFirst()
                 state.bytes -= state.recent.removeValue(forKey: oldest)?.count ?? 0
             }
         }
-    }
-
-    // MARK: Into the arena
-
-    /// Seals the blocks that this chunk completes into the arena, as clean.
-    private func install(_ place: Place, _ plain: [UInt8]) {
-        guard let home = place.home else { return }
-        let size = UInt64(Arena.blockSize)
-        let inner = place.layout.range(of: place.index)
-        let range =
-            (home.segment.offset + inner.lowerBound)..<(home.segment.offset + inner.upperBound)
-        // A file that is gone, or a full cache, only means that nothing is kept.
-        guard let inode = try? volume.pin(home.ino) else { return }
-        defer { volume.table.unpin(inode) }
-        let blocks = (range.lowerBound / size)..<((range.upperBound + size - 1) / size)
-        do throws(FileError) {
-            try volume.change(inode) { (state) throws(FileError) in
-                guard state.base?.segments.contains(home.segment) == true else { return }
-                var ready: [PlainBlock] = []
-                for block in blocks where state.buffers[block] == nil {
-                    guard try volume.entry(block, &state) == .absent, state.baseCovers(block),
-                        let bytes = assemble(block, place, home, plain, limit: state.baseLimit)
-                    else { continue }
-                    ready.append(
-                        PlainBlock(
-                            bytes: bytes, owner: BlockOwner(ino: home.ino, block: block),
-                            isDirty: false, usesReservation: false))
-                }
-                if ready.isEmpty { return }
-                guard let references = try? volume.arena.write(ready) else {
-                    room.ask()
-                    return
-                }
-                for (block, reference) in zip(ready, references) {
-                    volume.setEntry(block.owner.block, .clean(reference), &state)
-                }
-            }
-        } catch {
-            return
-        }
-        room.askIfShort()
-    }
-
-    /// The bytes of one block, if this chunk and its remembered neighbours have all of them.
-    private func assemble(
-        _ block: UInt64, _ place: Place, _ home: Home, _ plain: [UInt8], limit: UInt64
-    ) -> [UInt8]? {
-        let size = UInt64(Arena.blockSize)
-        let segment = home.segment
-        let start = block * size
-        let end = min(start + size, limit)
-        // Blocks on the edge of a segment may have bytes of another: they are left to the reader.
-        guard start >= segment.offset, end <= segment.offset + segment.size else { return nil }
-        let inner = (start - segment.offset)..<(end - segment.offset)
-        let own = place.layout.range(of: place.index)
-        if own.lowerBound <= inner.lowerBound && own.upperBound >= inner.upperBound {
-            let from = Int(inner.lowerBound - own.lowerBound)
-            return Array(plain[from..<from + inner.count])
-        }
-        var bytes = [UInt8](repeating: 0, count: inner.count)
-        for index in place.layout.chunks(overlapping: inner) {
-            let source: [UInt8]?
-            if index == place.index {
-                source = plain
-            } else {
-                let digest = place.map.chunks[index].address
-                source = chunks.withLock { $0.recent[digest] }
-            }
-            guard let source else { return nil }
-            let span = place.layout.range(of: index)
-            let part = span.clamped(to: inner)
-            let from = Int(part.lowerBound - span.lowerBound)
-            var out = bytes.mutableSpan
-            copyBytes(
-                source.span.extracting(from..<from + Int(part.upperBound - part.lowerBound)),
-                to: &out, at: Int(part.lowerBound - inner.lowerBound))
-        }
-        return bytes
     }
 }

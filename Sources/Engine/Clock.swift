@@ -3,12 +3,12 @@
 // The engine's one clock for file times.
 
 import Glibc
-import Namespace
+package import Namespace
 
 extension Timestamp {
     /// The wall clock now, as coarse as the kernel's for its own file times, some milliseconds: of
     /// two clocks, a file that was made by one could be older by the other.
-    static func now() -> Timestamp {
+    package static func now() -> Timestamp {
         var time = timespec()
         // SAFETY: `time` is a local of the right type.
         unsafe clock_gettime(CLOCK_REALTIME_COARSE, &time)

@@ -6,8 +6,9 @@
 // 1. Every row of a commit names only slots that an arena sync has covered: dirty inodes are
 //    drained, the arena is synced, and no drain runs between that sync and the commit.
 // 2. Slots freed by rows of a commit are reusable only after the log of that commit is synced.
-// 3. A commit holds everything that had been done when it began, of every file: what a crash loses,
-//    it loses from the end.
+// 3. A commit holds everything that had been done at one moment, of every file, and no bytes that
+//    came later: what a crash loses, it loses from the end. At that moment every inode that the
+//    commit may write is locked, and no other is dirty (`drainAtOneMoment`).
 // 4. A buffer's bytes are in a commit by a map entry (sealed) or a journal row (journaled), never
 //    by both: whoever writes the entry removes the row with it.
 
@@ -24,6 +25,10 @@ final class Committer: Sendable {
     static let interval = Duration.seconds(5)
     /// Dirty inodes at which whoever made the last one drains them: a bound on memory.
     static let drainThreshold = 1024
+    /// Dirty inodes that are locked at once: a few milliseconds for those who write to them.
+    static let heldAtOnce = 256
+    /// Drains beside writers before they have to wait however many inodes are dirty.
+    static let drainPasses = 4
 
     private let volume: Volume
     /// Held by whoever changes names, while dirty inodes are written, and from there to the commit:
@@ -46,7 +51,7 @@ final class Committer: Sendable {
     }
 
     /// Has `body` called after each commit that leaves a log worth copying, or a journal worth
-    /// sealing; it must not wait.
+    /// sealing, and when a commit should come before its time; it must not wait.
     func whenPressed(_ body: @escaping @Sendable () -> Void) {
         pressure.withLock { $0 = body }
     }
@@ -94,12 +99,12 @@ final class Committer: Sendable {
         }
         let epoch = try structure.withLock { (_) throws(FileError) -> FreeEpoch in
             do throws(FileError) {
-                try drainLocked(isSmall() ? .journaled : .sealed)
+                try drainAtOneMoment(isSmall() ? .journaled : .sealed)
             } catch .noSpace {
                 // A log that starts anew has room; and the arena's slots are reserved, the
                 // journal's are not. A checkpoint that fails too leaves the second try to say why.
                 try? volume.metadata.checkpoint()
-                try drainLocked(.sealed)
+                try drainAtOneMoment(.sealed)
             }
             // Costs nothing where nothing was sealed since the last one.
             try syncArena()
@@ -172,27 +177,21 @@ final class Committer: Sendable {
         }
     }
 
-    /// Drains if memory asks for it.
+    /// Drains if memory asks for it, and has the background commit if the database does.
     func drainIfCrowded() throws(FileError) {
+        if volume.metadata.wantsCommit { pressure.withLock { $0 }?() }
         if volume.dirty.withLock({ $0.count }) >= Committer.drainThreshold { try drain() }
     }
 
     private func drainLocked(_ buffers: Buffers) throws(FileError) {
-        let list = volume.dirty.withLock { list in
-            let all = list
-            list = []
-            return all
-        }
+        let list = takeDirty()
         var kept: [Inode] = []
-        var left = buffers == .journaled ? volume.configuration.journal.piecesPerCommit : nil
+        var left = pieces(for: buffers)
         for (index, inode) in list.enumerated() {
             do throws(FileError) {
-                let isKept = try inode.state.withLock { (state) throws(FileError) -> Bool in
-                    if !state.isDeleted { try write(&state, journaling: &left) }
-                    state.isListed = !state.isDeleted && state.isDirty
-                    return state.isListed
+                let isKept = try inode.state.withLock { (state) throws(FileError) in
+                    try settle(&state, journaling: &left)
                 }
-                volume.drained.add(1, ordering: .acquiringAndReleasing)
                 if isKept { kept.append(inode) } else { volume.table.unpin(inode) }
             } catch {
                 // What is not written stays listed: nothing that was accepted is dropped.
@@ -201,6 +200,73 @@ final class Committer: Sendable {
             }
         }
         if !kept.isEmpty { volume.dirty.withLock { $0.append(contentsOf: kept) } }
+    }
+
+    /// As `drainLocked`, and what is written is what had been done at one moment.
+    ///
+    /// Drained one after the other, a file that was passed may change before one that is still to
+    /// come, and the commit would have the later change without the earlier. So all are locked
+    /// before the first is written. Until the list is empty somebody may add to it: what is dirty
+    /// then is held here, whole, and nothing that comes later is.
+    ///
+    /// No deadlock: names are locked, and without them nobody holds two inodes.
+    private func drainAtOneMoment(_ buffers: Buffers) throws(FileError) {
+        for _ in 0..<Committer.drainPasses
+        where volume.dirty.withLock({ $0.count }) > Committer.heldAtOnce {
+            try drainLocked(buffers)
+        }
+        var held: [Inode] = []
+        while true {
+            let more = takeDirty()
+            if more.isEmpty { break }
+            for inode in more { inode.state.acquire() }
+            held += more
+        }
+        var left = pieces(for: buffers)
+        var kept: [Inode] = []
+        var settled: [Inode] = []
+        var failure: FileError?
+        for inode in held {
+            do throws(FileError) {
+                if let failure { throw failure }
+                let isKept = try inode.state.withAcquired { (state) throws(FileError) in
+                    try settle(&state, journaling: &left)
+                }
+                if isKept { kept.append(inode) } else { settled.append(inode) }
+            } catch {
+                failure = error
+                kept.append(inode)
+            }
+        }
+        volume.dirty.withLock { $0.append(contentsOf: kept) }
+        for inode in held { inode.state.release() }
+        for inode in settled { volume.table.unpin(inode) }
+        if let failure { throw failure }
+    }
+
+    private func takeDirty() -> [Inode] {
+        volume.dirty.withLock { list in
+            let all = list
+            list = []
+            return all
+        }
+    }
+
+    /// Changed pieces that one drain may journal; nil for none.
+    private func pieces(for buffers: Buffers) -> Int? {
+        buffers == .journaled ? volume.configuration.journal.piecesPerCommit : nil
+    }
+
+    /// Writes what an inode has to write. Its lock is held, and it was taken off the list.
+    ///
+    /// - Returns: whether it goes back to the list, because it has something in memory still.
+    private func settle(
+        _ state: inout InodeState, journaling left: inout Int?
+    ) throws(FileError) -> Bool {
+        if !state.isDeleted { try write(&state, journaling: &left) }
+        state.isListed = !state.isDeleted && state.isDirty
+        volume.drained.add(1, ordering: .acquiringAndReleasing)
+        return state.isListed
     }
 
     /// Writes one inode's rows; its lock is held.

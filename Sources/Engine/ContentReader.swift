@@ -170,14 +170,29 @@ struct ContentReader: Sendable {
         into out: inout MutableSpan<UInt8>, count: Int, _ patience: Patience
     ) throws(FileError) {
         let size = UInt64(Arena.blockSize)
-        for piece in pieces {
-            guard case .base = piece.source else { continue }
-            var part = out._mutatingExtracting(piece.out)
+        var index = 0
+        while index < pieces.count {
+            guard case .base = pieces[index].source else {
+                index += 1
+                continue
+            }
+            let first = pieces[index]
+            var end = first.out.upperBound
+            index += 1
+            // Neighbours come together: whole chunks are fetched anyway.
+            while index < pieces.count, case .base = pieces[index].source,
+                pieces[index].out.lowerBound == end
+            {
+                end = pieces[index].out.upperBound
+                index += 1
+            }
+            let place = first.out.lowerBound..<end
+            var part = out._mutatingExtracting(place)
             part.update(repeating: 0)
-            let start = piece.block * size + UInt64(piece.from)
-            let end = min(start + UInt64(piece.out.count), baseLimit)
-            guard start < end else { continue }
-            try fetcher.read(inode, segments, start..<end, into: &part, patience)
+            let start = first.block * size + UInt64(first.from)
+            let stop = min(start + UInt64(place.count), baseLimit)
+            guard start < stop else { continue }
+            try fetcher.read(inode, segments, start..<stop, into: &part, patience)
         }
     }
 

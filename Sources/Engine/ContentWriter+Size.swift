@@ -13,12 +13,28 @@ extension ContentWriter {
     func truncate(
         _ inode: Inode, to size: UInt64, _ patience: Patience?
     ) throws(FileError) {
+        try truncate(inode, to: size, patience) { _ in }
+    }
+
+    /// As above, and `body` in the same step.
+    func truncate<R>(
+        _ inode: Inode, to size: UInt64, _ patience: Patience?,
+        _ body: (inout InodeState) throws(FileError) -> R
+    ) throws(FileError) -> R {
         if size > ContentWriter.maximumFileSize { throw .tooLarge }
         while true {
-            let room = try volume.change(inode) { (state) throws(FileError) -> Int? in
-                try resize(&state, to: size)
+            var room = 0
+            let result = try volume.change(inode) { (state) throws(FileError) -> R? in
+                let count = try volume.sized(&state, upTo: size) { (state) throws(FileError) in
+                    try resize(&state, to: size)
+                }
+                if let count {
+                    room = count
+                    return nil
+                }
+                return try body(&state)
             }
-            guard let room else { return }
+            if let result { return result }
             guard let patience else {
                 self.room.ask()
                 throw .wouldBlock
@@ -29,13 +45,13 @@ extension ContentWriter {
 
     /// - Returns: how many slots it needs first; nil when it is done.
     private func resize(_ state: inout InodeState, to size: UInt64) throws(FileError) -> Int? {
-        if state.row.form == .pad && size > UInt64(PadKeeper.maximumContentSize) {
+        if state.row.form == .pad && size > UInt64(PadKeeper.contentLimit(state.pad)) {
             throw .tooLarge
         }
         if state.row.form != .blocks {
             let limit =
                 state.row.form == .pad
-                ? PadKeeper.maximumContentSize : volume.configuration.inlineLimit
+                ? PadKeeper.contentLimit(state.pad) : volume.configuration.inlineLimit
             if size <= UInt64(limit) {
                 if size == 0 { state.inline = [] } else { try volume.loadInline(&state) }
                 resizeInline(&state, to: Int(size))
@@ -175,7 +191,7 @@ extension ContentWriter {
         try forget(blocks: (blocks.lowerBound * bytes)..<(blocks.upperBound * bytes), &state)
         volume.dropBuffers(from: blocks.lowerBound, through: blocks.upperBound - 1, &state)
         let size = UInt64(Arena.blockSize)
-        // Beyond the last byte the base or the maps know of there is nothing to clear.
+        // Beyond the last byte the base, the maps or a flush know of there is nothing to clear.
         let ino = state.ino
         let groups =
             BlockPosition(blocks.lowerBound).group...BlockPosition(blocks.upperBound - 1).group
@@ -183,7 +199,7 @@ extension ContentWriter {
             try reader.blockGroups(ino, in: groups.lowerBound..<groups.upperBound + 1)
         }
         var present = Set(rows.map { $0.0 }).union(state.groups.keys.filter { groups.contains($0) })
-        let covered = min(state.baseLimit, blocks.upperBound * size)
+        let covered = min(state.coverLimit, blocks.upperBound * size)
         if covered > blocks.lowerBound * size {
             let last = BlockPosition((covered - 1) / size).group
             present.formUnion(groups.lowerBound...min(last, groups.upperBound))
@@ -194,10 +210,7 @@ extension ContentWriter {
             for index in 0..<BlockGroup.span {
                 let block = start + UInt64(index)
                 guard blocks.contains(block) else { continue }
-                // While a flush runs, its base may cover this block soon: "zero" says more than
-                // "absent".
-                let isCovered = state.flushTruncation != nil || state.baseCovers(block)
-                let wanted: BlockEntry = isCovered ? .zero : .absent
+                let wanted: BlockEntry = state.mayBeCovered(block) ? .zero : .absent
                 if state.groups[group]?[index] != wanted { volume.setEntry(block, wanted, &state) }
             }
         }

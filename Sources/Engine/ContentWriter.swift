@@ -27,7 +27,7 @@ struct ContentWriter: Sendable {
 
     /// Most bytes of this inode if it lives in its row; nil when it may grow into blocks.
     private func inlineCeiling(_ state: InodeState) -> Int? {
-        state.row.form == .pad ? PadKeeper.maximumContentSize : nil
+        state.row.form == .pad ? PadKeeper.contentLimit(state.pad) : nil
     }
 
     /// Writes all of `bytes` at `offset`.
@@ -48,7 +48,9 @@ struct ContentWriter: Sendable {
             let (need, grew) = try volume.change(inode) { (state) throws(FileError) in
                 let allocated = state.row.allocated
                 let now: Timestamp? = isTimed ? .now() : nil
-                let need = try apply(&state, offset, end, bytes, fetched, now)
+                let need = try volume.sized(&state, upTo: end) { (state) throws(FileError) in
+                    try apply(&state, offset, end, bytes, fetched, now)
+                }
                 return (need, state.row.allocated != allocated)
             }
             switch need {

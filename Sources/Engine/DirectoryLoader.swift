@@ -355,8 +355,7 @@ final class DirectoryLoader: Sendable {
             throw .inputOutput
         }
         do {
-            let capability = volume.configuration.keys.pad(identity: pad.identity)
-            let content = try capability.reading.open(record)
+            let content = try volume.capability(of: pad).open(record)
             pad.counter = record.counter
             pad.encoding = record.encoding
             pad.publishedDigest = PadDigest.of(content, encoding: record.encoding)
@@ -390,6 +389,7 @@ final class DirectoryLoader: Sendable {
             state.isInlineDirty = true
             state.pad = found
             state.isPadDirty = true
+            volume.quota.correct(state.row.size, to: UInt64(content.count))
             state.row.size = UInt64(content.count)
             state.row.allocated = UInt64(content.count)
             state.isRowDirty = true

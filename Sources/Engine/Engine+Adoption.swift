@@ -38,6 +38,8 @@ extension Engine {
         let directory = try requireParent(parent, context)
         if directory.form == .pad { throw .notSupported }
         try requireAbsent(name, parent)
+        // The kernel may remember that the name was free.
+        defer { invalidation.withLock { $0 }?(.entry(parent: parent, name: name)) }
         switch source {
         case .maps(let maps):
             return try adopt(try resolver.file(maps, patience), name, parent, nil, context)
@@ -64,7 +66,16 @@ extension Engine {
                 detail: "\(file.packed.chunks.count), at most \(Self.foreignMapLimit)")
             throw .tooLarge
         }
-        let made = try makeNode(name, in: parent, kind: .regular, mode: 0o644, device: 0, context)
+        // Before the name is made: what does not fit leaves none behind.
+        try volume.quota.take(size)
+        let made: FileStatus
+        do throws(FileError) {
+            made = try makeNode(name, in: parent, kind: .regular, mode: 0o644, device: 0, context)
+        } catch {
+            volume.quota.giveBack(size)
+            throw error
+        }
+        var isCounted = false
         do throws(FileError) {
             try volume.with(made.ino) { (inode) throws(FileError) in
                 try volume.change(inode) { (state) throws(FileError) in
@@ -77,7 +88,9 @@ extension Engine {
                     state.isBaseDirty = true
                     state.fullMaps = [0: file.map]
                     state.row.form = .blocks
+                    volume.quota.giveBack(state.row.size)
                     state.row.size = size
+                    isCounted = true
                     state.row.allocated = (size + 511) / 512 * 512
                     // The row of inline content goes: there is none with nothing in it.
                     state.inline = nil
@@ -87,6 +100,7 @@ extension Engine {
             }
             return try status(of: made.ino, context)
         } catch {
+            if !isCounted { volume.quota.giveBack(size) }
             forget(made.ino, count: 1)
             throw error
         }

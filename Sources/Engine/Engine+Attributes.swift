@@ -19,6 +19,7 @@ extension Engine {
     package func setAttributes(
         of ino: UInt64, _ change: AttributeChange, _ context: RequestContext
     ) throws(FileError) -> FileStatus {
+        if ForeignInodes.isForeign(ino) { return try changeForeign(ino, change, context) }
         if VirtualTree.isVirtual(ino) || ino == Engine.rootInode { throw .notPermitted }
         try requireWritable()
         return try volume.with(ino) { (inode) throws(FileError) -> FileStatus in
@@ -26,29 +27,39 @@ extension Engine {
                 let kind = inode.state.withLock { $0.row.kind }
                 if kind == .directory { throw .isDirectory }
                 guard kind == .regular else { throw .invalid }
+                try pads.requireKey(inode)
                 try loader.ensureContent(inode, context.patience)
-                try writer.truncate(inode, to: size, context.patience)
+                // With all else that changes, so that no commit comes between.
+                let status = try writer.truncate(inode, to: size, context.patience) {
+                    (state) throws(FileError) in
+                    try apply(change, to: &state, now: state.row.attributes.changed)
+                }
                 noteWritten(inode)
+                if change.mode == nil { return status }
             }
-            guard let mode = change.mode else { return try apply(change, to: inode) }
+            guard let mode = change.mode else {
+                return try volume.change(inode) { (state) throws(FileError) in
+                    try apply(change, to: &state)
+                }
+            }
             // One commit has the mode and the access list that goes with it.
             return try committer.withNames { () throws(FileError) -> FileStatus in
                 try rewriteAccessList(of: ino, for: mode)
-                return try apply(change, to: inode)
+                return try volume.change(inode) { (state) throws(FileError) in
+                    try apply(change, to: &state)
+                }
             }
         }
     }
 
     private func apply(
-        _ change: AttributeChange, to inode: Inode
+        _ change: AttributeChange, to state: inout InodeState, now: Timestamp = .now()
     ) throws(FileError) -> FileStatus {
-        try volume.change(inode) { (state) throws(FileError) -> FileStatus in
-            if state.isDeleted { throw .stale }
-            apply(change, to: &state.row)
-            state.isRowDirty = true
-            if change.modified != nil { try noteModified(&state) }
-            return state.status
-        }
+        if state.isDeleted { throw .stale }
+        apply(change, to: &state.row, now: now)
+        state.isRowDirty = true
+        if change.modified != nil { try noteModified(&state) }
+        return state.status
     }
 
     /// A time that was set belongs to the stored content as well: it is what a publication shows.
@@ -62,8 +73,7 @@ extension Engine {
         state.isBaseDirty = true
     }
 
-    private func apply(_ change: AttributeChange, to row: inout InodeRow) {
-        let now = Timestamp.now()
+    private func apply(_ change: AttributeChange, to row: inout InodeRow, now: Timestamp) {
         if let mode = change.mode { row.attributes.mode = mode & FileAttributes.modeMask }
         let isOwnerChange = change.user != nil || change.group != nil
         if let user = change.user { row.attributes.uid = user }
@@ -118,9 +128,11 @@ extension Engine {
     package func statistics() -> VolumeStatistics {
         let totals = volume.totals.value
         let room = capacity.last(configuration.chunks)
-        let used = totals.byteCount
+        let used = volume.quota.used
+        let free = min(room.free, volume.quota.free ?? .max)
+        let (total, overflows) = used.addingReportingOverflow(free)
         return VolumeStatistics(
-            totalBytes: used + room.free, freeBytes: room.free,
+            totalBytes: overflows ? .max : total, freeBytes: free,
             usedInodes: totals.fileCount + totals.directoryCount)
     }
 }

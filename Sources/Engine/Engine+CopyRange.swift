@@ -33,8 +33,12 @@ extension Engine {
     package func copyRange(
         from source: CopyEnd, to target: CopyEnd, count: UInt64, _ context: RequestContext
     ) throws(FileError) -> UInt64 {
-        guard case .file(let from, _) = handles.handle(source.handle),
-            case .file(let to, _) = handles.handle(target.handle)
+        // The caller reads and writes instead.
+        if VirtualTree.isVirtual(source.ino) || VirtualTree.isVirtual(target.ino) {
+            throw .notSupported
+        }
+        guard case .file(let from, _, _) = handles.handle(source.handle),
+            case .file(let to, _, _) = handles.handle(target.handle)
         else { throw .stale }
         try requireWritable()
         let size = UInt64(Arena.blockSize)
@@ -92,7 +96,9 @@ extension Engine {
         guard let run else { return 0 }
         defer { run.release(volume) }
         let isTaken = try volume.change(to) { (state) throws(FileError) in
-            try run.apply(&state, volume, at: targetOffset, writer)
+            try volume.sized(&state, upTo: targetOffset + run.count) { (state) throws(FileError) in
+                try run.apply(&state, volume, at: targetOffset, writer)
+            }
         }
         guard isTaken else { return 0 }
         noteWritten(to)
@@ -115,7 +121,9 @@ extension Engine {
         guard let whole else { return 0 }
         defer { whole.release(volume) }
         let isTaken = try volume.change(to) { (state) throws(FileError) in
-            try whole.apply(&state, volume)
+            try volume.sized(&state, upTo: whole.size) { (state) throws(FileError) in
+                try whole.apply(&state, volume)
+            }
         }
         guard isTaken else { return 0 }
         if !whole.isStored { noteWritten(to) }
@@ -264,9 +272,8 @@ private struct SharedRun {
                 }
                 after += size
             } else {
-                // As in a hole that is punched: a flush under way may be about to cover it.
-                let isCovered = state.flushTruncation != nil || state.baseCovers(block)
-                volume.setEntry(block, isCovered ? .zero : .absent, &state)
+                // As in a hole that is punched.
+                volume.setEntry(block, state.mayBeCovered(block) ? .zero : .absent, &state)
             }
         }
         state.row.allocated = state.row.allocated - min(before, state.row.allocated) + after

@@ -19,6 +19,9 @@ extension Engine {
         _ context: RequestContext
     ) throws(FileError) -> FileStatus {
         guard kind != .directory && kind != .symlink else { throw .invalid }
+        if ForeignInodes.isForeign(parent), kind == .regular {
+            return try makeForeign(name, in: parent, mode: mode, context)
+        }
         let row = newRow(kind, mode, context, device: device)
         return try add(row, name, parent, content: nil, context)
     }
@@ -49,12 +52,19 @@ extension Engine {
         _ name: [UInt8], in parent: UInt64, mode: UInt32, _ intent: OpenIntent,
         isExclusive: Bool, _ context: RequestContext
     ) throws(FileError) -> (FileStatus, OpenedFile) {
+        if ForeignInodes.isForeign(parent) {
+            return try createForeign(
+                name, in: parent, mode: mode, intent, isExclusive: isExclusive, context)
+        }
         while true {
             do throws(FileError) {
                 let row = newRow(.regular, mode, context)
                 let status = try add(row, name, parent, content: nil, context)
                 do throws(FileError) {
-                    return (status, try open(status.ino, intent, context))
+                    // There is nothing to cut off, and the times are those of the making.
+                    var fresh = intent
+                    fresh.truncates = false
+                    return (status, try open(status.ino, fresh, context))
                 } catch {
                     volume.table.dropReferences(status.ino)
                     throw error
@@ -80,6 +90,7 @@ extension Engine {
     package func createTemporary(
         in parent: UInt64, mode: UInt32, _ intent: OpenIntent, _ context: RequestContext
     ) throws(FileError) -> (FileStatus, OpenedFile) {
+        if ForeignInodes.isForeign(parent) { throw .notSupported }
         let directory = try requireParent(parent, context)
         if directory.form == .pad { throw .notSupported }
         var template = newRow(.regular, mode, context)

@@ -25,7 +25,7 @@ extension Engine {
                 try volume.with(ino) { (inode) throws(FileError) in try noteAccess(inode) }
             }
         } else if ForeignInodes.isForeign(ino) {
-            try requireForeignDirectory(ino)
+            try requireForeignDirectory(ino, context)
         } else if VirtualTree.isVirtual(ino), ino != VirtualTree.directory {
             throw .notDirectory
         }
@@ -39,7 +39,7 @@ extension Engine {
         _ context: RequestContext, _ body: (ListedEntry) -> Bool
     ) throws(FileError) {
         if VirtualTree.isVirtual(ino) || ino == Engine.rootInode {
-            try listFixed(ino, from: offset, withStatus, body)
+            try listFixed(ino, from: offset, withStatus, context, body)
             return
         }
         guard try listDots(ino, from: offset, body) else { return }
@@ -99,11 +99,12 @@ extension Engine {
 
     /// The mount's root and `.cairn`: their names never change.
     private func listFixed(
-        _ ino: UInt64, from offset: UInt64, _ withStatus: Bool, _ body: (ListedEntry) -> Bool
+        _ ino: UInt64, from offset: UInt64, _ withStatus: Bool, _ context: RequestContext,
+        _ body: (ListedEntry) -> Bool
     ) throws(FileError) {
         guard try listDots(ino, from: offset, body) else { return }
         if ForeignInodes.isForeign(ino) {
-            try listForeign(ino, from: offset, withStatus: withStatus, body)
+            try listForeign(ino, from: offset, withStatus: withStatus, context, body)
             return
         }
         let names: [(String, UInt64, FileKind)] =

@@ -17,8 +17,9 @@ extension Engine {
     package func extendedAttribute(
         _ name: [UInt8], of ino: UInt64, _ context: RequestContext
     ) throws(FileError) -> [UInt8] {
-        if ForeignInodes.isForeign(ino) { return try foreignAttribute(name, of: ino) }
+        if ForeignInodes.isForeign(ino) { return try foreignAttribute(name, of: ino, context) }
         if VirtualTree.isVirtual(ino) { throw .noAttribute }
+        if name == Engine.identifierAttribute { return try contentIdentifier(of: ino, context) }
         if name.starts(with: Array(Engine.ownPrefix.utf8)) {
             guard let value = try ownAttribute(name, ino) else { throw .noAttribute }
             return Array(value.utf8)
@@ -46,8 +47,12 @@ extension Engine {
         _ name: [UInt8], of ino: UInt64, to value: [UInt8], _ expectation: AttributeExpectation,
         _ context: RequestContext
     ) throws(FileError) {
+        if ForeignInodes.isForeign(ino) {
+            return try setForeignAttribute(name, of: ino, to: value, expectation, context)
+        }
         try requireWritable()
         if VirtualTree.isVirtual(ino) || ino == Engine.rootInode { throw .notPermitted }
+        if name == Engine.identifierAttribute { throw .notSupported }
         if name.count > NamespaceLimits.maximumXattrNameSize { throw .outOfRange }
         if value.count > NamespaceLimits.maximumXattrValueSize { throw .argumentTooLong }
         if name == Array((Engine.ownPrefix + "encoding").utf8) {
@@ -136,6 +141,9 @@ extension Engine {
     package func removeExtendedAttribute(
         _ name: [UInt8], of ino: UInt64, _ context: RequestContext
     ) throws(FileError) {
+        if ForeignInodes.isForeign(ino) {
+            return try setForeignAttribute(name, of: ino, to: nil, .any, context)
+        }
         try requireWritable()
         if VirtualTree.isVirtual(ino) || name.starts(with: Array(Engine.ownPrefix.utf8)) {
             throw .notPermitted
@@ -171,7 +179,9 @@ extension Engine {
         let plain = ["address", "counter", "encoding", "owner", "state"]
         // What is listed must answer, or `getfattr -d` complains; an edit that is not sealed yet
         // has no signature.
-        let isSealed = pad.pendingRecord != nil || (pad.counter > 0 && !pads.isPending(ino))
+        let isSealed =
+            pad.pendingRecord != nil
+            || (pad.counter > 0 && pad.address.scheme == .ed25519 && !pads.isPending(ino))
         return isSealed ? plain + ["signature"] : plain
     }
 
@@ -231,12 +241,13 @@ extension Engine {
         }
     }
 
-    /// Sealing is deterministic: the signature of what was sent is made again instead of kept.
+    /// Sealing is deterministic: the signature of what was sent is made again instead of kept. That
+    /// of a pad from elsewhere was made by somebody else, and is known to the store alone.
     private func signature(of pad: PadRow, _ ino: UInt64) throws(FileError) -> String? {
         if let pending = pad.pendingRecord, let record = try? PadRecord(decoding: pending) {
             return Hex.encode(record.signature)
         }
-        guard pad.counter > 0 else { return nil }
+        guard pad.counter > 0, pad.address.scheme == .ed25519 else { return nil }
         let content = try volume.with(ino) { (inode) throws(FileError) in
             try inode.state.withLock { (state) throws(FileError) in
                 try volume.loadInline(&state)
@@ -245,8 +256,7 @@ extension Engine {
         }
         guard pad.publishedDigest == PadDigest.of(content, encoding: pad.encoding)
         else { return nil }
-        let capability = configuration.keys.pad(identity: pad.identity)
-        let record = try? capability.seal(
+        let record = try? volume.capability(of: pad).seal(
             content.span, encoding: pad.encoding, counter: pad.counter)
         return record.map { Hex.encode($0.signature) }
     }
@@ -254,6 +264,7 @@ extension Engine {
     private func setEncoding(_ value: [UInt8], _ ino: UInt64) throws(FileError) {
         guard let encoding = UInt64(String(decoding: value, as: UTF8.self)) else { throw .invalid }
         try volume.with(ino) { (inode) throws(FileError) in
+            try pads.requireKey(inode)
             try volume.change(inode) { (state) throws(FileError) in
                 try pads.load(&state)
                 guard var pad = state.pad else { throw .notSupported }

@@ -25,6 +25,7 @@ extension Engine {
             guard let kind else { throw .stale }
             if kind == .directory { throw .isDirectory }
             guard kind == .regular else { throw .invalid }
+            if intent.writes || intent.truncates { try pads.requireKey(inode) }
             if intent.truncates {
                 try writer.truncate(inode, to: 0, context.patience)
                 noteWritten(inode)
@@ -35,7 +36,7 @@ extension Engine {
                 state.openCount += 1
                 if intent.writes { state.writerCount += 1 }
             }
-            let handle = try handles.add(.file(inode, intent))
+            let handle = try handles.add(.file(inode, intent, fetcher.newReader()))
             if intent.isRead { try noteAccess(inode) }
             // A pad is refused at the write that is too much. Gathered in the kernel's cache, the
             // write would succeed, the close would fail, and the kernel would believe its size.
@@ -55,8 +56,8 @@ extension Engine {
         _ context: RequestContext
     ) throws(FileError) -> Int {
         switch handles.handle(handle) {
-        case .file(let inode, _):
-            return try reader.read(inode, at: offset, into: &out, context.patience)
+        case .file(let inode, _, let reads):
+            return try read(inode, reads, at: offset, into: &out, context.patience)
         case .text(let text):
             let start = Int(min(offset, UInt64(text.count)))
             let count = min(out.count, text.count - start)
@@ -64,8 +65,28 @@ extension Engine {
             return count
         case .foreign(let content):
             return try content.read(at: offset, into: &out, context.patience)
+        case .foreignWriter(let content):
+            return try content.read(at: offset, into: &out, context.patience)
         case .directory: throw .isDirectory
         case nil: throw .stale
+        }
+    }
+
+    private func read(
+        _ inode: Inode, _ reads: FileReads, at offset: UInt64, into out: inout MutableSpan<UInt8>,
+        _ patience: Patience?
+    ) throws(FileError) -> Int {
+        let (end, overflows) = offset.addingReportingOverflow(UInt64(out.count))
+        let range = offset..<(overflows ? offset : end)
+        // Who waits for the store asks for what comes next at once; who is served from here, after.
+        if patience != nil { fetcher.note(inode, reads, range) }
+        do throws(FileError) {
+            let count = try reader.read(inode, at: offset, into: &out, patience)
+            if patience == nil { fetcher.note(inode, reads, range) }
+            return count
+        } catch {
+            if error != .wouldBlock { reads.ahead.withLock { $0.fail() } }
+            throw error
         }
     }
 
@@ -77,7 +98,12 @@ extension Engine {
         _ handle: UInt64, ino: UInt64, at offset: UInt64, _ bytes: Span<UInt8>,
         isGathered: Bool = false, _ context: RequestContext
     ) throws(FileError) -> Int {
-        guard case .file(let inode, _) = handles.handle(handle) else { throw .stale }
+        if case .foreignWriter(let content) = handles.handle(handle) {
+            try requireWritable()
+            try content.write(at: offset, bytes)
+            return bytes.count
+        }
+        guard case .file(let inode, _, _) = handles.handle(handle) else { throw .stale }
         try requireWritable()
         if bytes.isEmpty { return 0 }
         do throws(FileError) {
@@ -114,7 +140,11 @@ extension Engine {
 
     /// The last close: background work on the file may begin.
     package func release(_ handle: UInt64, ino: UInt64) {
-        guard case .file(let inode, let intent) = handles.remove(handle) else { return }
+        let removed = handles.remove(handle)
+        if case .foreign(let content) = removed { content.close() }
+        if case .foreignWriter(let content) = removed { content.close() }
+        guard case .file(let inode, let intent, let reads) = removed else { return }
+        fetcher.cancel(reads)
         let (isLast, form, isUnsealed) = inode.state.withLock { state in
             state.openCount -= 1
             if intent.writes { state.writerCount -= 1 }
@@ -148,7 +178,8 @@ extension Engine {
         _ handle: UInt64, ino: UInt64, _ mode: AllocationMode, offset: UInt64, count: UInt64,
         _ context: RequestContext
     ) throws(FileError) {
-        guard case .file(let inode, _) = handles.handle(handle) else { throw .stale }
+        if ForeignInodes.isForeign(ino) { throw .notSupported }
+        guard case .file(let inode, _, _) = handles.handle(handle) else { throw .stale }
         try requireWritable()
         let (end, overflows) = offset.addingReportingOverflow(count)
         if overflows || end > ContentWriter.maximumFileSize { throw .tooLarge }
@@ -174,7 +205,13 @@ extension Engine {
     package func seek(
         _ ino: UInt64, from offset: UInt64, findsData: Bool, _ context: RequestContext
     ) throws(FileError) -> UInt64 {
-        try volume.with(ino) { (inode) throws(FileError) in
+        if VirtualTree.isVirtual(ino) {
+            // All of it is data.
+            let size = try virtualStatus(ino, context.patience).size
+            guard offset < size else { throw .noSuchExtent }
+            return findsData ? offset : size
+        }
+        return try volume.with(ino) { (inode) throws(FileError) in
             try inode.state.withLock { (state) throws(FileError) in
                 let size = state.row.size
                 guard offset < size else { throw .noSuchExtent }

@@ -25,7 +25,9 @@ extension Engine {
         _ name: [UInt8], in parent: UInt64, _ context: RequestContext
     ) throws(FileError) -> FileStatus {
         if name.count > Engine.maximumNameSize { throw .nameTooLong }
-        if let virtual = virtualEntry(name, in: parent) { return try virtualStatus(virtual) }
+        if let virtual = virtualEntry(name, in: parent) {
+            return try virtualStatus(virtual, context.patience)
+        }
         if ForeignInodes.isForeign(parent) { return try foreignChild(name, in: parent, context) }
         if VirtualTree.isVirtual(parent) { throw .notFound }
         var mark = volume.drained.load(ordering: .acquiring)
@@ -61,7 +63,7 @@ extension Engine {
     package func status(
         of ino: UInt64, _ context: RequestContext
     ) throws(FileError) -> FileStatus {
-        if VirtualTree.isVirtual(ino) { return try virtualStatus(ino) }
+        if VirtualTree.isVirtual(ino) { return try virtualStatus(ino, context.patience) }
         if let status = volume.table.peek(ino, { $0.isDeleted ? nil : $0.status }), let status {
             return status
         }
@@ -118,6 +120,7 @@ extension Engine {
             try volume.query { (writer) throws(MetadataError) in try writer.deleteInode(ino) }
             state.isDeleted = true
             volume.totals.remove(state.row.kind, bytes: state.countedSize)
+            if state.row.kind == .regular { volume.quota.giveBack(state.row.size) }
             let slots = state.pendingReleases
             state.pendingReleases = []
             state.inline = nil

@@ -86,7 +86,7 @@ extension Engine {
             if let failure = publisher.publishNow(until: deadline) { return failure }
             let isComplete =
                 !publisher.hasChanges && flusher.pendingCount == 0 && pads.pendingCount == 0
-            if isComplete { return nil }
+            if isComplete { return flushForeignTrees(until: deadline) }
         }
         return nil
     }
@@ -113,14 +113,19 @@ extension Engine {
         status.cacheUsed = usage.used
         status.cacheBudget = usage.budget
         status.fileCount = totals.fileCount
-        status.byteCount = totals.byteCount
+        // As they are now; the totals are those of the last commit.
+        status.byteCount = volume.quota.used
+        status.quota = volume.quota.limit ?? 0
         status.chunksStored = counters.chunksStored.load(ordering: .relaxed)
         status.bytesStored = counters.bytesStored.load(ordering: .relaxed)
+        status.bytesFlushed = counters.bytesFlushed.load(ordering: .relaxed)
         status.chunksFetched = counters.chunksFetched.load(ordering: .relaxed)
         status.bytesFetched = counters.bytesFetched.load(ordering: .relaxed)
         status.storeAnsweredAt = counters.storeAnsweredAt.load(ordering: .relaxed)
+        status.offlineSince = counters.offlineSince.load(ordering: .relaxed)
         status.storeFailure = counters.storeFailure
-        for numbers in storeMetrics.values {
+        status.storeMetrics = storeMetrics
+        for numbers in status.storeMetrics.values {
             status.storeCalls += numbers.count
             status.storeFailures += numbers.failures.values.reduce(0, +)
             status.storeSentBytes += numbers.sentBytes
@@ -223,6 +228,7 @@ extension Engine {
     /// - Returns: what is left: everything in it is durable here and goes on at the next start.
     package func stop(finishing: Duration?) -> EngineStatus {
         if let finishing { _ = synchronizeRemotely(timeout: finishing) }
+        for tree in trees { tree.end() }
         // A thread that waits for a store that says nothing would hold everything up.
         (volume.configuration.chunks as? any StoppableStore)?.stop()
         (volume.configuration.pads as? any StoppableStore)?.stop()
@@ -235,6 +241,7 @@ extension Engine {
         encoder.stop(until: deadline)
         loader.stop(until: deadline)
         fetcher.stop(until: deadline)
+        watch.stop(until: deadline)
         var isComplete = false
         do throws(FileError) {
             // What is in the journal goes to the arena: the next start has nothing to move.

@@ -12,6 +12,7 @@ extension Engine {
     package func unlink(
         _ name: [UInt8], in parent: UInt64, _ context: RequestContext
     ) throws(FileError) {
+        if ForeignInodes.isForeign(parent) { return try removeForeign(name, in: parent, context) }
         _ = try requireParent(parent, context)
         let orphan = try committer.withNames(frees: true) { () throws(FileError) -> UInt64 in
             let item = try item(name, parent)
@@ -106,10 +107,18 @@ extension Engine {
             }
             try pads.load(&state)
             guard let pad = state.pad else { return nil }
+            // Nobody could write to a pad without its key under this name: it goes with its file.
+            if mover != 0, try pads.isKeyless(pad) { return nil }
             pads.assign(nil, to: &state)
             return pad
         }
         guard let pad else { return }
+        if try pads.isKeyless(pad) {
+            // The file may live on while it is open, but its pad may come back by another name.
+            let ino = inode.ino
+            try volume.query { (writer) throws(MetadataError) in try writer.removePad(ino) }
+            return
+        }
         pads.parked.withLock {
             $0.park(pad, parent: parent, name: name, mover: mover, now: .now)
         }

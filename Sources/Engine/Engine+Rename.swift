@@ -18,6 +18,9 @@ extension Engine {
         _ mode: RenameMode, leavesWhiteout: Bool = false, _ context: RequestContext
     ) throws(FileError) {
         if leavesWhiteout && mode == .exchange { throw .invalid }
+        if ForeignInodes.isForeign(parent) || ForeignInodes.isForeign(newParent) {
+            return try renameForeign(name, in: parent, to: newName, in: newParent, mode, context)
+        }
         try requireName(newName)
         let from = try requireParent(parent, context)
         let to = try requireParent(newParent, context)
@@ -89,6 +92,7 @@ extension Engine {
             try movePad(inode, source, parent, target, newName, newParent)
             if let target { try removeTarget(target, newName, newParent) }
             try move(inode, source.name, parent, newName, newParent)
+            if target != nil { try holdContent(inode) }
         }
         let crosses: Int64 = isDirectory && parent != newParent ? 1 : 0
         let lost: Int64 = isDirectory && target != nil ? 1 : 0
@@ -141,6 +145,12 @@ extension Engine {
         }
     }
 
+    /// A revision must not show at a name what was stored of a file before it had that name.
+    private func holdContent(_ inode: Inode) throws(FileError) {
+        guard flusher.state(of: inode.ino) != nil else { return }
+        try volume.change(inode) { (state) throws(FileError) in state.holdContent() }
+    }
+
     private func exchange(
         _ first: DirectoryItem, _ firstParent: UInt64, _ second: DirectoryItem,
         _ secondParent: UInt64
@@ -157,6 +167,8 @@ extension Engine {
                 try move(a, first.name, firstParent, aside, firstParent)
                 try move(b, second.name, secondParent, first.name, firstParent)
                 try move(a, aside, firstParent, second.name, secondParent)
+                try holdContent(a)
+                try holdContent(b)
             }
         }
         let firstDirectory: Int64 = first.kind == .directory ? 1 : 0
@@ -178,7 +190,7 @@ extension Engine {
         _ newName: [UInt8], _ newParent: UInt64
     ) throws(FileError) {
         let isPadFile = inode.state.withLock { $0.row.form == .pad && $0.row.kind == .regular }
-        guard isPadFile else { return }
+        guard isPadFile, try !isKeylessPad(inode) else { return }
         if pads.names.isTemporary(newName) {
             try park(inode, source.name, parent, movedTo: inode.ino)
             return
@@ -206,7 +218,8 @@ extension Engine {
         }
     }
 
-    /// Takes an inode's identity away, with the record that is not acknowledged yet.
+    /// Takes an inode's identity away, with the record that is not acknowledged yet; nil for one
+    /// that nothing else can have, because there is no key to it.
     private func takePad(_ inode: Inode) throws(FileError) -> PadRow? {
         let pad = try volume.change(inode) { (state) throws(FileError) -> PadRow? in
             try pads.load(&state)
@@ -214,9 +227,10 @@ extension Engine {
             pads.assign(nil, to: &state)
             return pad
         }
-        if pad != nil {
+        if let pad {
             let ino = inode.ino
             try volume.query { (writer) throws(MetadataError) in try writer.removePad(ino) }
+            if try pads.isKeyless(pad) { return nil }
         }
         return pad
     }
@@ -235,7 +249,17 @@ extension Engine {
         try movePad(other.inode, other.item, other.parent, nil, one.item.name, one.parent)
     }
 
+    /// True for a pad whose content nobody here can change: its identity stays with its file.
+    private func isKeylessPad(_ inode: Inode) throws(FileError) -> Bool {
+        try volume.change(inode) { (state) throws(FileError) in
+            try pads.load(&state)
+            return try state.pad.map { (pad) throws(FileError) in try pads.isKeyless(pad) } ?? false
+        }
+    }
+
     private func swapPads(_ a: Inode, _ b: Inode) throws(FileError) {
+        if try isKeylessPad(a) { return }
+        if try isKeylessPad(b) { return }
         let padOfA = try takePad(a)
         let padOfB = try takePad(b)
         try volume.change(a) { (state) throws(FileError) in

@@ -162,6 +162,7 @@ extension Engine {
     ) throws(SharingError) -> (map: DataMap, size: UInt64) {
         do throws(FileError) {
             let row = try volume.row(ino)
+            if row.kind == .directory { throw .isDirectory }
             guard row.kind == .regular, row.form != .pad else { throw .notSupported }
             if let standing = try settledMap(of: row) { return (standing, row.size) }
             guard row.size >= ChunkLayout.minimumFileSize else { throw .invalid }

@@ -46,6 +46,8 @@ package final class Engine: Sendable {
     let background: BackgroundCommits
     let invalidation = Lock<(@Sendable (Invalidation) -> Void)?>(nil)
     let capacity = CapacityProbe()
+    /// Asks a store that is away.
+    let watch: StoreWatch
     /// Finds what is public on the store.
     let resolver: PublicResolver
     /// What stands beside the volume's own trees; `public/` first.
@@ -85,6 +87,14 @@ package final class Engine: Sendable {
             publisher.head.withLock { $0.hardLinks }
         }
         background = BackgroundCommits(volume: volume, committer: committer, room: room)
+        watch = StoreWatch(volume: volume)
+    }
+
+    /// The store is back: what waits for it goes on, in its order.
+    func hurry() {
+        flusher.hurry()
+        pads.hurry()
+        publisher.hurry()
     }
 
     /// Starts the threads. `dirty` are files, `pending` pads that an earlier run left unsent.
@@ -99,6 +109,7 @@ package final class Engine: Sendable {
                 poke: {}), pending: pending)
         publisher.start()
         background.start()
+        beginForeignTrees()
     }
 
     /// Where the host hears what the kernel must forget.

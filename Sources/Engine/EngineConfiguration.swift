@@ -44,6 +44,8 @@ package struct EngineConfiguration: Sendable {
     package var compression: BrotliQuality = .fast
     /// Most bytes of the local arena.
     package var cacheBudget: UInt64 = 10 << 30
+    /// Most bytes that files and pads may have together, holes included; nil for no limit.
+    package var quota: UInt64?
     /// Files up to this many bytes live inside their directory's page; at most 65 536.
     package var inlineLimit = 16_384
     /// What a small commit may keep in the journal.
@@ -58,6 +60,9 @@ package struct EngineConfiguration: Sendable {
     package var publishCeiling = Duration.seconds(60)
     /// Time after a pad's last close before it is sealed and sent: one save, one counter bump.
     package var padDelay = Duration.milliseconds(300)
+    /// Bytes a second that may come from the store; nil for no limit. Nothing is fetched ahead of
+    /// readers that would hold them up.
+    package var downloadLimit: UInt64?
     /// How long a read waits for the store before EIO.
     package var readDeadline = Duration.seconds(30)
     /// `fsync` also waits for the store and the publication.

@@ -6,6 +6,7 @@
 import Metadata
 import Namespace
 import Scratchpads
+import Stores
 import Synchronization
 import Threading
 
@@ -35,12 +36,14 @@ extension EngineStarter {
         // A record that does not decode was never put: this machine wrote it whole or not at all.
         let pending = pendingRoot.flatMap { try? PadRecord(decoding: $0) }
         let engine = try assemble(metadata, head: head, unanswered: pending)
-        let isJudged = Monitor(false)
-        WorkerPool.startThread("cairn-root") {
-            judge(self.answer(), head.revision, engine)
-            isJudged.update { $0 = true }
-        }
-        _ = isJudged.wait(atMost: EngineStarter.rootPatience) { $0 ? true : nil }
+        engine.watch.start(
+            StoreWatch.Hooks(
+                judge: { [weak engine] in
+                    guard let engine else { return true }
+                    return self.judge(self.answer(), head.revision, engine)
+                },
+                isBack: { [weak engine] in engine?.hurry() }))
+        engine.watch.waitForJudgement(atMost: EngineStarter.rootPatience)
         return engine
     }
 
@@ -49,16 +52,23 @@ extension EngineStarter {
     }
 
     /// Says what is wrong with the store's root, and publishes nothing over another machine's.
+    ///
+    /// - Returns: false if the store is away, and its root not yet known.
     private func judge(
         _ answer: Result<PadRecord?, EngineStartError>, _ revision: UInt64,
         _ engine: Engine
-    ) {
+    ) -> Bool {
         let errors = engine.volume.errors
         switch answer {
         case .failure(.damagedRoot(let reason)):
             errors.add(.root, "the store's root pad is damaged: \(reason)")
         case .failure(.store(let error)):
-            errors.add(.root, "the store's root pad could not be had: \(error)")
+            // The log has room for the first of these only, not for one each second.
+            if engine.volume.counters.storeError != error {
+                errors.add(.root, "the store's root pad could not be had: \(error)")
+            }
+            engine.volume.counters.storeFailed(error)
+            return !error.isAbsence
         case .failure: break
         case .success(nil) where revision > 0:
             errors.add(
@@ -80,5 +90,7 @@ extension EngineStarter {
                         + "\(revision)")
             }
         }
+        engine.volume.counters.storeAnswered()
+        return true
     }
 }

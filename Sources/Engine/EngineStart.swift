@@ -61,6 +61,7 @@ struct EngineStarter {
             if let cause { throw .store(cause) }
             throw .state(sentence)
         }
+        watchJudged(engine)
         return engine
     }
 
@@ -84,7 +85,16 @@ struct EngineStarter {
                 try HeadStorage.save(head, writer)
             }
         }
-        return try assemble(metadata, head: head)
+        let engine = try assemble(metadata, head: head)
+        watchJudged(engine)
+        return engine
+    }
+
+    /// Watches a store whose root this start has asked for.
+    private func watchJudged(_ engine: Engine) {
+        engine.watch.start(
+            StoreWatch.Hooks(
+                judge: { true }, isBack: { [weak engine] in engine?.hurry() }))
     }
 
     // MARK: The root pad

@@ -3,6 +3,8 @@
 // What `cairn status`, `.cairn/status.json` and `.cairn/metrics` show: one value, taken at one
 // moment.
 
+package import Stores
+
 /// Where one file stands on its way to the store.
 package enum FileState: String, Sendable {
     /// Has bytes that exist on this machine only.
@@ -37,16 +39,22 @@ package struct EngineStatus: Sendable, Equatable {
     package var fileCount: UInt64 = 0
     /// Bytes of those files.
     package var byteCount: UInt64 = 0
+    /// Most bytes that files and pads may have together; 0 for no limit.
+    package var quota: UInt64 = 0
     /// Chunks put since the start.
     package var chunksStored: UInt64 = 0
     /// Bytes of them.
     package var bytesStored: UInt64 = 0
+    /// Bytes of files whose chunks were handed to the store since the start, before compression.
+    package var bytesFlushed: UInt64 = 0
     /// Chunks fetched since the start.
     package var chunksFetched: UInt64 = 0
     /// Bytes of them.
     package var bytesFetched: UInt64 = 0
     /// Seconds since 1970 when the store last answered; 0 for never.
     package var storeAnsweredAt: Int64 = 0
+    /// Seconds since 1970 since when the store is away; 0 while it is there.
+    package var offlineSince: Int64 = 0
     /// The sentence of the store's last failure, empty when the last call went well.
     package var storeFailure = ""
     /// Calls of the store since the start, each attempt counted; 0 for a store that does not count.
@@ -57,6 +65,9 @@ package struct EngineStatus: Sendable, Equatable {
     package var storeSentBytes: UInt64 = 0
     /// Bytes that came from it.
     package var storeReceivedBytes: UInt64 = 0
+    /// The same by what was asked, with failures by kind and latencies; empty for a store that does
+    /// not count.
+    package var storeMetrics: StoreMetrics = [:]
     /// Open file handles.
     package var openHandles = 0
     /// Conflicts not yet looked at.
@@ -66,6 +77,42 @@ package struct EngineStatus: Sendable, Equatable {
 
     /// All zero.
     package init() {}
+
+    /// The sums of `storeMetrics`, in the order of `StoreOperation.allCases`.
+    package var operations: [OperationStatus] {
+        StoreOperation.allCases.compactMap { operation in
+            storeMetrics[operation].map { OperationStatus(operation, $0) }
+        }
+    }
+}
+
+/// The calls of one kind to the store since the start.
+package struct OperationStatus: Sendable, Equatable {
+    /// What was asked, as `.cairn/metrics` names it.
+    package var name: String
+    /// Calls that ended.
+    package var count: UInt64
+    /// Those of them that failed.
+    package var failures: UInt64
+    /// Bytes that went to the store.
+    package var sentBytes: UInt64
+    /// Bytes that came from it.
+    package var receivedBytes: UInt64
+    /// How long all of them took together, in microseconds.
+    package var microseconds: UInt64
+
+    /// Names them.
+    package init(
+        name: String, count: UInt64, failures: UInt64, sentBytes: UInt64, receivedBytes: UInt64,
+        microseconds: UInt64
+    ) {
+        self.name = name
+        self.count = count
+        self.failures = failures
+        self.sentBytes = sentBytes
+        self.receivedBytes = receivedBytes
+        self.microseconds = microseconds
+    }
 }
 
 /// One file as `cairn info` describes it.

@@ -5,7 +5,8 @@
 //
 // Invariants:
 // 1. An entry names only what the store has acknowledged (docs/ARCHITECTURE.md §6.1). A file whose
-//    newest bytes are not stored yet appears with those that are.
+//    newest bytes are not stored yet appears with those that are; but not under a name that it took
+//    from another file after they were stored.
 // 2. If none are, it has what the revision before had at its name; if that had nothing there, what
 //    it had of the file under its older name; else it is not in the revision. So a name that
 //    nobody removed is in each revision, with what it had or with what it has.
@@ -64,20 +65,29 @@ struct EntryBuilder {
             try keepStandIn(for: row, at: name, in: directory)
             return .link(name: name, ino: ino)
         }
+        // Stored before it took this name: what stood here before goes on, if anything did.
+        if isHeld(row), let found = try published.content(at: name, in: directory) ?? standIns[ino]
+        {
+            return try standIn(found, for: row, named: name)
+        }
         if let entry = try entry(name: name, row) { return entry }
-        return try older(row, at: name, in: directory)
+        guard row.form == .blocks else { return nil }
+        var found = try published.content(at: name, in: directory)
+        if found == nil { found = try published.moved(ino) }
+        guard let found = found ?? standIns[ino] else { return nil }
+        return try standIn(found, for: row, named: name)
     }
 
     // MARK: Nothing is stored yet
 
-    /// Invariant 2: the entry of a file of which the store has nothing.
-    private mutating func older(
-        _ row: InodeRow, at name: [UInt8], in directory: UInt64
-    ) throws(Failure) -> Entry? {
-        guard row.form == .blocks else { return nil }
-        var found = try published.content(at: name, in: directory)
-        if found == nil { found = try published.moved(row.ino) }
-        guard var entry = found ?? standIns[row.ino] else { return nil }
+    /// Whether what is stored of the file is older than its name.
+    private func isHeld(_ row: InodeRow) -> Bool { row.form == .blocks && row.isContentHeld }
+
+    /// Invariant 2: an older entry in the place of a file of which the store has nothing.
+    private func standIn(
+        _ found: Entry, for row: InodeRow, named name: [UInt8]
+    ) throws(Failure) -> Entry {
+        var entry = found
         if entry.ino == row.ino {
             let modified = entry.attributes.modified
             entry.attributes = row.attributes
@@ -94,9 +104,9 @@ struct EntryBuilder {
     private mutating func keepStandIn(
         for row: InodeRow, at name: [UInt8], in directory: UInt64
     ) throws(Failure) {
-        guard row.form == .blocks, standIns[row.ino] == nil,
-            try read({ (s) throws(MetadataError) in try s.content(row.ino) }) == nil
-        else { return }
+        guard row.form == .blocks, standIns[row.ino] == nil else { return }
+        let stored = try read { (s) throws(MetadataError) in try s.content(row.ino) }
+        guard stored == nil || isHeld(row) else { return }
         standIns[row.ino] = try published.content(at: name, in: directory)
     }
 

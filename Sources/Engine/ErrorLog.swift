@@ -14,7 +14,7 @@ final class ErrorLog: Sendable {
 
     /// Which part failed.
     enum Part: String, Sendable {
-        case store, database, arena, page, pad, root, chunk, conflict
+        case store, database, arena, page, pad, root, chunk, conflict, tree
     }
 
     private struct Lines {
@@ -64,10 +64,14 @@ final class ErrorLog: Sendable {
 final class Counters: Sendable {
     let chunksStored = Atomic<UInt64>(0)
     let bytesStored = Atomic<UInt64>(0)
+    /// Bytes of files whose chunks were handed to the store.
+    let bytesFlushed = Atomic<UInt64>(0)
     let chunksFetched = Atomic<UInt64>(0)
     let bytesFetched = Atomic<UInt64>(0)
     let pendingChunks = Atomic<Int>(0)
     let storeAnsweredAt = Atomic<Int64>(0)
+    /// Seconds since 1970 of the first call that found the store away; 0 while it is there.
+    let offlineSince = Atomic<Int64>(0)
     private let failure = Lock<StoreError?>(nil)
     private let roomFailure = Lock<String?>(nil)
     private let lastFlush = Lock<FileError?>(nil)
@@ -91,11 +95,17 @@ final class Counters: Sendable {
     /// The store answered just now.
     func storeAnswered() {
         storeAnsweredAt.store(Timestamp.now().seconds, ordering: .relaxed)
+        offlineSince.store(0, ordering: .relaxed)
         failure.withLock { $0 = nil }
     }
 
     /// The store failed just now.
     func storeFailed(_ error: StoreError) {
+        if error.isAbsence {
+            // The first one counts: how long it has been away.
+            _ = offlineSince.compareExchange(
+                expected: 0, desired: Timestamp.now().seconds, ordering: .relaxed)
+        }
         failure.withLock { $0 = error }
     }
 

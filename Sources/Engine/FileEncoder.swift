@@ -57,8 +57,11 @@ final class FileEncoder: Sendable {
         let outcome = SharedBox(Outcome())
         var large: [FileSnapshot] = []
         var small: [FileSnapshot] = []
+        var isFull = false
         for ino in inodes {
             do throws(FileError) {
+                // What one file finds no room for on this disk, the next ones do not find either.
+                if isFull { throw .noSpace }
                 guard let snapshot = try snapshot(ino) else { continue }
                 if snapshot.size >= FileEncoder.largeFile {
                     large.append(snapshot)
@@ -66,6 +69,7 @@ final class FileEncoder: Sendable {
                     small.append(snapshot)
                 }
             } catch {
+                isFull = error == .noSpace
                 outcome.value.withLock { $0.failed.append((ino, error)) }
             }
         }
@@ -92,7 +96,7 @@ final class FileEncoder: Sendable {
         } catch {
             outcome.value.withLock { $0.failed.append((snapshot.inode.ino, error)) }
             snapshot.release(volume)
-            snapshot.inode.state.withLock { $0.flushTruncation = nil }
+            snapshot.inode.state.withLock { $0.endFlush() }
             volume.table.unpin(snapshot.inode)
         }
     }
@@ -122,8 +126,10 @@ final class FileEncoder: Sendable {
                 try reader.blockGroups(ino, in: 0..<UInt64(Int64.max))
             }
             for (group, _) in rows { try volume.loadGroup(group, &state) }
-            state.flushTruncation = state.row.size
-            return try FileSnapshot(inode, &state, volume)
+            let snapshot = try FileSnapshot(inode, &state, volume)
+            state.flushTruncation = snapshot.size
+            state.flushRuns = snapshot.runs
+            return snapshot
         }
         isKept = snapshot != nil
         return snapshot
@@ -161,10 +167,9 @@ final class FileEncoder: Sendable {
         _ snapshot: FileSnapshot, isParallel: Bool
     ) throws(FileError) -> EncodedFile {
         let version = FileEncoder.version
-        let chunkSize = UInt64(version.maximumChunkSize)
         var segments: [Segment] = []
         var fullMaps: [UInt64: DataMap] = [:]
-        let runs = try snapshot.segments(chunkSize: chunkSize)
+        let runs = snapshot.runs
         guard runs.count <= NamespaceLimits.maximumSegmentCount else {
             // Refused for this file alone: a page that names too many would stop every publication.
             volume.errors.add(
@@ -226,6 +231,7 @@ final class FileEncoder: Sendable {
                 plain.span, index: index, source: sources[index],
                 neighbours: (sources[neighbours.0], sources[neighbours.1]))
             try self.put(chunk)
+            self.volume.counters.bytesFlushed.add(UInt64(plain.count), ordering: .relaxed)
             encrypted.value.withLock { $0[index] = chunk.address }
         }
         return plan.map(sources: sources, encrypted: encrypted.value.withLock { $0 })

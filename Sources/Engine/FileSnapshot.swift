@@ -15,6 +15,10 @@ struct FileSnapshot: Sendable {
     let modified: Timestamp
     let base: StoredContent?
     let groups: [UInt64: BlockGroup]
+    /// The runs that become data maps: data runs with the small gaps between them filled by zeros.
+    ///
+    /// A gap of a chunk or more stays a hole; a run longer than `maximumSegmentSize` is cut.
+    let runs: [Range<UInt64>]
     /// Slots retained for this snapshot.
     let slots: [UInt32]
 
@@ -25,6 +29,7 @@ struct FileSnapshot: Sendable {
         modified = state.row.attributes.modified
         base = state.base
         groups = state.groups
+        runs = try FileSnapshot.runs(of: state)
         var slots: [UInt32] = []
         for group in state.groups.values {
             for entry in group.entries {
@@ -40,10 +45,11 @@ struct FileSnapshot: Sendable {
         for slot in slots { volume.arena.release(slot) }
     }
 
-    /// The runs that become data maps: data runs with the small gaps between them filled by zeros.
-    ///
-    /// A gap of a chunk or more stays a hole; a run longer than `maximumSegmentSize` is cut.
-    func segments(chunkSize: UInt64) throws(FileError) -> [Range<UInt64>] {
+    /// A gap of this many bytes stays a hole.
+    private static let chunkSize = UInt64(FileEncoder.version.maximumChunkSize)
+
+    private static func runs(of state: InodeState) throws(FileError) -> [Range<UInt64>] {
+        let groups = state.groups
         var runs: [Range<UInt64>] = []
         let numbers = groups.keys.sorted()
         var index = 0
@@ -52,7 +58,9 @@ struct FileSnapshot: Sendable {
             guard index < numbers.count, let group = groups[numbers[index]] else { return nil }
             return (numbers[index], group)
         }
-        try ExtentScan(base: base).forEach(in: 0..<size, nextGroup: nextGroup) { run in
+        try ExtentScan(base: state.base).forEach(
+            in: 0..<state.row.size, nextGroup: nextGroup
+        ) { run in
             if let last = runs.last, run.lowerBound - last.upperBound < chunkSize {
                 runs[runs.count - 1] = last.lowerBound..<run.upperBound
             } else {
@@ -67,10 +75,24 @@ struct FileSnapshot: Sendable {
                 run =
                     (run.lowerBound - min(run.lowerBound, UInt64(Arena.blockSize)))..<run.upperBound
             }
-            return stride(
-                from: run.lowerBound, to: run.upperBound, by: Int(FileSnapshot.maximumSegmentSize)
-            ).map { $0..<min($0 + FileSnapshot.maximumSegmentSize, run.upperBound) }
+            return FileSnapshot.pieces(of: run)
         }
+    }
+
+    /// A run of at least three bytes in pieces of which each makes one data map.
+    static func pieces(of run: Range<UInt64>) -> [Range<UInt64>] {
+        var pieces: [Range<UInt64>] = []
+        var start = run.lowerBound
+        while start < run.upperBound {
+            var end = min(start + min(maximumSegmentSize, run.upperBound - start), run.upperBound)
+            // Nor may the last piece be too short for self-encryption.
+            if end < run.upperBound, run.upperBound - end < UInt64(ChunkLayout.minimumFileSize) {
+                end -= UInt64(Arena.blockSize)
+            }
+            pieces.append(start..<end)
+            start = end
+        }
+        return pieces
     }
 
     /// Most bytes of one data map.

@@ -43,8 +43,9 @@ final class Flusher: Sendable {
         var isStopping = false
         var isStopped = false
         var backoff = Backoff()
-        /// Rounds ended, for those who wait.
-        var rounds = 0
+        /// Rounds begun and ended, for those who wait.
+        var begun = 0
+        var ended = 0
         var lastFailure: FileError?
     }
     private let work = Monitor(Work())
@@ -58,6 +59,11 @@ final class Flusher: Sendable {
     func start(poke: @escaping @Sendable () -> Void) {
         publisherPoke.withLock { $0 = poke }
         WorkerPool.startThread("cairn-flush") { self.run() }
+    }
+
+    /// What failed may be tried again at once.
+    func hurry() {
+        work.update { $0.backoff.hurry() }
     }
 
     func stop(until deadline: ContinuousClock.Instant) {
@@ -104,7 +110,8 @@ final class Flusher: Sendable {
     ///
     /// - Returns: nil when all is stored; else why not. `wouldBlock` when the time ran out.
     func flushAll(until deadline: ContinuousClock.Instant?) -> FileError? {
-        let start = work.withLock { $0.rounds }
+        // A round that runs now may have met what is over: a failure counts from the next one on.
+        let begun = work.withLock { $0.begun }
         while true {
             flushNow()
             let left = deadline.map { $0 - ContinuousClock.now }
@@ -112,7 +119,7 @@ final class Flusher: Sendable {
             let step = min(left ?? Flusher.tick, Flusher.tick)
             let outcome = work.wait(atMost: step) { state -> FileError?? in
                 if state.files.isEmpty && state.flushing.isEmpty { return .some(nil) }
-                if state.rounds > start, let failure = state.lastFailure, state.flushing.isEmpty {
+                if state.ended > begun, let failure = state.lastFailure, state.flushing.isEmpty {
                     return .some(failure)
                 }
                 return nil
@@ -153,6 +160,7 @@ final class Flusher: Sendable {
             state.files[ino] = nil
             state.flushing.insert(ino)
         }
+        if !batch.isEmpty { state.begun += 1 }
         if state.files.isEmpty { state.isUrgent = false }
         return batch
     }
@@ -178,6 +186,8 @@ final class Flusher: Sendable {
                     failure = error
                     lost.append(result.snapshot.inode.ino)
                 }
+            } else {
+                result.snapshot.inode.state.withLock { $0.endFlush() }
             }
             result.snapshot.release(volume)
             volume.table.unpin(result.snapshot.inode)
@@ -197,7 +207,7 @@ final class Flusher: Sendable {
             for ino in lost where state.files[ino] == nil {
                 state.files[ino] = Candidate(since: now, last: now)
             }
-            state.rounds += 1
+            state.ended += 1
             state.lastFailure = failure
             if failure == nil { state.backoff.succeed() } else { state.backoff.fail(at: now) }
         }
@@ -209,7 +219,8 @@ final class Flusher: Sendable {
         var isStillDirty = false
         try volume.change(snapshot.inode) { (state) throws(FileError) in
             let truncation = state.flushTruncation ?? snapshot.size
-            state.flushTruncation = nil
+            let isHeld = state.isFlushHeld
+            state.endFlush()
             if state.isDeleted || state.row.form != .blocks { return }
             var cleaned: [(slot: UInt32, owner: BlockOwner)] = []
             for (number, group) in snapshot.groups {
@@ -242,6 +253,7 @@ final class Flusher: Sendable {
                 !state.buffers.isEmpty || truncation < snapshot.size
                 || state.row.size != snapshot.size
                 || state.groups.values.contains { $0.entries.contains { $0.differsFromBase } }
+            state.row.isContentHeld = isHeld && isStillDirty
             // A time that was set after the snapshot changed no bytes: it is this content's time.
             if !isStillDirty { state.base?.modified = state.row.attributes.modified }
             // Small holes that the map filled with zeros are bytes now.

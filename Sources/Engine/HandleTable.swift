@@ -8,11 +8,13 @@ import Synchronization
 /// What an open handle stands for.
 enum OpenHandle: Sendable {
     /// An open file; its inode is pinned until release.
-    case file(Inode, OpenIntent)
+    case file(Inode, OpenIntent, FileReads)
     /// A virtual file: its text as it was at open.
     case text([UInt8])
     /// A file of a foreign tree.
     case foreign(any ForeignContent)
+    /// One that is open to be written.
+    case foreignWriter(any WritableForeignContent)
     /// An open directory.
     case directory(UInt64)
 }

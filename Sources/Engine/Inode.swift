@@ -58,6 +58,10 @@ struct InodeState: Sendable {
 
     /// Set while a flush reads a snapshot: how far the content was truncated meanwhile.
     var flushTruncation: UInt64?
+    /// What the base will have bytes of when that flush ends; empty when none runs.
+    var flushRuns: [Range<UInt64>] = []
+    /// That flush read its snapshot before the file took the name it has.
+    var isFlushHeld = false
     /// When bytes last changed; a flush waits for quiet.
     var lastModified: ContinuousClock.Instant?
 

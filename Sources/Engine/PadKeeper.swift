@@ -32,11 +32,13 @@ final class PadKeeper: Sendable {
     /// Pads sent at once.
     static let threads = 4
 
-    private let volume: Volume
-    private let committer: Committer
+    let volume: Volume
+    let committer: Committer
     private let pool = WorkerPool("cairn-padput", threads: PadKeeper.threads)
     let names = PadNames()
     let parked: Lock<ParkedPads>
+    /// Pads from elsewhere that are coming in: each by one command at a time.
+    let arriving = Lock<Set<PadAddress>>([])
 
     /// What the keeper needs from the engine above it.
     struct Hooks: Sendable {
@@ -52,6 +54,8 @@ final class PadKeeper: Sendable {
         var sending: Set<UInt64> = []
         var backoffs: [UInt64: Backoff] = [:]
         var lastFailure: FileError?
+        /// Being sent when somebody began to wait: a failure may be of what is over.
+        var disregarded: Set<UInt64> = []
         var isStopping = false
         var isStopped = false
     }
@@ -107,6 +111,7 @@ final class PadKeeper: Sendable {
         work.update { state in
             for ino in state.due.keys { state.due[ino] = .now }
             state.lastFailure = nil
+            state.disregarded = state.sending
         }
         while true {
             let outcome = work.wait(atMost: PadKeeper.tick) { state -> FileError?? in
@@ -116,6 +121,13 @@ final class PadKeeper: Sendable {
             }
             if let outcome { return outcome }
             if let deadline, ContinuousClock.now >= deadline { return .wouldBlock }
+        }
+    }
+
+    /// What failed may be tried again at once.
+    func hurry() {
+        work.update { state in
+            for ino in state.backoffs.keys where state.due[ino] != nil { state.due[ino] = .now }
         }
     }
 
@@ -153,32 +165,6 @@ final class PadKeeper: Sendable {
         state.pad = try volume.query { (reader) throws(MetadataError) in try reader.pad(ino) }
     }
 
-    /// Persists the parked identities; call it in the write that moves them.
-    func saveParked(_ writer: borrowing MetadataWriter) throws(MetadataError) {
-        let seconds = Timestamp.now().seconds
-        let bytes = parked.withLock { $0.encoded(now: .now, seconds: seconds) }
-        try writer.setValue("parked-pads", bytes)
-    }
-
-    /// Identities nobody came for: the file that went away takes its own along, others are gone.
-    private func expireParked() {
-        let over = parked.withLock { parked -> [ParkedPads.Parked] in
-            parked.entries.isEmpty ? [] : parked.expire(now: .now)
-        }
-        for entry in over where entry.mover != 0 {
-            guard let inode = try? volume.pin(entry.mover) else { continue }
-            defer { volume.table.unpin(inode) }
-            try? volume.change(inode) { (state) throws(FileError) in
-                try load(&state)
-                guard state.pad == nil, !state.isDeleted, state.row.linkCount > 0 else { return }
-                assign(entry.pad, to: &state)
-            }
-        }
-        if !over.isEmpty {
-            try? volume.query { (writer) throws(MetadataError) in try saveParked(writer) }
-        }
-    }
-
     // MARK: Sealing and sending
 
     private func run() {
@@ -195,7 +181,7 @@ final class PadKeeper: Sendable {
                 return Array(due.keys)
             }
             if work.withLock({ $0.isStopping }) { break }
-            expireParked()
+            expireParked(at: .now)
             guard let due, !due.isEmpty else { continue }
             send(due)
         }
@@ -246,7 +232,7 @@ final class PadKeeper: Sendable {
                 state.isPadUnsealed = false
                 return nil
             }
-            let capability = volume.configuration.keys.pad(identity: pad.identity)
+            let capability = try volume.capability(of: pad)
             let record: PadRecord
             do {
                 record = try capability.seal(
@@ -268,8 +254,9 @@ final class PadKeeper: Sendable {
 
     /// True for a pad whose content never came from the store, and was not replaced here.
     private func isUnknown(_ pad: PadRow, _ state: InodeState) throws(FileError) -> Bool {
-        guard pad.publishedDigest == nil, pad.counter > 0, !state.isPadUnsealed,
-            state.inline == nil
+        // The first state of a pad from elsewhere may have the counter 0.
+        guard pad.publishedDigest == nil, pad.counter > 0 || pad.address.scheme == .autonomi,
+            !state.isPadUnsealed, state.inline == nil
         else { return false }
         let ino = state.ino
         return try volume.query { (reader) throws(MetadataError) in
@@ -337,10 +324,10 @@ final class PadKeeper: Sendable {
                 try volume.change(inode) { (state) throws(FileError) -> [UInt8] in
                     try load(&state)
                     guard var pad = state.pad, pad.address == ours.address else { return [] }
-                    let capability = volume.configuration.keys.pad(identity: pad.identity)
+                    let capability = try volume.capability(of: pad)
                     let content: [UInt8]
                     do {
-                        content = try capability.reading.open(other)
+                        content = try capability.open(other)
                     } catch {
                         volume.errors.add(.pad, "the store's record of a pad does not verify")
                         throw .inputOutput
@@ -369,8 +356,13 @@ final class PadKeeper: Sendable {
     private func finish(_ ino: UInt64, _ failure: FileError?) {
         work.update { state in
             state.sending.remove(ino)
+            let isDisregarded = state.disregarded.remove(ino) != nil
             guard let failure else {
                 state.backoffs[ino] = nil
+                return
+            }
+            if isDisregarded {
+                state.due[ino] = .now
                 return
             }
             state.backoffs[ino, default: Backoff()].fail(at: .now)

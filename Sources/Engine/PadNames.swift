@@ -2,23 +2,25 @@
 //
 // Which names in `scratchpads/` are an editor's own, and stay on this machine. Pure.
 
-/// The patterns of temporary names: `*` is any run of bytes, `?` any one byte.
-struct PadNames: Sendable {
+/// The patterns of temporary names: `*` is any run of bytes, `?` any one byte. Trees of which files
+/// are published have them too.
+package struct PadNames: Sendable {
     /// What vim, nano, emacs, sed, rsync, GNOME and others leave beside a file while they save it.
     ///
     /// - Source: docs/ARCHITECTURE.md §2, "Editors".
-    static let standard = [
+    package static let standard = [
         ".*.sw?", "*~", ".#*", "#*#", "4913", ".goutputstream-*", "sed??????", ".*.??????", "*.tmp",
     ]
 
     private let patterns: [[UInt8]]
 
-    init(patterns: [String] = PadNames.standard) {
+    /// - Parameter patterns: all that count.
+    package init(patterns: [String] = PadNames.standard) {
         self.patterns = patterns.map { Array($0.utf8) }
     }
 
     /// True when a file of this name is never a pad.
-    func isTemporary(_ name: [UInt8]) -> Bool {
+    package func isTemporary(_ name: [UInt8]) -> Bool {
         patterns.contains { PadNames.matches($0, name) }
     }
 

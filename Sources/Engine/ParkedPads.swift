@@ -48,6 +48,9 @@ struct ParkedPads: Sendable {
         return entries.remove(at: index).pad
     }
 
+    /// Whether the time of any is over.
+    func isOver(at now: ContinuousClock.Instant) -> Bool { entries.contains { $0.expires <= now } }
+
     /// Those whose time is over.
     mutating func expire(now: ContinuousClock.Instant) -> [Parked] {
         let over = entries.filter { $0.expires <= now }

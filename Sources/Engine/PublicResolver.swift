@@ -123,7 +123,7 @@ struct PublicResolver: Sendable {
         var bytes = [UInt8](repeating: 0, count: range.count)
         var out = bytes.mutableSpan
         try fetcher.read(
-            file.map, file.layout, range, into: &out, prefetches: range.count > 1 << 20, patience)
+            file.map, file.layout, range, into: &out, patience)
         return bytes
     }
 

@@ -52,7 +52,9 @@ final class PublicTree: ForeignTree {
         self.resolver = resolver
     }
 
-    func status(of node: UInt64) throws(FileError) -> ForeignStatus {
+    func status(
+        of node: UInt64, _ patience: Patience?
+    ) throws(FileError) -> ForeignStatus {
         if node == 0 { return ForeignStatus(isDirectory: true) }
         let (item, inner) = try item(node)
         switch item.thing {
@@ -82,16 +84,16 @@ final class PublicTree: ForeignTree {
     }
 
     func children(
-        of node: UInt64, from start: Int, limit: Int
+        of node: UInt64, from start: Int, limit: Int, _ patience: Patience?
     ) throws(FileError) -> [ForeignChild] {
         if node == 0 {
             return state.withLock { state in
-                state.items.dropFirst(start).prefix(limit).map { item in
+                zip(start..., state.items.dropFirst(start).prefix(limit)).map { index, item in
                     var isDirectory = false
                     if case .archive = item.thing { isDirectory = true }
                     return ForeignChild(
                         name: Array(item.address.text.utf8), node: item.first,
-                        isDirectory: isDirectory)
+                        isDirectory: isDirectory, next: index + 1)
                 }
             }
         }
@@ -99,10 +101,11 @@ final class PublicTree: ForeignTree {
         guard case .archive(let tree, _, _) = item.thing, tree.nodes[inner].entry == nil else {
             throw .notDirectory
         }
-        return tree.nodes[inner].children.dropFirst(start).prefix(limit).map { child in
+        let children = tree.nodes[inner].children.dropFirst(start).prefix(limit)
+        return zip(start..., children).map { index, child in
             ForeignChild(
                 name: tree.nodes[child].name, node: item.first + UInt64(child),
-                isDirectory: tree.nodes[child].entry == nil)
+                isDirectory: tree.nodes[child].entry == nil, next: index + 1)
         }
     }
 
@@ -127,16 +130,16 @@ final class PublicTree: ForeignTree {
         switch item.thing {
         case .file(let file):
             return [
-                "address": item.address.text,
-                "datamap": DataMapFile.hexadecimal(file.packed),
-                "chunks": String(file.map.chunks.count),
+                Engine.ownPrefix + "address": item.address.text,
+                Engine.ownPrefix + "datamap": DataMapFile.hexadecimal(file.packed),
+                Engine.ownPrefix + "chunks": String(file.map.chunks.count),
             ]
         case .archive(let tree, _, _):
-            if inner == 0 { return ["address": item.address.text] }
+            if inner == 0 { return [Engine.ownPrefix + "address": item.address.text] }
             guard let entry = tree.nodes[inner].entry,
                 case .address(let address) = tree.entries[entry].content
             else { return [:] }
-            return ["address": address.text]
+            return [Engine.ownPrefix + "address": address.text]
         }
     }
 
@@ -203,12 +206,12 @@ final class PublicTree: ForeignTree {
 final class PublicContent: ForeignContent {
     private let file: PublicFile
     private let fetcher: ChunkFetcher
-    /// Where the last read ended: whoever reads on from there gets the next chunks ahead.
-    private let lastEnd = Lock<UInt64?>(nil)
+    private let reads: FileReads
 
     init(file: PublicFile, fetcher: ChunkFetcher) {
         self.file = file
         self.fetcher = fetcher
+        reads = fetcher.newReader()
     }
 
     func read(
@@ -218,12 +221,10 @@ final class PublicContent: ForeignContent {
         guard offset < size, out.count > 0 else { return 0 }
         guard let patience else { throw .wouldBlock }
         let range = offset..<min(offset + UInt64(out.count), size)
-        let isSequential = lastEnd.withLock { last in
-            defer { last = range.upperBound }
-            return last == offset
-        }
-        try fetcher.read(
-            file.map, file.layout, range, into: &out, prefetches: isSequential, patience)
+        fetcher.note(file.map, file.layout, reads, range)
+        try fetcher.read(file.map, file.layout, range, into: &out, patience)
         return range.count
     }
+
+    func close() { fetcher.cancel(reads) }
 }

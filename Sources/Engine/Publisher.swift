@@ -57,7 +57,9 @@ final class Publisher: Sendable {
         var isUrgent = false
         var isStopping = false
         var isStopped = false
-        var rounds = 0
+        /// Rounds begun and ended, for those who wait.
+        var begun = 0
+        var ended = 0
         var backoff = Backoff()
         var lastFailure: FileError?
         var isHalted = false
@@ -79,6 +81,11 @@ final class Publisher: Sendable {
 
     func start() {
         WorkerPool.startThread("cairn-publish") { self.run() }
+    }
+
+    /// What failed may be tried again at once.
+    func hurry() {
+        work.update { $0.backoff.hurry() }
     }
 
     func stop(until deadline: ContinuousClock.Instant) {
@@ -106,11 +113,12 @@ final class Publisher: Sendable {
         let start = work.update { state -> Int in
             state.isUrgent = true
             state.backoff.hurry()
-            return state.rounds
+            // A round that runs now may have met what is over: the next one counts.
+            return state.begun
         }
         while true {
             let outcome = work.wait(atMost: Publisher.tick) { state -> FileError?? in
-                state.rounds > start ? .some(state.lastFailure) : nil
+                state.ended > start ? .some(state.lastFailure) : nil
             }
             if let outcome { return outcome }
             if let deadline, ContinuousClock.now >= deadline { return .wouldBlock }
@@ -123,7 +131,10 @@ final class Publisher: Sendable {
         var firstChange: ContinuousClock.Instant?
         while true {
             let isUrgent = work.wait(atMost: Publisher.tick) { state -> Bool? in
-                state.isStopping || state.isUrgent ? state.isUrgent : nil
+                guard state.isStopping || state.isUrgent else { return nil }
+                defer { state.isUrgent = false }
+                if state.isUrgent { state.begun += 1 }
+                return state.isUrgent
             }
             if work.withLock({ $0.isStopping }) { break }
             let now = ContinuousClock.now
@@ -145,7 +156,10 @@ final class Publisher: Sendable {
                 now - lastActive >= volume.configuration.publishDelay && !hasUnstored()
             let isOverdue = now - since >= volume.configuration.publishCeiling
             guard isUrgent == true || isQuiet || isOverdue else { continue }
-            if isUrgent != true, work.withLock({ $0.backoff.isWaiting(at: now) }) { continue }
+            if isUrgent != true {
+                if work.withLock({ $0.backoff.isWaiting(at: now) }) { continue }
+                work.update { $0.begun += 1 }
+            }
             do throws(FileError) {
                 try round()
                 firstChange = nil
@@ -159,8 +173,7 @@ final class Publisher: Sendable {
 
     private func settle(_ failure: FileError?) {
         work.update { state in
-            state.isUrgent = false
-            state.rounds += 1
+            state.ended += 1
             state.lastFailure = failure
             if failure == nil { state.backoff.succeed() } else { state.backoff.fail(at: .now) }
         }

@@ -12,12 +12,16 @@ import Synchronization
 /// knows that it need not wait, so running it twice is safe.
 package final class Patience: Sendable {
     private let interruptedFlag = Atomic<Bool>(false)
+    private let leader: Patience?
     /// When the wait ends with `FileError.inputOutput`.
     package let deadline: ContinuousClock.Instant
 
-    /// - Parameter deadline: the moment after which waiting is given up.
-    package init(until deadline: ContinuousClock.Instant) {
+    /// - Parameters:
+    ///   - deadline: the moment after which waiting is given up.
+    ///   - leader: whose interruption ends this wait too; for a part of a longer one.
+    package init(until deadline: ContinuousClock.Instant, following leader: Patience? = nil) {
         self.deadline = deadline
+        self.leader = leader
     }
 
     /// Ends the wait with `FileError.interrupted`, at the latest 100 ms from now. Any thread may
@@ -27,7 +31,9 @@ package final class Patience: Sendable {
     }
 
     /// True after `interrupt()`.
-    package var isInterrupted: Bool { interruptedFlag.load(ordering: .acquiring) }
+    package var isInterrupted: Bool {
+        interruptedFlag.load(ordering: .acquiring) || leader?.isInterrupted ?? false
+    }
 }
 
 /// Who asks, and whether they can wait.

@@ -17,6 +17,9 @@ final class RoomKeeper: Sendable {
     static let batch = 1024
     /// How often a waiting writer looks again.
     static let step = Duration.milliseconds(20)
+    /// How often the flusher is made to hurry at most. Each time it tries every file that waits,
+    /// and where the disk or the store is full, each of these tries fails.
+    static let hurryInterval = Duration.seconds(1)
 
     private let volume: Volume
     private let committer: Committer
@@ -87,6 +90,7 @@ final class RoomKeeper: Sendable {
     }
 
     private func run() {
+        var nextHurry = ContinuousClock.now
         while true {
             let isStopping = wish.wait { state -> Bool? in
                 if state.isStopping { return true }
@@ -96,6 +100,8 @@ final class RoomKeeper: Sendable {
             }
             if isStopping == true { break }
             if evict() == 0 {
+                if .now < nextHurry { continue }
+                nextHurry = .now + RoomKeeper.hurryInterval
                 wish.withLock { $0.flushNow }?()
             } else {
                 askIfShort()

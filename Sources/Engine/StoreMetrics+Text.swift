@@ -2,7 +2,7 @@
 //
 // What a store was asked, in the text that Prometheus reads. docs/format.md, "Status".
 
-import Stores
+package import Stores
 
 extension StoreMetrics {
     /// Counters by operation, failures by kind, and a histogram of latencies.
@@ -53,4 +53,17 @@ extension StoreMetrics {
 
 extension StoreOperation {
     fileprivate var label: String { "operation=\"\(rawValue)\"" }
+}
+
+extension OperationStatus {
+    /// The sums of one operation's numbers.
+    package init(_ operation: StoreOperation, _ numbers: OperationMetrics) {
+        let (seconds, attoseconds) = numbers.time.components
+        self.init(
+            name: operation.rawValue, count: numbers.count,
+            failures: numbers.failures.values.reduce(0, +), sentBytes: numbers.sentBytes,
+            receivedBytes: numbers.receivedBytes,
+            microseconds: UInt64(max(0, seconds)) * 1_000_000
+                + UInt64(max(0, attoseconds)) / 1_000_000_000_000)
+    }
 }

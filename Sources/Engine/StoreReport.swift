@@ -34,7 +34,7 @@ extension StoreError {
         case .paymentRequired: "pay it, and it goes on by itself"
         case .unpaid: "fill the wallet or raise the limit, and it goes on by itself"
         case .readOnly, .refused: "see who may write there; it is tried again"
-        case .notAStore: "see that its path and its disk are there, then mount anew"
+        case .notAStore: "see that its path and its disk are there; it is looked for again"
         case .newerFormat: "use a newer version of this program"
         case .tooLarge: "see what else keeps its bytes there"
         }

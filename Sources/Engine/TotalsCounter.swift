@@ -1,6 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// How many files and bytes the volume has, loaded or not: what `statfs` and the root say.
+// How many files and bytes the volume has, loaded or not, as of the last commit: what the root
+// says.
+//
+// Bytes are counted modulo 2⁶⁴: three sparse files of 8 EiB are more than that, and when one of
+// them goes the sum is right again.
 
 import Primitives
 import Metadata
@@ -33,13 +37,13 @@ final class TotalsCounter: Sendable {
             } else {
                 totals.fileCount -= min(totals.fileCount, 1)
             }
-            totals.byteCount -= min(totals.byteCount, bytes)
+            totals.byteCount &-= bytes
         }
     }
 
     /// A file's size changed.
     func replace(_ old: UInt64, with new: UInt64) {
-        totals.withLock { $0.byteCount = $0.byteCount - min($0.byteCount, old) + new }
+        totals.withLock { $0.byteCount = $0.byteCount &- old &+ new }
     }
 
     /// Puts the totals into the settings.

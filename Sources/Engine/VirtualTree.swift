@@ -32,8 +32,10 @@ extension Engine {
         return VirtualTree.files.first { Array($0.name.utf8) == name }?.ino
     }
 
-    func virtualStatus(_ ino: UInt64) throws(FileError) -> FileStatus {
-        if ForeignInodes.isForeign(ino) { return try foreignStatus(ino) }
+    func virtualStatus(
+        _ ino: UInt64, _ patience: Patience?
+    ) throws(FileError) -> FileStatus {
+        if ForeignInodes.isForeign(ino) { return try foreignStatus(ino, patience) }
         let isDirectory = ino == VirtualTree.directory
         let now = Timestamp.now()
         return FileStatus(
@@ -76,11 +78,13 @@ extension EngineStatus {
             ("pending_chunks", "\(pendingChunks)", false),
             ("cache_used_bytes", "\(cacheUsed)", false),
             ("cache_budget_bytes", "\(cacheBudget)", false), ("files", "\(fileCount)", false),
-            ("bytes", "\(byteCount)", false), ("chunks_stored", "\(chunksStored)", false),
+            ("bytes", "\(byteCount)", false), ("quota_bytes", "\(quota)", false),
+            ("chunks_stored", "\(chunksStored)", false),
             ("bytes_stored", "\(bytesStored)", false),
             ("chunks_fetched", "\(chunksFetched)", false),
             ("bytes_fetched", "\(bytesFetched)", false),
             ("store_answered_at", "\(storeAnsweredAt)", false),
+            ("offline_since", "\(offlineSince)", false),
             ("store_calls", "\(storeCalls)", false),
             ("store_failures", "\(storeFailures)", false),
             ("store_sent_bytes", "\(storeSentBytes)", false),

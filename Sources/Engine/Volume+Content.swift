@@ -27,6 +27,34 @@ extension InodeState {
         let end = min(start + UInt64(Arena.blockSize), base.baseLimit)
         return base.firstSegment(endingAfter: start).map { base.segments[$0].offset < end } ?? false
     }
+
+    /// True when the store has bytes of this block, or will have when the flush that runs now ends:
+    /// a block without bytes must then say "zero", since "absent" would show the base's.
+    func mayBeCovered(_ block: UInt64) -> Bool {
+        if baseCovers(block) { return true }
+        let start = block * UInt64(Arena.blockSize)
+        let end = start + UInt64(Arena.blockSize)
+        return flushRuns.contains { $0.lowerBound < end && start < $0.upperBound }
+    }
+
+    /// The end of all that `mayBeCovered` can be true for.
+    var coverLimit: UInt64 { max(baseLimit, flushRuns.last?.upperBound ?? 0) }
+
+    /// The flush that read a snapshot is over.
+    mutating func endFlush() {
+        flushTruncation = nil
+        flushRuns = []
+        isFlushHeld = false
+    }
+
+    /// The file took the name of another while bytes of it were not stored: what is stored now, or
+    /// by the flush that runs, is no content that this name ever had.
+    mutating func holdContent() {
+        guard row.kind == .regular, row.form == .blocks else { return }
+        row.isContentHeld = true
+        isFlushHeld = flushTruncation != nil
+        isRowDirty = true
+    }
 }
 
 extension StoredContent {

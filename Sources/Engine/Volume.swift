@@ -33,6 +33,7 @@ final class Volume: Sendable {
     let sealer: LocalSealer
     let journalSealer: JournalSealer
     let totals: TotalsCounter
+    let quota: ByteQuota
     let highWater: HighWater
 
     /// Inodes with something to commit, each pinned once by this list.
@@ -61,6 +62,7 @@ final class Volume: Sendable {
         self.sealer = sealer
         self.journalSealer = journalSealer
         self.totals = TotalsCounter(totals)
+        quota = ByteQuota(limit: configuration.quota, used: totals.byteCount)
         highWater = HighWater(change: lastChange, inode: nextInode)
         self.nextInode = Atomic(max(nextInode, Volume.firstOrdinaryInode))
         self.lastChange = Atomic(lastChange)
@@ -156,11 +158,19 @@ final class Volume: Sendable {
 
     /// A database error as the caller of a file operation sees it.
     func failure(_ error: MetadataError) -> FileError {
-        if error == .full { return missesRoom(.database, Volume.fullDisk) }
-        errors.add(.database, "the local database failed", detail: "\(error)")
+        switch error {
+        case .full: return missesRoom(.database, Volume.fullDisk)
+        case .transactionLost: errors.add(.database, Volume.lostChanges)
+        case .logNotSynced: errors.add(.database, Volume.failedSync, detail: "\(error)")
+        default: errors.add(.database, "the local database failed", detail: "\(error)")
+        }
         return .inputOutput
     }
 
+    private static let lostChanges =
+        "the local database lost the changes since its last commit; unmount, and mount again"
+    private static let failedSync =
+        "the disk of the local state failed in a sync; look after it, unmount, and mount again"
     private static let fullDisk = "the disk of the local state is full; make room there"
 
     private func missesRoom(_ part: ErrorLog.Part, _ sentence: String) -> FileError {

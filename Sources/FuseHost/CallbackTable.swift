@@ -23,7 +23,7 @@ func makeCallbacks() -> cfuse_callbacks {
         setattr: onSetattr, readlink: onReadlink, mknod: onMknod, mkdir: onMkdir,
         unlink: onUnlink, rmdir: onRmdir, symlink: onSymlink, rename: onRename, link: onLink,
         open: onOpen, create: onCreate, read: onRead, write: onWrite, release: onRelease,
-        fsync: onFsync, opendir: onOpendir, readdir: onReaddir,
+        flush: onFlush, fsync: onFsync, opendir: onOpendir, readdir: onReaddir,
         releasedir: onReleasedir, statfs: onStatfs, setxattr: onSetxattr,
         getxattr: onGetxattr, listxattr: onListxattr, removexattr: onRemovexattr,
         fallocate: onFallocate, lseek: onLseek, copy_file_range: onCopyFileRange,
@@ -203,6 +203,16 @@ private func onRelease(
 ) {
     unsafe with(host) {
         unsafe $0.dispatch(request, Release(ino: $0.inodes.engine(ino), handle: handle))
+    }
+}
+
+private func onFlush(_ host: Host, _ request: cfuse_request, _ handle: UInt64) {
+    unsafe with(host) {
+        // The kernel asks once, and then never again.
+        guard $0.engine.hearsCloses else {
+            return unsafe Request(request).fail(HostRefusal.noFlush)
+        }
+        unsafe $0.dispatch(request, Flush(handle: handle))
     }
 }
 

@@ -167,15 +167,32 @@ struct Release: Operation {
     }
 }
 
+/// flush(ino, handle): one of those who have it open closes it.
+struct Flush: Operation {
+    let handle: UInt64
+
+    var whenFull: FullLane { .waitHere }
+
+    func perform(_ call: Call) throws(FileError) -> FuseReply {
+        try call.engine.finish(handle)
+        return .done
+    }
+}
+
 /// fsync(ino), of a file or a directory.
 struct Synchronize: Operation {
     let ino: UInt64
     let isDataOnly: Bool
 
-    var waitsForDisk: Bool { true }
+    /// What is not the volume's waits for its own network.
+    var waitsForDisk: Bool { !Engine.isForeign(ino) }
     var whenFull: FullLane { .waitHere }
 
     func perform(_ call: Call) throws(FileError) -> FuseReply {
+        if Engine.isForeign(ino) {
+            try call.engine.synchronizeForeign(ino, call.context)
+            return .done
+        }
         try call.engine.synchronize(ino, dataOnly: isDataOnly)
         return .done
     }

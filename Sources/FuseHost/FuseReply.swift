@@ -100,6 +100,8 @@ enum HostRefusal {
     static let noIoctl = ENOTTY
     /// As many requests wait for the store as ever may.
     static let tooMany = EAGAIN
+    /// `flush` where no close says anything.
+    static let noFlush = ENOSYS
     /// A request that nobody answered; a fault of ours, said at the file instead of hanging.
     static let forgotten = EIO
 }

@@ -59,8 +59,8 @@ struct CurlSettings: Sendable {
         set(CURLOPT_HTTP_VERSION, Int64(CURL_HTTP_VERSION_1_1))
         set(CURLOPT_TCP_KEEPALIVE, 1)
         // An application's buffer of 16 KiB, the default, costs a third of the speed on loopback.
-        prefer(CURLOPT_BUFFERSIZE, 256 * 1024)
-        prefer(CURLOPT_UPLOAD_BUFFERSIZE, 256 * 1024)
+        prefer(CURLOPT_BUFFERSIZE, CurlOptions.bufferSize(at: request.speeds.received))
+        prefer(CURLOPT_UPLOAD_BUFFERSIZE, CurlOptions.bufferSize(at: request.speeds.sent))
         set(CURLOPT_CONNECTTIMEOUT_MS, max(1, request.timeouts.connect.milliseconds))
         set(CURLOPT_USERAGENT, settings.configuration.userAgent)
         set(CURLOPT_SSL_VERIFYPEER, 1)
@@ -73,6 +73,14 @@ struct CurlSettings: Sendable {
         apply(request.method, request.body)
         try apply(request.headers)
         setCallbacks(transfer)
+    }
+
+    /// Bytes that are moved at a time: a quarter of a second's where speed is limited, so that
+    /// they go evenly.
+    ///
+    /// - Source: the least that libcurl takes for both is 16 KiB.
+    private static func bufferSize(at speed: UInt64?) -> Int64 {
+        min(256 * 1024, max(16 * 1024, Int64(clamping: (speed ?? .max) / 4)))
     }
 
     private func apply(_ method: HTTPMethod, _ body: HTTPBody) {

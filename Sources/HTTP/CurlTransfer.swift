@@ -7,6 +7,8 @@
 //   than the library's own code.
 // - `body` never holds more than the sink's limit.
 
+internal import Glibc
+
 /// The state of one request.
 final class CurlTransfer {
     let request: HTTPRequest
@@ -18,9 +20,21 @@ final class CurlTransfer {
     private var status = 0
     private var sentCount = 0
     private var hasBody = false
+    private var sending: BytePace?
+    private var receiving: BytePace?
 
     init(_ request: HTTPRequest) {
         self.request = request
+        sending = request.speeds.sent.map(BytePace.init)
+        receiving = request.speeds.received.map(BytePace.init)
+    }
+
+    /// Rests for as long as the limit of speed asks. This thread serves this request alone.
+    private func rest(_ pace: inout BytePace?, after count: Int) {
+        guard let pause = pace?.moved(count, at: .now), pause > .zero else { return }
+        let (seconds, attoseconds) = pause.components
+        usleep(UInt32(seconds * 1_000_000 + attoseconds / 1_000_000_000_000))
+        lastProgress = .now
     }
 
     /// There is a connection, and the request is about to go out on it.
@@ -53,6 +67,7 @@ final class CurlTransfer {
     func take(bodyBytes bytes: Span<UInt8>) -> Bool {
         lastProgress = .now
         request.meter?(.received, bytes.count)
+        rest(&receiving, after: bytes.count)
         if case .stream(let sink) = request.sink, (200..<300).contains(status) {
             hasBody = true
             guard sink(bytes) else {
@@ -78,6 +93,7 @@ final class CurlTransfer {
     /// The next bytes of the request's body; nil to give up.
     func nextBytes(limit: Int) -> ArraySlice<UInt8>? {
         lastProgress = .now
+        let limit = min(limit, sending?.piece ?? limit)
         let piece: ArraySlice<UInt8>
         switch request.body {
         case .none: return []
@@ -92,6 +108,7 @@ final class CurlTransfer {
         }
         sentCount += piece.count
         request.meter?(.sent, piece.count)
+        rest(&sending, after: piece.count)
         lastProgress = .now
         return piece
     }
@@ -99,6 +116,7 @@ final class CurlTransfer {
     /// Begins the request's body from the start.
     func rewind() -> Bool {
         sentCount = 0
+        sending = request.speeds.sent.map(BytePace.init)
         switch request.body {
         case .none, .bytes: return true
         case .stream(let source): return source.rewind()

@@ -82,6 +82,20 @@ package struct HTTPTimeouts: Hashable, Sendable {
     }
 }
 
+/// How fast the body of one request may go and come, in bytes a second; nil for no limit.
+package struct HTTPSpeeds: Hashable, Sendable {
+    /// To the server.
+    package var sent: UInt64?
+    /// From the server.
+    package var received: UInt64?
+
+    /// Names the two.
+    package init(sent: UInt64? = nil, received: UInt64? = nil) {
+        self.sent = sent
+        self.received = received
+    }
+}
+
 /// Sizes that every request keeps to.
 package enum HTTPLimits {
     /// The most bytes of the header of an answer.
@@ -112,6 +126,8 @@ package struct HTTPRequest {
     package var sink: HTTPSink
     /// How long it may take.
     package var timeouts: HTTPTimeouts
+    /// How fast it may go: evenly, and not in bursts.
+    package var speeds = HTTPSpeeds()
     /// Told of bytes of bodies as they go and come, for limits of bandwidth. It may sleep, for
     /// moments: meanwhile this request stands still, and neither cancelling nor a timeout ends it.
     package var meter: ((HTTPDirection, Int) -> Void)?

@@ -39,7 +39,8 @@ package struct StoredContent: Sendable, Equatable {
 package struct PadRow: Sendable, Equatable {
     /// The inode that shows it.
     package var ino: UInt64
-    /// 32 random bytes, from which with the volume's seed its keys are made. One inode each.
+    /// 32 bytes from which with the volume's seed its keys are made; see
+    /// `PadReference.identity`. One inode each.
     package var identity: [UInt8]
     /// Its address.
     package var address: PadAddress

@@ -47,12 +47,15 @@ package struct InodeRow: Sendable, Equatable {
     package var isLoaded: Bool
     /// Bytes taken by the content, for `st_blocks`.
     package var allocated: UInt64
+    /// Its stored content is older than its name: it was renamed over another file while newer
+    /// bytes were not stored. Until they are, a revision has there what it had before.
+    package var isContentHeld: Bool
 
     package init(
         ino: UInt64, kind: FileKind, attributes: FileAttributes, size: UInt64 = 0,
         linkCount: UInt32 = 1, device: UInt64 = 0, parent: UInt64 = 0, cookie: UInt64 = 0,
         change: UInt64 = 0, form: StorageForm = .none, isHardLinked: Bool = false,
-        isLoaded: Bool = false, allocated: UInt64 = 0
+        isLoaded: Bool = false, allocated: UInt64 = 0, isContentHeld: Bool = false
     ) {
         self.ino = ino
         self.kind = kind
@@ -67,6 +70,7 @@ package struct InodeRow: Sendable, Equatable {
         self.isHardLinked = isHardLinked
         self.isLoaded = isLoaded
         self.allocated = allocated
+        self.isContentHeld = isContentHeld
     }
 }
 
@@ -97,6 +101,7 @@ extension InodeRow {
     /// Bits of the column `flags`; the values are stored.
     private static let hardLinkedFlag: Int64 = 1
     private static let loadedFlag: Int64 = 2
+    private static let contentHeldFlag: Int64 = 4
 
     /// Reads the columns of the present row from `first` on.
     init(from row: SQLiteStatement, at first: Int32) throws(MetadataError) {
@@ -126,7 +131,8 @@ extension InodeRow {
             form: form,
             isHardLinked: flags & Self.hardLinkedFlag != 0,
             isLoaded: flags & Self.loadedFlag != 0,
-            allocated: row.uint64(first + 17))
+            allocated: row.uint64(first + 17),
+            isContentHeld: flags & Self.contentHeldFlag != 0)
     }
 
     /// Binds all columns to the parameters 1 to `columnCount`.
@@ -154,7 +160,8 @@ extension InodeRow {
         statement.bind(19, Int64(form.rawValue))
         statement.bind(
             20,
-            (isHardLinked ? Self.hardLinkedFlag : 0) | (isLoaded ? Self.loadedFlag : 0))
+            (isHardLinked ? Self.hardLinkedFlag : 0) | (isLoaded ? Self.loadedFlag : 0)
+                | (isContentHeld ? Self.contentHeldFlag : 0))
     }
 }
 

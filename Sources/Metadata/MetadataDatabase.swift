@@ -46,6 +46,8 @@ package final class MetadataDatabase: Sendable {
     private let writer: Lock<Writer>
     /// Frames in the log after the last commit.
     private let logFrames = Atomic<Int>(0)
+    /// Bytes recorded since the last commit.
+    private let uncommitted = Atomic<Int>(0)
     /// Frames in the log from which on `wantsCheckpoint` is true.
     private let nextCheckpoint = Atomic<Int>(
         MetadataDatabase.logLimit / WriteAheadLog.frameSize)
@@ -98,7 +100,9 @@ package final class MetadataDatabase: Sendable {
         _ body: (borrowing MetadataWriter) throws(E) -> R
     ) throws(E) -> R {
         try writer.withLock { (writer) throws(E) in
-            writer.core.checkRoom()
+            // What is still lost is told by the body's first call.
+            if writer.core.mayGoOn() { writer.core.checkRoom() }
+            defer { uncommitted.store(writer.core.redo.size, ordering: .relaxed) }
             return try body(MetadataWriter(core: writer.core))
         }
     }
@@ -109,7 +113,9 @@ package final class MetadataDatabase: Sendable {
     /// The kernel may bring it to the disk at any time from here on: what the rows name must be on
     /// its disk before this is called.
     ///
-    /// - Throws: `.transactionLost` if the changes are gone; `.logNotSynced` after a failed sync.
+    /// - Throws: `.full`, `.transactionLost` or what SQLite says if nothing could be committed: the
+    ///   changes stand, and go with the next commit that can be made. `.logNotSynced` after a
+    ///   failed sync.
     package func commit() throws(MetadataError) {
         try writer.withLock { (writer) throws(MetadataError) in
             let copied = writer.copiedForRestart
@@ -118,7 +124,14 @@ package final class MetadataDatabase: Sendable {
                 if let copied { self.restartLog(core, copied: copied) }
             }
             logFrames.store(writer.core.logFrames, ordering: .relaxed)
+            uncommitted.store(writer.core.redo.size, ordering: .relaxed)
         }
+    }
+
+    /// Whether so much was written since the last commit that one should come before its time:
+    /// until then all of it is kept in memory.
+    package var wantsCommit: Bool {
+        uncommitted.load(ordering: .relaxed) >= RedoLog.commitSize
     }
 
     /// Whether the log has become long since the last `checkpoint()`, so that one should come
@@ -148,14 +161,6 @@ package final class MetadataDatabase: Sendable {
     /// - Throws: `.logNotSynced`, now and ever after: then nothing since the last success is sure.
     package func syncLog() throws(MetadataError) {
         try log.sync()
-    }
-
-    /// Begins anew after `.transactionLost`. The caller has by now dropped what it knew from the
-    /// lost changes; the live state is the one last committed. Does nothing if nothing was lost.
-    package func resumeAfterLoss() throws(MetadataError) {
-        try writer.withLock { (writer) throws(MetadataError) in
-            try writer.core.resume()
-        }
     }
 
     /// Promises room for an operation that consists of several writes, so that it is not refused in

@@ -17,11 +17,13 @@ package enum MetadataError: Error, Equatable, Sendable {
     /// The file is not a database of ours, or is damaged. The text says which check failed.
     case corrupt(String)
     /// The disk that holds the database has no room. What was written before stands: the statement
-    /// that met this had no effect.
+    /// that met this had no effect. If it made SQLite roll back the transaction, every call fails
+    /// so until it is brought back, which is tried once a second.
     case full
     /// Everything since the last commit is gone: an error of the disk or of memory made SQLite roll
-    /// back the standing transaction. Every call fails with this until
-    /// `MetadataDatabase.resumeAfterLoss()`; what was committed is unharmed.
+    /// back the standing transaction, which was longer than `RedoLog.limit`, or in the middle of an
+    /// operation. Every call fails so until the database is opened anew; what was committed is
+    /// unharmed.
     case transactionLost
     /// The log could not be brought to the disk. It stays so until the database is opened anew:
     /// after a failed sync the kernel may forget what it could not write.

@@ -56,11 +56,14 @@ extension MetadataWriter {
     }
 
     /// Forgets the marks of names that were touched last at or before a sequence number: they are
-    /// published. Names touched since keep theirs.
+    /// published. Names touched since keep theirs. Leaf pages that only marks have kept go too.
     package borrowing func clearTouched(upTo sequence: UInt64) throws(MetadataError) {
-        let change = try core.writes.publishing.clearTouched.begin()
-        change.bind(1, Int64(clamping: sequence))
-        try change.run()
+        let publishing = core.writes.publishing
+        for statement in [publishing.clearRemovedLeaves, publishing.clearTouched] {
+            let change = try statement.begin()
+            change.bind(1, Int64(clamping: sequence))
+            try change.run()
+        }
     }
 
     /// Adds a conflict to the list people see; `number` of the row is not looked at.

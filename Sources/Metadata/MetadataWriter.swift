@@ -24,13 +24,17 @@ package struct MetadataWriter: ~Copyable, MetadataReader {
         _ body: (borrowing MetadataWriter) throws(MetadataError) -> R
     ) throws(MetadataError) -> R {
         try core.writes.transaction.savepoint.begin().run()
+        let mark = core.redo.mark
+        core.isDivided = true
+        defer { core.isDivided = false }
         do {
             let result = try body(self)
             try core.writes.transaction.release.begin().run()
             return result
         } catch {
-            // If undoing fails then the whole transaction is lost, and each later call says so;
-            // what the body met is the cause, and is told now.
+            core.redo.cut(to: mark)
+            // If undoing fails then the whole transaction is lost, and is brought back without
+            // this; what the body met is the cause, and is told now.
             try? core.writes.transaction.rollBackToSavepoint.begin().run()
             try? core.writes.transaction.release.begin().run()
             throw error
@@ -59,11 +63,15 @@ package struct MetadataWriter: ~Copyable, MetadataReader {
     /// Removes an inode with everything that belongs to it: content, block groups, journal,
     /// extended attributes, scratchpad, published pages. Names that lead to it are the caller's to
     /// remove.
+    ///
+    /// The leaf pages of a directory in which names are marked stay until `clearTouched` has taken
+    /// the last mark: what went from there to another directory is looked for in them.
     package borrowing func deleteInode(_ ino: UInt64) throws(MetadataError) {
         let inodes = core.writes.inodes
         for statement in [
             inodes.deleteInode, inodes.deleteInline, inodes.deleteContent, inodes.deleteXattrs,
-            inodes.deletePad, inodes.deletePage, inodes.deleteLeaves, inodes.deleteJournal,
+            inodes.deletePad, inodes.deletePage, inodes.deleteSettledLeaves,
+            inodes.deleteJournal,
         ] {
             let change = try statement.begin()
             change.bind(1, ino)

@@ -1,16 +1,15 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// The one file that speaks to SQLite's C interface: a connection and its prepared statements.
-// It knows no table. Nothing of C leaves it: results are Swift values, failures are MetadataError.
+// A connection to a database. With SQLiteStatement.swift the only file that speaks to SQLite's C
+// interface. They know no table, and nothing of C leaves them: results are Swift values, failures
+// are MetadataError.
 //
 // Invariants:
 // - A connection and its statements are used by one thread at a time (SQLITE_OPEN_NOMUTEX): their
 //   owner keeps them in a Lock, or lets nobody share them.
-// - Once `setStanding(true)` was called, a statement that finds the transaction gone sets `isLost`,
-//   and from then on every statement fails with `.transactionLost` before it touches the database:
-//   in SQLite's automatic mode it would commit alone, out of order.
-// - A statement is reset before the call that used it returns, so that none keeps a lock or pins
-//   the log.
+// - Once `setStanding(true)` was called, a statement that finds the transaction gone sets `loss`,
+//   and from then on every statement fails with it before it touches the database: in SQLite's
+//   automatic mode it would commit alone, out of order.
 
 import CSQLite
 import Glibc
@@ -19,10 +18,16 @@ import Glibc
 ///
 /// `@unchecked Sendable` because whoever owns it lets one thread at a time use it.
 @safe final class SQLiteConnection: @unchecked Sendable {
-    fileprivate let handle: OpaquePointer
+    let handle: OpaquePointer
     /// Where SQLite's hook leaves the length of the log.
     private let logFrameCount: UnsafeMutablePointer<Int32>
-    private(set) var isLost = false
+    /// Why the standing transaction is gone; nil while it stands.
+    private(set) var loss: MetadataError?
+    /// Has recorded changes of the standing transaction done again; nil for readers.
+    var redo: RedoLog?
+    /// Brings a lost transaction back if that is possible at once; says whether the statement that
+    /// lost it was done with it. Takes the moment before that statement.
+    var onLoss: ((RedoLog.Mark?) -> Bool)?
     private var isStanding = false
     private(set) var isClosed = false
 
@@ -133,12 +138,21 @@ import Glibc
     /// Declares whether a transaction stands from here on, whose loss is an error.
     func setStanding(_ stands: Bool) {
         isStanding = stands
-        isLost = false
+        loss = nil
     }
 
-    /// The standing transaction is over, and no new one could be begun.
-    func markLost() {
-        isLost = true
+    /// Whether the standing transaction is gone.
+    var isLost: Bool { loss != nil }
+
+    /// There is no transaction from here on: none could be begun, or what stands is not what it
+    /// should be, and is rolled back.
+    func abandon(_ cause: MetadataError) {
+        guard !isClosed else { return }
+        // SAFETY: the handle is valid until `close`. Without a transaction it fails, as is right.
+        if unsafe sqlite3_get_autocommit(handle) == 0 {
+            _ = unsafe sqlite3_exec(handle, "ROLLBACK", nil, nil, nil)
+        }
+        loss = cause
     }
 
     /// Copies frames of the log into the database file. Needs no open transaction here.
@@ -162,19 +176,20 @@ import Glibc
 
     /// Throws what makes this connection useless, if anything does.
     @inline(__always)
-    fileprivate func checkUsable() throws(MetadataError) {
-        if isLost || isClosed { throw isClosed ? .closed : .transactionLost }
+    func checkUsable() throws(MetadataError) {
+        if loss == nil && !isClosed { return }
+        throw isClosed ? .closed : loss ?? .closed
     }
 
     /// What a result code means here; notices when the standing transaction is gone.
-    fileprivate func failure(_ code: Int32) -> MetadataError {
+    func failure(_ code: Int32) -> MetadataError {
         // SAFETY: the handle is valid until `close`.
-        if unsafe isStanding && sqlite3_get_autocommit(handle) != 0 {
-            isLost = true
-            return .transactionLost
-        }
+        let error = SQLiteConnection.error(code, systemError: unsafe sqlite3_system_errno(handle))
         // SAFETY: as above.
-        return SQLiteConnection.error(code, systemError: unsafe sqlite3_system_errno(handle))
+        if unsafe isStanding && sqlite3_get_autocommit(handle) != 0 {
+            loss = error
+        }
+        return error
     }
 
     /// The error for an extended result code, without any text a row could have put there.
@@ -191,180 +206,5 @@ import Glibc
                 ? .full : .sqlite(code: code, message: message)
         default: return .sqlite(code: code, message: message)
         }
-    }
-}
-
-/// A prepared statement, made from its text when it is first used and kept from then on.
-///
-/// Use: `begin()`, the `bind`s, `step()` and the columns, `reset()`. Parameters count from 1,
-/// columns from 0, as SQLite's do. Binding outside these is a mistake of ours, and traps.
-///
-/// `@unchecked Sendable` because it belongs to a connection, which one thread at a time uses.
-@safe final class SQLiteStatement: @unchecked Sendable {
-    /// Blobs up to this many bytes in all are bound from memory the statement keeps: names are at
-    /// most 255 bytes, and an allocation for each would cost as much as the search.
-    private static let scratchSize = 512
-
-    private let connection: SQLiteConnection
-    private let sql: String
-    private var handle: OpaquePointer?
-    private var scratch: UnsafeMutablePointer<UInt8>?
-    private var scratchUsed = 0
-    private var hasCopies = false
-
-    init(_ connection: SQLiteConnection, _ sql: String) {
-        self.connection = connection
-        self.sql = sql
-    }
-
-    deinit {
-        // SAFETY: both are ours alone; a closed connection has finalized the handle; nil is fine.
-        if !connection.isClosed { _ = unsafe sqlite3_finalize(handle) }
-        unsafe scratch?.deallocate()
-    }
-
-    /// The statement, prepared and ready for its parameters.
-    @inline(__always)
-    func begin() throws(MetadataError) -> SQLiteStatement {
-        try connection.checkUsable()
-        // SAFETY: the handle is ours; it is only compared.
-        if unsafe handle == nil { try prepare() }
-        return self
-    }
-
-    private func prepare() throws(MetadataError) {
-        // SAFETY: the text lives for the call; `handle` is ours, finalized in deinit.
-        let code = unsafe sqlite3_prepare_v3(
-            connection.handle, sql, -1, UInt32(SQLITE_PREPARE_PERSISTENT), &handle, nil)
-        if code != SQLITE_OK { throw connection.failure(code) }
-    }
-
-    /// Binds an integer.
-    @inline(__always)
-    func bind(_ index: Int32, _ value: Int64) {
-        // SAFETY: the handle is valid until `close`; the value is copied.
-        check(unsafe sqlite3_bind_int64(handle, index, value))
-    }
-
-    /// Binds the bit pattern of an unsigned integer: SQLite's are signed.
-    @inline(__always)
-    func bind(_ index: Int32, _ value: UInt64) {
-        bind(index, Int64(bitPattern: value))
-    }
-
-    /// Binds a copy of the bytes; none at all are an empty blob, not NULL.
-    func bind(_ index: Int32, _ bytes: [UInt8]) throws(MetadataError) {
-        guard !bytes.isEmpty else {
-            // SAFETY: the handle is valid until `close`.
-            return check(unsafe sqlite3_bind_zeroblob(handle, index, 0))
-        }
-        guard bytes.count <= Self.scratchSize - scratchUsed else {
-            return try bindCopy(index, bytes)
-        }
-        // SAFETY: the guard left room for the bytes; the scratch stays where it is until deinit,
-        // and what is bound here is not written again before `reset`.
-        let base = unsafe scratch ?? .allocate(capacity: Self.scratchSize)
-        unsafe scratch = base
-        let start = unsafe base + scratchUsed
-        unsafe bytes.withUnsafeBufferPointer { source in
-            guard let from = source.baseAddress else { return }
-            unsafe start.update(from: from, count: source.count)
-        }
-        scratchUsed += bytes.count
-        check(unsafe sqlite3_bind_blob(handle, index, start, Int32(bytes.count), nil))
-    }
-
-    /// Binds the bytes, or NULL for nil.
-    func bind(_ index: Int32, optional bytes: [UInt8]?) throws(MetadataError) {
-        if let bytes { return try bind(index, bytes) }
-        // SAFETY: the handle is valid until `close`.
-        check(unsafe sqlite3_bind_null(handle, index))
-    }
-
-    private func bindCopy(_ index: Int32, _ bytes: [UInt8]) throws(MetadataError) {
-        // SAFETY: TRANSIENT, the pointer with all bits set, makes SQLite copy before it returns.
-        let code = unsafe bytes.withUnsafeBufferPointer { source in
-            let transient = unsafe unsafeBitCast(-1, to: sqlite3_destructor_type.self)
-            return unsafe sqlite3_bind_blob64(
-                handle, index, source.baseAddress, UInt64(source.count), transient)
-        }
-        if code != SQLITE_OK { throw connection.failure(code) }
-        hasCopies = true
-    }
-
-    @inline(__always)
-    private func check(_ code: Int32) {
-        precondition(code == SQLITE_OK, "no such parameter, or the statement is running")
-    }
-
-    /// Goes to the next row; false when there is none.
-    @inline(__always)
-    func step() throws(MetadataError) -> Bool {
-        // Between two rows of a walk its caller may close the connection.
-        if connection.isClosed { throw .closed }
-        // SAFETY: the handle is valid until the connection is closed.
-        let code = unsafe sqlite3_step(handle)
-        if code == SQLITE_ROW { return true }
-        if code == SQLITE_DONE { return false }
-        throw connection.failure(code)
-    }
-
-    /// Runs a statement that gives no rows, and resets it.
-    func run() throws(MetadataError) {
-        defer { reset() }
-        _ = try step()
-    }
-
-    /// Runs a statement that gives no rows, resets it, and gives the rows it changed.
-    func runCountingChanges() throws(MetadataError) -> Int {
-        try run()
-        // SAFETY: the connection's handle is valid for as long as this object retains it.
-        return Int(unsafe sqlite3_changes64(connection.handle))
-    }
-
-    /// Makes the statement ready for its next use.
-    func reset() {
-        guard !connection.isClosed else { return }
-        // SAFETY: the handle is valid until `close`. The code repeats what `step` has thrown.
-        _ = unsafe sqlite3_reset(handle)
-        scratchUsed = 0
-        if hasCopies {
-            _ = unsafe sqlite3_clear_bindings(handle)
-            hasCopies = false
-        }
-    }
-
-    /// A column of the present row as an integer; 0 for NULL.
-    @inline(__always)
-    func int64(_ column: Int32) -> Int64 {
-        // SAFETY: the handle is valid until `close`; a wrong column reads as NULL.
-        unsafe sqlite3_column_int64(handle, column)
-    }
-
-    /// A column of the present row as the unsigned integer with its bit pattern.
-    @inline(__always)
-    func uint64(_ column: Int32) -> UInt64 {
-        UInt64(bitPattern: int64(column))
-    }
-
-    /// Whether a column of the present row is NULL.
-    func isNull(_ column: Int32) -> Bool {
-        // SAFETY: the handle is valid until `close`.
-        unsafe sqlite3_column_type(handle, column) == SQLITE_NULL
-    }
-
-    /// A column of the present row as bytes; empty for NULL.
-    func blob(_ column: Int32) -> [UInt8] {
-        // SAFETY: SQLite owns the bytes until the next step or reset; copied here.
-        guard let start = unsafe sqlite3_column_blob(handle, column) else { return [] }
-        let count = Int(unsafe sqlite3_column_bytes(handle, column))
-        return unsafe Array(UnsafeRawBufferPointer(start: start, count: count))
-    }
-
-    /// A column of the present row as text; empty for NULL.
-    func text(_ column: Int32) -> String {
-        // SAFETY: as in `blob`; SQLite ends its texts with NUL.
-        guard let start = unsafe sqlite3_column_text(handle, column) else { return "" }
-        return unsafe String(cString: start)
     }
 }

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// The text of every change, in one place, prepared when first used and kept.
+// The text of every change, in one place, prepared when first used and kept. A change is recorded
+// in the redo log: it may depend on nothing but the rows and the values that are bound.
 
 /// The changes of the one writing connection. What they mean is in `MetadataWriter`.
 ///
@@ -57,9 +58,12 @@ struct InodeChanges {
     let deletePad: SQLiteStatement
     let deletePage: SQLiteStatement
     let deleteLeaves: SQLiteStatement
+    let deleteSettledLeaves: SQLiteStatement
 
     init(_ connection: SQLiteConnection) {
-        func change(_ sql: String) -> SQLiteStatement { SQLiteStatement(connection, sql) }
+        func change(_ sql: String) -> SQLiteStatement {
+            SQLiteStatement(connection, sql, isRecorded: true)
+        }
 
         insertInode = change(
             "INSERT INTO inodes (\(Columns.inode)) VALUES (\(Columns.inodeParameters))")
@@ -74,6 +78,11 @@ struct InodeChanges {
         deletePad = change("DELETE FROM pads WHERE ino = ?1")
         deletePage = change("DELETE FROM pages WHERE directory = ?1")
         deleteLeaves = change("DELETE FROM leaves WHERE directory = ?1")
+        deleteSettledLeaves = change(
+            """
+            DELETE FROM leaves WHERE directory = ?1
+            AND NOT EXISTS (SELECT 1 FROM touched WHERE directory = ?1)
+            """)
     }
 }
 
@@ -85,7 +94,9 @@ struct NameChanges {
     let removeDentry: SQLiteStatement
 
     init(_ connection: SQLiteConnection) {
-        func change(_ sql: String) -> SQLiteStatement { SQLiteStatement(connection, sql) }
+        func change(_ sql: String) -> SQLiteStatement {
+            SQLiteStatement(connection, sql, isRecorded: true)
+        }
 
         insertDentry = change(
             "INSERT INTO dentries (parent, name, ino, kind, cookie) VALUES (?1, ?2, ?3, ?4, ?5)")
@@ -115,7 +126,9 @@ struct ContentChanges {
     let setPad: SQLiteStatement
 
     init(_ connection: SQLiteConnection) {
-        func change(_ sql: String) -> SQLiteStatement { SQLiteStatement(connection, sql) }
+        func change(_ sql: String) -> SQLiteStatement {
+            SQLiteStatement(connection, sql, isRecorded: true)
+        }
 
         setInline = change(
             """
@@ -169,13 +182,16 @@ struct PublishingChanges {
     let insertLeaf: SQLiteStatement
     let touch: SQLiteStatement
     let clearTouched: SQLiteStatement
+    let clearRemovedLeaves: SQLiteStatement
     let addConflict: SQLiteStatement
     let removeConflict: SQLiteStatement
     let setSetting: SQLiteStatement
     let removeSetting: SQLiteStatement
 
     init(_ connection: SQLiteConnection) {
-        func change(_ sql: String) -> SQLiteStatement { SQLiteStatement(connection, sql) }
+        func change(_ sql: String) -> SQLiteStatement {
+            SQLiteStatement(connection, sql, isRecorded: true)
+        }
 
         setPage = change(
             """
@@ -194,6 +210,17 @@ struct PublishingChanges {
             WHERE excluded.sequence > sequence
             """)
         clearTouched = change("DELETE FROM touched WHERE sequence <= ?1")
+        // Of directories that are gone, and of which no mark is left after `clearTouched`.
+        clearRemovedLeaves = change(
+            """
+            DELETE FROM leaves WHERE directory IN (
+                SELECT DISTINCT t.directory FROM touched AS t WHERE t.sequence <= ?1
+                AND t.directory <> 0
+                AND NOT EXISTS (SELECT 1 FROM inodes WHERE ino = t.directory)
+                AND NOT EXISTS (
+                    SELECT 1 FROM touched AS u WHERE u.directory = t.directory
+                    AND u.sequence > ?1))
+            """)
         addConflict = change(
             """
             INSERT INTO conflicts (directory, kept_name, conflict_name, noticed, noticed_nanos)

@@ -6,6 +6,9 @@
 // - Between calls a write transaction stands, or the connection is lost or closed.
 // - Cookies are given in growing order, each once: the end of the reserved batch is in the
 //   database before the first cookie of the batch is given, in the same transaction as the names.
+// - A lost transaction is brought back from `redo`, whole or not at all. Not in the middle of an
+//   operation of several writes whose next one fails: that one is not finished, and what it has
+//   changed elsewhere is not here.
 // - `reservedLog` never exceeds what the log file really has allocated: cutting the log sets it
 //   to 0.
 
@@ -34,7 +37,12 @@ final class WriterCore: @unchecked Sendable {
     private static let roomCheckRows: Int64 = 64
     private static let roomCheckBytes = 1024 * 1024
 
+    /// A lost transaction is not done again more often than this: on a full disk each try may write
+    /// up to `RedoLog.limit`.
+    private static let recoveryInterval = Duration.seconds(1)
+
     let connection: SQLiteConnection
+    let redo = RedoLog()
     let reads: ReadStatements
     let writes: WriteStatements
     private let log: WriteAheadLog
@@ -55,6 +63,10 @@ final class WriterCore: @unchecked Sendable {
     private var hasLogRoom = true
     /// Operations of several writes that were promised room when they began.
     private var holdCount = 0
+    /// Within a savepoint, which ends with the transaction.
+    var isDivided = false
+    /// When a lost transaction is tried again.
+    private var nextRecovery = ContinuousClock.now
 
     /// Takes a connection in WAL mode, and begins the standing transaction.
     init(connection: SQLiteConnection, log: WriteAheadLog) throws(MetadataError) {
@@ -62,8 +74,16 @@ final class WriterCore: @unchecked Sendable {
         self.log = log
         reads = ReadStatements(connection)
         writes = WriteStatements(connection)
+        connection.redo = redo
         try begin()
         try loadCookies()
+        connection.onLoss = { [unowned self] before in self.isDoneAgain(since: before) }
+    }
+
+    deinit {
+        // They keep each other.
+        connection.redo = nil
+        connection.onLoss = nil
     }
 
     // MARK: The transaction
@@ -83,7 +103,7 @@ final class WriterCore: @unchecked Sendable {
             try writes.transaction.begin.begin().run()
             connection.setStanding(true)
         } catch {
-            connection.markLost()
+            connection.abandon(error)
             throw error
         }
         changesAtBegin = connection.changeCount
@@ -98,12 +118,17 @@ final class WriterCore: @unchecked Sendable {
     func commit(_ between: (WriterCore) -> Void) throws(MetadataError) {
         if connection.isClosed { throw .closed }
         try log.checkSound()
-        guard hasChanges else {
-            // A lost transaction may have had no changes yet, and must be told all the same.
-            if isLost { throw .transactionLost }
-            return
+        _ = recover()
+        if let loss = connection.loss { throw loss }
+        guard hasChanges else { return }
+        do throws(MetadataError) {
+            try writes.transaction.commit.begin().run()
+        } catch {
+            // Brought back by now, if that was possible: once more, for what passes by itself.
+            guard !isLost else { throw error }
+            try writes.transaction.commit.begin().run()
         }
-        try writes.transaction.commit.begin().run()
+        redo.clear()
         logFrames = connection.logFrames
         log.noteCommit()
         between(self)
@@ -133,11 +158,58 @@ final class WriterCore: @unchecked Sendable {
         return true
     }
 
-    /// Begins anew after the standing transaction was lost.
-    func resume() throws(MetadataError) {
-        guard isLost else { return }
-        try begin()
-        try loadCookies()
+    /// A statement lost the transaction.
+    ///
+    /// - Parameter before: the moment before it; nil if it is none that is recorded.
+    /// - Returns: whether it was done with all the others. Else it is forgotten, and they are done
+    ///   without it; but not if it was a part of an operation that can not go on.
+    private func isDoneAgain(since before: RedoLog.Mark?) -> Bool {
+        let isHeld = holdCount > 0
+        let mayTry = !isDivided && (isHeld || .now >= nextRecovery)
+        if mayTry && recover(isUrgent: true) { return before != nil }
+        if isHeld {
+            giveUp()
+        } else if let before {
+            redo.cut(to: before)
+            if mayTry { _ = recover(isUrgent: true) }
+        }
+        return false
+    }
+
+    /// Whether a transaction stands, brought back if need be; not in the middle of an operation, of
+    /// which a part may be missing.
+    func mayGoOn() -> Bool {
+        if isLost && holdCount > 0 { giveUp() }
+        return recover()
+    }
+
+    /// What was lost stays lost, and every call says so from here on.
+    private func giveUp() {
+        redo.giveUp()
+        connection.abandon(.transactionLost)
+    }
+
+    /// Brings a lost transaction back: begins anew, and does again what it had done.
+    ///
+    /// - Parameter isUrgent: does not wait for its time.
+    /// - Returns: whether a transaction stands.
+    func recover(isUrgent: Bool = false) -> Bool {
+        guard isLost else { return true }
+        if !redo.isWhole && connection.loss != .transactionLost { giveUp() }
+        let now = ContinuousClock.now
+        guard !connection.isClosed, redo.isWhole, isUrgent || now >= nextRecovery else {
+            return false
+        }
+        nextRecovery = now + Self.recoveryInterval
+        do throws(MetadataError) {
+            try begin()
+            try redo.replay()
+            try loadCookies()
+            return true
+        } catch {
+            connection.abandon(error)
+            return false
+        }
     }
 
     // MARK: Room
@@ -163,6 +235,8 @@ final class WriterCore: @unchecked Sendable {
     /// - Parameter frees: they remove more than they add, in the end: the log's own space is
     ///   enough.
     func hold(frees: Bool) throws(MetadataError) {
+        _ = recover()
+        if let loss = connection.loss { throw loss }
         checkRoom()
         guard hasRoom || (frees && hasLogRoom) || holdCount > 0 else { throw .full }
         holdCount += 1
@@ -170,6 +244,7 @@ final class WriterCore: @unchecked Sendable {
 
     func release() {
         precondition(holdCount > 0, "more released than was held")
+        _ = mayGoOn()
         holdCount -= 1
     }
 

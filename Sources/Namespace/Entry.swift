@@ -58,9 +58,10 @@ package enum Content: Hashable, Sendable {
 
 /// Which scratchpad a name in `scratchpads/` stands for, and the state in which it was published.
 package struct PadReference: Hashable, Sendable {
-    /// 32 random bytes drawn when the pad was made; `VolumeKeys.pad(identity:)` turns them to keys.
+    /// 32 random bytes drawn when the pad was made, which `VolumeKeys.pad(identity:)` turns to
+    /// keys; or of a pad from elsewhere its masked key: `VolumeKeys.identity(of:)`.
     package var identity: [UInt8]
-    /// The public address that follows from the identity.
+    /// The public address.
     package var address: PadAddress
     /// The owner's content-type number, signed with the pad.
     package var encoding: UInt64

@@ -48,6 +48,49 @@ package struct VolumeKeys: Sendable {
         return WriteCapability(seed: Self.derive(Label.padSeed, padMaster, identity))
     }
 
+    /// What can be done with the pad of this identity and address; nil if the two do not belong
+    /// together in this volume.
+    ///
+    /// - Parameter identity: `PadReference.identitySize` bytes; anything else traps.
+    package func pad(identity: [UInt8], at address: PadAddress) -> (any PadCapability)? {
+        guard address.scheme == .autonomi else {
+            let capability = pad(identity: identity)
+            return capability.address == address ? capability : nil
+        }
+        precondition(identity.count == PadReference.identitySize, "an identity has 32 bytes")
+        if mask(Label.keylessPad, address).withBytes({ $0.isEqual(to: identity) }) {
+            return AutonomiPad(address: address)
+        }
+        for isEncrypted in [true, false] {
+            let mask = mask(isEncrypted ? Label.encryptedPad : Label.openPad, address)
+            let key = mask.combined(with: identity)
+            if let pad = AutonomiPad(key: key, isEncrypted: isEncrypted), pad.address == address {
+                return pad
+            }
+        }
+        return nil
+    }
+
+    /// The identity under which this volume keeps a pad of the older Autonomi network: its key,
+    /// masked, so that whoever has a row or a page of it, but not the volume's secret, has no key.
+    package func identity(of pad: AutonomiPad) -> [UInt8] {
+        guard pad.isWritable else {
+            return mask(Label.keylessPad, pad.address).withBytes { mask in
+                mask.indices.map { mask[$0] }
+            }
+        }
+        let mask = mask(pad.isEncrypted ? Label.encryptedPad : Label.openPad, pad.address)
+        let masked = pad.withKey { key in
+            mask.withBytes { mask in key.indices.map { key[$0] ^ mask[$0] } }
+        }
+        guard let masked else { preconditionFailure("a writable pad without a key") }
+        return masked
+    }
+
+    private func mask(_ label: String, _ address: PadAddress) -> SecretBytes {
+        Self.derive(label, padMaster, address.bytes)
+    }
+
     /// The key that seals the blocks of one state folder.
     ///
     /// - Parameter salt: random, kept in the state folder, at least `minimumSaltSize` bytes or it
@@ -76,7 +119,28 @@ package struct VolumeKeys: Sendable {
         static let volumeID = "cairn 2026 volume id v1"
         static let padMaster = "cairn 2026 pad master v1"
         static let padSeed = "cairn 2026 pad seed v1"
+        static let keylessPad = "cairn 2026 autonomi pad without key v1"
+        static let encryptedPad = "cairn 2026 autonomi pad encrypted v1"
+        static let openPad = "cairn 2026 autonomi pad open v1"
         static let localMaster = "cairn 2026 local master v1"
         static let localKey = "cairn 2026 local sealing key v1"
+    }
+}
+
+extension SecretBytes {
+    /// These bytes, each combined with one of as many others by exclusive or.
+    fileprivate func combined(with other: [UInt8]) -> SecretBytes {
+        SecretBytes(count: count) { memory in
+            withBytes { own in
+                for index in own.indices { memory[index] = own[index] ^ other[index] }
+            }
+        }
+    }
+}
+
+extension Span<UInt8> {
+    /// Neither is a secret: it may stop at the first difference.
+    fileprivate func isEqual(to other: [UInt8]) -> Bool {
+        count == other.count && indices.allSatisfy { self[$0] == other[$0] }
     }
 }

@@ -52,12 +52,32 @@ internal import Glibc
     package func withLock<R, Failure: Error>(
         _ body: (inout State) throws(Failure) -> R
     ) throws(Failure) -> R {
+        acquire()
+        defer { release() }
+        return try body(&content.state)
+    }
+
+    // MARK: Many at once
+
+    /// Takes the lock until `release()`. For whoever must hold as many locks as it finds things;
+    /// all others use `withLock`.
+    @inline(__always)
+    package func acquire() {
         // SAFETY: the mutex lives as long as self.
         unsafe pthread_mutex_lock(mutex)
-        defer {
-            // SAFETY: the mutex lives as long as self and is held by this thread.
-            unsafe pthread_mutex_unlock(mutex)
-        }
-        return try body(&content.state)
+    }
+
+    /// Gives back what this thread took with `acquire()`.
+    @inline(__always)
+    package func release() {
+        // SAFETY: the mutex lives as long as self and is held by this thread.
+        unsafe pthread_mutex_unlock(mutex)
+    }
+
+    /// Runs `body` between this thread's `acquire()` and `release()`; anywhere else it is a race.
+    package func withAcquired<R, Failure: Error>(
+        _ body: (inout State) throws(Failure) -> R
+    ) throws(Failure) -> R {
+        try body(&content.state)
     }
 }

@@ -29,6 +29,14 @@ final class Folder: Sendable {
         self.init(descriptor: try retrying { unsafe open(path, flags) })
     }
 
+    /// What is at `path` now, which may be reached through symbolic links.
+    static func status(ofPath path: String) throws(SystemError) -> FileStatus {
+        var status = stat()
+        // SAFETY: the text is lent for the call; `status` is written during it only.
+        guard unsafe stat(path, &status) == 0 else { throw .last }
+        return FileStatus(status)
+    }
+
     /// Makes a folder at `path`, whose parent is there; its name is on the disk when this returns.
     static func make(path: String, permissions: mode_t) throws(SystemError) {
         // SAFETY: the text is lent for the call.

@@ -8,6 +8,7 @@
 //   ROOT/tmp           files being written; renamed to their place when they are whole
 //   ROOT/lock          locked by who replaces a pad
 
+internal import Cryptography
 internal import Glibc
 internal import Primitives
 internal import Stores
@@ -20,6 +21,8 @@ struct FolderLayout {
     static let markerName: StaticString = "cairn-store"
     /// The most bytes a marker has.
     private static let markerSizeLimit = 4096
+    /// Random bytes that tell one store from another.
+    private static let identitySize = 16
     /// The marker's first line.
     private static let markerTitle = "cairn folder store"
     /// What a folder may hold that a store is made in: the beginnings of a store, and what a fresh
@@ -36,6 +39,12 @@ struct FolderLayout {
     let filePermissions: mode_t
     /// What new folders are allowed, before the umask.
     let folderPermissions: mode_t
+    /// What tells this store from others, in hexadecimal digits; nil for one that an older version
+    /// made.
+    let identity: String?
+    /// The root's filesystem, as the system counts them now, and its number there.
+    let device: dev_t
+    let inode: ino_t
 
     /// Opens the store at `path`, or makes one there.
     ///
@@ -47,17 +56,19 @@ struct FolderLayout {
         }
         let root = try FolderLayout.openRoot(path, createIfMissing: createIfMissing)
         do throws(SystemError) {
-            folderPermissions = try root.status().permissions
+            let status = try root.status()
+            (device, inode) = (status.device, status.inode)
+            folderPermissions = status.permissions
             filePermissions = folderPermissions & 0o666
         } catch {
             throw error.storeError
         }
-        var isMarked = try FolderLayout.checkMarker(in: root)
-        if !isMarked {
+        var marker = try FolderLayout.marker(of: root)
+        if marker == nil {
             let isHarmless = createIfMissing ? try FolderLayout.isHarmless(root) : false
             // Looked at again, because another process may have made the store meanwhile.
-            if !isHarmless { isMarked = try FolderLayout.checkMarker(in: root) }
-            guard isHarmless || isMarked else {
+            if !isHarmless { marker = try FolderLayout.marker(of: root) }
+            guard isHarmless || marker != nil else {
                 throw .notAStore("the folder has no file named cairn-store")
             }
         }
@@ -66,7 +77,14 @@ struct FolderLayout {
             chunks = try FolderLayout.part("chunks", of: root, permissions: folderPermissions)
             pads = try FolderLayout.part("pads", of: root, permissions: folderPermissions)
             temporary = try FolderLayout.part("tmp", of: root, permissions: folderPermissions)
-            if !isMarked { try writeMarker() }
+            if let marker {
+                identity = marker.identity
+            } else {
+                let new = Hex.encode(SystemRandom.bytes(FolderLayout.identitySize))
+                identity = new
+                try FolderLayout.writeMarker(
+                    identity: new, in: root, by: temporary, permissions: filePermissions)
+            }
         } catch {
             throw error.storeError
         }
@@ -101,13 +119,18 @@ struct FolderLayout {
         }
     }
 
-    /// Whether the folder is marked as a store of a format that this version reads.
-    private static func checkMarker(in root: Folder) throws(StoreError) -> Bool {
+    /// What a store's marker says.
+    private struct Marker {
+        let identity: String?
+    }
+
+    /// The mark of the folder as a store of a format that this version reads; nil for none.
+    private static func marker(of root: Folder) throws(StoreError) -> Marker? {
         let text: [UInt8]
         do throws(SystemError) {
             text = try root.file(RelativePath(markerName)).read(size: markerSizeLimit)
         } catch {
-            if error.code == ENOENT { return false }
+            if error.code == ENOENT { return nil }
             throw error.storeError
         }
         let lines = text.split(separator: UInt8(ascii: "\n"), omittingEmptySubsequences: false)
@@ -121,7 +144,11 @@ struct FolderLayout {
         guard version <= formatVersion else {
             throw .newerFormat(found: version, supported: formatVersion)
         }
-        return true
+        let identity = lines.dropFirst(2).lazy
+            .filter { $0.starts(with: "id ".utf8) }
+            .map { String(decoding: $0.dropFirst(3), as: UTF8.self) }
+            .first { Hex.decode($0)?.count == identitySize }
+        return Marker(identity: identity)
     }
 
     private static func isHarmless(_ root: Folder) throws(StoreError) -> Bool {
@@ -148,11 +175,13 @@ struct FolderLayout {
         return try root.folder(name)
     }
 
-    private func writeMarker() throws(SystemError) {
+    private static func writeMarker(
+        identity: String, in root: Folder, by temporary: Folder, permissions: mode_t
+    ) throws(SystemError) {
         // Named like the files of a put, so that what a kill leaves is swept up like them.
         let name = TemporaryNames().next()
-        let text = "\(FolderLayout.markerTitle)\nformat \(FolderLayout.formatVersion)\n"
-        let file = try temporary.newFile(name, permissions: filePermissions)
+        let text = "\(markerTitle)\nformat \(formatVersion)\nid \(identity)\n"
+        let file = try temporary.newFile(name, permissions: permissions)
         try file.write(Array(text.utf8).span)
         try file.syncContent()
         try file.close()

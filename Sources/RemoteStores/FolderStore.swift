@@ -199,6 +199,16 @@ extension FolderStore {
         ledger.withLock { $0.inherit(digests) }
     }
 
+    /// Whether `path` still leads to the folder that is open here.
+    func isAt(_ path: String) -> Bool {
+        do throws(SystemError) {
+            let there = try Folder.status(ofPath: path)
+            return there.device == layout.device && there.inode == layout.inode
+        } catch {
+            return false
+        }
+    }
+
     /// Whether both have the same folder open, and the other's still answers.
     func isSamePlace(as other: FolderStore) -> Bool {
         do throws(SystemError) {

@@ -1,12 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
 //
 // A folder store whose disk may go away and come back: a NAS that restarts, a network folder that
-// is mounted anew, a USB disk that is plugged in again. What a `FolderStore` holds open is of no
-// use afterwards, although the same path leads to the same store; so it is opened anew.
+// is mounted anew, a USB disk that is plugged in later, a folder that somebody moves. What a
+// `FolderStore` holds open is then of no use, or lies elsewhere than where people look for it; so
+// the path is looked at before each call, and the store is opened anew when it leads elsewhere.
 //
 // Invariants:
-// - Another store takes the place of the one in use only when that one did not answer, and the
-//   path leads to something else than what it has open.
+// - The store in use is the one that the path leads to. While it leads to none, every call says
+//   so, and nothing is made there: an unplugged disk leaves an empty folder, which is no store.
+// - A store that takes the place of another has the same identity, where both have one.
 // - What the old one had put, and not made durable, is in doubt at the new one: its sync succeeds
 //   only after each such chunk was written anew there.
 // - A call whose store was replaced meanwhile is made again; its outcome is not told to anybody.
@@ -16,7 +18,7 @@ package import Primitives
 package import Scratchpads
 package import Stores
 
-/// Chunks and pads in a folder that is looked for again when it stops answering.
+/// Chunks and pads in a folder that is looked for whenever it is not there.
 ///
 /// Any number of threads may call it at once.
 package final class ReturningFolderStore: ListableChunkStore, CapacityReporting, PadStore {
@@ -25,56 +27,86 @@ package final class ReturningFolderStore: ListableChunkStore, CapacityReporting,
     static let attemptLimit = 3
 
     private let path: String
-    private let current: Lock<FolderStore>
+    private let known: KnownStores?
+    /// Nil while there is none.
+    private let current: Lock<FolderStore?>
     /// Held by the one thread that opens the store anew.
     private let opening = Lock(())
 
-    /// Opens the store at `path`; as `FolderStore` does.
-    package init(path: String, createIfMissing: Bool) throws(StoreError) {
+    /// Opens the store at `path`; as `FolderStore` does, but one that is not there now is taken up
+    /// when it is.
+    ///
+    /// - Parameter known: remembers which store it is; nil to take whichever is there.
+    /// - Throws: `newerFormat`, `refused`, `readOnly`, `full`; with `createIfMissing` also
+    ///   `notAStore` and `unreachable`, which otherwise the calls throw for as long as it is away.
+    package init(
+        path: String, createIfMissing: Bool, known: KnownStores? = nil
+    ) throws(StoreError) {
         self.path = path
-        current = Lock(try FolderStore(path: path, createIfMissing: createIfMissing))
+        self.known = known
+        do throws(StoreError) {
+            let store = try FolderStore(path: path, createIfMissing: createIfMissing)
+            try known?.check(store.layout.identity, at: path)
+            current = Lock(store)
+        } catch {
+            switch error {
+            case .notAStore where !createIfMissing, .unreachable where !createIfMissing:
+                current = Lock(nil)
+            default: throw error
+            }
+        }
     }
 
-    /// Runs `body` with the store that is in use, and again with the one that replaced it.
+    /// Runs `body` with the store that the path leads to, and again with the one that replaced it.
     func withStore<Result>(
         _ body: (FolderStore) throws(StoreError) -> Result
     ) throws(StoreError) -> Result {
-        var store = current.withLock { $0 }
-        for _ in 1..<ReturningFolderStore.attemptLimit {
+        var failed: FolderStore?
+        for attempt in 1...ReturningFolderStore.attemptLimit {
+            let store = try present(insteadOf: failed)
             do throws(StoreError) {
                 let result = try body(store)
-                let now = current.withLock { $0 }
                 // What it says of a place that was given up meanwhile does not count.
-                if now === store { return result }
-                store = now
+                if current.withLock({ $0 === store }) { return result }
             } catch {
-                guard case .unreachable = error, let next = successor(of: store) else {
+                guard case .unreachable = error, attempt < ReturningFolderStore.attemptLimit else {
                     throw error
                 }
-                store = next
+                failed = store
             }
         }
-        let result = try body(store)
-        guard current.withLock({ $0 === store }) else { throw .unreachable(retryAfter: nil) }
-        return result
+        throw .unreachable(retryAfter: nil)
     }
 
-    /// The store that takes the place of one that does not answer; nil if there is none yet.
-    private func successor(of failed: FolderStore) -> FolderStore? {
-        opening.withLock { _ in
-            let inUse = current.withLock { $0 }
-            if inUse !== failed { return inUse }
-            let found: FolderStore
-            do throws(StoreError) {
-                found = try FolderStore(path: path, createIfMissing: false)
-            } catch {
-                // Still away, or not mounted yet: the caller's own failure says enough.
+    /// The store that the path leads to.
+    ///
+    /// - Parameter failed: one that did not answer, and is of use only if it was opened anew.
+    /// - Throws: what opening throws while there is none; `unreachable` if it is the failed one.
+    private func present(insteadOf failed: FolderStore? = nil) throws(StoreError) -> FolderStore {
+        func usable() -> FolderStore? {
+            guard let store = current.withLock({ $0 }), store !== failed, store.isAt(path) else {
                 return nil
             }
-            guard !found.isSamePlace(as: failed) else { return nil }
+            return store
+        }
+        if let store = usable() { return store }
+        return try opening.withLock { _ throws(StoreError) in
+            // Another thread may have found it meanwhile.
+            if let store = usable() { return store }
+            let found = try FolderStore(path: path, createIfMissing: false)
+            let old = current.withLock { $0 }
+            try known?.check(found.layout.identity, at: path)
+            if let old {
+                if let was = old.layout.identity, let now = found.layout.identity, was != now {
+                    throw KnownStores.stranger
+                }
+                if old === failed && found.isSamePlace(as: old) {
+                    throw .unreachable(retryAfter: nil)
+                }
+            }
             current.withLock { store in
                 // Under the lock, so that a put that ends now is either in the list or made again.
-                found.doubt(failed.undurable())
+                if let old { found.doubt(old.undurable()) }
                 store = found
             }
             return found
@@ -111,7 +143,7 @@ extension ReturningFolderStore {
     /// Hands over the digest of each chunk's file. Not begun anew when the store goes away within:
     /// `body` would see digests twice.
     package func list(_ body: (Digest) -> Bool) throws(StoreError) {
-        try current.withLock { $0 }.list(body)
+        try present().list(body)
     }
 
     /// The room on the filesystem that the folder is on.

@@ -2,6 +2,7 @@
 //
 // From an address to the stores behind it.
 
+package import Cryptography
 internal import S3
 internal import StoreWrappers
 package import Stores
@@ -47,15 +48,21 @@ package enum StoreFactory {
     ///   - settings: what holds for all that is opened here together.
     ///   - pads: where the pads rest, if not at `url`.
     ///   - budget: what may be spent on chunks, where storing costs; nil for no limit.
+    ///   - known: remembers which folder stores these are; nil to take whichever are there.
+    ///   - seed: the volume's, for stores that belong to an account; nil if there is none.
     /// - Throws: what opening throws: `notAStore`, `newerFormat`, `refused`, `unreachable`.
     package static func open(
         _ url: StoreURL, create: Bool, settings: StoreSettings = StoreSettings(),
-        pads: StoreURL? = nil, budget: SpendingBudget? = nil
+        pads: StoreURL? = nil, budget: SpendingBudget? = nil, known: KnownStores? = nil,
+        seed: SecretBytes? = nil
     ) throws(StoreError) -> OpenedStores {
-        var stores = try opened(url, create: create, budget)
+        let opening = Opening(
+            create: create, settings: settings, budget: budget, known: known, seed: seed)
+        var stores = try opened(url, opening)
         if let pads {
-            stores = OpenedStores(
-                chunks: stores.chunks, pads: try opened(pads, create: create, nil).pads)
+            var free = opening
+            free.budget = nil
+            stores = OpenedStores(chunks: stores.chunks, pads: try opened(pads, free).pads)
         }
         if settings.uploadLimit != nil || settings.downloadLimit != nil {
             stores = stores.wrapped(
@@ -65,23 +72,38 @@ package enum StoreFactory {
         return stores
     }
 
+    /// How all that lies behind one address is opened.
+    private struct Opening {
+        let create: Bool
+        let settings: StoreSettings
+        var budget: SpendingBudget?
+        let known: KnownStores?
+        let seed: SecretBytes?
+    }
+
     private static func opened(
-        _ url: StoreURL, create: Bool, _ budget: SpendingBudget?
+        _ url: StoreURL, _ opening: Opening
     ) throws(StoreError) -> OpenedStores {
         switch url {
         case .autonomi(let address):
-            return try openedAutonomi(address, create: create, budget)
+            return try openedAutonomi(address, create: opening.create, opening.budget)
+                .wrapped(in: MetricsLayer()).overNetwork()
+        case .aleph(let address):
+            return try openedAleph(address, seed: opening.seed)
                 .wrapped(in: MetricsLayer()).overNetwork()
         case .folder(let path):
-            let store = try ReturningFolderStore(path: path, createIfMissing: create)
+            let store = try ReturningFolderStore(
+                path: path, createIfMissing: opening.create, known: opening.known)
             return OpenedStores(chunks: store, pads: store).wrapped(in: MetricsLayer())
         case .s3(let address):
-            let store = try S3Store(address, create: create)
+            let store = try S3Store(
+                address, create: opening.create, uploadSpeed: opening.settings.uploadLimit,
+                downloadSpeed: opening.settings.downloadLimit)
             return OpenedStores(chunks: store, pads: store).wrapped(in: MetricsLayer())
                 .overNetwork()
         case .mirror(let first, let second):
-            let near = try opened(first, create: create, budget)
-            let far = try opened(second, create: create, budget)
+            let near = try opened(first, opening)
+            let far = try opened(second, opening)
             let store = MirrorStore((near.chunks, near.pads), (far.chunks, far.pads))
             return OpenedStores(chunks: store, pads: store)
         }

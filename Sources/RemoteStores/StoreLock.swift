@@ -45,7 +45,8 @@ final class StoreLock: Sendable {
             do throws(SystemError) {
                 if let opened = held { descriptor = opened } else { descriptor = try open() }
                 held = descriptor
-                try acquire(descriptor)
+                try lockExclusively(
+                    descriptor, patience: patience, pause: StoreLock.attemptPause)
             } catch {
                 if error.code == EWOULDBLOCK { throw .unreachable(retryAfter: .seconds(1)) }
                 throw error.storeError
@@ -58,21 +59,5 @@ final class StoreLock: Sendable {
 
     private func open() throws(SystemError) -> Int32 {
         try folder.lockFile(RelativePath("lock"), permissions: permissions).release()
-    }
-
-    /// - Throws: EWOULDBLOCK when patience is at its end.
-    private func acquire(_ descriptor: Int32) throws(SystemError) {
-        let deadline = ContinuousClock.now + patience
-        while true {
-            do throws(SystemError) {
-                _ = try retrying { flock(descriptor, LOCK_EX | LOCK_NB) }
-                return
-            } catch {
-                guard error.code == EWOULDBLOCK, ContinuousClock.now < deadline else {
-                    throw error
-                }
-            }
-            _ = usleep(StoreLock.attemptPause)
-        }
     }
 }

@@ -2,6 +2,7 @@
 //
 // Where a store is, as a person writes it.
 
+package import Aleph
 internal import Primitives
 package import S3
 
@@ -12,14 +13,14 @@ package enum StoreURLError: Error, Equatable, Sendable {
     /// Neither an address nor a path from the root: a relative path would mean another place when
     /// the daemon reads it again from elsewhere.
     case relativePath
-    /// A kind of store that Cairn's design has and this version has not.
-    case notInThisVersion(scheme: String)
     /// A kind of store nobody has heard of.
     case unknownScheme(String)
     /// A `file:` address that names another machine; its folder must be mounted here.
     case foreignHost(String)
     /// An S3 address that makes no sense; the reason says why.
     case badS3(S3AddressError)
+    /// An address of Aleph Cloud that makes no sense; the reason says why.
+    case badAleph(AlephStoreAddressError)
     /// A mirror that is not of two stores, neither a mirror itself.
     case badMirror
     /// A percent sign without two hexadecimal digits, bytes that are not UTF-8, a NUL, or one of
@@ -33,11 +34,11 @@ extension StoreURLError: CustomStringConvertible {
         switch self {
         case .empty: "no store is named"
         case .relativePath: "a store is an absolute path or an address like file:///path"
-        case .notInThisVersion(let scheme): "this version has no \(scheme) stores yet"
         case .unknownScheme(let scheme): "no kind of store is called \(scheme)"
         case .foreignHost(let host):
             "a file address cannot name another machine (\(host)); mount its folder here"
         case .badS3(let reason): "\(reason)"
+        case .badAleph(let reason): "\(reason)"
         case .badMirror: "a mirror names two different stores, neither of them a mirror"
         case .malformed: "the address is malformed"
         }
@@ -52,15 +53,14 @@ package indirect enum StoreURL: Hashable, Sendable {
     case s3(S3Address)
     /// The Autonomi network, by its daemon.
     case autonomi(AutonomiAddress)
+    /// Aleph Cloud, by its nodes.
+    case aleph(AlephStoreAddress)
     /// Two stores with the same content, the nearer one first: `mirror:URL,URL`, where a comma
     /// within an address is written `%2C`.
     case mirror(StoreURL, StoreURL)
 
-    /// Kinds of stores that the design names and this version does not have.
-    private static let plannedSchemes: Set<String> = ["aleph"]
-
     /// Reads an absolute path, taken as it is, or an address: `file:`, whose escapes are resolved,
-    /// `s3:`, or `mirror:`.
+    /// `s3:`, `autonomi:`, `aleph:` or `mirror:`.
     ///
     /// - Source: RFC 8089 for `file:` addresses; `S3Address` for the others.
     package init(_ text: String) throws(StoreURLError) {
@@ -84,10 +84,14 @@ package indirect enum StoreURL: Hashable, Sendable {
                 throw .badS3(error)
             }
         case "autonomi": self = .autonomi(try AutonomiAddress(rest))
+        case "aleph":
+            do throws(AlephStoreAddressError) {
+                self = .aleph(try AlephStoreAddress(afterScheme: rest))
+            } catch {
+                throw .badAleph(error)
+            }
         case "mirror": self = try StoreURL.mirror(rest)
-        default:
-            throw StoreURL.plannedSchemes.contains(scheme)
-                ? .notInThisVersion(scheme: scheme) : .unknownScheme(scheme)
+        default: throw .unknownScheme(scheme)
         }
     }
 
@@ -108,7 +112,11 @@ package indirect enum StoreURL: Hashable, Sendable {
         switch self {
         case .s3(let address): address.text
         case .autonomi(let address): address.text
-        case .mirror(let first, let second): "mirror:\(first.text),\(second.text)"
+        case .aleph(let address): address.text
+        case .mirror(let first, let second):
+            "mirror:"
+                + [first, second].map { $0.text.replacing(",", with: "%2C") }
+                .joined(separator: ",")
         case .folder(let path):
             "file://"
                 + path.utf8.map { byte in

@@ -44,8 +44,15 @@ final class S3Client: Sendable {
     private let host: String
     private let pathPrefix: String
 
-    init(_ address: S3Address, _ source: CredentialSource, now: @escaping @Sendable () -> Int64) {
+    /// How fast a body may go.
+    private let speeds: HTTPSpeeds
+
+    init(
+        _ address: S3Address, _ source: CredentialSource, speeds: HTTPSpeeds = HTTPSpeeds(),
+        now: @escaping @Sendable () -> Int64
+    ) {
         self.address = address
+        self.speeds = speeds
         self.source = source
         self.now = now
         let endpoint = address.endpoint ?? "https://s3.\(source.region).amazonaws.com"
@@ -112,11 +119,23 @@ final class S3Client: Sendable {
         let key = SigningKey(credentials: credentials, region: source.region)
         headers.append(("Authorization", signable.authorization(key, at: time)))
         let query = SignableRequest.encoded(request.query)
-        return HTTPRequest(
+        var message = HTTPRequest(
             request.method, base + path + (query.isEmpty ? "" : "?" + query),
             headers: headers.map { HTTPHeader($0.0, $0.1) },
             body: request.body.map { .bytes($0) } ?? .none,
             sink: .collect(limit: max(request.answerSize, S3Client.errorSize)),
-            timeouts: HTTPTimeouts(stall: S3Client.stallLimit, total: S3Client.requestLimit))
+            timeouts: HTTPTimeouts(stall: S3Client.stallLimit, total: limit(of: request)))
+        message.speeds = speeds
+        return message
+    }
+
+    /// The longest that a request may take: longer where it may not go faster.
+    private func limit(of request: S3Request) -> Duration {
+        func time(_ count: Int, _ speed: UInt64?) -> Duration {
+            guard let speed else { return .zero }
+            return .seconds(2 * Double(count) / Double(max(speed, 1)))
+        }
+        return S3Client.requestLimit + time(request.body?.count ?? 0, speeds.sent)
+            + time(request.answerSize, speeds.received)
     }
 }

@@ -51,14 +51,13 @@ extension S3Store: ListableChunkStore {
     /// The bytes of a chunk, verified.
     package func get(_ digest: Digest) throws(StoreError) -> [UInt8] {
         try beReady()
-        var request = S3Request(method: .get, key: keys.chunk(digest))
-        request.answerSize = StoreLimits.maximumChunkSize
+        let key = keys.chunk(digest)
         let response: HTTPResponse
-        do throws(StoreError) {
-            response = try client.send(request, accepting: [404])
-        } catch {
-            guard error == .tooLarge else { throw error }
+        if let whole = try object(key, limit: StoreLimits.maximumChunkSize) {
+            response = whole
+        } else {
             // No chunk is larger; what else it is, is told from as much as a chunk may have.
+            var request = S3Request(method: .get, key: key)
             request.headers = [("Range", "bytes=0-\(StoreLimits.maximumChunkSize)")]
             request.answerSize = StoreLimits.maximumChunkSize + 1
             response = try client.send(request, accepting: [404])

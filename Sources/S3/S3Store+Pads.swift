@@ -92,14 +92,9 @@ extension S3Store: PadStore {
     }
 
     private func resting(_ address: PadAddress) throws(StoreError) -> Resting {
-        var request = S3Request(method: .get, key: keys.pad(address))
-        request.answerSize = PadRecord.maximumSize
-        let response: HTTPResponse
-        do throws(StoreError) {
-            response = try client.send(request, accepting: [404])
-        } catch {
-            guard error == .tooLarge else { throw error }
-            let head = try client.send(S3Request(method: .head, key: keys.pad(address)))
+        let key = keys.pad(address)
+        guard let response = try object(key, limit: PadRecord.maximumSize) else {
+            let head = try client.send(S3Request(method: .head, key: key))
             return .damaged(tag: S3Store.tag(head))
         }
         if response.status == 404 {

@@ -44,20 +44,27 @@ package final class S3Store: StoppableStore {
     /// A service that does not answer now is taken at its word later: the first call that reaches
     /// it looks for the marker.
     ///
-    /// - Parameter create: whether to make the store, in a place of the bucket where nothing is.
-    ///   The bucket itself must be there.
+    /// - Parameters:
+    ///   - create: whether to make the store, in a place of the bucket where nothing is. The bucket
+    ///     itself must be there.
+    ///   - uploadSpeed: bytes a second that one call may send; nil for no limit.
+    ///   - downloadSpeed: bytes a second that may come to one call.
     /// - Throws: `refused`, `notAStore`, `newerFormat`; with `create` also `unreachable`, `busy`.
-    package convenience init(_ address: S3Address, create: Bool) throws(StoreError) {
+    package convenience init(
+        _ address: S3Address, create: Bool, uploadSpeed: UInt64? = nil,
+        downloadSpeed: UInt64? = nil
+    ) throws(StoreError) {
         try self.init(
             address, create: create, source: try CredentialSource(address),
+            speeds: HTTPSpeeds(sent: uploadSpeed, received: downloadSpeed),
             now: Surroundings.process.now)
     }
 
     init(
         _ address: S3Address, create: Bool, source: CredentialSource,
-        now: @escaping @Sendable () -> Int64
+        speeds: HTTPSpeeds = HTTPSpeeds(), now: @escaping @Sendable () -> Int64
     ) throws(StoreError) {
-        client = S3Client(address, source, now: now)
+        client = S3Client(address, source, speeds: speeds, now: now)
         keys = ObjectKeys(prefix: address.prefix)
         do throws(StoreError) {
             if create, try !checkMarker() {
@@ -83,14 +90,8 @@ package final class S3Store: StoppableStore {
     }
 
     private func checkMarker() throws(StoreError) -> Bool {
-        var request = S3Request(method: .get, key: keys.marker)
-        request.answerSize = S3Store.markerSize
-        let response: HTTPResponse
-        do throws(StoreError) {
-            response = try client.send(request, accepting: [404])
-        } catch {
-            if error == .tooLarge { throw S3Store.foreignMarker }
-            throw error
+        guard let response = try object(keys.marker, limit: S3Store.markerSize) else {
+            throw S3Store.foreignMarker
         }
         if response.status == 404 {
             let failure = S3Failure(response)
@@ -130,6 +131,20 @@ package final class S3Store: StoppableStore {
         _ = try client.send(
             S3Request(method: .put, key: keys.marker, body: Array(text.utf8)))
         isMarked.store(true, ordering: .releasing)
+    }
+
+    /// What the service says of an object, which may be that there is none (404).
+    ///
+    /// - Returns: nil if the object has more than `limit` bytes.
+    func object(_ key: String, limit: Int) throws(StoreError) -> HTTPResponse? {
+        var request = S3Request(method: .get, key: key)
+        request.answerSize = limit
+        do throws(StoreError) {
+            return try client.send(request, accepting: [404])
+        } catch {
+            guard error == .tooLarge else { throw error }
+            return nil
+        }
     }
 
     /// Gives each key that begins with `prefix`, in order, until `body` answers false.

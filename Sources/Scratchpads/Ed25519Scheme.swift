@@ -6,7 +6,7 @@ package import Cryptography
 internal import Primitives
 
 /// Ed25519 (RFC 8032), with a domain tag so that no signature of a pad means anything elsewhere.
-package enum Ed25519Scheme: SignatureScheme {
+package enum Ed25519Scheme: SeedScheme {
     /// What every signed message begins with.
     ///
     /// - Source: docs/format.md §4.

@@ -18,6 +18,8 @@ package enum ScratchpadError: Error, Equatable, Sendable {
     case foreignPad
     /// The signature is right, but the payload was not sealed with this read key.
     case cannotOpen
+    /// There is no key to sign the pad with.
+    case noKey
     /// The record would be, or is, above the limit, in bytes of what was measured.
     case tooLarge(limit: Int)
     /// The counter cannot grow any more; no later record is possible.

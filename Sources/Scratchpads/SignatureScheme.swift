@@ -16,11 +16,6 @@ package protocol SignatureScheme: Sendable {
     /// Bytes of a signature.
     static var signatureSize: Int { get }
 
-    /// Who signs with the key that this seed makes.
-    ///
-    /// - Parameter signingSeed: 32 bytes, any of which make a key.
-    static func signer(signingSeed: SecretBytes) -> any PadSigner
-
     /// The bytes that are signed.
     ///
     /// They bind everything a record says, and no two different records give the same.
@@ -36,6 +31,14 @@ package protocol SignatureScheme: Sendable {
     ) -> Bool
 }
 
+/// A scheme for pads of this volume's making: any seed makes a key.
+package protocol SeedScheme: SignatureScheme {
+    /// Who signs with the key that this seed makes.
+    ///
+    /// - Parameter signingSeed: 32 bytes, any of which make a key.
+    static func signer(signingSeed: SecretBytes) -> any PadSigner
+}
+
 /// A signing key at work. What it signs, it signs the same every time: sealing the same content
 /// again gives the same record.
 package protocol PadSigner: Sendable {
@@ -47,7 +50,7 @@ package protocol PadSigner: Sendable {
 
 /// Which scheme a pad is signed under: the tag that is stored, and the code behind it.
 ///
-/// Equal if the tags are. Tag 2 is reserved for the BLS12-381 pads of the older Autonomi network.
+/// Equal if the tags are.
 package struct SignatureSchemeID: RawRepresentable, Hashable, Sendable {
     /// The code.
     package let scheme: any SignatureScheme.Type
@@ -55,8 +58,11 @@ package struct SignatureSchemeID: RawRepresentable, Hashable, Sendable {
     /// Ed25519, the scheme of all pads that this version makes.
     package static let ed25519 = SignatureSchemeID(Ed25519Scheme.self)
 
+    /// BLS12-381 in the way of the older Autonomi network, for pads that come from there.
+    package static let autonomi = SignatureSchemeID(AutonomiScheme.self)
+
     /// Every scheme that this version reads.
-    package static let registered = [ed25519]
+    package static let registered = [ed25519, autonomi]
 
     /// A scheme, registered or not.
     package init(_ scheme: any SignatureScheme.Type) {

@@ -8,7 +8,7 @@ package import Cryptography
 ///
 /// From the pad's seed two keys are derived that do not lead to each other: one signs, one reads.
 /// Both depend on the scheme, so that one seed under two schemes is two unrelated pads.
-package struct WriteCapability: Sendable {
+package struct WriteCapability: PadCapability {
     /// Bytes of a pad's seed.
     package static let seedSize = 32
 
@@ -28,16 +28,27 @@ package struct WriteCapability: Sendable {
     package let reading: ReadCapability
     private let signer: any PadSigner
 
+    /// True.
+    package var isWritable: Bool { true }
+
+    /// What leaves the whole record within `PadRecord.maximumSize`, in bytes.
+    package var maximumPlaintextSize: Int {
+        PadRecord.maximumCiphertextSize(address.scheme.scheme) - PadCipher.overhead
+    }
+
     /// The pad of a seed.
     ///
     /// - Parameters:
     ///   - seed: `seedSize` bytes that nobody can guess.
-    ///   - scheme: how the pad is signed.
+    ///   - scheme: how the pad is signed; one whose keys are made from seeds, or it traps.
     package init(seed: SecretBytes, scheme: SignatureSchemeID = .ed25519) {
         precondition(seed.count == WriteCapability.seedSize, "a pad seed of another size")
         let signingSeed = WriteCapability.derive(
             WriteCapability.signingContext, from: seed, scheme: scheme)
-        let signer = scheme.scheme.signer(signingSeed: signingSeed)
+        guard let seedScheme = scheme.scheme as? any SeedScheme.Type else {
+            preconditionFailure("a scheme whose keys are made elsewhere")
+        }
+        let signer = seedScheme.signer(signingSeed: signingSeed)
         guard let address = PadAddress(scheme: scheme, bytes: signer.address) else {
             preconditionFailure("a scheme whose keys have not its own address size")
         }
@@ -63,8 +74,9 @@ package struct WriteCapability: Sendable {
         _ plain: Span<UInt8>, encoding: UInt64, counter: UInt64
     ) throws(ScratchpadError) -> PadRecord {
         let scheme = address.scheme.scheme
-        let limit = PadRecord.maximumCiphertextSize(scheme) - PadCipher.overhead
-        guard plain.count <= limit else { throw .tooLarge(limit: limit) }
+        guard plain.count <= maximumPlaintextSize else {
+            throw .tooLarge(limit: maximumPlaintextSize)
+        }
         let ciphertext = PadCipher(key: reading.readKey).seal(
             plain, address: address, encoding: encoding, counter: counter)
         let message = scheme.signedBytes(
@@ -72,6 +84,11 @@ package struct WriteCapability: Sendable {
         return try PadRecord(
             address: address, encoding: encoding, counter: counter, ciphertext: ciphertext,
             signature: signer.sign(message.span))
+    }
+
+    /// The content of a record; see `ReadCapability.open`.
+    package func open(_ record: PadRecord) throws(ScratchpadError) -> [UInt8] {
+        try reading.open(record)
     }
 
     private static func derive(

@@ -7,8 +7,10 @@ internal import Synchronization
 
 /// Bytes a second, on average. Pure: the caller brings the clock.
 ///
-/// Whoever moved bytes has paid for them when their time at this rate is over; the next one waits
-/// for that. So a chunk goes at the line's own speed, and the line rests afterwards.
+/// Whoever moves bytes pays for them before, and the next one waits until their time at this rate
+/// is over: calls begin one after the other, as many bytes apart as each moves, however many
+/// threads there are. An idle line saves nothing up, so that a burst is one call's bytes at most; a
+/// store behind HTTP moves those evenly too (`HTTPSpeeds`).
 package struct ByteRate: Sendable {
     /// What `--limit-upload` and `--limit-download` may be, in bytes a second.
     package static let limits: ClosedRange<UInt64> = 1024...(1 << 40)
@@ -31,12 +33,38 @@ package struct ByteRate: Sendable {
         paidUntil = start + .seconds(1) * (Double(count) / Double(bytesPerSecond))
         return start - now
     }
+
+    /// Fewer or more bytes came than were paid for.
+    package mutating func settle(paid: Int, moved: Int) {
+        paidUntil += .seconds(1) * (Double(moved - paid) / Double(bytesPerSecond))
+    }
+}
+
+/// What the next answer will have, going by the last ones: a call that is made before another has
+/// ended must wait for bytes that nobody has counted yet. Pure.
+package struct AnswerEstimate: Sendable {
+    /// Before the first answer, in bytes.
+    package static let first = 256 << 10
+    /// The share of the newest answer in the estimate: one in so many.
+    private static let weight = 4
+
+    /// Bytes of the next answer, as far as one can tell.
+    package private(set) var bytes = first
+
+    /// No answer yet.
+    package init() {}
+
+    /// Notes an answer.
+    package mutating func note(_ count: Int) {
+        bytes += (count - bytes) / AnswerEstimate.weight
+    }
 }
 
 /// Keeps what goes to a store, and what comes from it, below limits.
 package final class BandwidthLayer: StoreLayer {
     private let upload: Mutex<ByteRate?>
     private let download: Mutex<ByteRate?>
+    private let estimate = Mutex(AnswerEstimate())
     private let pause = Pause()
 
     /// A layer with limits in bytes a second; nil for none.
@@ -50,11 +78,16 @@ package final class BandwidthLayer: StoreLayer {
         _ body: () throws(StoreError) -> Answer
     ) throws(StoreError) -> Answer {
         if call.sent > 0 { try wait(upload, call.sent) }
-        // What comes is known when it has come: first what came before is paid for.
-        let mayReceive = call.operation == .get || call.operation == .getPad
-        if mayReceive { try wait(download, 0) }
+        guard call.operation == .get || call.operation == .getPad else { return try body() }
+        // What comes is known when it has come. Until then a guess is paid for, so that calls
+        // which begin together do not come in one burst.
+        let paid = call.operation == .get ? estimate.withLock { $0.bytes } : 0
+        try wait(download, paid)
+        var moved = 0
+        defer { download.withLock { $0?.settle(paid: paid, moved: moved) } }
         let answer = try body()
-        if mayReceive { _ = download.withLock { $0?.take(received(answer), now: .now) } }
+        moved = received(answer)
+        if call.operation == .get { estimate.withLock { $0.note(moved) } }
         return answer
     }
 

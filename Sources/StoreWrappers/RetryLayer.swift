@@ -34,18 +34,24 @@ package struct RetryPlan: Hashable, Sendable {
     /// Drawn evenly from zero to a limit that doubles with each failure, so that a thousand mounts
     /// that lost one server do not come back in step; and never less than the store asks for.
     ///
+    /// Damaged bytes are asked for once more: they may have been damaged on their way. What comes
+    /// damaged twice rests there like that.
+    ///
     /// - Parameters:
     ///   - failures: calls that have failed so far; at least 1.
+    ///   - damaged: how many of them because what came was damaged, this one included.
     ///   - elapsed: since the first call began.
     ///   - dice: from 0 to 1.
     /// - Source: "full jitter", AWS Architecture Blog, 2015.
     package func wait(
-        afterFailures failures: Int, _ error: StoreError, elapsed: Duration, dice: Double
+        afterFailures failures: Int, damaged: Int = 0, _ error: StoreError, elapsed: Duration,
+        dice: Double
     ) -> Duration? {
         precondition(failures >= 1, "nothing has failed yet")
         let asked: Duration
         switch error {
         case .unreachable(let retryAfter), .busy(let retryAfter): asked = retryAfter ?? .zero
+        case .corrupt where damaged <= 1, .corruptPad where damaged <= 1: asked = .zero
         default: return nil
         }
         guard failures < attemptLimit else { return nil }
@@ -72,6 +78,7 @@ package final class RetryLayer: StoreLayer {
     ) throws(StoreError) -> Answer {
         let start = ContinuousClock.now
         var failures = 0
+        var damaged = 0
         while true {
             do throws(StoreError) {
                 return try body()
@@ -79,8 +86,9 @@ package final class RetryLayer: StoreLayer {
                 // A listing has named chunks already, and would name them twice.
                 guard call.operation != .list else { throw error }
                 failures += 1
+                if error.isDamage { damaged += 1 }
                 let wait = plan.wait(
-                    afterFailures: failures, error, elapsed: .now - start,
+                    afterFailures: failures, damaged: damaged, error, elapsed: .now - start,
                     dice: Double.random(in: 0...1))
                 guard let wait, pause.sleep(wait) else { throw error }
             }
@@ -88,4 +96,14 @@ package final class RetryLayer: StoreLayer {
     }
 
     package func stop() { pause.stop() }
+}
+
+extension StoreError {
+    /// Whether bytes came that are not what they should be.
+    fileprivate var isDamage: Bool {
+        switch self {
+        case .corrupt, .corruptPad: true
+        default: false
+        }
+    }
 }

@@ -54,6 +54,14 @@ package enum StoreError: Error, Equatable, Sendable {
         default: false
         }
     }
+
+    /// Whether the store is away: nothing there can be asked, and that may end by itself.
+    package var isAbsence: Bool {
+        switch self {
+        case .unreachable, .notAStore: true
+        default: false
+        }
+    }
 }
 
 extension StoreError: CustomStringConvertible {

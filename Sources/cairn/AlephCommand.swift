@@ -20,11 +20,13 @@ struct AlephCommand: ParsableCommand {
               cairn aleph query users --where '{"age":{"$gt":25}}' --sort -createdAt --limit 10
               cairn aleph messages --tag photo --tag 2026 --json
               cairn aleph send --to ADDRESS letter.pdf
+              cairn aleph store film.mkv --credit
             """,
         subcommands: [
             AlephAccountCommand.self, AlephBalanceCommand.self, AlephCostCommand.self,
             AlephQueryCommand.self, AlephMessagesCommand.self, AlephSendCommand.self,
-            AlephInboxCommand.self, AlephPinCommand.self, AlephCIDCommand.self,
+            AlephInboxCommand.self, AlephStoreCommand.self, AlephGetCommand.self,
+            AlephPinCommand.self, AlephCIDCommand.self,
         ])
 }
 
@@ -64,6 +66,15 @@ struct IdentityOptions: ParsableArguments {
         AlephIdentity(
             state: try state.folder(), volume: volume, keyFile: key,
             chain: try AlephArguments.chain(chain), passphrase: passphrase.source)
+    }
+
+    /// Publishes something as the account, and prints the name of its message.
+    func publish(
+        over nodes: NodeOptions,
+        _ body: (AlephSpeaker) throws(CommandFailure) -> String
+    ) throws {
+        let speaker = AlephSpeaker(try identity().account(), over: try nodes.session())
+        try Output.result(body(speaker) + "\n")
     }
 }
 

@@ -27,7 +27,10 @@ struct AlephQueryCommand: ParsableCommand {
     var owner: String?
     @Option(name: .customLong("where"), help: ArgumentHelp("A filter, in JSON.", valueName: "json"))
     var filter: String?
-    @Option(help: ArgumentHelp("Fields to sort by; -field from the greatest.", valueName: "fields"))
+    // Whatever follows is its value: the value begins with a dash where the order is descending.
+    @Option(
+        parsing: .unconditional,
+        help: ArgumentHelp("Fields to sort by; -field from the greatest.", valueName: "fields"))
     var sort: String?
     @Option(help: ArgumentHelp("The most results.", valueName: "count"))
     var limit: Int?
@@ -126,10 +129,10 @@ struct AlephSendCommand: ParsableCommand {
     @OptionGroup var nodes: NodeOptions
 
     func run() throws {
-        try Output.result(
-            AlephArguments.send(
-                file, to: to, plan: try storing.plan(), as: try identity.identity().account(),
-                over: try nodes.session()) + "\n")
+        let plan = try storing.plan()
+        try identity.publish(over: nodes) { speaker throws(CommandFailure) in
+            try AlephArguments.send(file, to: to, plan: plan, by: speaker)
+        }
     }
 }
 
@@ -183,10 +186,9 @@ struct AlephPinCommand: ParsableCommand {
     @OptionGroup var nodes: NodeOptions
 
     func run() throws {
-        try Output.result(
-            AlephArguments.pin(
-                cid, isCredit: credit, as: try identity.identity().account(),
-                over: try nodes.session()) + "\n")
+        try identity.publish(over: nodes) { speaker throws(CommandFailure) in
+            try AlephArguments.pin(cid, isCredit: credit, by: speaker)
+        }
     }
 }
 

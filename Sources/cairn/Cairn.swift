@@ -30,7 +30,8 @@ struct Cairn: ParsableCommand {
             InitCommand.self, RecoverCommand.self, MountCommand.self, UnmountCommand.self,
             StatusCommand.self, SyncCommand.self, InfoCommand.self, PutCommand.self,
             GetCommand.self, OpenCommand.self, ShareCommand.self, DataMapCommand.self,
-            CostCommand.self, ListCommand.self, CheckCommand.self, AlephCommand.self,
+            PadCommand.self, CostCommand.self, ListCommand.self, CheckCommand.self,
+            AlephCommand.self,
             VersionCommand.self,
         ])
 
@@ -95,6 +96,13 @@ struct TimeoutOptions: ParsableArguments {
         }
         return time
     }
+}
+
+/// Whether progress is shown.
+struct QuietOptions: ParsableArguments {
+    @Flag(
+        name: [.customShort("q"), .long], help: "Show no progress, and nothing when all is well.")
+    var quiet = false
 }
 
 /// The line of progress at a terminal.

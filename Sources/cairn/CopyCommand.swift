@@ -29,6 +29,7 @@ struct PutCommand: ParsableCommand {
     @Flag(name: .shortAndLong, help: "Copy folders, with what is in them.")
     var recursive = false
 
+    @OptionGroup var quiet: QuietOptions
     @OptionGroup var passphrase: PassphraseOptions
     @OptionGroup var timeout: TimeoutOptions
     @OptionGroup var state: StateOptions
@@ -39,9 +40,19 @@ struct PutCommand: ParsableCommand {
         copy.isRecursive = recursive
         copy.passphrase = passphrase.source
         copy.timeout = try timeout.duration()
-        copy.progress = { Progress.show(StatusText.progress(of: $0)) }
+        let reading = ProgressDisplay("put", isQuiet: quiet.quiet)
+        let storing = ProgressDisplay("to store", isQuiet: quiet.quiet)
+        defer {
+            reading.end()
+            storing.end()
+        }
+        copy.isWatched = reading.isShown
+        copy.copying = { reading.show(done: $0, of: $1, $2) }
+        copy.progress = {
+            reading.end()
+            storing.show($0)
+        }
         try copy.put(sources, to: try VolumePath(target))
-        Progress.clear()
     }
 }
 
@@ -69,6 +80,7 @@ struct GetCommand: ParsableCommand {
     @Flag(name: .shortAndLong, help: "Copy folders, with what is in them.")
     var recursive = false
 
+    @OptionGroup var quiet: QuietOptions
     @OptionGroup var passphrase: PassphraseOptions
     @OptionGroup var state: StateOptions
 
@@ -77,6 +89,10 @@ struct GetCommand: ParsableCommand {
         var copy = VolumeCopy(state: try state.folder())
         copy.isRecursive = recursive
         copy.passphrase = passphrase.source
+        let display = ProgressDisplay("get", isQuiet: quiet.quiet)
+        defer { display.end() }
+        copy.isWatched = display.isShown
+        copy.copying = { display.show(done: $0, of: $1, $2) }
         try copy.get(try sources.map { try VolumePath($0) }, to: target)
     }
 }

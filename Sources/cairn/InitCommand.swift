@@ -10,53 +10,49 @@ struct VolumeOptions: ParsableArguments {
     @Argument(help: "The volume's name on this machine; “home” if none is given.")
     var name: String?
 
-    @Option(help: ArgumentHelp("The same as the argument.", valueName: "name"))
+    @Option("The same as the argument.", value: "name")
     var volume: String?
 
     @Option(
-        help: ArgumentHelp(
-            "Where the volume rests: a folder, as file:///path or a path, or a network store.",
-            discussion: """
-                Without it, a folder beside the state folder: STATE-store/NAME. On S3: \
-                s3://BUCKET/PREFIX?endpoint=https://HOST&region=NAME, with keys from the \
-                environment, ~/.aws (&profile=NAME) or a file (&credentials=FILE). On Autonomi: \
-                autonomi://127.0.0.1:8082, by the network's daemon.
-                """,
-            valueName: "url"))
+        "Where the volume rests: a folder, as file:///path or a path, or a network store.",
+        value: "url",
+        discussion: """
+            Without it, a folder beside the state folder: STATE-store/NAME. On S3: \
+            s3://BUCKET/PREFIX?endpoint=https://HOST&region=NAME, with keys from the \
+            environment, ~/.aws (&profile=NAME) or a file (&credentials=FILE). On Autonomi: \
+            autonomi://127.0.0.1:8082, by the network's daemon. On Aleph Cloud: aleph://NODE, \
+            paid from an account that the volume's seed makes, or from one whose key is in a \
+            file (&key=FILE); &payment=hold pays with tokens instead of credits.
+            """)
     var store: String?
 
     @Option(
-        help: ArgumentHelp(
-            "Where scratchpads and revisions rest, for a store that has no room for them.",
-            valueName: "url"))
+        "Where scratchpads and revisions rest, for a store that has no room for them.", value: "url"
+    )
     var pads: String?
 
-    @Option(
-        help: ArgumentHelp(
-            "The most that may be spent on chunks, in the token's smallest unit.",
-            valueName: "sum"))
+    @Option("The most that may be spent on chunks, in the token's smallest unit.", value: "sum")
     var spendingLimit: String?
 
     @Option(
-        help: ArgumentHelp(
-            "The least time between two revisions that nobody asked for, such as 1h.",
-            valueName: "time"))
+        "The least time between two revisions that nobody asked for, such as 1h.", value: "time")
     var publishInterval: String?
 
     @Flag(help: "Seal the key file with a passphrase, asked for at the terminal.")
     var passphrase = false
 
     @Option(
-        help: ArgumentHelp(
-            "Seal the key file with the first line of this file; - is standard input.",
-            valueName: "file"),
+        "Seal the key file with the first line of this file; - is standard input.", value: "file",
         completion: .file())
     var passphraseFile: String?
 
-    @Option(help: ArgumentHelp("Most bytes of the local cache, such as 10G.", valueName: "size"))
+    @Option("Most bytes of the local cache, such as 10G.", value: "size")
     var cache: String?
 
-    @Option(help: ArgumentHelp("This machine's name in the volume's history.", valueName: "name"))
+    @Option("Most bytes that files and pads may have together, such as 100G.", value: "size")
+    var quota: String?
+
+    @Option("This machine's name in the volume's history.", value: "name")
     var device: String?
 
     func creation(in state: StateFolder) throws -> VolumeCreation {
@@ -82,6 +78,7 @@ struct VolumeOptions: ParsableArguments {
             creation.passphrase = .terminal
         }
         creation.cache = try Self.size(cache)
+        creation.quota = try Self.size(quota)
         return creation
     }
 
@@ -112,24 +109,20 @@ struct InitCommand: ParsableCommand {
     @OptionGroup var state: StateOptions
 
     @Option(
-        help: ArgumentHelp(
-            "“fast”, or “autonomi”: as Autonomi's own clients compress, three to six times slower.",
-            discussion: "Without it, “autonomi” on an Autonomi store, and “fast” elsewhere.",
-            valueName: "kind"),
+        "“fast”, or “autonomi”: as Autonomi's own clients compress, three to six times slower.",
+        value: "kind",
+        discussion: "Without it, “autonomi” on an Autonomi store, and “fast” elsewhere.",
         completion: .list(["fast", "autonomi"]))
     var compression: String?
 
-    @Option(
-        help: ArgumentHelp(
-            "Files up to this size live inside their folder's page; at most 64K.",
-            valueName: "size"))
+    @Option("Files up to this size live inside their folder's page; at most 64K.", value: "size")
     var inlineLimit: String?
 
     func run() throws {
         var creation = try volume.creation(in: try state.folder())
         creation.inlineLimit = try VolumeOptions.size(inlineLimit)
         if let compression { try creation.setCompression(compression) }
-        try creation.create { words throws(CommandFailure) in
+        let accounts = try creation.create { words throws(CommandFailure) in
             try Output.result(words + "\n")
         }
         Output.note(
@@ -138,6 +131,14 @@ struct InitCommand: ParsableCommand {
                    down on paper. Mount it with: cairn mount \(creation.name) DIR
 
             """)
+        for account in Set(accounts).sorted() {
+            Output.note(
+                """
+                cairn: it rests on Aleph Cloud, with the account \(account).
+                       What is stored there stays while it can pay: see “cairn aleph balance”.
+
+                """)
+        }
     }
 }
 
@@ -159,9 +160,7 @@ struct RecoverCommand: ParsableCommand {
     @OptionGroup var state: StateOptions
 
     @Option(
-        help: ArgumentHelp(
-            "A file with the 24 words; else they are read from standard input.",
-            valueName: "file"),
+        "A file with the 24 words; else they are read from standard input.", value: "file",
         completion: .file())
     var phraseFile: String?
 

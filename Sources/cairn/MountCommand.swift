@@ -18,12 +18,19 @@ struct MountCommand: ParsableCommand {
               allow_other            other users may enter; permissions still hold
               subdir=PATH            show only this folder of the volume, such as files
               cache=SIZE             most bytes of the local cache, for this mount
+              quota=SIZE             most bytes that files and pads may have together; more is
+                                     refused at once, so writes go to the daemon one by one
               durability=remote      fsync waits until the store has it
               passphrase-file=PATH   opens a sealed key
               finish-time=TIME       how long a daemon that is told to end goes on
               limit-upload=SIZE      most bytes a second to the store, such as 5M
               limit-download=SIZE    most bytes a second from it
               state=PATH             as --state, for lines in fstab
+              aleph, noaleph         whether aleph/ is shown; else where an account was chosen
+                                     (cairn aleph account), or a node is named
+              aleph-node=URL         a node of Aleph Cloud; may be given several times
+              aleph-pay=hold         how files in aleph/me/ are paid for: by holding tokens,
+                                     with credit, or none: unpaid in IPFS, until 2027
               noexec, suid, dev      as mount(8) has them
               noatime, strictatime   opening never, or always, moves access times; else
                                      once after a change, and once a day (relatime)
@@ -74,6 +81,7 @@ struct MountCommand: ParsableCommand {
             directory: directory, settings: settings)
         mounting.isInForeground = foreground
         try mounting.run()
+        if !foreground, let text = try mounting.offlineNote() { Output.note(text) }
     }
 }
 
@@ -100,6 +108,7 @@ struct UnmountCommand: ParsableCommand {
     @Flag(help: "Unmount at once; what is not on the store yet stays on this machine.")
     var now = false
 
+    @OptionGroup var quiet: QuietOptions
     @OptionGroup var timeout: TimeoutOptions
     @OptionGroup var state: StateOptions
 
@@ -108,10 +117,14 @@ struct UnmountCommand: ParsableCommand {
         if let target, target.contains("/"), try cleanDead(target) { return }
         var unmounting = Unmounting(try VolumeTarget(target, in: folder))
         unmounting.timeout = try timeout.duration()
-        unmounting.progress = { Progress.show(StatusText.progress(of: $0)) }
+        let display = ProgressDisplay("unmount", isQuiet: quiet.quiet)
+        defer { display.end() }
+        unmounting.progress = { display.show($0) }
         let last = try unmounting.unmount(isForced: now)
-        Progress.clear()
-        if let text = StatusText.leftover(of: last) { Output.note("cairn: \(text).\n") }
+        display.end()
+        if let text = StatusText.leftover(of: last), !quiet.quiet {
+            Output.note("cairn: \(text).\n")
+        }
     }
 
     private func cleanDead(_ path: String) throws -> Bool {

@@ -5,6 +5,27 @@
 import ArgumentParser
 import Control
 
+/// What every command has that works on something in a volume, mounted or not.
+struct VolumeAccessOptions: ParsableArguments {
+    @OptionGroup var passphrase: PassphraseOptions
+    @OptionGroup var state: StateOptions
+
+    /// What asks the daemon, or the volume itself.
+    func publicData() throws -> PublicData {
+        var data = PublicData(state: try state.folder())
+        data.passphrase = passphrase.source
+        return data
+    }
+}
+
+/// Something in a volume, for commands that take nothing else.
+struct VolumePathOptions: ParsableArguments {
+    @Argument(help: "A path under a mount, or VOLUME:PATH.", completion: .file())
+    var path: String
+
+    @OptionGroup var access: VolumeAccessOptions
+}
+
 struct OpenCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "open",
@@ -32,12 +53,10 @@ struct OpenCommand: ParsableCommand {
         completion: .file())
     var target: String
 
-    @OptionGroup var passphrase: PassphraseOptions
-    @OptionGroup var state: StateOptions
+    @OptionGroup var access: VolumeAccessOptions
 
     func run() throws {
-        var data = PublicData(state: try state.folder())
-        data.passphrase = passphrase.source
+        let data = try access.publicData()
         let report = try data.open(source == "-" ? "/dev/stdin" : source, at: target)
         if Output.isWatched { Output.note("cairn: “\(target)” has \(report.size) bytes.\n") }
     }
@@ -56,16 +75,10 @@ struct ShareCommand: ParsableCommand {
               cairn share home:files/site
             """)
 
-    @Argument(help: "A path under a mount, or VOLUME:PATH.", completion: .file())
-    var path: String
-
-    @OptionGroup var passphrase: PassphraseOptions
-    @OptionGroup var state: StateOptions
+    @OptionGroup var target: VolumePathOptions
 
     func run() throws {
-        var data = PublicData(state: try state.folder())
-        data.passphrase = passphrase.source
-        let report = try data.share(path)
+        let report = try target.access.publicData().share(target.path)
         if report.skippedCount > 0 {
             Output.note(
                 "cairn: left out, because an archive cannot hold them: \(report.skippedCount)\n")
@@ -87,16 +100,11 @@ struct DataMapCommand: ParsableCommand {
               cairn datamap home:files/photo.jpg > photo.datamap
             """)
 
-    @Argument(help: "A path under a mount, or VOLUME:PATH.", completion: .file())
-    var path: String
-
-    @OptionGroup var passphrase: PassphraseOptions
-    @OptionGroup var state: StateOptions
+    @OptionGroup var target: VolumePathOptions
 
     func run() throws {
-        var data = PublicData(state: try state.folder())
-        data.passphrase = passphrase.source
-        try Output.result(try data.dataMap(of: path).text + "\n")
+        let report = try target.access.publicData().dataMap(of: target.path)
+        try Output.result(report.text + "\n")
     }
 }
 

@@ -14,6 +14,7 @@ struct StatusCommand: ParsableCommand {
             EXAMPLES
               cairn status
               cairn status home --json
+              cairn status home --watch
               cairn status ~/cairn
             """)
 
@@ -23,10 +24,22 @@ struct StatusCommand: ParsableCommand {
     @Flag(help: "Print JSON: an object, or a list of them when no volume is named.")
     var json = false
 
+    @Flag(help: "Go on showing it, with the transfers, until Ctrl-C or the volume is unmounted.")
+    var watch = false
+
     @OptionGroup var state: StateOptions
+
+    func validate() throws {
+        if watch && json { throw ValidationError("--watch is for people, --json for programs.") }
+    }
 
     func run() throws {
         let state = try state.folder()
+        if watch {
+            let found = try VolumeTarget(target, in: state)
+            let store = try VolumeConfiguration.read(from: found.folder).store
+            return try StatusWatch(folder: found.folder, store: store).run()
+        }
         if let target {
             let found = try VolumeTarget(target, in: state)
             let store = try VolumeConfiguration.read(from: found.folder).store
@@ -102,16 +115,21 @@ struct SyncCommand: ParsableCommand {
         help: "A volume's name, or a path under its mount; else “home”, or the only volume.")
     var target: String?
 
+    @OptionGroup var quiet: QuietOptions
     @OptionGroup var timeout: TimeoutOptions
     @OptionGroup var state: StateOptions
 
     func run() throws {
         var unmounting = Unmounting(try VolumeTarget(target, in: try state.folder()))
         unmounting.timeout = try timeout.duration()
-        unmounting.progress = { Progress.show(StatusText.progress(of: $0)) }
+        let display = ProgressDisplay("sync", isQuiet: quiet.quiet)
+        defer { display.end() }
+        unmounting.progress = { display.show($0) }
         let state = try unmounting.synchronize()
-        Progress.clear()
-        if Output.isWatched { Output.note("cairn: \(StatusText.published(state)).\n") }
+        display.end()
+        if Output.isWatched && !quiet.quiet {
+            Output.note("cairn: \(StatusText.published(state)).\n")
+        }
     }
 }
 

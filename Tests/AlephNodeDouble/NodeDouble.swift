@@ -118,11 +118,30 @@ package final class NodeDouble: Sendable {
         }
     }
 
+    /// Gives each account so many credits that was given none by name.
+    package func give(everybody credits: Double) {
+        ledger.withLock { $0.gift = credits }
+    }
+
+    /// Processed STORE messages.
+    package var storeCount: Int { ledger.withLock { $0.count(.store, .processed) } }
+
+    /// Has this node know what another one knows.
+    package func learn(from other: NodeDouble) {
+        let known = other.ledger.withLock { $0 }
+        ledger.withLock { $0 = known }
+    }
+
     /// Gives the node a file, under whatever name.
     package func plant(_ bytes: [UInt8], as hash: String, size: Int? = nil) {
         ledger.withLock {
             $0.files[hash] = NodeLedger.File(bytes: bytes, size: size ?? bytes.count)
         }
+    }
+
+    /// Has the node lose all files.
+    package func dropFiles() {
+        ledger.withLock { $0.files = [:] }
     }
 
     /// Has a message counted, whether it may be or not.

@@ -65,7 +65,7 @@ extension NodeExchange {
                 "address": .string(rest[1]), "balance": .number(JSONNumber(tokens)),
                 "details": tokens > 0 ? ["SOL": .number(JSONNumber(tokens))] : [:],
                 "locked_amount": .number(JSONNumber(ledger.locked(rest[1]))),
-                "credit_balance": .number(JSONNumber(Int(ledger.credits[rest[1]] ?? 0))),
+                "credit_balance": .number(JSONNumber(Int(ledger.credits[rest[1]] ?? ledger.gift))),
                 "credit_balance_details": .null,
             ])
         case "files": return files(rest[1], ledger)

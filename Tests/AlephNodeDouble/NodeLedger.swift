@@ -2,7 +2,7 @@
 //
 // What a node knows: messages and their states, files, money.
 
-import AlephProtocol
+package import AlephProtocol
 import Foundation
 import JSON
 
@@ -47,6 +47,10 @@ package struct NodeLedger {
     var files: [String: File] = [:]
     var tokens: [String: Double] = [:]
     var credits: [String: Double] = [:]
+    /// Whether a FORGET of what is forgotten already is rejected, as some nodes do.
+    package var rejectsForgotten = false
+    /// Credits of each account that was given none.
+    package var gift = 0.0
     /// Owner and name to the STORE that is newest: lost for good when any version is forgotten.
     var references: [String: String] = [:]
     private var arrivals = 0
@@ -63,6 +67,11 @@ package struct NodeLedger {
 
     var channels: [String] {
         Set(processed.compactMap { $0.envelope.channel }).sorted()
+    }
+
+    /// How many messages of a type are in a state.
+    package func count(_ type: MessageType, _ status: Status) -> Int {
+        entries.values.count { $0.envelope.type == type && $0.status == status }
     }
 
     var processed: [Entry] {
@@ -209,11 +218,11 @@ package struct NodeLedger {
     ) -> (code: Int, details: JSONValue)? {
         if NodePrice.isCredit(content) {
             let needed = NodePrice.cost(of: size, isCredit: true) * 86_400
-            guard credits[owner] ?? 0 < needed else { return nil }
+            guard credits[owner] ?? gift < needed else { return nil }
             return (
                 6,
                 [
-                    "account_credits": .string(JSONNumber(credits[owner] ?? 0).text),
+                    "account_credits": .string(JSONNumber(credits[owner] ?? gift).text),
                     "required_credits": .string(JSONNumber(needed).text), "min_runtime_days": 1,
                 ]
             )
@@ -240,6 +249,7 @@ package struct NodeLedger {
         for target in targets + aggregates {
             guard let entry = entries[target], entry.status != .pending else { return }
             if entry.envelope.type == .forget { return reject(hash, 502, nil) }
+            if rejectsForgotten, entry.status == .forgotten { return reject(hash, 504, nil) }
             guard AlephAddress.isSame(entry.owner, owner) else { return reject(hash, 2, nil) }
         }
         accept(hash)

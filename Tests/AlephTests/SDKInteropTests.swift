@@ -15,7 +15,9 @@ import Testing
 
 private let python = ProcessInfo.processInfo.environment["CAIRN_ALEPH_SDK"]
 
-@Suite(.enabled(if: python != nil), .serialized)
+@Suite(
+    .enabled(if: python != nil, "$CAIRN_ALEPH_SDK names no Python with the network's own client"),
+    .serialized)
 struct SDKInteropTests {
     private static let secrets = [
         "SOL": "000102030405060708090a0b0c0d0e0f101112131415161718191a1b1c1d1e1f",

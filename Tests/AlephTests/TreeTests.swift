@@ -131,7 +131,7 @@ struct AlephTreeTests {
 
     private func text(_ tree: AlephTree, _ path: String) throws -> JSONValue {
         let place = try #require(tree.path(path.split(separator: "/").map(String.init)), "\(path)")
-        guard case .text(let bytes) = try tree.content(place) else { throw AlephError.notFound }
+        guard let bytes = try tree.file(place).text else { throw AlephError.notFound }
         #expect(bytes.last == UInt8(ascii: "\n"))
         return try JSONValue(parsing: bytes)
     }
@@ -183,9 +183,10 @@ struct AlephTreeTests {
         let bare = ItemHash(sha256Of: [4])
         #expect(try names(tree, "me/files") == ["%2E.%2Fa.txt", "docs%2Fb", bare.text].sorted())
         let path = try #require(tree.path(["me", "files", "%2E.%2Fa.txt"]))
-        #expect(try tree.content(path) == .file(ItemHash(sha256Of: [2])))
+        let file = try tree.file(path)
+        #expect(file.file == ItemHash(sha256Of: [2]) && file.sources.count == 2)
         #expect(throws: AlephError.notFound) {
-            try tree.content(try #require(tree.path(["me", "files", "none"])))
+            try tree.file(try #require(tree.path(["me", "files", "none"])))
         }
     }
 

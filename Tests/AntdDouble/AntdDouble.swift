@@ -35,8 +35,31 @@ package final class AntdDouble: Sendable {
         package var faults: [Fault] = []
         /// Says of a chunk that is there that it is, instead of taking it for nothing.
         package var refusesStanding = false
+        /// What others do in between; each once.
+        package var interventions: [Intervention] = []
         /// The chunk that a put claims to have stored is another.
         package var liesAboutAddresses = false
+    }
+
+    /// What somebody else does right before or after a request is served.
+    package struct Intervention: Sendable {
+        let target: String
+        let isBefore: Bool
+        let body: @Sendable (inout State) -> Void
+
+        /// Something that is done before a request for `target`, as its path is written.
+        package static func before(
+            _ target: String, _ body: @escaping @Sendable (inout State) -> Void
+        ) -> Intervention {
+            Intervention(target: target, isBefore: true, body: body)
+        }
+
+        /// Something that is done after such a request.
+        package static func after(
+            _ target: String, _ body: @escaping @Sendable (inout State) -> Void
+        ) -> Intervention {
+            Intervention(target: target, isBefore: false, body: body)
+        }
     }
 
     /// A pointer's state.
@@ -109,6 +132,8 @@ extension AntdDouble.State {
             return [answer(Refusal(status: status, code: code, retryAfter: retryAfter))]
         default: break
         }
+        intervene(request.target, isBefore: true)
+        defer { intervene(request.target, isBefore: false) }
         let result: LocalServer.Step
         do {
             result = answer(200, try reply(to: request))
@@ -119,6 +144,12 @@ extension AntdDouble.State {
         }
         if case .hangUp = fault { return [.close] }
         return [result]
+    }
+
+    private mutating func intervene(_ target: String, isBefore: Bool) {
+        let index = interventions.firstIndex { $0.target == target && $0.isBefore == isBefore }
+        guard let index else { return }
+        interventions.remove(at: index).body(&self)
     }
 
     private func answer(_ refusal: Refusal) -> LocalServer.Step {

@@ -1,20 +1,26 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: Apache-2.0
-"""Cairn against rclone mount, s3fs and a plain parallel copy, on one S3 server.
+"""Cairn against rclone mount, s3fs and two plain parallel clients, on one S3 server.
 
     Tests/Ceph/rgw run Tests/Bench/s3.py --cairn .build/release/cairn [--mib 1024] [--files 10000]
 
-Four numbers each, in seconds: writing one large file and many small ones until the server has them,
-and reading both back by a mount that has no cache. Needs root, rclone and s3fs; who is not
-installed is left out. Everything is made in a temporary folder and removed again.
+Four times each, in seconds: writing one large file and many small ones until the server has them,
+and reading both back by a mount that has no cache; and the most memory that its process took. Of
+several rounds, in which all take turns, the median counts. Needs root, rclone, s3fs and boto3; who
+is not installed is left out. Everything is made in a temporary folder and removed again. With
+--table the table is written into that file, between its two markers.
 """
 
 import argparse
+import concurrent.futures
+import datetime
 import json
 import os
 import pathlib
 import shutil
+import platform
 import signal
+import statistics
 import subprocess
 import sys
 import tempfile
@@ -22,13 +28,19 @@ import time
 import uuid
 
 BUCKET = "bench"
-# One run of one program; a hang is a failure.
-LIMIT = 900
+# One step of one program, in seconds; what takes longer is said so.
+LIMIT = 300
+BEGIN = "<!-- s3: begin -->"
+END = "<!-- s3: end -->"
 
 
 def run(command, **options):
-    """Runs a program to its end; its failure is ours."""
-    return subprocess.run(command, check=True, timeout=LIMIT, capture_output=True, **options)
+    """Runs a program to its end; its failure is ours, with what it said."""
+    try:
+        return subprocess.run(command, check=True, timeout=LIMIT, capture_output=True, **options)
+    except subprocess.CalledProcessError as failure:
+        sys.stderr.buffer.write(failure.stderr)
+        raise
 
 
 def timed(body):
@@ -39,6 +51,15 @@ def timed(body):
 
 def copy(source, target):
     run(["cp", "-r", str(source), str(target)])
+
+
+def high_water(pid):
+    """The most memory a process has had resident, in MiB."""
+    with open(f"/proc/{pid}/status") as status:
+        for line in status:
+            if line.startswith("VmHWM:"):
+                return int(line.split()[1]) / 1024
+    return None
 
 
 def read(path):
@@ -71,6 +92,10 @@ class Cairn:
 
     def settle(self, size):
         self.command("sync", "v")
+
+    def memory(self):
+        lock = self.work / f"state{self.state}" / "volumes" / "v" / "lock"
+        return high_water(int(lock.read_text().split()[0]))
 
     def forget(self):
         self.stop()
@@ -114,6 +139,9 @@ class Rclone:
                 return
             time.sleep(0.1)
 
+    def memory(self):
+        return high_water(self.process.pid)
+
     def forget(self):
         self.stop()
         shutil.rmtree(self.work / "cache", ignore_errors=True)
@@ -138,12 +166,18 @@ class S3FS:
     def mount(self):
         self.root = self.work / "m"
         self.root.mkdir(exist_ok=True)
-        run(["s3fs", BUCKET, self.root, "-o", f"passwd_file={self.keys}", "-o",
+        self.process = subprocess.Popen(
+            ["s3fs", BUCKET, self.root, "-f", "-o", f"passwd_file={self.keys}", "-o",
              f"url={os.environ['CAIRN_RGW_ENDPOINT']}", "-o", "use_path_request_style", "-o",
-             "parallel_count=8"])
+             "parallel_count=8"], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        while not os.path.ismount(self.root):
+            time.sleep(0.05)
 
     def settle(self, size):
         """s3fs uploads in close(2)."""
+
+    def memory(self):
+        return high_water(self.process.pid)
 
     def forget(self):
         self.stop()
@@ -151,6 +185,7 @@ class S3FS:
 
     def stop(self):
         run(["umount", str(self.root)])
+        self.process.wait(timeout=60)
 
 
 def measure(kind, large, small, options):
@@ -166,17 +201,24 @@ def measure(kind, large, small, options):
                 total += sum(p.stat().st_size for p in [source, *source.rglob("*")] if p.is_file())
                 subject.settle(total)
             times = [timed(lambda: write(large)), timed(lambda: write(small))]
+            memory = [subject.memory()]
             subject.forget()
             times += [timed(lambda: read(subject.root / large.name)),
                       timed(lambda: read(subject.root / small.name))]
+            memory.append(subject.memory())
         finally:
-            subject.stop()
-        return times
+            try:
+                subject.stop()
+            finally:
+                # Whatever went wrong: nothing below is removed through a mount.
+                while os.path.ismount(work / "m"):
+                    run(["umount", "-l", str(work / "m")])
+        return times + [max(memory)]
     finally:
         shutil.rmtree(work, ignore_errors=True)
 
 
-def plain(large, small, work):
+def rclone_copy(large, small, work):
     """rclone copy: no mount, no encryption, eight transfers at once."""
     configuration = work / "rclone.conf"
     place = f"s3:{BUCKET}/{uuid.uuid4()}"
@@ -190,10 +232,103 @@ def plain(large, small, work):
         run(["rclone", "--config", configuration, "copy", source, target, "--transfers", "8",
              "--s3-upload-concurrency", "8", "--multi-thread-streams", "8"])
     back = work / "back"
-    times = [timed(lambda: transfer(large, place)), timed(lambda: transfer(small, place + "/small"))]
-    times += [timed(lambda: transfer(f"{place}/{large.name}", back)),
-              timed(lambda: transfer(f"{place}/small", back / "small"))]
-    return times
+    try:
+        return [timed(lambda: transfer(large, place)),
+                timed(lambda: transfer(small, place + "/small")),
+                timed(lambda: transfer(f"{place}/{large.name}", back)),
+                timed(lambda: transfer(f"{place}/small", back / "small")), None]
+    finally:
+        shutil.rmtree(back, ignore_errors=True)
+
+
+def boto(large, small, work):
+    """boto3 as its manual has it: parts of 8 MiB, ten at once; small files by sixteen threads."""
+    import boto3
+    from botocore.config import Config
+    client = boto3.client(
+        "s3", endpoint_url=os.environ["CAIRN_RGW_ENDPOINT"], region_name="us-east-1",
+        config=Config(max_pool_connections=16, s3={"addressing_style": "path"}))
+    place, back = str(uuid.uuid4()), work / "back"
+    back.mkdir()
+    names = sorted(path.name for path in small.iterdir())
+
+    def each(body):
+        with concurrent.futures.ThreadPoolExecutor(16) as pool:
+            for _ in pool.map(body, names):
+                pass
+    try:
+        return [
+            timed(lambda: client.upload_file(str(large), BUCKET, f"{place}/large")),
+            timed(lambda: each(lambda name: client.put_object(
+                Bucket=BUCKET, Key=f"{place}/small/{name}", Body=(small / name).read_bytes()))),
+            timed(lambda: client.download_file(BUCKET, f"{place}/large", str(back / "large"))),
+            timed(lambda: each(lambda name: (back / name).write_bytes(client.get_object(
+                Bucket=BUCKET, Key=f"{place}/small/{name}")["Body"].read()))), None]
+    finally:
+        shutil.rmtree(back, ignore_errors=True)
+
+
+def contestants(options):
+    """Those that are here, in the order of the table."""
+    found = {"Cairn": lambda large, small, work: measure(Cairn, large, small, options)}
+    if shutil.which("rclone"):
+        found["rclone mount"] = lambda large, small, work: measure(Rclone, large, small, options)
+    if shutil.which("s3fs"):
+        found["s3fs"] = lambda large, small, work: measure(S3FS, large, small, options)
+    if shutil.which("rclone"):
+        found["plain: rclone copy"] = rclone_copy
+    try:
+        import boto3  # noqa: F401
+        found["plain: boto3"] = boto
+    except ImportError:
+        pass
+    if options.only:
+        found = {name: run for name, run in found.items() if name in options.only.split(",")}
+    return found
+
+
+def text(value):
+    if value is None:
+        return ""
+    return f"> {LIMIT}" if value == float("inf") else f"{value:.1f}"
+
+
+def table(results, options):
+    """The whole text between the markers; ratios of Cairn to the best of the others."""
+    lines = [
+        f"Measured on {datetime.date.today()}, {os.cpu_count()} processors, load "
+        f"{os.getloadavg()[0]:.1f} at the end, Linux {platform.release()}, "
+        + (f"medians of {options.rounds} rounds" if options.rounds > 1 else "one round")
+        + " in which all take turns.", "",
+        f"| s | write {options.mib} MiB | write {options.files} × 4 KiB | read {options.mib} MiB"
+        " | read the small | memory, MiB |", "|---|---:|---:|---:|---:|---:|"]
+    medians = {}
+    for name, rounds in results.items():
+        columns = list(zip(*rounds))
+        # A process's memory is what it took at most.
+        medians[name] = [statistics.median(column) for column in columns[:4]] + [
+            max(columns[4]) if columns[4][0] is not None else None]
+        cells = [text(value) for value in medians[name][:4]]
+        memory = medians[name][4]
+        cells.append("" if memory is None else f"{memory:.0f}")
+        lines.append(f"| {name} | " + " | ".join(cells) + " |")
+    for title, plain in (("the better mount", False), ("the better plain client", True)):
+        others = [times for name, times in medians.items()
+                  if name != "Cairn" and name.startswith("plain") == plain]
+        if others and "Cairn" in medians:
+            ratios = [medians["Cairn"][at] / min(times[at] for times in others)
+                      for at in range(4)]
+            lines.append(f"| Cairn : {title} | "
+                         + " | ".join(f"{ratio:.2f}" for ratio in ratios) + " | |")
+    return "\n".join(lines) + "\n"
+
+
+def write_table(path, content):
+    path = pathlib.Path(path)
+    whole = path.read_text()
+    before, rest = whole.split(BEGIN, 1)
+    _, after = rest.split(END, 1)
+    path.write_text(f"{before}{BEGIN}\n{content}{END}{after}")
 
 
 def main():
@@ -203,7 +338,14 @@ def main():
     parser.add_argument("--cairn", required=True, type=os.path.abspath)
     parser.add_argument("--mib", type=int, default=1024)
     parser.add_argument("--files", type=int, default=10_000)
+    parser.add_argument("--rounds", type=int, default=1)
+    parser.add_argument("--only", help="names of the table, with commas")
+    parser.add_argument("--table", help="a file with the two markers")
     options = parser.parse_args()
+    if "CAIRN_RGW" not in os.environ:
+        sys.exit("s3.py: there is no S3 server: run it under Tests/Ceph/rgw run")
+    # The server has no TLS, and rclone takes no other authorities of a machine's.
+    os.environ.pop("AWS_CA_BUNDLE", None)
     script, folder = os.environ["CAIRN_RGW_SCRIPT"], os.environ["CAIRN_RGW"]
     run([script, "make-bucket", folder, BUCKET])
     source = pathlib.Path(tempfile.mkdtemp(prefix="cairn-bench-"))
@@ -215,17 +357,19 @@ def main():
         small.mkdir()
         for index in range(options.files):
             (small / f"{index:05}").write_bytes(os.urandom(4096))
-        print(f"| s | write {options.mib} MiB | write {options.files} × 4 KiB | read {options.mib} MiB"
-              " | read the small |\n|---|---:|---:|---:|---:|", flush=True)
-
-        def row(name, times):
-            print(f"| {name} | " + " | ".join(f"{t:.1f}" for t in times) + " |", flush=True)
-        row(Cairn.name, measure(Cairn, large, small, options))
-        if shutil.which("rclone"):
-            row(Rclone.name, measure(Rclone, large, small, options))
-            row("plain copy", plain(large, small, source))
-        if shutil.which("s3fs"):
-            row(S3FS.name, measure(S3FS, large, small, options))
+        results = {}
+        for _ in range(options.rounds):
+            for name, contestant in contestants(options).items():
+                try:
+                    numbers = contestant(large, small, source)
+                except subprocess.TimeoutExpired:
+                    numbers = [float("inf")] * 4 + [None]
+                print(f"{name}: " + ", ".join(text(value) for value in numbers), flush=True)
+                results.setdefault(name, []).append(numbers)
+        content = table(results, options)
+        print(content)
+        if options.table:
+            write_table(options.table, content)
     finally:
         shutil.rmtree(source, ignore_errors=True)
 

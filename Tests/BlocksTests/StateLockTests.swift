@@ -35,7 +35,9 @@ struct StateLockTests {
         withExtendedLifetime(lock) {}
     }
 
-    @Test("a folder of another user is refused", .enabled(if: geteuid() == 0))
+    @Test(
+        "a folder of another user is refused",
+        .enabled(if: geteuid() == 0, "giving a folder to another user needs root"))
     func notOwned() throws {
         let folder = try TemporaryFolder()
         try FileManager.default.setAttributes(

@@ -124,7 +124,8 @@ struct AlephCommandTests {
                 let path = try folder.file("letter.txt", text)
                 let plan = AlephStoring(isCredit: false, isIPFS: false, isUnpaid: false)
                 let hash = try AlephArguments.send(
-                    path, to: reader.recipient, plan: plan, as: sender, over: setting.session)
+                    path, to: reader.recipient, plan: plan,
+                    by: AlephSpeaker(sender, over: setting.session))
                 let inbox = AlephLetters(setting.session, reader)
                 var lines: [String] = []
                 try inbox.list(limit: nil) { lines.append(AlephArguments.line($0, isJSON: true)) }
@@ -145,7 +146,7 @@ struct AlephCommandTests {
         let plan = AlephStoring(isCredit: true, isIPFS: false, isUnpaid: false)
         let outcome = code {
             _ = try AlephArguments.send(
-                path, to: poor.recipient, plan: plan, as: poor, over: setting.session)
+                path, to: poor.recipient, plan: plan, by: AlephSpeaker(poor, over: setting.session))
         }
         #expect(outcome == .storeFull)
     }
@@ -179,14 +180,15 @@ struct AlephCommandTests {
                 == "bafkreicysg23kiwv34eg2d7qweipxwosdo2py4ldv42nbauguluen5v6am")
         setting.node.plant(Array("hello\n".utf8), as: cid)
         let account = try setting.account(1)
-        let hash = try AlephArguments.pin(cid, isCredit: false, as: account, over: setting.session)
+        let hash = try AlephArguments.pin(
+            cid, isCredit: false, by: AlephSpeaker(account, over: setting.session))
         let message = try setting.session.client.processedMessage(try AlephArguments.hash(hash))
         #expect(message.content["item_hash"]?.string == cid)
         for wrong in ["", "zzz", "bafkreicysg23kiwv34eg2d7qweipxwosdo2py4ldv42nbauguluen5v6am"] {
             #expect(
                 code {
                     _ = try AlephArguments.pin(
-                        wrong, isCredit: false, as: account, over: setting.session)
+                        wrong, isCredit: false, by: AlephSpeaker(account, over: setting.session))
                 } == .usage)
         }
         #expect(

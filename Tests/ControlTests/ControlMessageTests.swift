@@ -6,6 +6,7 @@ import Control
 import Engine
 import Namespace
 import Primitives
+import Stores
 import TestSupport
 import Testing
 
@@ -22,12 +23,22 @@ enum Samples {
         state.cacheBudget = dice.next()
         state.fileCount = dice.next()
         state.byteCount = dice.next()
+        state.quota = dice.next()
         state.chunksStored = dice.next()
         state.bytesStored = dice.next()
         state.chunksFetched = dice.next()
         state.bytesFetched = dice.next()
+        state.bytesFlushed = dice.next()
+        state.offlineSince = Int64(bitPattern: dice.next())
         state.storeAnsweredAt = Int64(bitPattern: dice.next())
         state.storeFailure = Bool.random(using: &dice) ? "" : "the store does not answer: ü"
+        for operation in StoreOperation.allCases where dice.chance(50) {
+            var numbers = OperationMetrics()
+            numbers.note(.milliseconds(dice.below(9000)), sent: 7, received: 0, failure: nil)
+            numbers.note(.zero, sent: 0, received: 0, failure: .busy(retryAfter: nil))
+            numbers.receivedBytes = dice.next()
+            state.storeMetrics[operation] = numbers
+        }
         state.openHandles = Int(dice.next() >> 50)
         state.conflicts = Int(dice.next() >> 60)
         state.errors = Int(dice.next() >> 60)

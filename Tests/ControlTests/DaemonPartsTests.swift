@@ -6,6 +6,7 @@
 import Control
 import Engine
 import Glibc
+import Stores
 import TestSupport
 import Testing
 
@@ -74,6 +75,16 @@ struct DaemonPartsTests {
         let json = StatusText.json(volume: .standard, store: "/srv", status: status).text
         #expect(json.contains("\"mounted\": true"))
         #expect(json.contains("\"dirtyBytes\": \(status.engine.dirtyBytes)"))
+        var puts = OperationMetrics()
+        puts.note(.milliseconds(3), sent: 100, received: 0, failure: nil)
+        puts.note(.seconds(100), sent: 7, received: 0, failure: .busy(retryAfter: nil))
+        status.engine.storeMetrics = [.put: puts]
+        let counted = StatusText.json(volume: .standard, store: "/srv", status: status).text
+        let words = [
+            "\"put\": {", "\"calls\": 2", "\"sentBytes\": 100", "\"busy\": 1", "\"5\": 1",
+            "\"more\": 1", "\"milliseconds\": 100003",
+        ]
+        for word in words { #expect(counted.contains(word), "\(word)") }
         let idle = StatusText.json(volume: .standard, store: "/srv", status: nil).text
         #expect(idle.contains("\"mounted\": false"))
     }

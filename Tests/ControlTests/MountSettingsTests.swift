@@ -25,13 +25,16 @@ struct MountSettingsTests {
     @Test("every option is understood")
     func all() throws {
         let settings = try read(
-            "ro,allow_other,noexec,suid,dev,subdir=/files//photos/,cache=2G,durability=remote,"
-                + "passphrase-file=/etc/pass,state=/var/lib/cairn,finish-time=5m,"
-                + "limit-upload=5M,limit-download=1K")
+            "ro,allow_other,noexec,suid,dev,subdir=/files//photos/,cache=2G,quota=3G,"
+                + "durability=remote,passphrase-file=/etc/pass,state=/var/lib/cairn,finish-time=5m,"
+                + "limit-upload=5M,limit-download=1K,aleph,aleph-node=http://127.0.0.1:1,"
+                + "aleph-node=https://node.example,aleph-pay=credit")
+        #expect(settings.showsAleph == true && settings.alephPay == .credit)
+        #expect(settings.alephNodes == ["http://127.0.0.1:1", "https://node.example"])
         #expect(settings.isReadOnly && settings.allowsOthers && settings.forbidsPrograms)
         #expect(settings.honoursSetUser && settings.honoursDevices)
         #expect(settings.subdirectory == "files/photos")
-        #expect(settings.cache == 2 << 30)
+        #expect(settings.cache == 2 << 30 && settings.quota == 3 << 30)
         #expect(settings.fsyncIsRemote)
         #expect(settings.passphraseFile == "/etc/pass")
         #expect(settings.state == "/var/lib/cairn")
@@ -61,10 +64,11 @@ struct MountSettingsTests {
     @Test(
         "an unknown option, a missing value and a senseless value are usage errors",
         arguments: [
-            "allow_others", "uid=0", "subdir", "cache", "cache=", "cache=1M", "cache=x",
+            "allow_others", "uid=0", "subdir", "cache", "cache=", "cache=1M", "cache=x", "quota",
+            "quota=", "quota=1K", "quota=lots", "quota=9223372036854775808",
             "durability=never", "subdir=a/../b", "state=relative", "finish-time=x",
             "limit-upload", "limit-upload=", "limit-upload=fast", "limit-upload=1",
-            "limit-download=-5M",
+            "limit-download=-5M", "aleph-node", "aleph-node=ftp://x", "aleph-pay=cash", "aleph=1",
             "passphrase-file=",
             "ro=1", "=1", "nonsense=1",
         ])
@@ -95,6 +99,9 @@ struct MountSettingsTests {
         settings.fsyncIsRemote = Bool.random(using: &dice)
         if Bool.random(using: &dice) {
             settings.cache = .random(in: (64 << 20)...(1 << 46), using: &dice)
+        }
+        if Bool.random(using: &dice) {
+            settings.quota = .random(in: VolumeConfiguration.quotas, using: &dice)
         }
         if Bool.random(using: &dice) {
             settings.finishTime = .milliseconds(Int.random(in: 0...86_400_000, using: &dice))

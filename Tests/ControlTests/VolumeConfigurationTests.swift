@@ -36,6 +36,9 @@ struct VolumeConfigurationTests {
         configuration.compression = Bool.random(using: &dice) ? .fast : .autonomi
         configuration.inlineLimit = .random(in: VolumeConfiguration.inlineLimits, using: &dice)
         configuration.cache = .random(in: VolumeConfiguration.cacheLimits, using: &dice)
+        if Bool.random(using: &dice) {
+            configuration.quota = .random(in: VolumeConfiguration.quotas, using: &dice)
+        }
         configuration.publishDelay = .milliseconds(Int64.random(in: 100...3_600_000, using: &dice))
         configuration.readDeadline = .seconds(Int64.random(in: 1...3600, using: &dice))
         configuration.finishTime = .seconds(Int64.random(in: 0...86_400, using: &dice))
@@ -52,6 +55,21 @@ struct VolumeConfigurationTests {
         #expect(read.compression == .fast)
         #expect(read.cache == 10 << 30)
         #expect(read.inlineLimit == 16_384)
+        #expect(read.quota == nil)
+    }
+
+    // SEMANTICS: cache: 64 MiB to 64 TiB
+    // SEMANTICS: quota: 1 MiB to 8 EiB
+    @Test(
+        "sizes at their limits are taken, and none beyond",
+        arguments: [
+            ("cache = 64M", true), ("cache = 64T", true), ("cache = 65535K", false),
+            ("cache = 70368744177665", false), ("quota = 1M", true),
+            ("quota = 9223372036854775807", true), ("quota = 1048575", false),
+            ("quota = 9223372036854775808", false),
+        ])
+    func sizeLimits(line: String, isTaken: Bool) {
+        #expect((problem(Self.needed + [line]) == nil) == isTaken, "\(line)")
     }
 
     @Test("comments, empty lines and white space mean nothing")
@@ -68,6 +86,7 @@ struct VolumeConfigurationTests {
         "garbage names the line it is on",
         arguments: [
             "no equals sign", "unknown = 1", "= 1", "store =", "cache = lots", "cache = 1M",
+            "quota = none", "quota = 1023K",
             "inline-limit = 1M", "compression = zip", "read-deadline = never", "publish-delay = 0s",
             "version = 1", "\u{1}\u{2}\u{3}",
         ])

@@ -4,6 +4,7 @@
 // in a test, nothing of it stays mounted or running.
 
 import Foundation
+import TestSupport
 import Testing
 
 /// A volume on a folder store, and its mount.
@@ -43,7 +44,6 @@ final class CrashVolume {
     ///   - storeSize: the same for the store.
     ///   - storePath: where the store is, if not in the volume's own folder.
     init(stateSize: Int? = nil, storeSize: Int? = nil, storePath: String? = nil) throws {
-        try #require(getuid() == 0, "these tests mount and need root")
         root = NSTemporaryDirectory() + "cairn-crash-" + UUID().uuidString.prefix(8)
         store = storePath ?? root + "/store"
         for name in ["home", "mnt", "state"] + (storePath == nil ? ["store"] : []) {
@@ -92,7 +92,7 @@ final class CrashVolume {
 
     @discardableResult
     func shell(_ script: String) throws -> String {
-        try CrashTests.shell(script, environment)
+        try TestSupport.shell(script, environment)
     }
 
     // MARK: The daemon
@@ -125,7 +125,7 @@ final class CrashVolume {
     /// Ends the daemon as a crash does. Its process is gone when this returns.
     func kill(with signal: Int32 = SIGKILL) {
         send(signal)
-        _ = eventually { Foundation.kill(self.daemon, 0) != 0 }
+        _ = eventually { !isRunning(self.daemon) }
     }
 
     /// Sends the daemon a signal.
@@ -147,11 +147,11 @@ final class CrashVolume {
     deinit {
         // Best effort on the way out of a failed test: by the mount points and the process ids.
         _ = try? run("/bin/umount", ["-l", mountPoint])
-        for process in daemons where Foundation.kill(process, 0) == 0 && isOurs(process) {
+        for process in daemons where isRunning(process) && isOurs(process) {
             _ = Foundation.kill(process, SIGCONT)
-            if !eventually(within: .seconds(3), { Foundation.kill(process, 0) != 0 }) {
+            if !eventually(within: .seconds(3), { !isRunning(process) }) {
                 _ = Foundation.kill(process, SIGKILL)
-                _ = eventually { Foundation.kill(process, 0) != 0 }
+                _ = eventually { !isRunning(process) }
             }
         }
         for path in mounts.reversed() { _ = try? run("/bin/umount", ["-l", path]) }

@@ -6,7 +6,7 @@ import Foundation
 import TestSupport
 import Testing
 
-@Suite("kill -9", .serialized)
+@Suite("kill -9", .serialized, .mounting)
 struct KillTests {
     /// How long new rounds are begun when nobody named their number.
     static let time = Duration.seconds(60)

@@ -73,7 +73,11 @@ struct PowerLossJudge: Sendable {
                 for (path, item) in below { tree["\(area)/\(path)"] = item }
             } catch {
                 guard error == .notFound else {
-                    throw Broken(sentence: "\(top) cannot be read: \(error)")
+                    // Without a reason the error itself says enough.
+                    let reasons = (try? files.read("/.cairn/errors")) ?? []
+                    throw Broken(
+                        sentence: "\(top) cannot be read: \(error); "
+                            + String(decoding: reasons, as: UTF8.self))
                 }
             }
         }
@@ -101,6 +105,16 @@ struct PowerLossJudge: Sendable {
     // MARK: Only the store
 
     private func onAnotherMachine(
+        _ name: String, _ body: (EngineFiles) throws -> [String]
+    ) throws -> [String] {
+        do {
+            return try startOnAnotherMachine(name, body)
+        } catch let error as Broken {
+            throw Broken(sentence: "in \(name): " + error.sentence)
+        }
+    }
+
+    private func startOnAnotherMachine(
         _ name: String, _ body: (EngineFiles) throws -> [String]
     ) throws -> [String] {
         try FileManager.default.createDirectory(

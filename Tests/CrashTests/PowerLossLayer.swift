@@ -3,6 +3,7 @@
 // A folder whose every change is written down: PowerLossLayer mounted over an empty one.
 
 import Foundation
+import TestSupport
 import Testing
 
 /// A mounted layer. `stop` unmounts it; its log can be read then, and while it runs.

@@ -9,7 +9,7 @@ import Primitives
 import TestSupport
 import Testing
 
-@Suite("power loss", .serialized)
+@Suite("power loss", .serialized, .mounting)
 struct PowerLossTests {
     /// What one session of work, before it is cut at many places, consists of.
     static let steps = 150

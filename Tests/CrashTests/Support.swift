@@ -3,6 +3,7 @@
 // What all tests here share: a folder in memory, waiting, seeds, and how long a test may go on.
 
 import Foundation
+import Testing
 
 /// A temporary folder, in memory where there is one: what is judged here is which syncs were
 /// asked for, not how long a disk takes.
@@ -20,14 +21,13 @@ func resource(_ name: String) -> String {
     Bundle.module.bundleURL.appendingPathComponent("Resources/" + name).path
 }
 
-/// Waits until something is so, or the time is over.
-func eventually(within limit: Duration = .seconds(10), _ isSo: () throws -> Bool) rethrows -> Bool {
-    let end = ContinuousClock.now + limit
-    while ContinuousClock.now < end {
-        if try isSo() { return true }
-        usleep(10_000)
+extension Trait where Self == ConditionTrait {
+    /// Suites that mount.
+    static var mounting: Self {
+        .enabled(
+            if: getuid() == 0 && FileManager.default.fileExists(atPath: "/dev/fuse"),
+            "mounting needs root and /dev/fuse")
     }
-    return try isSo()
 }
 
 /// How much is tried: the environment's word, or what a check before a change has time for.
@@ -36,6 +36,8 @@ enum Effort {
         ProcessInfo.processInfo.environment[name].flatMap { Int($0) }
     }
 
+    /// True for `make soak`: waits of a minute, where a check before a change has seconds.
+    static let isLong = ProcessInfo.processInfo.environment["CAIRN_LONG"] != nil
     /// Rounds of the crash test; nil: as many as fit its time.
     static let crashRounds = number("CRASH_ROUNDS")
     /// Cuts of the power; nil: as many as fit their time.

@@ -79,11 +79,12 @@ extension ModelRun {
     // MARK: Extended attributes
 
     static let accessList = Array("system.posix_acl_access".utf8)
+    static let defaultList = Array("system.posix_acl_default".utf8)
 
     func setExtendedAttribute() throws {
         guard let id = pick(tree.named { _ in true }), !ModelTree.isFixed(id) else { return }
         if Int.random(in: 0..<6, using: &dice) == 0 && tree[id].kind != .symlink {
-            return try setAccessList(id)
+            return Bool.random(using: &dice) ? try setAccessList(id) : try setDefaultList(id)
         }
         let ino = tree[id].ino
         let spaces = ["user", "trusted", "security"]
@@ -114,18 +115,8 @@ extension ModelRun {
         try settle(id, .changed)
     }
 
-    /// A list of owner, group and others is the mode and nothing more; one with names stays, and
-    /// its mask is what the mode shows as the group's.
-    private func setAccessList(_ id: Int) throws {
-        let ino = tree[id].ino
-        if tree[id].xattrs[ModelRun.accessList] != nil, Bool.random(using: &dice) {
-            try expect("removes the access list of \(ino)", nil) { () throws(FileError) in
-                try engine.removeExtendedAttribute(ModelRun.accessList, of: ino, context)
-            }
-            tree[id].xattrs[ModelRun.accessList] = nil
-            try settle(id, .changed)
-            return
-        }
+    /// Of owner, group and others, or of a user as well, and with a mask then.
+    private func anyList() -> (bytes: [UInt8], mode: UInt32, hasNames: Bool) {
         func entry(_ tag: UInt8, _ permissions: UInt32, _ user: UInt8? = nil) -> [UInt8] {
             [tag, 0, UInt8(permissions), 0]
                 + (user.map { [$0, 0, 0, 0] } ?? [UInt8](repeating: 0xFF, count: 4))
@@ -137,18 +128,79 @@ extension ModelRun {
         value += entry(0x04, bits[1])
         if hasNames { value += entry(0x10, bits[2]) }
         value += entry(0x20, bits[3])
-        let list = value
-        try expect("access list of \(ino) \(hasNames)", nil) { () throws(FileError) in
-            try engine.setExtendedAttribute(
-                ModelRun.accessList, of: ino, to: list, .any, context)
+        return (value, bits[0] << 6 | (hasNames ? bits[2] : bits[1]) << 3 | bits[3], hasNames)
+    }
+
+    /// A list of owner, group and others is the mode and nothing more; one with names stays, and
+    /// its mask is what the mode shows as the group's.
+    private func setAccessList(_ id: Int) throws {
+        let ino = tree[id].ino
+        if tree[id].xattrs[ModelRun.accessList] != nil, Bool.random(using: &dice) {
+            return try removeList(ModelRun.accessList, id)
         }
-        tree[id].xattrs[ModelRun.accessList] = hasNames ? list : nil
-        let mode = bits[0] << 6 | (hasNames ? bits[2] : bits[1]) << 3 | bits[3]
-        tree[id].attributes.mode = tree[id].attributes.mode & ~0o777 | mode
+        let list = anyList()
+        try expect("access list of \(ino) \(list.hasNames)", nil) { () throws(FileError) in
+            try engine.setExtendedAttribute(
+                ModelRun.accessList, of: ino, to: list.bytes, .any, context)
+        }
+        tree[id].xattrs[ModelRun.accessList] = list.hasNames ? list.bytes : nil
+        tree[id].attributes.mode = tree[id].attributes.mode & ~0o777 | list.mode
         if tree[id].attributes.gid != context.group && tree[id].kind != .directory {
             tree[id].attributes.mode &= ~0o2000
         }
         try settle(id, .changed)
+    }
+
+    /// What is made in a directory from now on begins with this list.
+    private func setDefaultList(_ id: Int) throws {
+        let ino = tree[id].ino
+        if tree[id].xattrs[ModelRun.defaultList] != nil, Bool.random(using: &dice) {
+            return try removeList(ModelRun.defaultList, id)
+        }
+        let list = anyList()
+        let expected: FileError? = tree[id].kind == .directory ? nil : .accessDenied
+        let done: Void? = try expect("default list of \(ino)", expected) { () throws(FileError) in
+            try engine.setExtendedAttribute(
+                ModelRun.defaultList, of: ino, to: list.bytes, .any, context)
+        }
+        guard done != nil else { return }
+        tree[id].xattrs[ModelRun.defaultList] = list.bytes
+        try settle(id, .changed)
+    }
+
+    private func removeList(_ name: [UInt8], _ id: Int) throws {
+        let ino = tree[id].ino
+        try expect("removes a list of \(ino)", nil) { () throws(FileError) in
+            try engine.removeExtendedAttribute(name, of: ino, context)
+        }
+        tree[id].xattrs[name] = nil
+        try settle(id, .changed)
+    }
+
+    /// What is made in a directory with a default list: no permission that the caller did not ask
+    /// for, where the mask stands for the group.
+    ///
+    /// - Returns: the mode, and the list if it says more than the mode.
+    static func inherited(
+        _ list: [UInt8], by asked: UInt32
+    ) -> (mode: UInt32, list: [UInt8]?) {
+        var list = list
+        let entries = stride(from: 4, to: list.count, by: 8)
+        let hasMask = entries.contains { list[$0] == 0x10 }
+        var mode = asked & ~0o777
+        for start in entries {
+            let shift: UInt32
+            switch list[start] {
+            case 0x01: shift = 6
+            case 0x04 where !hasMask: shift = 3
+            case 0x10: shift = 3
+            case 0x20: shift = 0
+            default: continue
+            }
+            list[start + 2] &= UInt8(asked >> shift & 7)
+            mode |= UInt32(list[start + 2]) << shift
+        }
+        return (mode, hasMask ? list : nil)
     }
 
     // MARK: Refusals

@@ -3,6 +3,7 @@
 // Random operations on bytes and open files; and the choice among all operations.
 
 import Engine
+import Foundation
 import TestSupport
 import Namespace
 import Scratchpads
@@ -10,6 +11,11 @@ import Scratchpads
 extension ModelRun {
     /// One operation. The weights keep a tree of some dozen nodes.
     func once() throws {
+        if publishes > 0, depth == 0 {
+            if dice.chance(publishes) { return try publish() }
+            // Time for the engine to publish by itself, in the middle of something.
+            if dice.chance(ModelRun.pauses) { usleep(ModelRun.pause) }
+        }
         switch Int.random(in: 0..<1000, using: &dice) {
         case 0..<180: try write()
         case 180..<230: try read()
@@ -26,7 +32,8 @@ extension ModelRun {
         case 850..<860: try setEncoding()
         case 860..<885: try openFile()
         case 885..<910: try close()
-        case 910..<930: try seek()
+        case 910..<925: try seek()
+        case 925..<930: try temporary()
         case 930..<945: try refused()
         case 945..<960: try synchronize()
         case 960..<966: try publish()
@@ -71,6 +78,8 @@ extension ModelRun {
         guard let opened else { return }
         open.append(Open(handle: opened.handle, node: id))
         if truncates { try noteSize(id, 0) }
+        // Whoever opens it for an operation changes it once more in the same step.
+        remember()
     }
 
     func close() throws {
@@ -103,7 +112,7 @@ extension ModelRun {
         var start = Int.random(in: 0...(size + 30_000), using: &dice)
         if dart % 4 == 0 { start = size }
         if dart % 7 == 0 { start = start / 16_384 * 16_384 }
-        if dart == 98 && !isPad && bytesHeld < ModelRun.byteLimit { start += 9_000_000 }
+        if dart == 98 && !isPad && bytesHeld < byteLimit { start += 9_000_000 }
         if isPad { start = min(start, 200_000) }
         return start..<start + count
     }
@@ -166,7 +175,7 @@ extension ModelRun {
         case 1: new = Int.random(in: 0...3, using: &dice)
         case 2: new = size + Int.random(in: 0...100_000, using: &dice)
         case 3: new = new / 16_384 * 16_384
-        case 4 where bytesHeld < ModelRun.byteLimit && !tree[id].isPad: new = size + 5_000_000
+        case 4 where bytesHeld < byteLimit && !tree[id].isPad: new = size + 5_000_000
         default: break
         }
         if tree[id].isPad { new = min(new, 200_000) }
@@ -188,7 +197,7 @@ extension ModelRun {
         let mode: AllocationMode = [
             .allocate(keepsSize: keepsSize), .punchHole, .zeroRange(keepsSize: keepsSize),
         ][Int.random(in: 0..<3, using: &dice)]
-        torn = file.node
+        remember(torn: file.node)
         try expect("allocate \(ino) \(range) of \(size) \(mode)", nil) { () throws(FileError) in
             try engine.allocate(
                 file.handle, ino: ino, mode, offset: UInt64(range.lowerBound),

@@ -44,13 +44,25 @@ extension ModelRun {
     // MARK: New names
 
     /// What a new node has before its times are known.
-    private func newNode(_ kind: FileKind, mode: UInt32, in parent: Int) -> ModelTree.Node {
+    ///
+    /// - Parameter asked: the mode that the call gives; the umask counts where the directory has no
+    ///   default list.
+    func newNode(_ kind: FileKind, asked: UInt32, in parent: Int) -> ModelTree.Node {
         var node = ModelTree.Node(kind: kind, ino: 0)
-        node.attributes.mode = mode
         (node.attributes.uid, node.attributes.gid) = (context.user, context.group)
-        let directory = tree[parent].attributes
-        if directory.mode & 0o2000 != 0 {
-            node.attributes.gid = directory.gid
+        let directory = tree[parent]
+        if kind == .symlink {
+            node.attributes.mode = asked
+        } else if let list = directory.xattrs[ModelRun.defaultList] {
+            let own = ModelRun.inherited(list, by: asked)
+            node.attributes.mode = own.mode
+            node.xattrs[ModelRun.accessList] = own.list
+            if kind == .directory { node.xattrs[ModelRun.defaultList] = list }
+        } else {
+            node.attributes.mode = asked & ~context.umask
+        }
+        if directory.attributes.mode & 0o2000 != 0 {
+            node.attributes.gid = directory.attributes.gid
             if kind == .directory { node.attributes.mode |= 0o2000 }
         }
         return node
@@ -84,13 +96,13 @@ extension ModelRun {
         let made: FileStatus?
         switch Int.random(in: 0..<10, using: &dice) {
         case 0..<4:
-            node = newNode(.directory, mode: 0o755, in: parent)
+            node = newNode(.directory, asked: 0o777, in: parent)
             node.links = 2
             made = try expect("mkdir in \(directory)", standing) { () throws(FileError) in
                 try engine.makeDirectory(name, in: directory, mode: 0o777, context)
             }
         case 4..<7:
-            node = newNode(.symlink, mode: 0o777, in: parent)
+            node = newNode(.symlink, asked: 0o777, in: parent)
             node.target = dice.bytes(Int.random(in: 1...300, using: &dice)).map { $0 | 1 }
             let target = node.target
             made = try expect("symlink in \(directory)", standing) { () throws(FileError) in
@@ -99,7 +111,7 @@ extension ModelRun {
         default:
             let kinds: [FileKind] = [.fifo, .socket, .characterDevice, .blockDevice, .regular]
             let kind = kinds[Int.random(in: 0..<kinds.count, using: &dice)]
-            node = newNode(kind, mode: 0o640, in: parent)
+            node = newNode(kind, asked: 0o662, in: parent)
             let isDevice = kind == .characterDevice || kind == .blockDevice
             node.device = isDevice ? UInt64.random(in: 1...0xFFFF_FFFF, using: &dice) : 0
             let device = node.device
@@ -144,8 +156,7 @@ extension ModelRun {
             id = standing
             if truncates { try noteSize(id, 0) }
         } else {
-            id = try adopt(newNode(.regular, mode: 0o644, in: parent), status, name, parent)
-            if truncates { try settle(id, .bytes) }
+            id = try adopt(newNode(.regular, asked: 0o666, in: parent), status, name, parent)
         }
         open.append(Open(handle: file.handle, node: id))
         if Int.random(in: 0..<3, using: &dice) > 0 { try close() }
@@ -172,6 +183,57 @@ extension ModelRun {
         guard made != nil else { return }
         engine.forget(ino, count: 1)
         tree[id].links += 1
+        tree.attach(id, name, parent)
+        try settle(id, .changed)
+        try settle(parent, .bytes)
+    }
+
+    // MARK: Files without names
+
+    /// Makes a file without a name, or gives one to such a file; one whose names are gone gets
+    /// none.
+    func temporary() throws {
+        let nameless = Set(open.map(\.node)).filter { tree[$0].links == 0 }.sorted()
+        if let id = pick(nameless), Bool.random(using: &dice) { return try name(id) }
+        if isFull { return try remove() }
+        let parent = anyDirectory()
+        let directory = tree[parent].ino
+        let made = try expect(
+            "temporary file in \(directory)", tree[parent].isPad ? .notSupported : nil
+        ) { () throws(FileError) in
+            try engine.createTemporary(
+                in: directory, mode: 0o666, OpenIntent(reads: true, writes: true), context)
+        }
+        guard let (status, file) = made else { return }
+        engine.forget(status.ino, count: 1)
+        var node = newNode(.regular, asked: 0o666, in: parent)
+        node.ino = status.ino
+        let id = tree.addNameless(node)
+        open.append(Open(handle: file.handle, node: id))
+        try settle(id, .all)
+    }
+
+    private func name(_ id: Int) throws {
+        let (parent, name) = (anyDirectory(), anyName())
+        let (ino, directory) = (tree[id].ino, tree[parent].ino)
+        var expected: FileError?
+        if tree[id].isPad {
+            expected = .notPermitted
+        } else if tree[parent].isPad {
+            expected = .crossDevice
+        } else if !tree[id].isLinkable {
+            expected = .notFound
+        } else if tree.child(name, of: parent) != nil {
+            expected = .exists
+        }
+        let made = try expect("name for \(ino) in \(directory)", expected) {
+            () throws(FileError) in
+            try engine.link(ino, as: name, in: directory, context)
+        }
+        guard made != nil else { return }
+        engine.forget(ino, count: 1)
+        tree[id].links = 1
+        tree[id].isLinkable = false
         tree.attach(id, name, parent)
         try settle(id, .changed)
         try settle(parent, .bytes)

@@ -14,12 +14,16 @@ extension ModelRun {
         tree[id].isPad && tree[id].kind == .regular
     }
 
-    /// Nodes that may have taken back what they left at their old name.
-    func expireIdentities() throws {
-        for mover in tree.parked.expire(now: seconds)
-        where tree.nodes[mover]?.identity == PadIdentity.none {
-            tree[mover].identity = .unknown
+    /// Asks the engine for the identities that are not known. What has none is local.
+    ///
+    /// - Returns: whether it had one of which a publication may have known nothing.
+    func learnIdentities() throws -> Bool {
+        var isNew = false
+        for id in tree.named({ $0.isPad && $0.kind == .regular && $0.identity == .unknown }) {
+            tree[id].identity = try TreeComparison.identity(of: tree[id].ino, volume)
+            if tree[id].identity != .none { isNew = true }
         }
+        return isNew
     }
 
     /// Leaves the identity at the name that the pad is about to lose.

@@ -7,6 +7,7 @@ import Foundation
 import Namespace
 import TestSupport
 import Primitives
+import Scratchpads
 import Stores
 import Testing
 
@@ -25,6 +26,10 @@ enum StoreWeather: CaseIterable {
     case wrongBytes
     /// Pads are taken, and the answer is lost.
     case losesAnswers
+    /// Hardly a call gets through at once, and what comes is often not what was asked for.
+    case badLine
+    /// Some puts are told to be done, and are not; in the end they are.
+    case lying
 }
 
 extension ModelRun {
@@ -67,13 +72,21 @@ extension ModelRun {
         if weather == .fine {
             do { try volume.publish() } catch { throw fail("publish: \(error)") }
             settled()
+            history?.notePublished(tree, volume)
             return
         }
         let isAway = weather == .offline || weather == .hanging
         let hasChanges = engine.engineStatus().hasUnpublishedChanges
         let outcome = engine.synchronizeRemotely(timeout: ModelRun.shortWait)
-        if case .published = outcome, isAway && hasChanges {
-            throw fail("published to a store that is \(weather)")
+        if case .published(let revision) = outcome, isAway && hasChanges {
+            // Its root was on its way before the store went.
+            let root = VolumeKeys(seed: volume.seed).rootPad.address
+            let isThere = volume.memory.change { store in
+                store.accepted.contains { $0.address == root && $0.counter == revision }
+            }
+            if !isThere || engine.engineStatus().hasUnpublishedChanges {
+                throw fail("published to a store that is \(weather)")
+            }
         }
         // Whatever the store does, this machine has committed it.
         settled()
@@ -84,8 +97,7 @@ extension ModelRun {
     func changeWeather() {
         if isBeingCopied { return }
         clearUp()
-        let all = StoreWeather.allCases.filter { $0 != .fine }
-        weather = all[Int.random(in: 0..<all.count, using: &dice)]
+        weather = weathers[Int.random(in: 0..<weathers.count, using: &dice)]
         weatherLeft = Int.random(in: 1...ModelRun.weatherLimit, using: &dice)
         note("* the store is \(weather)")
         let store = volume.memory
@@ -95,6 +107,8 @@ extension ModelRun {
         case .full: store.refuseWrites(.full)
         case .hanging: store.hang(true)
         case .losesAnswers: store.change { $0.losesPadAnswers = true }
+        case .badLine: line.change(BadLine.worse)
+        case .lying: line.change(BadLine.lying)
         case .wrongBytes:
             let known = store.change { $0.chunks.keys.sorted { $0.hex < $1.hex } }
             for digest in known where Bool.random(using: &dice) {
@@ -111,8 +125,14 @@ extension ModelRun {
     func clearUp() {
         if weather == .fine { return }
         note("* the store is well")
-        volume.memory.heal()
+        healStore()
         weather = .fine
+    }
+
+    private func healStore() {
+        volume.memory.heal()
+        line.change(BadLine.usual)
+        line.keepPromises(at: volume.memory)
     }
 
     // MARK: Caches and machines
@@ -130,6 +150,7 @@ extension ModelRun {
         open = []
         gone += tree.nodes.values.filter { $0.links == 0 }.map { $0.ino }
         tree.forgetOrphans()
+        tree.parked.restart(now: seconds)
         isBeingCopied = false
         settled()
     }
@@ -148,7 +169,15 @@ extension ModelRun {
     func recover() throws {
         clearUp()
         note("* recover")
-        do { try volume.recover() } catch { throw fail("recover: \(error)") }
+        do {
+            // What took its identity back while this was published is in the next revision.
+            repeat {
+                tree.expireIdentities(now: seconds)
+                try volume.publish()
+            } while try learnIdentities()
+            history?.notePublished(tree, volume)
+            try volume.forgetEverything()
+        } catch { throw fail("recover: \(error)") }
         try requireSoundStore("after a publication")
         tree.forgetLocal()
         afterRestart()
@@ -195,9 +224,6 @@ extension ModelRun {
             }
         } catch is StoreNeeded {
             note("* kill: the store was needed")
-            // What came before it in the same step is done, and it may itself be done in part.
-            if let torn { past.append(Past(tree: tree, torn: torn)) }
-            past.append(Past(tree: tree, torn: nil))
         }
         while outcome.withLock({ $0 == nil }) { usleep(500) }
         switch outcome.withLock({ $0 }) {
@@ -213,18 +239,22 @@ extension ModelRun {
     private func takeUp(_ copy: String) throws {
         try requireSound(copy, "after a kill")
         try volume.takeUp(copy)
-        volume.memory.heal()
+        healStore()
         weather = .fine
         note("* killed")
         var problems: [String] = []
         for (age, candidate) in past.reversed().enumerated() {
             var candidateTree = candidate.tree
             candidateTree.forgetOrphans()
+            // The commit may be later than the model's look at the clock.
+            candidateTree.expireIdentities(now: seconds)
             var comparison = TreeComparison(volume, candidateTree)
             comparison.torn = candidate.torn
             guard let problem = comparison.difference() else {
                 note("* came back \(age) states ago")
                 tree = candidate.tree
+                tree.expireIdentities(now: seconds)
+                history?.note(tree, torn: candidate.torn, volume.memory)
                 gone = []
                 if let torn = candidate.torn, candidateTree.nodes[torn] != nil { try adopt(torn) }
                 afterRestart()

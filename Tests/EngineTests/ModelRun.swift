@@ -51,9 +51,13 @@ final class ModelRun {
     static let cacheBudget: UInt64 = 6 << 20
     /// The model keeps its tree below these.
     static let nodeLimit = 60
-    static let byteLimit = 24 << 20
+    static let usualByteLimit = 24 << 20
     /// Operations between two comparisons of everything.
     static let fullCheckInterval = 150
+    /// Of a hundred steps, so many are preceded by a pause, of so many microseconds, in a run that
+    /// looks at publications.
+    static let pauses = 12
+    static let pause: UInt32 = 60_000
     /// Lines of the report.
     static let tailLimit = 30
     static let storyLimit = 40
@@ -61,7 +65,13 @@ final class ModelRun {
     let seed: UInt64
     var dice: SeededGenerator
     let volume: TestVolume
+    /// What lies between the engine and its store.
+    let line: BadLine
+    /// What may be the matter with the store.
+    let weathers: [StoreWeather]
     var tree: ModelTree
+    /// Every state there was, where somebody wants to know.
+    var history: ModelHistory?
     var open: [Open] = []
     /// Every state since the last one that was synchronized, oldest first.
     var past: [Past] = []
@@ -69,7 +79,9 @@ final class ModelRun {
     var isBeingCopied = false
     /// Operations inside another one: nothing that ends the engine.
     var depth = 0
-    var torn: Int?
+    var byteLimit = ModelRun.usualByteLimit
+    /// Of a hundred steps, so many are publications besides those that come by chance.
+    var publishes = 0
     var weather = StoreWeather.fine
     /// Operations until the store is well again.
     var weatherLeft = 0
@@ -85,16 +97,27 @@ final class ModelRun {
     private(set) var step = 0
 
     init(
-        seed: UInt64, on store: TestStore = TestStore(), journal: JournalLimits = JournalLimits()
+        seed: UInt64, on store: TestStore = TestStore(), journal: JournalLimits = JournalLimits(),
+        weathers: [StoreWeather] = StoreWeather.allCases, publishesHastily: Bool = false
     ) throws {
         self.seed = seed
+        self.weathers = weathers.filter { $0 != .fine }
         dice = SeededGenerator(seed: seed)
+        let line = BadLine(seed: seed)
+        self.line = line
         volume = try TestVolume(on: store) { configuration in
+            line.lay(&configuration)
             configuration.inlineLimit = ModelRun.inlineLimit
             configuration.cacheBudget = ModelRun.cacheBudget
             configuration.journal = journal
             configuration.flushDelay = .milliseconds(60)
             configuration.publishDelay = .milliseconds(150)
+            if publishesHastily {
+                // Revisions overtake files that are not stored yet.
+                configuration.flushDelay = .milliseconds(250)
+                configuration.publishDelay = .milliseconds(20)
+                configuration.publishCeiling = .milliseconds(40)
+            }
         }
         tree = ModelTree(files: Engine.filesInode, scratchpads: Engine.scratchpadsInode)
         for id in [ModelTree.files, ModelTree.scratchpads] {
@@ -125,18 +148,24 @@ final class ModelRun {
     /// One operation, and what it touched compared.
     func advance() throws {
         begun = Timestamp.now()
-        torn = nil
         touched = []
-        let before = tree
-        try expireIdentities()
+        tree.expireIdentities(now: seconds)
         try once()
         if weather != .fine {
             weatherLeft -= 1
             if weatherLeft <= 0 { clearUp() }
         }
-        if let torn { past.append(Past(tree: before, torn: torn)) }
-        past.append(Past(tree: tree, torn: nil))
+        remember()
         for id in touched.sorted() where tree.nodes[id] != nil { try probe(id) }
+    }
+
+    /// A crash may come back to this moment. After each change, also where a step makes several.
+    ///
+    /// - Parameter torn: the file that an operation of several steps begins to change now: some of
+    ///   them may be there.
+    func remember(torn: Int? = nil) {
+        past.append(Past(tree: tree, torn: torn))
+        history?.note(tree, torn: torn, volume.memory)
     }
 
     /// From here on no earlier state may come back.
@@ -227,6 +256,9 @@ final class ModelRun {
                 continue
             }
             throw fail("\(path) is \(value), in \(begun)...\(now)", inode: tree[id].ino)
+        }
+        if moves == .bytes && found.modified != found.changed {
+            throw fail("two times of one change: \(found)", inode: tree[id].ino)
         }
     }
 

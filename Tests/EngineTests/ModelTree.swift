@@ -26,6 +26,8 @@ struct ModelTree {
         var parent = 0
         /// Below `scratchpads/`.
         var isPad = false
+        /// Made without a name, and not given one yet.
+        var isLinkable = false
         var identity = PadIdentity.none
     }
 
@@ -74,6 +76,16 @@ struct ModelTree {
         return id
     }
 
+    /// A file without a name, which somebody has open.
+    mutating func addNameless(_ node: Node) -> Int {
+        let id = next
+        next += 1
+        nodes[id] = node
+        nodes[id]?.links = 0
+        nodes[id]?.isLinkable = true
+        return id
+    }
+
     mutating func attach(_ id: Int, _ name: [UInt8], _ parent: Int) {
         self[parent].children[name] = id
         if self[id].kind == .directory {
@@ -107,6 +119,13 @@ struct ModelTree {
             current = self[current].parent
         }
         return id == current
+    }
+
+    /// Nodes that went away under temporary names may have taken back by now what they left.
+    mutating func expireIdentities(now: Int64) {
+        for mover in parked.expire(now: now) where nodes[mover]?.identity == PadIdentity.none {
+            self[mover].identity = .unknown
+        }
     }
 
     /// What another machine sees: pads under temporary names stay on this one.
@@ -149,7 +168,9 @@ struct ModelParking {
         let identity: PadIdentity
         /// The node that went on under a temporary name.
         let mover: Int?
-        let since: Int64
+        var since: Int64
+        /// Whether it was surely there when the engine that runs was started.
+        var isSure = true
     }
 
     private(set) var names: [Name: Parked] = [:]
@@ -162,7 +183,15 @@ struct ModelParking {
         guard let found = names.removeValue(forKey: name) else { return nil }
         let age = now - found.since
         if age > ModelParking.surelyGone { return nil }
-        return age < ModelParking.surelyThere ? found.identity : .unknown
+        return found.isSure && age < ModelParking.surelyThere ? found.identity : .unknown
+    }
+
+    /// An engine was started: each identity that it still has gets its whole time again.
+    mutating func restart(now: Int64) {
+        for (name, parked) in names {
+            names[name]?.isSure = parked.isSure && now - parked.since < ModelParking.surelyThere
+            names[name]?.since = now
+        }
     }
 
     /// Forgets what is over; gives the nodes that may have their identities back.

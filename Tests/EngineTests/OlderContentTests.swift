@@ -3,10 +3,13 @@
 // What a revision has at names whose new content is not stored yet, as a machine sees it that has
 // nothing but the store; and that the next revision has the new content there.
 
-import Engine
 import Foundation
+import Metadata
 import Namespace
+import TestSupport
 import Testing
+
+@testable import Engine
 
 @Suite("a revision with names whose content is not stored yet", .serialized)
 struct OlderContentTests {
@@ -166,8 +169,6 @@ struct OlderContentTests {
         }
     }
 
-    // SEMANTICS: A file of which nothing is flushed has, when it was moved, its older content
-    // under the new name.
     @Test("a file that grew and was moved has its old content at the new name, and only there")
     func moved() throws {
         try check(
@@ -188,6 +189,104 @@ struct OlderContentTests {
             try $0.writeFile("/files/d/f", Self.fresh)
             try rename($0, "/files/d", "/files/e")
         }
+    }
+
+    // SEMANTICS: A file of which nothing is flushed has, when it was moved, its older content
+    // under the new name, also if the folder that it came from was removed.
+    @Test("a file that grew and was moved out of folders that are then removed has its old content")
+    func movedOutOfRemoved() throws {
+        try check(["/files/g": Self.small, "/files/h": Self.large, "/files/d": nil]) {
+            try makeFolder($0, "/files/d")
+            try makeFolder($0, "/files/d/e")
+            try $0.writeFile("/files/d/f", Self.small)
+            try $0.writeFile("/files/d/e/f", Self.large)
+        } _: {
+            try $0.writeFile("/files/d/f", Self.fresh)
+            try $0.writeFile("/files/d/e/f", Self.fresh, truncates: true)
+            try rename($0, "/files/d/f", "/files/g")
+            try rename($0, "/files/d/e/f", "/files/h")
+            try remove($0, "/files/d/e")
+            try remove($0, "/files/d")
+            // The folders' numbers are gone for good, also after a start from the disk.
+            try $0.restart()
+        }
+    }
+
+    private func remove(_ volume: TestVolume, _ folder: String) throws {
+        let (parent, name) = try volume.split(folder)
+        try volume.engine.removeDirectory(name, in: parent, volume.context)
+    }
+
+    @Test("nothing is left of a removed folder's pages when what went out of it is published")
+    func removedFolderIsForgotten() throws {
+        let volume = try volume()
+        try makeFolder(volume, "/files/d")
+        try volume.writeFile("/files/d/f", Self.small)
+        try volume.publish()
+        try volume.writeFile("/files/d/f", Self.fresh)
+        try rename(volume, "/files/d/f", "/files/g")
+        let folder = try volume.resolve("/files/d")
+        try remove(volume, "/files/d")
+        func leaves() throws(FileError) -> Int {
+            try volume.engine.volume.query { (reader) throws(MetadataError) in
+                try reader.leaves(folder).count
+            }
+        }
+        #expect(try leaves() == 1)
+        try passChanges(volume)
+        #expect(try leaves() == 0)
+    }
+
+    // SEMANTICS: A file that is renamed over another, or exchanged with it, before all of it is
+    // flushed leaves at that name what the other had until it is.
+    @Test(
+        "a half stored file that was renamed over another leaves the other's content",
+        arguments: [RenameMode.replace, .exchange], [false, true])
+    func halfStored(mode: RenameMode, isLinked: Bool) throws {
+        var expected: [String: [UInt8]?] = ["/files/f": Self.large]
+        if isLinked && mode == .replace { expected["/files/u"] = Self.large }
+        try check(expected, after: Self.write("/files/f", Self.large)) {
+            try $0.writeFile("/files/t", Self.fresh)
+            try storeAll($0)
+            if isLinked { try link($0, "/files/t", "/files/u") }
+            try $0.writeFile("/files/t", Self.small, at: 50_000)
+            try rename($0, "/files/t", "/files/f", mode)
+        }
+    }
+
+    @Test("a file that is stored whole shows what it has when it is renamed over another")
+    func wholeStored() throws {
+        try check(
+            ["/files/f": Self.fresh, "/files/t": nil], after: Self.write("/files/f", Self.large)
+        ) {
+            try $0.writeFile("/files/t", Self.fresh)
+            try storeAll($0)
+            try rename($0, "/files/t", "/files/f")
+        }
+    }
+
+    @Test("a flush that began before the rename is not shown under the new name")
+    func flushedDuringRename() throws {
+        try check(
+            ["/files/f": Self.large, "/files/t": nil], after: Self.write("/files/f", Self.large)
+        ) { volume in
+            try volume.writeFile("/files/t", Self.fresh)
+            let ino = try volume.resolve("/files/t")
+            volume.memory.hang(true)
+            defer { volume.memory.hang(false) }
+            volume.engine.flusher.flushNow()
+            try #require(eventually { volume.engine.flusher.state(of: ino) == .flushing })
+            try volume.writeFile("/files/t", Self.small, at: 50_000)
+            try rename(volume, "/files/t", "/files/f")
+            volume.memory.hang(false)
+            try #require(eventually { volume.engine.flusher.state(of: ino) == .dirty })
+        }
+    }
+
+    /// Everything is stored; nothing is published for it.
+    private func storeAll(_ volume: TestVolume) throws {
+        let failure = volume.engine.flusher.flushAll(until: .now + .seconds(30))
+        #expect(failure == nil)
     }
 
     @Test("a linked file that grew has its old content at each name", arguments: [true, false])

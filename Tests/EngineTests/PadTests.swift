@@ -7,6 +7,7 @@ import Engine
 import Namespace
 import Scratchpads
 import Stores
+import TestSupport
 import Testing
 
 @Suite("scratchpads", .serialized)

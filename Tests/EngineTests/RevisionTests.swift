@@ -4,6 +4,7 @@
 
 import Engine
 import Namespace
+import TestSupport
 import Testing
 
 @Suite("what a revision holds", .serialized)

@@ -12,6 +12,7 @@ import Primitives
 import SelfEncryption
 import Stores
 import Synchronization
+import TestSupport
 import Testing
 
 @Suite("foreign files and sharing", .serialized)

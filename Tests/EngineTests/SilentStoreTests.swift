@@ -8,6 +8,7 @@ import Engine
 import Foundation
 import Namespace
 import Stores
+import TestSupport
 import Testing
 
 @Suite("a store that does not serve", .serialized)
@@ -92,6 +93,7 @@ struct SilentStoreTests {
     }
 
     // SEMANTICS: A signal ends such a wait with EINTR.
+    // SEMANTICS: EINTR: a signal ended the wait for the store
     @Test("a signal ends a wait for the store")
     func interruption() throws {
         let volume = try BadBytesTests.forgotten()
@@ -173,6 +175,7 @@ struct SilentStoreTests {
     // that the store's own answer is.
     // SEMANTICS: If that is because the store wants payment or takes no more, they get EDQUOT; so
     // does an `fsync` that waits for the store.
+    // SEMANTICS: EDQUOT: the volume's quota is used up, or the store wants payment or takes no more
     @Test(
         "a store that wants payment or is at its quota gives EDQUOT, and a full one ENOSPC",
         arguments: [

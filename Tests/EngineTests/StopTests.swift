@@ -5,6 +5,7 @@
 import Engine
 import Foundation
 import Synchronization
+import TestSupport
 import Testing
 
 @Suite("stopping", .serialized)

@@ -24,6 +24,15 @@ enum Fault: Sendable {
     case swapped(Digest)
 }
 
+/// A request that reached the store and changed it.
+enum StoreRequest: Sendable {
+    case chunk(Digest, [UInt8])
+    /// What was put before is durable from here on.
+    case sync
+    case pad(PadRecord)
+    case delete(Digest)
+}
+
 /// The shared part: what is kept, and what goes wrong.
 final class TestStore: Sendable {
     struct State: Sendable {
@@ -35,6 +44,9 @@ final class TestStore: Sendable {
         var puts: [Digest] = []
         /// Every pad record in the order it was accepted.
         var accepted: [PadRecord] = []
+        /// Every request that changed something, in order, where somebody wants to know.
+        var isRecording = false
+        var requests: [StoreRequest] = []
         var chunkFaults: [Digest: Fault] = [:]
         /// What `get` of a pad gives instead: a record, or damage for nil.
         var padFaults: [PadAddress: PadRecord?] = [:]
@@ -49,6 +61,10 @@ final class TestStore: Sendable {
         var losesPadAnswers = false
         /// Called with each pad record before it is accepted.
         var witness: (@Sendable (PadRecord, State) -> Void)?
+
+        mutating func record(_ request: StoreRequest) {
+            if isRecording { requests.append(request) }
+        }
     }
 
     let state = Lock(State())
@@ -110,7 +126,7 @@ final class TestStore: Sendable {
 }
 
 /// One engine's way to the store.
-final class StoreConnection: ChunkStore, PadStore {
+final class StoreConnection: ListableChunkStore, PadStore {
     let store: TestStore
     private let isCut = Atomic<Bool>(false)
 
@@ -136,6 +152,7 @@ final class StoreConnection: ChunkStore, PadStore {
             state.puts.append(digest)
             if state.chunks[digest] == nil { state.unsynced.insert(digest) }
             state.chunks[digest] = bytes
+            state.record(.chunk(digest, bytes))
         }
     }
 
@@ -170,6 +187,28 @@ final class StoreConnection: ChunkStore, PadStore {
         try store.state.withLock { (state) throws(StoreError) in
             if let failure = state.putFailure { throw failure }
             state.unsynced = []
+            state.record(.sync)
+        }
+    }
+
+    func list(_ body: (Digest) -> Bool) throws(StoreError) {
+        try enter()
+        let digests = try store.state.withLock { (state) throws(StoreError) -> [Digest] in
+            if let failure = state.getFailure { throw failure }
+            return Array(state.chunks.keys)
+        }
+        for digest in digests {
+            guard body(digest) else { return }
+        }
+    }
+
+    func delete(_ digest: Digest) throws(StoreError) {
+        try enter()
+        try store.state.withLock { (state) throws(StoreError) in
+            if let failure = state.putFailure { throw failure }
+            state.chunks[digest] = nil
+            state.unsynced.remove(digest)
+            state.record(.delete(digest))
         }
     }
 
@@ -202,6 +241,7 @@ final class StoreConnection: ChunkStore, PadStore {
             state.witness?(record, state)
             state.pads[record.address] = record
             state.accepted.append(record)
+            state.record(.pad(record))
             if state.losesPadAnswers { throw .unreachable(retryAfter: nil) }
             return .accepted
         }

@@ -354,13 +354,3 @@ func same(_ left: [UInt8], _ right: [UInt8]) -> Bool {
         }
     }
 }
-
-/// Waits until something is so, or the time is over.
-func eventually(within limit: Duration = .seconds(10), _ isSo: () throws -> Bool) rethrows -> Bool {
-    let end = ContinuousClock.now + limit
-    while ContinuousClock.now < end {
-        if try isSo() { return true }
-        usleep(10_000)
-    }
-    return try isSo()
-}

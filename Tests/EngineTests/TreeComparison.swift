@@ -246,9 +246,9 @@ struct TreeComparison {
         }
         let block = UInt64(BlockCover.blockSize)
         let blocks = (data + block - 1) / block * block
-        // What lives in its row takes what it has; else whole blocks are counted. Small holes that
-        // a flush has filled with zeros may not be counted yet.
-        if allocated <= blocks || (allocated == size && data == size) { return nil }
+        // What lives in its row takes what it has; else whole blocks are counted.
+        let livesInRow = node.isPad || size <= UInt64(ModelRun.inlineLimit)
+        if allocated == blocks || (livesInRow && allocated == size && data == size) { return nil }
         return "has \(allocated) bytes allocated, and data in \(blocks) of \(size)"
     }
 }

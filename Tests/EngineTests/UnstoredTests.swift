@@ -6,6 +6,7 @@
 import Engine
 import Foundation
 import Stores
+import TestSupport
 import Testing
 
 @Suite("a revision that passes what is not stored", .serialized)

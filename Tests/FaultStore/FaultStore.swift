@@ -21,6 +21,8 @@ package struct Faults: Sendable {
     package var late = 0
     /// Of a hundred chunks that are got, so many have a byte changed, or their end cut off.
     package var wrongBytes = 0
+    /// Are reported as failed, and done some calls later: a request that went astray on its way.
+    package var stray = 0
     /// Of a hundred puts, so many are reported as done, and are not. No retry helps against these.
     package var lost = 0
     /// Of a hundred puts of chunks, so many are held back, and done later in another order.
@@ -33,18 +35,32 @@ package struct Faults: Sendable {
 
 /// Chunks and pads in another store, over a bad line.
 package final class FaultStore: ChunkStore, PadStore {
+    /// A put that is done later than it should.
+    private enum Put: Sendable {
+        case chunk(Digest, [UInt8])
+        case pad(PadRecord)
+    }
+
     private struct State {
         var dice: SeededGenerator
         var faults: Faults
         var held: [(Digest, [UInt8])] = []
-        var log: [String] = []
+        var strays: [Put] = []
+        var lost: [Put] = []
+        var counts: [String: Int] = [:]
     }
 
     /// The most puts that are held back at once.
     private static let heldLimit = 8
+    /// The most puts that are astray at once.
+    private static let strayLimit = 8
+    /// Of a hundred calls, so many are overtaken by a put that was astray.
+    private static let arrival = 20
     private let chunks: any ChunkStore
     private let pads: any PadStore
     private let state: Mutex<State>
+    /// Held while what was held back is done: nobody is told that it is, before it is.
+    private let releasing = NSLock()
 
     package init(
         chunks: any ChunkStore, pads: any PadStore, _ faults: Faults, seed: UInt64
@@ -59,13 +75,31 @@ package final class FaultStore: ChunkStore, PadStore {
         state.withLock { body(&$0.faults) }
     }
 
-    /// What went wrong so far.
-    package var log: [String] { state.withLock { $0.log } }
+    /// What went wrong so far, and how often.
+    package var counts: [String: Int] { state.withLock { $0.counts } }
+
+    /// Puts that were reported as done, and were not, as far as nobody made them good.
+    ///
+    /// - Returns: the chunks and the records, in the order they were lost.
+    package func takeLost() -> (chunks: [(Digest, [UInt8])], records: [PadRecord]) {
+        let lost = state.withLock { state in
+            defer { state.lost = [] }
+            return state.lost
+        }
+        var (chunks, records): ([(Digest, [UInt8])], [PadRecord]) = ([], [])
+        for put in lost {
+            switch put {
+            case .chunk(let digest, let bytes): chunks.append((digest, bytes))
+            case .pad(let record): records.append(record)
+            }
+        }
+        return (chunks, records)
+    }
 
     private func falls(_ name: String, _ percent: (Faults) -> Int) -> Bool {
         state.withLock { state in
             let falls = state.dice.chance(percent(state.faults))
-            if falls { state.log.append(name) }
+            if falls { state.counts[name, default: 0] += 1 }
             return falls
         }
     }
@@ -74,6 +108,7 @@ package final class FaultStore: ChunkStore, PadStore {
     private func call<Answer>(
         _ body: () throws(StoreError) -> Answer
     ) throws(StoreError) -> Answer {
+        arrive()
         if falls("late", { $0.late }) {
             let part = state.withLock {
                 $0.faults.longestDelay * (Double($0.dice.below(1000)) / 1000)
@@ -87,9 +122,37 @@ package final class FaultStore: ChunkStore, PadStore {
         return answer
     }
 
+    /// What was astray may come now; what comes of it is nobody's answer.
+    private func arrive() {
+        let arrived = state.withLock { state -> [Put] in
+            guard !state.strays.isEmpty, state.dice.chance(FaultStore.arrival) else { return [] }
+            defer { state.strays = [] }
+            return state.strays.shuffled(using: &state.dice)
+        }
+        for put in arrived {
+            switch put {
+            case .chunk(let digest, let bytes): try? chunks.put(digest, bytes)
+            case .pad(let record): _ = try? pads.put(record)
+            }
+        }
+    }
+
+    /// Throws if the put goes astray.
+    private func lose(_ put: Put) throws(StoreError) {
+        guard falls("stray", { $0.stray }) else { return }
+        state.withLock { state in
+            if state.strays.count < FaultStore.strayLimit { state.strays.append(put) }
+        }
+        throw .unreachable(retryAfter: nil)
+    }
+
     package func put(_ digest: Digest, _ bytes: [UInt8]) throws(StoreError) {
         try call { () throws(StoreError) in
-            if falls("lost", { $0.lost }) { return }
+            try lose(.chunk(digest, bytes))
+            if falls("lost", { $0.lost }) {
+                state.withLock { $0.lost.append(.chunk(digest, bytes)) }
+                return
+            }
             if falls("reordered", { $0.reordered }) {
                 let isFull = state.withLock { state in
                     state.held.append((digest, bytes))
@@ -102,13 +165,24 @@ package final class FaultStore: ChunkStore, PadStore {
         }
     }
 
-    /// Does what was held back, in another order.
+    /// Does what was held back, in another order. What the store does not take stays held back:
+    /// it was reported as done, and is in doubt until it is.
     private func release() throws(StoreError) {
-        let held = state.withLock { state in
+        releasing.lock()
+        defer { releasing.unlock() }
+        var held = state.withLock { state in
             defer { state.held = [] }
             return state.held.shuffled(using: &state.dice)
         }
-        for (digest, bytes) in held { try chunks.put(digest, bytes) }
+        do throws(StoreError) {
+            while let (digest, bytes) = held.last {
+                try chunks.put(digest, bytes)
+                held.removeLast()
+            }
+        } catch {
+            state.withLock { $0.held += held }
+            throw error
+        }
     }
 
     package func get(_ digest: Digest) throws(StoreError) -> [UInt8] {
@@ -141,13 +215,19 @@ package final class FaultStore: ChunkStore, PadStore {
         }
     }
 
+    package var usefulConcurrency: Int { chunks.usefulConcurrency }
+
     package func get(_ address: PadAddress) throws(StoreError) -> PadRecord? {
         try call { () throws(StoreError) in try pads.get(address) }
     }
 
     package func put(_ record: PadRecord) throws(StoreError) -> PadPutOutcome {
         try call { () throws(StoreError) in
-            if falls("lost", { $0.lost }) { return .accepted }
+            try lose(.pad(record))
+            if falls("lost", { $0.lost }) {
+                state.withLock { $0.lost.append(.pad(record)) }
+                return .accepted
+            }
             return try pads.put(record)
         }
     }

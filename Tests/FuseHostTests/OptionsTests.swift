@@ -64,6 +64,7 @@ struct OptionsTests {
         #expect(answer.wanted == 0 && answer.init_flags == 0)
     }
 
+    // SEMANTICS: one read or write of the kernel: 1 MiB
     @Test("of a kernel that offers all, we take what we want and leave the rest")
     func takesWhatWeWant() {
         var offer = cfuse_connection()

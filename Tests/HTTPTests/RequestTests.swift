@@ -221,6 +221,33 @@ struct RequestTests {
         #expect(pair.server.connectionCount == 2)
     }
 
+    @Test("a body whose speed is limited goes evenly, either way")
+    func speeds() throws {
+        let pair = try Pair { _ in [.answer(200, [], pattern(400_000))] }
+        defer { pair.stop() }
+        for direction in [HTTPDirection.sent, .received] {
+            let start = ContinuousClock.now
+            var halfway: Duration?
+            var moved = 0
+            var request = HTTPRequest(
+                .post, pair.server.url, body: .bytes(pattern(400_000)),
+                sink: .collect(limit: 400_000),
+                meter: { way, count in
+                    guard way == direction else { return }
+                    moved += count
+                    if moved >= 200_000, halfway == nil { halfway = .now - start }
+                })
+            request.speeds =
+                direction == .sent
+                ? HTTPSpeeds(sent: 400_000) : HTTPSpeeds(received: 400_000)
+            _ = try pair.client.perform(request)
+            let time = ContinuousClock.now - start
+            #expect(moved == 400_000)
+            #expect(time >= .milliseconds(600), "\(direction) took \(time)")
+            #expect(try #require(halfway) >= time / 5, "\(direction): the first half was a burst")
+        }
+    }
+
     @Test("the meter is told of every byte of both bodies")
     func meter() throws {
         let pair = try Pair { _ in [.answer(200, [], pattern(300_000))] }

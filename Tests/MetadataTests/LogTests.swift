@@ -9,6 +9,9 @@ import Testing
 
 @Suite("The log as a file")
 struct LogTests {
+    // SEMANTICS: After `fsync` of the local log has failed once, every sync fails with EIO until
+    // the volume is mounted again: the kernel may have dropped what it could not write, and nobody
+    // can say what.
     @Test("after one failed sync no later one is believed")
     func failedSync() throws {
         let folder = try TestFolder()

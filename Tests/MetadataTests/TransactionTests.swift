@@ -140,42 +140,6 @@ struct TransactionTests {
         }
     }
 
-    @Test("a lost transaction is told by every call until it is acknowledged")
-    func lostTransaction() throws {
-        let folder = try TestFolder()
-        let database = try folder.open()
-        try database.write { try $0.insertInode(file(1)) }
-        try database.commit()
-        let cookie = try database.write { (writer) throws in
-            let connection = writer.core.connection
-            let pages = try #require(try connection.integer("PRAGMA page_count"))
-            _ = try connection.integer("PRAGMA max_page_count = \(pages)")
-            try writer.insertInode(file(2))
-            return try writer.insertDentry(parent: 1, name: [1], ino: 2, kind: .regular)
-        }
-        // SQLite finds no page for this, and rolls everything back.
-        #expect(throws: MetadataError.transactionLost) {
-            try database.write { try $0.setInline(9, .init(repeating: 1, count: 100_000)) }
-        }
-        #expect(throws: MetadataError.transactionLost) { try database.write { try $0.inode(1) } }
-        #expect(throws: MetadataError.transactionLost) {
-            try database.write { try $0.deleteInode(1) }
-        }
-        #expect(throws: MetadataError.transactionLost) { try database.commit() }
-        try database.resumeAfterLoss()
-        try database.resumeAfterLoss()
-        try database.write { (writer) throws in
-            _ = try writer.core.connection.integer("PRAGMA max_page_count = 1000000")
-            #expect(try writer.inode(1) == file(1) && writer.inode(2) == nil)
-            #expect(try writer.dentry(parent: 1, name: [1]) == nil)
-            try writer.insertInode(file(3))
-            let next = try writer.insertDentry(parent: 1, name: [1], ino: 3, kind: .regular)
-            #expect(next > cookie)
-        }
-        try database.commit()
-        #expect(try folder.crashCopy(name: "crashed").write { try $0.inode(3) } == file(3))
-    }
-
     @Test(
         "the log starts anew once it is long, and nothing is lost by it", arguments: [false, true])
     func longLog(busy: Bool) throws {

@@ -5,6 +5,7 @@
 
 import AlephNodeDouble
 import Foundation
+import TestSupport
 import Testing
 
 struct AlephCommandLineTests {
@@ -101,6 +102,44 @@ struct AlephCommandLineTests {
             node.plant(Array("hello\n".utf8), as: cid)
             #expect(try output(aleph(["pin", cid])).count == 65)
             #expect(try aleph(["pin", "zzz"]).status == 64)
+        }
+    }
+
+    @Test("a query is filtered, sorted from the greatest, and cut, as its help says")
+    func query() throws {
+        try AlephMounted.with { aleph in
+            try aleph.shell(
+                """
+                cat > "$ME/aggregates/users.json" <<'END'
+                {"ann":{"age":31,"city":"Oslo","at":3},"bob":{"age":20,"city":"Rome","at":1},
+                 "cy":{"age":44,"at":2}}
+                END
+                "$CAIRN" sync "$MNT"
+                """)
+            func names(_ filter: String, _ more: String = "") throws -> String {
+                let rows = try aleph.shell(
+                    "\"$CAIRN\" aleph query users --where '\(filter)' \(more) --json")
+                return try rows.split(separator: "\n").map { row in
+                    let fields = try JSONSerialization.jsonObject(with: Data(row.utf8))
+                    return (fields as? [String: Any])?["key"] as? String ?? "?"
+                }.joined(separator: ",")
+            }
+            #expect(try names(#"{"age":{"$gt":25}}"#, "--sort -at --limit 10") == "ann,cy")
+            #expect(try names(#"{"age":{"$gt":25}}"#, "--sort at --limit 1") == "cy")
+            #expect(try names(#"{"age":{"$gte":31,"$lt":44}}"#) == "ann")
+            #expect(try names(#"{"age":{"$lte":31}}"#, "--sort at") == "bob,ann")
+            #expect(try names(#"{"city":{"$ne":"Oslo"}}"#, "--sort at") == "bob,cy")
+            #expect(try names(#"{"city":{"$in":["Rome","Bern"]}}"#) == "bob")
+            #expect(try names(#"{"city":{"$nin":["Rome"],"$exists":true}}"#) == "ann")
+            #expect(try names(#"{"city":{"$regex":"^o","$options":"i"}}"#) == "ann")
+            #expect(
+                try names(#"{"$or":[{"city":"Rome"},{"age":44}]}"#, "--sort -at") == "cy,bob")
+            #expect(try names(#"{"$and":[{"age":{"$gt":1}},{"city":"Oslo"}]}"#) == "ann")
+            #expect(try names(#"{"city":{"$exists":false}}"#) == "cy")
+            let table = try aleph.shell("\"$CAIRN\" aleph query users --sort -age --limit 1")
+            #expect(table.split(separator: "\n").count == 2 && table.hasPrefix("KEY"))
+            let path = try aleph.shell("\"$CAIRN\" aleph query users --paths")
+            try aleph.shell("test -f \"$ALEPH/\(path.trimmingCharacters(in: .newlines))\"")
         }
     }
 

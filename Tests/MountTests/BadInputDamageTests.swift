@@ -4,9 +4,10 @@
 // store. A machine that has nothing but the phrase finds each of them by verification.
 
 import Foundation
+import TestSupport
 import Testing
 
-@Suite("bad input: damage in the store", .serialized)
+@Suite("bad input: damage in the store", .serialized, .mounting)
 struct BadInputDamageTests {
     /// Spoils the files named on the lines of `$1`; the second argument says how.
     static let spoil = """
@@ -64,6 +65,7 @@ struct BadInputDamageTests {
         }
     }
 
+    // SEMANTICS: EIO: bytes could not be had or did not verify, or the local state failed
     @Test("a damaged chunk is EIO at its file, and all others are read")
     func chunk() throws {
         try withVolume { volume in

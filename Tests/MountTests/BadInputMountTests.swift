@@ -3,9 +3,10 @@
 // Bad input: mount points, second daemons, and machines that cannot mount.
 
 import Foundation
+import TestSupport
 import Testing
 
-@Suite("bad input: mount points and machines", .serialized)
+@Suite("bad input: mount points and machines", .serialized, .mounting)
 struct BadInputMountTests {
     @Test("a mount point that is not empty, missing, a file or taken is refused")
     func mountPoint() throws {
@@ -32,8 +33,7 @@ struct BadInputMountTests {
             let gone = try volume.tried("unmount", volume.mountPoint)
             #expect(gone.status == 15)
             expectNoTrace(gone.errors)
-            try volume.mount()
-            try volume.proveThatItWorks()
+            try volume.proveThatItMounts()
         }
     }
 
@@ -124,8 +124,7 @@ struct BadInputMountTests {
                 expectRefusal(result, .fuseUnavailable, what)
             }
             #expect(daemons(below: volume.root).isEmpty)
-            try volume.mount()
-            try volume.proveThatItWorks()
+            try volume.proveThatItMounts()
         }
     }
 
@@ -156,11 +155,11 @@ struct BadInputMountTests {
                 volume, "mknod -m 666 fuse c 10 229", mount.replacing("theirs/mnt", with: "mnt"))
             expectRefusal(theirs, .mountPointUnusable, "may not mount on")
             #expect(daemons(below: volume.root).isEmpty)
-            try volume.mount()
-            try volume.proveThatItWorks()
+            try volume.proveThatItMounts()
         }
     }
 
+    // SEMANTICS: name: 255 bytes
     @Test("a name of 256 bytes is refused, one of 255 is taken")
     func longName() throws {
         try withVolume { volume in
@@ -191,6 +190,8 @@ struct BadInputMountTests {
     }
 
     // SEMANTICS: A pad has at most 4 194 138 bytes; a write or truncation beyond fails with EFBIG.
+    // SEMANTICS: pad: 4 194 138 bytes
+    // SEMANTICS: EFBIG: a pad or a file over its limit
     @Test("a pad over 4 MiB is refused on every way into it, and keeps what it had")
     func largePad() throws {
         try withVolume { volume in

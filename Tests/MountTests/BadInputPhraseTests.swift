@@ -3,9 +3,10 @@
 // Bad input: phrases, configurations and key files.
 
 import Foundation
+import TestSupport
 import Testing
 
-@Suite("bad input: phrases and local files", .serialized)
+@Suite("bad input: phrases and local files", .serialized, .mounting)
 struct BadInputPhraseTests {
     @Test("a phrase of the wrong length, with an unknown word, or a wrong checksum is refused")
     func wrongPhrase() throws {
@@ -32,8 +33,7 @@ struct BadInputPhraseTests {
                 #expect(!result.errors.contains(words[0]) && !result.errors.contains("xyzzy"))
             }
             #expect(try volume.done("list") == "test\n")
-            try volume.mount()
-            try volume.proveThatItWorks()
+            try volume.proveThatItMounts()
         }
     }
 
@@ -82,8 +82,7 @@ struct BadInputPhraseTests {
                 let missing = try volume.cairn(arguments)
                 expectRefusal(missing, .noSuchVolume, "“nobody”")
             }
-            try volume.mount()
-            try volume.proveThatItWorks()
+            try volume.proveThatItMounts()
         }
     }
 
@@ -128,8 +127,7 @@ struct BadInputPhraseTests {
                 .write(to: URL(fileURLWithPath: path))
             try expectRefused("another volume")
             try volume.shell("cp -p \"$ROOT/good\" '\(path)'")
-            try volume.mount()
-            try volume.proveThatItWorks()
+            try volume.proveThatItMounts()
         }
     }
 
@@ -161,8 +159,7 @@ struct BadInputPhraseTests {
                 expectRefusal(result, .invalidConfiguration, what)
                 try volume.shell("rm -rf '\(path)'; cp -p \"$ROOT/good\" '\(path)'")
             }
-            try volume.mount()
-            try volume.proveThatItWorks()
+            try volume.proveThatItMounts()
         }
     }
 }

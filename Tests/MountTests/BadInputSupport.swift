@@ -4,6 +4,7 @@
 // nothing, and that no mount and no process of a test outlives it.
 
 import Foundation
+import TestSupport
 import Testing
 
 /// The codes of docs/exit-codes.md that bad input leads to.
@@ -34,9 +35,6 @@ private let refusalLimitSeconds = 60
 /// A volume for one test, and after it nothing: what is mounted below its folder is unmounted, and
 /// the processes that have this folder in their arguments are ended, also when the test fails.
 func withVolume(mounts: Bool = true, _ body: (MountedVolume) throws -> Void) throws {
-    guard getuid() == 0 else {
-        throw PreconditionFailure(description: "these tests mount and need root")
-    }
     let volume = try MountedVolume(mounts: mounts)
     defer { cleanUp(volume.root) }
     try body(volume)
@@ -58,8 +56,7 @@ private func cleanUp(_ root: String) {
     }
     for path in mounts.reversed() { _ = try? run("/bin/umount", ["-l", path]) }
     for process in daemons(below: root) {
-        for _ in 0..<60 where kill(process, 0) == 0 { usleep(50_000) }
-        _ = kill(process, SIGKILL)
+        if !eventually(within: .seconds(3), { !isRunning(process) }) { _ = kill(process, SIGKILL) }
     }
 }
 
@@ -166,6 +163,12 @@ extension MountedVolume {
         return result.output
     }
 
+    /// Mounts, and shows that it works: a refusal has harmed nothing.
+    func proveThatItMounts(_ sourceLocation: SourceLocation = #_sourceLocation) throws {
+        try mount()
+        try proveThatItWorks(sourceLocation)
+    }
+
     /// Shows that the mounted volume takes bytes, publishes them, and gives them back from the
     /// phrase alone.
     func proveThatItWorks(_ sourceLocation: SourceLocation = #_sourceLocation) throws {
@@ -182,4 +185,13 @@ extension MountedVolume {
         let errors = try errorLines()
         #expect(errors.isEmpty, sourceLocation: sourceLocation)
     }
+}
+
+/// Whether something comes true in time.
+func waits(seconds: Int, _ condition: () throws -> Bool) throws -> Bool {
+    for _ in 0..<seconds * 5 {
+        if try condition() { return true }
+        usleep(200_000)
+    }
+    return false
 }

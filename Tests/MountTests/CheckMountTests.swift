@@ -3,9 +3,10 @@
 // `cairn check` of a volume that is mounted, unmounted, damaged and repaired.
 
 import Foundation
+import TestSupport
 import Testing
 
-@Suite("check of a real volume", .serialized)
+@Suite("check of a real volume", .serialized, .mounting)
 struct CheckMountTests {
     @Test("damage of the store is found mounted and unmounted, and repaired unmounted")
     func wholeWay() throws {

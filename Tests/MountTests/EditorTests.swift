@@ -3,9 +3,10 @@
 // Every way editors save a file, on a pad: one save is one counter bump at the same address.
 
 import Foundation
+import TestSupport
 import Testing
 
-@Suite("editors and pads", .serialized)
+@Suite("editors and pads", .serialized, .mounting)
 struct EditorTests {
     struct Save: Sendable, CustomTestStringConvertible {
         let name: String

@@ -4,26 +4,34 @@
 // a server that is killed.
 
 import Foundation
+import TestSupport
 import Testing
 
 private let gatewayEnvironment = ProcessInfo.processInfo.environment
 
 @Suite(
-    "Mounts on Ceph's gateway", .serialized,
+    "Mounts on Ceph's gateway", .serialized, .mounting,
     .enabled(
         if: gatewayEnvironment["CAIRN_RGW"] != nil, "no gateway was started: Tests/Ceph/rgw run"))
 struct GatewayMountTests {
     /// A volume on a new place in a bucket, mounted.
-    private func withVolume(_ body: (MountedVolume) throws -> Void) throws {
+    private func withVolume(
+        bucket: String = "mounts", mountOptions: String? = nil,
+        _ body: (MountedVolume) throws -> Void
+    ) throws {
         let endpoint = try #require(gatewayEnvironment["CAIRN_RGW_ENDPOINT"])
-        try gateway("make-bucket", "mounts")
-        let url = "s3://mounts/\(UUID().uuidString)?endpoint=\(endpoint)"
-        let volume = try MountedVolume(storeURL: url)
+        try gateway("make-bucket", bucket)
+        let url = "s3://\(bucket)/\(UUID().uuidString)?endpoint=\(endpoint)"
+        let volume = try MountedVolume(mountOptions: mountOptions, storeURL: url)
         try body(volume)
         withExtendedLifetime(volume) {}
     }
 
     private func gateway(_ verb: String, _ arguments: String...) throws {
+        try gateway(verb, arguments)
+    }
+
+    private func gateway(_ verb: String, _ arguments: [String]) throws {
         let script = gatewayEnvironment["CAIRN_RGW_SCRIPT"] ?? ""
         let folder = gatewayEnvironment["CAIRN_RGW"] ?? ""
         let result = try run(script, [verb, folder] + arguments)
@@ -45,14 +53,45 @@ struct GatewayMountTests {
                 echo note > "$MNT/scratchpads/note"
                 """)
             try volume.sync()
-            let before = try MountedVolume.manifest(volume.mountPoint + "/files")
-            try volume.recover()
-            let after = try MountedVolume.manifest(volume.mountPoint + "/files")
-            let isSame = after == before
-            #expect(isSame, "\(MountedVolume.difference(after, before))")
+            try volume.expectSameTreeAfterRecovery()
             #expect(try volume.shell("cat \"$MNT/scratchpads/note\"") == "note\n")
             let metrics = try volume.shell("cat \"$MNT/.cairn/metrics\"")
             #expect(metrics.contains("cairn_store_requests_total{operation=\"get\"}"))
+        }
+    }
+
+    @Test(
+        "a server that is down at the start lets the mount come up, and is taken up when it is back"
+    )
+    func downAtStart() throws {
+        try withVolume { volume in
+            try volume.shell("head -c 3000000 /dev/urandom > $MNT/files/a; cp $MNT/files/a $ROOT/a")
+            try volume.unmount()
+            try gateway("kill")
+            do {
+                let mounted = try volume.cairn(["mount", volume.name, volume.mountPoint])
+                #expect(mounted.status == 0, "\(mounted)")
+                try volume.shell("cmp $MNT/files/a $ROOT/a; echo new > $MNT/files/new")
+                try volume.shell(
+                    """
+                    for i in $(seq 100); do
+                        "$CAIRN" status test | grep -q "offline since 20" && exit 0
+                        sleep 0.1
+                    done
+                    exit 1
+                    """)
+            }
+            try gateway("resume")
+            try volume.shell(
+                """
+                for i in $(seq 600); do
+                    "$CAIRN" status test | grep -q "everything is on the store" && exit 0
+                    sleep 0.1
+                done
+                exit 1
+                """)
+            try volume.recover()
+            #expect(try volume.shell("cat $MNT/files/new; cmp $MNT/files/a $ROOT/a") == "new\n")
         }
     }
 
@@ -83,11 +122,7 @@ struct GatewayMountTests {
             try gateway("resume")
             sync.waitUntilExit()
             try volume.sync()
-            let before = try MountedVolume.manifest(volume.mountPoint + "/files")
-            try volume.recover()
-            let after = try MountedVolume.manifest(volume.mountPoint + "/files")
-            let isSame = after == before
-            #expect(isSame, "\(MountedVolume.difference(after, before))")
+            try volume.expectSameTreeAfterRecovery()
         }
     }
 
@@ -126,6 +161,44 @@ struct GatewayMountTests {
             let state = try volume.shell(
                 "cat \"$MNT/.cairn/status.json\" \"$CAIRN_STATE\"/volumes/test/config")
             #expect(!log.contains(secret) && !state.contains(secret))
+        }
+    }
+
+    @Test("a quota, a user who is suspended, and a bucket that is removed, under a mount")
+    func trouble() throws {
+        try withVolume(bucket: "trouble", mountOptions: "durability=remote") { volume in
+            let save = """
+                fd = os.open('\(volume.mountPoint)/files/new', os.O_RDWR); os.fsync(fd)
+                """
+            func write() throws {
+                try volume.shell("head -c 3000000 /dev/urandom > \"$MNT/files/new\"")
+            }
+            let quota = ["--bucket=trouble", "--quota-scope=bucket", "--uid=test"]
+            try gateway("admin", ["quota", "set", "--max-size=1K"] + quota)
+            try gateway("admin", ["quota", "enable"] + quota)
+            try write()
+            #expect(try volume.outcome(of: save) == "EDQUOT")
+            let full = try volume.tried("sync", volume.mountPoint)
+            expectRefusal(full, .unpublished, "quota is used up", "safe on this machine")
+            try gateway("admin", ["quota", "disable"] + quota)
+            try volume.sync()
+            #expect(try volume.outcome(of: save) == "ok")
+
+            try gateway("admin", ["user", "suspend", "--uid=test"])
+            try write()
+            #expect(try volume.outcome(of: save) == "EIO")
+            let denied = try volume.tried("sync", volume.mountPoint)
+            expectRefusal(denied, .unpublished, "denied", "safe on this machine")
+            try gateway("admin", ["user", "enable", "--uid=test"])
+            try volume.sync()
+
+            try gateway("admin", ["bucket", "rm", "--bucket=trouble", "--purge-objects"])
+            try write()
+            #expect(try volume.outcome(of: save) == "EIO")
+            let gone = try volume.tried("sync", volume.mountPoint)
+            expectRefusal(
+                gone, .unpublished, "there is no bucket “trouble”", "safe on this machine")
+            #expect(try volume.errorLines().contains("there is no bucket “trouble”"))
         }
     }
 }

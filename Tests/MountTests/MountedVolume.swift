@@ -4,6 +4,7 @@
 // whatever happens.
 
 import Foundation
+import TestSupport
 import Testing
 
 /// A volume on a folder store in a temporary folder.
@@ -19,9 +20,6 @@ final class MountedVolume {
         return candidates.first { FileManager.default.isExecutableFile(atPath: $0) }
             ?? candidates[0]
     }()
-
-    /// What the suites about users, devices and privileges mount with.
-    static let everyone = "allow_other,suid,dev"
 
     let root: String
     let name = "test"
@@ -72,12 +70,14 @@ final class MountedVolume {
     /// Runs a script with `MNT`, `STORE`, `CAIRN` and `CAIRN_STATE` set.
     @discardableResult
     func shell(_ script: String) throws -> String {
-        try MountTests.shell(script, environment)
+        try TestSupport.shell(script, environment)
     }
 
-    func mount() throws {
-        let result = try cairn(
-            ["mount", name, mountPoint] + (mountOptions.map { ["-o", $0] } ?? []))
+    func mount() throws { try mount(options: mountOptions) }
+
+    /// - Parameter options: as after `-o`, in place of this volume's own; nil for none.
+    func mount(options: String?) throws {
+        let result = try cairn(["mount", name, mountPoint] + (options.map { ["-o", $0] } ?? []))
         guard result.status == 0 else { throw ShellFailure(command: "cairn mount", result: result) }
     }
 
@@ -120,7 +120,7 @@ final class MountedVolume {
     /// Everything that makes two trees the same: kind, mode, owner, size, time, link count, symlink
     /// target, content, extended attributes.
     static func manifest(_ tree: String) throws -> String {
-        try MountTests.shell(
+        try TestSupport.shell(
             """
             cd "$TREE"
             find . -mindepth 1 ! -type d -printf '%P|%y|%m|%U:%G|%s|%T@|%n|%l\\n' | LC_ALL=C sort
@@ -141,14 +141,35 @@ final class MountedVolume {
             + b.subtracting(a).sorted().prefix(5).map { "wanted " + $0 }
     }
 
+    /// Gets the volume back from its phrase: what is in `files/` must be what was there.
+    func expectSameTreeAfterRecovery(
+        _ sourceLocation: SourceLocation = #_sourceLocation
+    ) throws {
+        let before = try MountedVolume.manifest(mountPoint + "/files")
+        try recover()
+        let after = try MountedVolume.manifest(mountPoint + "/files")
+        let isSame = after == before
+        #expect(
+            isSame, "\(MountedVolume.difference(after, before))", sourceLocation: sourceLocation)
+    }
+
     deinit {
         // Best effort on the way out of a failed test: by the mount point and the process id.
         let pid = try? daemonPID()
         _ = try? run("/bin/umount", ["-l", mountPoint])
         if let pid {
-            for _ in 0..<100 where kill(pid, 0) == 0 { usleep(50_000) }
-            _ = kill(pid, SIGKILL)
+            if !eventually(within: .seconds(5), { !isRunning(pid) }) { _ = kill(pid, SIGKILL) }
         }
         try? FileManager.default.removeItem(atPath: root)
+    }
+}
+
+/// What suites about users, devices and privileges begin with: each test has a volume of its own,
+/// mounted for everyone.
+class EveryonesMount {
+    let volume: MountedVolume
+
+    init() throws {
+        volume = try MountedVolume(mountOptions: "allow_other,suid,dev")
     }
 }

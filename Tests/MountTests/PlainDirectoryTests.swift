@@ -8,7 +8,7 @@ import Foundation
 import TestSupport
 import Testing
 
-@Suite("beside a plain directory")
+@Suite("beside a plain directory", .mounting)
 struct PlainDirectoryTests {
     /// Calls of one run.
     static let steps =

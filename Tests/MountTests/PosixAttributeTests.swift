@@ -5,15 +5,14 @@
 import Foundation
 import Testing
 
-@Suite("attributes, as POSIX and Linux have them", .serialized)
-struct PosixAttributeTests {
-    private let volume: MountedVolume
-
-    init() throws {
-        volume = try MountedVolume(mountOptions: MountedVolume.everyone)
-    }
-
+@Suite("attributes, as POSIX and Linux have them", .serialized, .mounting)
+final class PosixAttributeTests: EveryonesMount {
     // SEMANTICS: Attributes of any namespace that the kernel lets through are kept.
+    // SEMANTICS: attribute name, value: 255 bytes, 64 KiB
+    // SEMANTICS: ENODATA: no such attribute
+    // SEMANTICS: ERANGE: an attribute's name is longer than its limit, or the buffer shorter than
+    // its value
+    // SEMANTICS: E2BIG: an attribute's value is longer than its limit
     @Test("extended attributes of the four namespaces are kept, listed, replaced and removed")
     func extendedAttributes() throws {
         try volume.probe(
@@ -55,6 +54,24 @@ struct PosixAttributeTests {
             same(os.getxattr('f', 'user.big'), b'v' * 65536)
             same(os.getxattr('l', 'trusted.a', follow_symlinks=False), b'of the link')
             """)
+    }
+
+    // SEMANTICS: attributes of one inode: 256, values together 128 KiB
+    @Test("an inode has at most 256 attributes, and 128 KiB of values")
+    func mostAttributes() throws {
+        try volume.probe(
+            """
+            write('f'); write('g')
+            for number in range(256): os.setxattr('f', f'user.{number}', b'v')
+            fails(errno.ENOSPC, os.setxattr, 'f', 'user.one-more', b'v')
+            os.setxattr('f', 'user.7', b'other'); os.removexattr('f', 'user.8')
+            os.setxattr('f', 'user.one-more', b'v'); same(len(os.listxattr('f')), 256)
+            for name in ['a', 'b']: os.setxattr('g', 'user.' + name, b'v' * 64 * KIB)
+            fails(errno.ENOSPC, os.setxattr, 'g', 'user.c', b'v')
+            os.setxattr('g', 'user.b', b'v' * (64 * KIB - 1)); os.setxattr('g', 'user.c', b'v')
+            """)
+        try volume.recover()
+        try volume.probe("same((len(os.listxattr('f')), len(os.listxattr('g'))), (256, 3))")
     }
 
     // SEMANTICS: POSIX access lists are enforced; setting one sets the mode, and `chmod` sets the

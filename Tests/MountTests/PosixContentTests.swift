@@ -5,14 +5,8 @@
 import Foundation
 import Testing
 
-@Suite("content, as POSIX and Linux have it", .serialized)
-struct PosixContentTests {
-    private let volume: MountedVolume
-
-    init() throws {
-        volume = try MountedVolume(mountOptions: MountedVolume.everyone)
-    }
-
+@Suite("content, as POSIX and Linux have it", .serialized, .mounting)
+final class PosixContentTests: EveryonesMount {
     // SEMANTICS: `fallocate` makes room by setting the size and sets no bytes aside; PUNCH_HOLE and
     // ZERO_RANGE work.
     @Test("fallocate grows a file or keeps its size, punches holes and makes zeros")
@@ -63,6 +57,7 @@ struct PosixContentTests {
     // chunk between data becomes zeros on the store.
     // SEMANTICS: Holes take no blocks: `st_blocks` counts what a file has in steps of 16 KiB, a
     // file inside its row by its bytes.
+    // SEMANTICS: ENXIO: no data or hole behind the offset
     @Test("holes take no blocks, and SEEK_DATA and SEEK_HOLE find their edges")
     func holes() throws {
         try volume.probe(
@@ -99,6 +94,7 @@ struct PosixContentTests {
             """)
     }
 
+    // SEMANTICS: file: 2⁶³ − 1 bytes
     @Test(
         "a file of 8 EiB less one byte is written at its end, read, and kept on the store"
     )

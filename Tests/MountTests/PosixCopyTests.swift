@@ -5,14 +5,8 @@
 import Foundation
 import Testing
 
-@Suite("copy_file_range", .serialized)
-struct PosixCopyTests {
-    private let volume: MountedVolume
-
-    init() throws {
-        volume = try MountedVolume(mountOptions: MountedVolume.everyone)
-    }
-
+@Suite("copy_file_range", .serialized, .mounting)
+final class PosixCopyTests: EveryonesMount {
     /// Bytes of the local cache that something names.
     private static let usage = """
         import json

@@ -6,7 +6,7 @@
 import Foundation
 import Testing
 
-@Suite("locks between programs", .serialized)
+@Suite("locks between programs", .serialized, .mounting)
 struct PosixLockTests {
     private let volume: MountedVolume
 

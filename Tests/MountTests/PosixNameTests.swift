@@ -5,14 +5,8 @@
 import Foundation
 import Testing
 
-@Suite("names, as POSIX and Linux have them", .serialized)
-struct PosixNameTests {
-    private let volume: MountedVolume
-
-    init() throws {
-        volume = try MountedVolume(mountOptions: MountedVolume.everyone)
-    }
-
+@Suite("names, as POSIX and Linux have them", .serialized, .mounting)
+final class PosixNameTests: EveryonesMount {
     // SEMANTICS: Directories have no hard links: EPERM.
     @Test("a hard link is the same file under two names, and the file stays until both are gone")
     func hardLinks() throws {
@@ -29,6 +23,7 @@ struct PosixNameTests {
             """)
     }
 
+    // SEMANTICS: symbolic link: 4095 bytes
     @Test(
         "a symbolic link holds up to 4095 bytes, whatever they say, and is followed by the kernel")
     func symbolicLinks() throws {
@@ -118,6 +113,9 @@ struct PosixNameTests {
             """)
     }
 
+    // SEMANTICS: ENAMETOOLONG: a name over 255 bytes, a link over 4095
+    // SEMANTICS: EINVAL: arguments that make no sense together, such as a directory moved into
+    // itself
     @Test("names and paths that are too long, and ways that lead nowhere, have POSIX's errors")
     func refusals() throws {
         try volume.probe(
@@ -143,6 +141,8 @@ struct PosixNameTests {
     }
 
     // SEMANTICS: A file in `files/` has at most 65 000 names.
+    // SEMANTICS: names of one inode: 65 000
+    // SEMANTICS: EMLINK: more than 65 000 names
     @Test("a file has at most 65 000 names, and one more is EMLINK")
     func mostLinks() throws {
         try volume.probe(

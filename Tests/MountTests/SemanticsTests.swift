@@ -3,16 +3,11 @@
 // Points of docs/SEMANTICS.md that no other suite shows.
 
 import Foundation
+import TestSupport
 import Testing
 
-@Suite("what the document promises", .serialized)
-struct SemanticsTests {
-    private let volume: MountedVolume
-
-    init() throws {
-        volume = try MountedVolume(mountOptions: MountedVolume.everyone)
-    }
-
+@Suite("what the document promises", .serialized, .mounting)
+final class SemanticsTests: EveryonesMount {
     /// Whether a condition on the mount, in Python, becomes true.
     private static let status = """
         def status(): return json.loads(read(MNT + '/.cairn/status.json'))
@@ -178,8 +173,9 @@ struct SemanticsTests {
 
     // SEMANTICS: The mount's root, `files`, `scratchpads` and `.cairn` cannot be removed or
     // renamed, and nothing can be made beside them: EPERM.
-    // SEMANTICS: No `history/` or `aleph/` in this version; published revisions are kept on the
-    // store.
+    // SEMANTICS: No `history/` in this version; published revisions are kept on the store.
+    // SEMANTICS: EPERM: the fixed directories, `.cairn`, links of pads and directories, directories
+    // in `aleph/`
     @Test("the fixed directories stay as they are, and no others are shown")
     func fixedDirectories() throws {
         try volume.probe(
@@ -198,6 +194,7 @@ struct SemanticsTests {
     // SEMANTICS: Rename between `files/` and `scratchpads/` fails with EXDEV; `mv` then copies.
     // SEMANTICS: Pads have no hard links: EPERM. A file cannot be linked into `scratchpads/`:
     // EXDEV.
+    // SEMANTICS: EXDEV: rename or link between `files/` and `scratchpads/`
     @Test("mv takes a file from one tree into the other by copying, and links do not cross")
     func betweenTrees() throws {
         try volume.shell(
@@ -235,6 +232,7 @@ struct SemanticsTests {
     // SEMANTICS: A file in data maps answers `user.cairn.chunks`, and `user.cairn.datamap` if it
     // has one map; these are not listed, so that programs that copy attributes leave them alone.
     // SEMANTICS: Other names below `user.cairn.` cannot be set: EOPNOTSUPP.
+    // SEMANTICS: EOPNOTSUPP: not something this filesystem, or this kind of file, does
     @Test("own attributes answer by name, are not listed in files/, and cannot be set")
     func ownAttributes() throws {
         try volume.probe(
@@ -332,8 +330,8 @@ struct SemanticsTests {
 
     // SEMANTICS: Setting an access list takes set-group-id from a file whose group is not the
     // caller's first group, but for root.
-    // SEMANTICS: No file capabilities beyond what the kernel keeps as an attribute, no quota of its
-    // own, no `ioctl`.
+    // SEMANTICS: No file capabilities beyond what the kernel keeps as an attribute, no quota for a
+    // user or a folder, no `ioctl`.
     @Test("there is no ioctl, and a caller from another group loses set-group-id with a new list")
     func limitsOfTheHost() throws {
         try volume.probe(
@@ -346,6 +344,38 @@ struct SemanticsTests {
             os.setxattr('f', 'system.posix_acl_access', acl); same(mode('f'), 0o2775)
             as_user(1001, lambda: os.setxattr('f', 'system.posix_acl_access', acl))
             same(mode('f'), 0o775)
+            """)
+    }
+
+    // SEMANTICS: EROFS: a read-only mount, or an `fsync` that waits for a read-only store or for a
+    // publication over a newer revision
+    // SEMANTICS: EACCES: a file of `.cairn` or a pad without its key opened for writing, or
+    // permissions
+    @Test("what is read-only refuses each change with its own error, and is as it was")
+    func refusedChanges() throws {
+        try volume.probe(
+            """
+            for name in ['status.json', 'metrics', 'errors', 'conflicts']:
+                path = MNT + '/.cairn/' + name; read(path)
+                fails(errno.EACCES, os.open, path, os.O_WRONLY)
+                fails(errno.EACCES, os.open, path, os.O_RDWR | os.O_TRUNC)
+            write('f', b'content'); os.chmod('f', 0o600); os.mkdir('d'); os.chmod('.', 0o755)
+            as_user(4321, lambda: fails(errno.EACCES, os.open, 'f', os.O_RDONLY))
+            as_user(4321, lambda: fails(errno.EACCES, os.mkdir, 'new'))
+            """)
+        try volume.unmount()
+        try volume.mount(options: "ro,allow_other")
+        try volume.probe(
+            """
+            same(read('f'), b'content')
+            for call in [lambda: os.open('f', os.O_RDWR), lambda: write('new'),
+                         lambda: os.mkdir('new'), lambda: os.unlink('f'), lambda: os.rmdir('d'),
+                         lambda: os.rename('f', 'g'), lambda: os.link('f', 'g'),
+                         lambda: os.symlink('f', 'l'), lambda: os.chmod('f', 0o644),
+                         lambda: os.utime('f'), lambda: os.truncate('f', 0),
+                         lambda: os.setxattr('f', 'user.a', b''), lambda: os.mkfifo('p')]:
+                fails(errno.EROFS, call)
+            same(sorted(os.listdir('.')), ['d', 'f']); same(read('f'), b'content')
             """)
     }
 

@@ -6,9 +6,11 @@
 import Foundation
 import Testing
 
-@Suite("time", .serialized)
+/// They wait, each on a volume of its own: beside each other.
+@Suite("time", .mounting)
 struct TimeTests {
-    /// The system's clock, and it alone, is read with an offset: seconds that stand in a file.
+    /// The system's clock is read with an offset: seconds that stand in a file. The clock that
+    /// counts a suspend is too, if it is one.
     private static let clock = """
         #define _GNU_SOURCE
         #include <stdio.h>
@@ -20,7 +22,8 @@ struct TimeTests {
         int clock_gettime(clockid_t clock, struct timespec *time) {
             int result = (int)syscall(SYS_clock_gettime, clock, time);
             if (result) return result;
-            if (clock != CLOCK_REALTIME && clock != CLOCK_REALTIME_COARSE) return 0;
+            int counts = clock == CLOCK_BOOTTIME && getenv("CLOCK_SUSPENDED");
+            if (clock != CLOCK_REALTIME && clock != CLOCK_REALTIME_COARSE && !counts) return 0;
             const char *path = getenv("CLOCK_OFFSET");
             FILE *file = path ? fopen(path, "re") : NULL;
             long long offset = 0;
@@ -33,16 +36,22 @@ struct TimeTests {
         }
         """
 
-    @Test("a system clock that jumps by years loses no flush, no pad and no publication")
-    func clockJumps() throws {
+    /// A volume that is mounted with the clock of the file `offset`.
+    private static func volume(_ environment: String = "") throws -> MountedVolume {
         let volume = try MountedVolume(mounts: false)
-        try Self.clock.write(
-            toFile: volume.root + "/clock.c", atomically: false, encoding: .utf8)
+        try clock.write(toFile: volume.root + "/clock.c", atomically: false, encoding: .utf8)
         try volume.shell(
             """
             cd "$ROOT"; echo 0 > offset; clang -shared -fPIC -O1 -o clock.so clock.c
-            LD_PRELOAD="$ROOT/clock.so" CLOCK_OFFSET="$ROOT/offset" "$CAIRN" mount test "$MNT"
+            export LD_PRELOAD="$ROOT/clock.so" CLOCK_OFFSET="$ROOT/offset" \(environment)
+            "$CAIRN" mount test "$MNT"
             """)
+        return volume
+    }
+
+    @Test("a system clock that jumps by years loses no flush, no pad and no publication")
+    func clockJumps() throws {
+        let volume = try Self.volume()
         for (number, jump) in [0, -315_360_000, 315_360_000, -3600].enumerated() {
             try volume.probe(
                 """
@@ -70,6 +79,106 @@ struct TimeTests {
             same(read('f'), b'3' * 50_000); same(read(PADS + '/p'), b'3')
             for number in range(4): same(read(f'g{number}'), b'%d' % number * 50_000)
             same(read(MNT + '/.cairn/errors'), b'')
+            """)
+    }
+
+    /// Stops a process as a suspend does, by the freezer of either kind of cgroup; without one, by
+    /// a signal.
+    private static let suspend = """
+        import contextlib
+        @contextlib.contextmanager
+        def suspended(pid):
+            def put(path, text):
+                with open(path, 'w') as file: file.write(text)
+            name = f'cairn-test-{pid}'; group = None
+            for base, member, lever, on, off in [
+                ('/sys/fs/cgroup/freezer/', 'tasks', 'freezer.state', 'FROZEN', 'THAWED'),
+                ('/sys/fs/cgroup/', 'cgroup.procs', 'cgroup.freeze', '1', '0')]:
+                try:
+                    os.mkdir(base + name); group = base + name + '/'
+                    threads = os.listdir(f'/proc/{pid}/task') if member == 'tasks' else [pid]
+                    for thread in threads: put(group + member, str(thread))
+                    put(group + lever, on); break
+                except OSError:
+                    if group: os.rmdir(group); group = None
+            if not group: os.kill(pid, signal.SIGSTOP)
+            try: yield
+            finally:
+                if not group: os.kill(pid, signal.SIGCONT)
+                else:
+                    put(group + lever, off)
+                    for thread in os.listdir(f'/proc/{pid}/task') if member == 'tasks' else [pid]:
+                        put(base + member, str(thread))
+                    os.rmdir(group)
+
+        """
+
+    @Test("a suspend of a night breaks off no call, and what waited for its time goes on at once")
+    func suspend() throws {
+        let volume = try Self.volume("CLOCK_SUSPENDED=1")
+        try volume.probe(
+            Self.suspend + """
+                status = lambda: json.loads(read(MNT + '/.cairn/status.json'))
+                night = 8 * 3600; write('kept', b'k' * MIB); write(PADS + '/p', b'before')
+                def work():
+                    fd = os.open('log', os.O_RDWR | os.O_CREAT)
+                    for number in range(400):
+                        os.pwrite(fd, b'%08d' % number, 8 * number); os.fsync(fd)
+                        os.mkdir(f'd{number}'); same(read('kept'), b'k' * MIB); time.sleep(0.01)
+                workers = [child(work)]; time.sleep(0.5)
+                with suspended(\(try volume.daemonPID())):
+                    asleep = child(lambda: write('asleep', b'a' * 50_000)); time.sleep(2)
+                    same(os.waitpid(asleep, os.WNOHANG)[0], 0, 'it was not suspended')
+                    fd = os.open(os.environ['ROOT'] + '/offset', os.O_WRONLY | os.O_TRUNC)
+                    os.write(fd, b'%d' % night); os.close(fd)
+                ended(asleep); ended(workers[0])
+                same(read('log'), b''.join(b'%08d' % number for number in range(400)))
+                made = os.stat('d399').st_mtime; assert abs(made - time.time() - night) < 60
+                write(PADS + '/p', b'after')
+                eventually(lambda: not (status()['unpublished'] or status()['dirty_bytes']), 60)
+                same(os.getxattr(PADS + '/p', 'user.cairn.counter'), b'2')
+                same(read(MNT + '/.cairn/errors'), b'')
+                """)
+        try volume.recover()
+        try volume.probe(
+            "same(read('asleep'), b'a' * 50_000); same(read(PADS + '/p'), b'after')")
+    }
+
+    @Test("a machine that sleeps a day, and wakes without its store, goes on where it was")
+    func sleep() throws {
+        let volume = try Self.volume("CLOCK_SUSPENDED=1")
+        try volume.shell(
+            """
+            head -c 300000 /dev/urandom > "$ROOT/a"; cp "$ROOT/a" "$MNT/files/a"
+            "$CAIRN" sync test; cp "$ROOT/a" "$MNT/files/evening"
+            echo evening > "$MNT/scratchpads/pad"
+            """)
+        let daemon = try volume.daemonPID()
+        #expect(kill(daemon, SIGSTOP) == 0)
+        defer { kill(daemon, SIGCONT) }
+        try volume.shell("mv \"$STORE\" \"$STORE.away\"; echo 86400 > \"$ROOT/offset\"")
+        #expect(kill(daemon, SIGCONT) == 0)
+        try volume.shell(
+            """
+            cmp "$ROOT/a" "$MNT/files/a"; cmp "$ROOT/a" "$MNT/files/evening"
+            echo morning > "$MNT/files/morning"
+            for i in $(seq 200); do
+                "$CAIRN" status test | grep -q "offline since" && break
+                sleep 0.1
+            done
+            "$CAIRN" status test | grep "offline since"
+            mv "$STORE.away" "$STORE"
+            for i in $(seq 400); do
+                "$CAIRN" status test | grep -q "everything is on the store" && break
+                sleep 0.1
+            done
+            "$CAIRN" status test | grep "everything is on the store"
+            """)
+        try volume.recover()
+        try volume.shell(
+            """
+            cmp "$ROOT/a" "$MNT/files/evening"; grep -qx morning "$MNT/files/morning"
+            grep -qx evening "$MNT/scratchpads/pad"
             """)
     }
 

@@ -273,6 +273,7 @@ struct PageTreeTests {
         }
     }
 
+    // SEMANTICS: data runs of one sparse file, more than a chunk apart: 16 384
     @Test("a segments page has room for as many segments as a file may have")
     func fullSegmentsPage() throws {
         let map = try anyMap()

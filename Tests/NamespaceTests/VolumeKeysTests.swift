@@ -33,6 +33,41 @@ struct VolumeKeysTests {
                 == "7a420155fc38be55697e01f2aef4c6fe7bc41e0188226b849ffdd587aa304f01")
     }
 
+    /// Made with other libraries from docs/format.md §2 for the secret key 1.
+    @Test(
+        "a foreign pad's key is masked as in the first format, and its identity gives it back",
+        arguments: [
+            (Bool?.none, "784db765cc4c45309050fa5c403378bc0350b9b3504f347de2a96c1192691908"),
+            (true, "d6167d2c0916488e60506f45b6910d8c27b7be6f87f961501a595cae79092fef"),
+            (false, "be76c40e0c869583ef8d5a8a3b93b51798fcee1a98e437ed3fbb8cccc06f22d5"),
+        ])
+    func foreignPads(isEncrypted: Bool?, identity: String) throws {
+        let key = SecretBytes([UInt8](repeating: 0, count: 31) + [1])
+        let owned = try #require(AutonomiPad(key: key, isEncrypted: isEncrypted ?? true))
+        let pad = isEncrypted == nil ? AutonomiPad(address: owned.address) : owned
+        let bytes = Self.keys.identity(of: pad)
+        #expect(Hex.encode(bytes) == identity)
+        let found = try #require(
+            Self.keys.pad(identity: bytes, at: pad.address) as? AutonomiPad)
+        #expect(found.address == pad.address && found.isWritable == (isEncrypted != nil))
+        #expect(found.isEncrypted == pad.isEncrypted)
+        // Of another pad, another volume, or with a changed bit it is nothing.
+        var changed = bytes
+        changed[5] ^= 1
+        #expect(Self.keys.pad(identity: changed, at: pad.address) == nil)
+        let other = VolumeKeys(seed: SecretBytes([UInt8](repeating: 1, count: 32)))
+        #expect(other.pad(identity: bytes, at: pad.address) == nil)
+    }
+
+    @Test("an identity and an address that do not belong together are no pad of the volume")
+    func mismatch() {
+        let identity = [UInt8](repeating: 0x11, count: 32)
+        let address = Self.keys.pad(identity: identity).address
+        #expect(Self.keys.pad(identity: identity, at: address)?.isWritable == true)
+        #expect(
+            Self.keys.pad(identity: [UInt8](repeating: 0x12, count: 32), at: address) == nil)
+    }
+
     @Test("seeds, identities and salts that differ in a bit have nothing in common")
     func separation() {
         var seed = (0..<32).map { UInt8($0) }

@@ -8,6 +8,7 @@ import Foundation
 package import LocalServer
 import Primitives
 import Synchronization
+import TestSupport
 
 /// One bucket, one key, and a behaviour.
 package final class S3Double: Sendable {
@@ -36,6 +37,8 @@ package final class S3Double: Sendable {
         package var expiredTokens: Set<String> = []
         /// Whether objects' tags are those of encrypted ones, which are no MD5.
         package var hasOpaqueTags = false
+        /// Of a hundred puts that were done, the answers of so many are lost, or say 500.
+        package var losesAnswers = 0
         /// Asked before each request that is signed right: steps instead of the service's own.
         package var instead: (@Sendable (LocalServer.Request) -> [LocalServer.Step]?)?
 
@@ -45,6 +48,8 @@ package final class S3Double: Sendable {
     private struct State {
         var behaviour: Behaviour
         var objects: [String: [UInt8]] = [:]
+        var history: [(key: String, bytes: [UInt8])] = []
+        var dice: SeededGenerator
     }
 
     package static let bucket = "bucket"
@@ -56,8 +61,10 @@ package final class S3Double: Sendable {
     private let listening = Mutex<LocalServer?>(nil)
 
     /// Starts the service.
-    package init(_ behaviour: Behaviour = Behaviour()) throws {
-        state = Mutex(State(behaviour: behaviour))
+    ///
+    /// - Parameter seed: what its choices follow from.
+    package init(_ behaviour: Behaviour = Behaviour(), seed: UInt64 = 1) throws {
+        state = Mutex(State(behaviour: behaviour, dice: SeededGenerator(seed: seed)))
         let server = try LocalServer { [weak self] request in
             self?.answer(request) ?? [.close]
         }
@@ -79,6 +86,11 @@ package final class S3Double: Sendable {
 
     /// What rests in the bucket.
     package var objects: [String: [UInt8]] { state.withLock { $0.objects } }
+
+    /// Everything that a put stored under a key, in order.
+    package func history(of key: String) -> [[UInt8]] {
+        state.withLock { $0.history.filter { $0.key == key }.map(\.bytes) }
+    }
 
     /// Changes the behaviour.
     package func behave(_ change: (inout Behaviour) -> Void) {
@@ -102,7 +114,11 @@ package final class S3Double: Sendable {
         if let refusal = refusal(request, behaviour) { return refusal }
         if let steps = behaviour.instead?(request) { return steps }
         let parts = request.target.split(separator: "?", maxSplits: 1)
-        let path = parts[0].removingPercentEncoding ?? ""
+        var path = parts[0].removingPercentEncoding ?? ""
+        // By its own host name a bucket is not in the path.
+        if request.header("host")?.hasPrefix("\(S3Double.bucket).") == true {
+            path = "/\(S3Double.bucket)" + path
+        }
         guard path.hasPrefix("/\(S3Double.bucket)/") else { return error(404, "NoSuchBucket") }
         let key = String(path.dropFirst(S3Double.bucket.count + 2))
         switch (request.method, key) {
@@ -160,6 +176,10 @@ package final class S3Double: Sendable {
                 return error(403, "QuotaExceeded")
             }
             state.objects[key] = request.body
+            state.history.append((key, request.body))
+            if state.dice.chance(behaviour.losesAnswers) {
+                return state.dice.chance(50) ? [.close] : error(500, "InternalError")
+            }
             return [.answer(200, [("ETag", tag(of: request.body, behaviour))])]
         }
     }

@@ -16,6 +16,9 @@ enum Gateway {
     private static let environment = ProcessInfo.processInfo.environment
     static var isThere: Bool { environment["CAIRN_RGW_ENDPOINT"] != nil }
 
+    static var secureEndpoint: String? { environment["CAIRN_RGW_SECURE"] }
+    static var authority: String? { environment["CAIRN_RGW_CA"] }
+
     static func address(_ bucket: String) -> S3Address {
         var address = S3Address(bucket: bucket, prefix: UUID().uuidString)
         address.endpoint = environment["CAIRN_RGW_ENDPOINT"]
@@ -97,6 +100,34 @@ struct GatewayTests {
         let none = sentence { _ = try Gateway.open(Gateway.address("not-there")) }
         #expect(none?.contains("there is no bucket “not-there”") == true)
         #expect(refusal([:]) == nil)
+    }
+
+    @Test(
+        "over TLS it is trusted by its own authority's file, and by nothing else; in both styles",
+        arguments: [.path, .virtual] as [S3Address.Style])
+    func secure(style: S3Address.Style) throws {
+        try Gateway.make(bucket: "secure")
+        var address = Gateway.address("secure")
+        address.endpoint = Gateway.secureEndpoint
+        address.style = style
+        let untrusted = address
+        #expect(sentence { _ = try Gateway.open(untrusted) }?.contains("certificate") == true)
+        address.certificateFile = Gateway.authority
+        let store = try Gateway.open(address)
+        let (digest, bytes) = chunk("over TLS, \(style)")
+        try store.put(digest, bytes)
+        try store.put(digest, bytes)
+        #expect(try store.get(digest) == bytes && store.has([digest]) == [digest])
+        #expect(try store.comparesPads())
+        // The same place, by the other way.
+        var plain = address
+        (plain.endpoint, plain.style, plain.certificateFile) = (
+            Gateway.address("secure").endpoint, nil, nil
+        )
+        let other = try S3Store(
+            plain, create: false, source: try CredentialSource(plain, Gateway.surroundings()),
+            now: Surroundings.process.now)
+        #expect(try other.get(digest) == bytes)
     }
 
     @Test("an upload that is refused does not hold up the next request")

@@ -8,6 +8,8 @@ import LocalServer
 import S3Double
 import Scratchpads
 import Stores
+import Synchronization
+import TestSupport
 import Testing
 
 @testable import S3
@@ -89,6 +91,104 @@ struct S3PadTests {
         service.behave { $0.instead = nil }
         service.change(key) { $0 = bytes }
         #expect(try store.put(next) == .accepted)
+    }
+
+    /// One machine's saves of a pad, each as often tried as a mount would.
+    private final class Machine: Sendable {
+        let store: S3Store
+        private let name: String
+        private let saves = Mutex<[(record: PadRecord, outcome: PadPutOutcome)]>([])
+
+        init(_ store: S3Store, _ name: String) {
+            (self.store, self.name) = (store, name)
+        }
+
+        var outcomes: [(record: PadRecord, outcome: PadPutOutcome)] { saves.withLock { $0 } }
+
+        private func tried<R>(_ body: () throws(StoreError) -> R) throws(StoreError) -> R {
+            while true {
+                do throws(StoreError) { return try body() } catch {
+                    guard error.isTransient else { throw error }
+                }
+            }
+        }
+
+        /// Saves what it likes over what stands, or, now and then, over what stood before.
+        func save(_ pad: WriteCapability, times: Int, seed: UInt64) throws {
+            var dice = SeededGenerator(seed: seed)
+            var known: UInt64 = 0
+            for number in 0..<times {
+                if dice.chance(70) {
+                    known = try tried { () throws(StoreError) in
+                        try store.get(pad.address)?.counter ?? 0
+                    }
+                }
+                let text = Array("\(name) \(number)".utf8)
+                let record = try pad.seal(text.span, encoding: 1, counter: known + 1)
+                let outcome = try tried { () throws(StoreError) in try store.put(record) }
+                saves.withLock { $0.append((record, outcome)) }
+                if case .accepted = outcome { known = record.counter }
+            }
+        }
+    }
+
+    @Test(
+        "two machines save a pad, and answers are lost: what was accepted stood, nothing is lost",
+        arguments: [1, 2, 3, .random(in: 4 ... .max)] as [UInt64],
+        [.quoted, .unquoted] as [S3Double.Comparing])
+    func twoMachines(seed: UInt64, comparing: S3Double.Comparing) throws {
+        var behaviour = S3Double.Behaviour()
+        behaviour.comparing = comparing
+        let service = try S3Double(behaviour, seed: seed)
+        defer { service.stop() }
+        let machines = [Machine(try open(service), "a"), Machine(try open(service), "b")]
+        for machine in machines { _ = try machine.store.padCondition() }
+        service.behave { $0.losesAnswers = 40 }
+        let failures = Mutex<[String]>([])
+        DispatchQueue.concurrentPerform(iterations: machines.count) { index in
+            do {
+                try machines[index].save(pad, times: 40, seed: seed &+ UInt64(index))
+            } catch {
+                failures.withLock { $0.append("\(error)") }
+            }
+        }
+        #expect(failures.withLock { $0 } == [], "seed \(seed)")
+        let stood = try service.history(of: machines[0].store.keys.pad(pad.address)).map {
+            try PadRecord(decoding: $0)
+        }
+        // Nothing is lost between: each record stands on the one that was read.
+        #expect(stood.map(\.counter) == Array(1...UInt64(stood.count)), "seed \(seed)")
+        for (record, outcome) in machines.flatMap(\.outcomes) {
+            switch outcome {
+            case .accepted: #expect(stood.contains(record), "seed \(seed)")
+            case .standing(let other):
+                #expect(stood.contains(other) && other != record, "seed \(seed)")
+                // One that stood, and is reported as overtaken, has a newer one over it.
+                let isOver = other.counter > record.counter || !stood.contains(record)
+                #expect(isOver, "seed \(seed)")
+            }
+        }
+    }
+
+    @Test("a machine alone, all of whose answers are lost at first, meets no other record")
+    func lostAnswersAlone() throws {
+        let service = try S3Double()
+        defer { service.stop() }
+        let store = try open(service)
+        _ = try store.padCondition()
+        for counter in 1...20 as ClosedRange<UInt64> {
+            let next = try record("\(counter)", counter)
+            service.behave { $0.losesAnswers = 100 }
+            // A connection that was kept and died is tried anew at once: then it knows already.
+            do throws(StoreError) {
+                #expect(try store.put(next) == .accepted)
+            } catch {
+                #expect(error == .unreachable(retryAfter: nil))
+            }
+            service.behave { $0.losesAnswers = 0 }
+            #expect(try store.put(next) == .accepted)
+        }
+        #expect(service.history(of: store.keys.pad(pad.address)).count == 20)
     }
 
     @Test("somebody who gets ahead between reading and replacing is not overwritten")

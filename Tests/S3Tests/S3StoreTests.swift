@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 //
 // What a service refuses, misunderstands or cannot do, and what the store makes of it. The contract
-// of stores runs in StoresTests; a real service in RGWTests.
+// of stores runs in StoresTests; a real service in GatewayTests.
 
 import Cryptography
+import Foundation
 import HTTP
 import LocalServer
 import Primitives
@@ -76,6 +77,30 @@ struct S3StoreTests {
                 root + "chunks/\(digest.hex)": bytes, root + "chunks/\(sha3.hex).sha3": bytes,
                 root + "pads/01-\(pad.address.hex)": record.encoded(),
             ])
+    }
+
+    @Test("a bucket is asked by its own host name where the address says so")
+    func virtualHost() throws {
+        let service = try S3Double()
+        defer { service.stop() }
+        var address = address(service)
+        // Names below localhost are this machine's, by RFC 6761 and for curl.
+        address.endpoint = service.endpoint.replacingOccurrences(of: "127.0.0.1", with: "localhost")
+        address.style = .virtual
+        let surroundings = keys()
+        let store = try S3Store(
+            address, create: true, source: try CredentialSource(address, surroundings),
+            now: surroundings.now)
+        let (digest, bytes) = chunk("chunk")
+        try store.put(digest, bytes)
+        #expect(try store.get(digest) == bytes)
+        try store.list { $0 == digest }
+        let port = service.endpoint.split(separator: ":").last ?? ""
+        for request in service.requests {
+            #expect(request.header("host") == "\(S3Double.bucket).localhost:\(port)")
+            #expect(!request.target.hasPrefix("/\(S3Double.bucket)"))
+        }
+        #expect(service.objects.keys.contains("some where/x/chunks/\(digest.hex)"))
     }
 
     @Test("a put asks for nothing first, and one that is there already is not sent again")

@@ -42,8 +42,8 @@ struct HostileRecordTests {
     @Test("a newer version and an unknown scheme are named, and version 0 is nothing")
     func versionsAndSchemes() throws {
         var bytes = try pad.seal([], counter: 3).encoded()
-        bytes[5] = 2
-        #expect(throws: ScratchpadError.unknownScheme(2)) { try PadRecord(decoding: bytes) }
+        bytes[5] = 3
+        #expect(throws: ScratchpadError.unknownScheme(3)) { try PadRecord(decoding: bytes) }
         bytes[4] = 2
         #expect(throws: ScratchpadError.unsupportedVersion(2)) { try PadRecord(decoding: bytes) }
         bytes[4] = 0

@@ -8,7 +8,7 @@ import Scratchpads
 import Testing
 
 /// "Signs" with a hash that anybody can make. It has the sizes of BLS12-381 keys and signatures.
-private enum SealingWax: SignatureScheme {
+private enum SealingWax: SeedScheme {
     static let tag: UInt8 = 200
     static let addressSize = 48
     static let signatureSize = 96
@@ -113,6 +113,8 @@ struct SchemeTests {
         #expect(Set(tags).count == tags.count)
         #expect(SignatureSchemeID.ed25519.rawValue == 1)
         #expect(SignatureSchemeID(rawValue: 1) == .ed25519)
-        #expect(SignatureSchemeID(rawValue: 2) == nil)
+        #expect(SignatureSchemeID.autonomi.rawValue == 2)
+        #expect(SignatureSchemeID(rawValue: 2) == .autonomi)
+        #expect(SignatureSchemeID(rawValue: 3) == nil)
     }
 }

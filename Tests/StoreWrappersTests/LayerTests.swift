@@ -30,7 +30,7 @@ struct LayerTests {
         let memory = PlainStore()
         var faults = Faults()
         (faults.dropped, faults.busy, faults.doneButFailed) = (20, 15, 15)
-        (faults.reordered, faults.late) = (30, 5)
+        (faults.reordered, faults.late, faults.stray) = (30, 5, 10)
         let line = FaultStore(chunks: memory, pads: memory, faults, seed: seed)
         let store = StoreLayers.wrap(line as any ChunkStore, in: RetryLayer(quick))
         let chunks = (0..<60).map(chunk)
@@ -38,7 +38,8 @@ struct LayerTests {
         try store.sync()
         line.change { $0 = Faults() }
         for (digest, bytes) in chunks { #expect(try memory.get(digest) == bytes, "seed \(seed)") }
-        #expect(Set(line.log).isSuperset(of: ["dropped", "busy", "done but failed"]))
+        let seen = Set(line.counts.keys)
+        #expect(seen.isSuperset(of: ["dropped", "busy", "done but failed", "stray"]))
     }
 
     @Test("the injector does what it is told, so that tests of it can fail")
@@ -50,6 +51,7 @@ struct LayerTests {
         let (digest, bytes) = chunk(1)
         try line.put(digest, bytes)
         #expect(throws: StoreError.missing(digest)) { try memory.get(digest) }
+        #expect(line.takeLost().chunks.map(\.0) == [digest] && line.takeLost().chunks.isEmpty)
         line.change { $0.lost = 0 }
         try line.put(digest, bytes)
         line.change { $0.wrongBytes = 100 }
@@ -64,8 +66,21 @@ struct LayerTests {
         let (held, heldBytes) = chunk(3)
         try line.put(held, heldBytes)
         #expect(throws: StoreError.missing(held)) { try memory.get(held) }
+        // A store that takes nothing now: what was reported as done stays in doubt.
+        memory.fail(.full)
+        #expect(throws: StoreError.full) { try line.sync() }
+        #expect(throws: StoreError.full) { try line.sync() }
+        memory.fail(nil)
         try line.sync()
         #expect(try memory.get(held) == heldBytes)
+        line.change { $0 = Faults() }
+        line.change { $0.stray = 100 }
+        let (stray, strayBytes) = chunk(4)
+        #expect(throws: StoreError.unreachable(retryAfter: nil)) { try line.put(stray, strayBytes) }
+        #expect(throws: StoreError.missing(stray)) { try memory.get(stray) }
+        line.change { $0.stray = 0 }
+        for _ in 0..<200 { _ = try line.has([digest]) }
+        #expect(try memory.get(stray) == strayBytes)
     }
 
     // SEMANTICS: A call of a store behind a network is made again for up to 25 seconds before it
@@ -207,6 +222,28 @@ struct LayerTests {
             }
         }
         #expect(quickTime < .milliseconds(300))
+    }
+
+    @Test("downloads that begin together come one after the other, not in one burst")
+    func downloads() throws {
+        let memory = PlainStore()
+        let layer = BandwidthLayer(upload: nil, download: 1_000_000)
+        let store = StoreLayers.wrap(memory as any ChunkStore, in: layer)
+        let bytes = [UInt8](repeating: 7, count: AnswerEstimate.first)
+        let digest = Digests.of(bytes)
+        try store.put(digest, bytes)
+        let start = ContinuousClock.now
+        let ends = Mutex<[Duration]>([])
+        DispatchQueue.concurrentPerform(iterations: 4) { _ in
+            // A failure shows as an end that is missing.
+            guard (try? store.get(digest)) != nil else { return }
+            ends.withLock { $0.append(.now - start) }
+        }
+        let found = ends.withLock { $0.sorted() }
+        #expect(found.count == 4)
+        for (index, end) in found.enumerated() {
+            #expect(end >= .milliseconds(250 * index), "\(found)")
+        }
     }
 
     @Test("what the inner store can, the layered one can, and nothing else")

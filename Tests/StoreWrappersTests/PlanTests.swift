@@ -107,6 +107,27 @@ struct PlanTests {
         #expect(rate.take(1, now: start + .seconds(100)) == .seconds(1))
     }
 
+    @Test("what was guessed of an answer is made good when it has come")
+    func settledRate() {
+        let start = ContinuousClock.now
+        var rate = ByteRate(bytesPerSecond: 1000 * 1024, now: start)
+        #expect(rate.take(100 * 1024, now: start) == .zero)
+        rate.settle(paid: 100 * 1024, moved: 400 * 1024)
+        #expect(rate.take(0, now: start) == .milliseconds(400))
+        rate.settle(paid: 400 * 1024, moved: 0)
+        #expect(rate.take(0, now: start) == .zero)
+    }
+
+    @Test("the guess follows what answers have")
+    func estimate() {
+        var estimate = AnswerEstimate()
+        #expect(estimate.bytes == AnswerEstimate.first)
+        for _ in 0..<40 { estimate.note(4 << 20) }
+        #expect((3 << 20...4 << 20).contains(estimate.bytes))
+        for _ in 0..<60 { estimate.note(0) }
+        #expect((0...16).contains(estimate.bytes))
+    }
+
     @Test(
         "the number of calls stays in its limits, whatever happens",
         arguments: 1...20 as ClosedRange<UInt64>)

@@ -52,7 +52,9 @@ struct FolderStoreOpeningTests {
         _ = try FolderStore(path: path, createIfMissing: true)
         #expect(try contents(path) == ["cairn-store", "chunks", "pads", "tmp"])
         let marker = try String(contentsOfFile: path + "/cairn-store", encoding: .utf8)
-        #expect(marker == "cairn folder store\nformat 1\n")
+        let lines = marker.split(separator: "\n", omittingEmptySubsequences: false)
+        #expect(lines.count == 4 && lines[..<2] == ["cairn folder store", "format 1"])
+        #expect(lines[2].hasPrefix("id ") && lines[2].count == 3 + 32 && lines[3].isEmpty)
         let mode = try files.attributesOfItem(atPath: path)[.posixPermissions] as? Int
         #expect(mode == 0o700)
         #expect(try contents(path + "/tmp").isEmpty)

@@ -65,7 +65,8 @@ struct StoreURLTests {
             ("mirror:", .badMirror), ("mirror:/a", .badMirror), ("mirror:/a,/b,/c", .badMirror),
             ("mirror:/a,/a", .badMirror), ("mirror:/a,file:///a/", .badMirror),
             ("mirror:/a,b", .relativePath), ("mirror:/a,mirror:/b,/c", .badMirror),
-            ("aleph://host", .notInThisVersion(scheme: "aleph")),
+            ("aleph:host", .badAleph(.malformedAddress)),
+            ("aleph://host?payment=gold", .badAleph(.badOption("payment"))),
             ("ftp://host", .unknownScheme("ftp")),
             ("c:\\cairn", .unknownScheme("c")),
         ] as [(String, StoreURLError)])
@@ -73,12 +74,9 @@ struct StoreURLTests {
         #expect(throws: expected) { try StoreURL(text) }
     }
 
-    @Test("a planned kind of store and an unknown one are different sentences")
+    @Test("an unknown kind of store is named in a sentence, and each reason has its own")
     func sentences() {
-        let planned = StoreURLError.notInThisVersion(scheme: "aleph").description
-        let unknown = StoreURLError.unknownScheme("s4").description
-        #expect(planned == "this version has no aleph stores yet")
-        #expect(unknown == "no kind of store is called s4")
+        #expect(StoreURLError.unknownScheme("s4").description == "no kind of store is called s4")
         let all: [StoreURLError] = [.empty, .relativePath, .foreignHost("nas"), .malformed]
         #expect(Set(all.map(\.description)).count == all.count)
     }
@@ -101,11 +99,13 @@ struct StoreURLTests {
         let folder = try TemporaryFolder()
         defer { folder.remove() }
         let url = StoreURL.folder(path: folder.path + "/store")
+        let chunk = TestChunk(seed: 1)
+        let away = try StoreFactory.open(url, create: false)
         #expect(throws: StoreError.notAStore("there is no such folder")) {
-            try StoreFactory.open(url, create: false)
+            try away.chunks.put(chunk.digest, chunk.bytes)
         }
         let stores = try StoreFactory.open(url, create: true)
-        let chunk = TestChunk(seed: 1)
+        #expect(try away.chunks.has([chunk.digest]).isEmpty)
         try stores.chunks.put(chunk.digest, chunk.bytes)
         let again = try StoreFactory.open(url, create: false)
         #expect(try again.chunks.get(chunk.digest) == chunk.bytes)
@@ -113,25 +113,52 @@ struct StoreURLTests {
     }
 
     @Test(
-        "an Aleph store is named by its node",
+        "an Aleph store is named by its nodes, and written as it was read",
         arguments: [
-            ("aleph://api.example.org", "api.example.org", 443),
-            ("ALEPH://API.example.org:4024", "api.example.org", 4024),
-        ] as [(String, String, UInt16)])
-    func alephAddresses(text: String, host: String, port: UInt16) throws {
-        let address = try AlephStoreAddress(text)
-        #expect(address.host == host && address.port == port)
-        #expect(throws: AlephStoreAddressError.notInThisVersion) { try address.open() }
+            ("aleph://api.example.org", "aleph://api.example.org"),
+            ("ALEPH://API.example.org:4024/", "aleph://api.example.org:4024"),
+            ("aleph://a,b:1,c", "aleph://a,b:1,c"), ("aleph://a%2Cb%2cc", "aleph://a,b,c"),
+            ("aleph://a?payment=credit&pack=26214400", "aleph://a"),
+            (
+                "aleph://a?pack=4194336&scheme=http&key=/k%20y&chain=eth&payment=hold",
+                "aleph://a?payment=hold&chain=ETH&key=/k%20y&pack=4194336&scheme=http"
+            ),
+            (
+                "aleph://a?account=7e5pxK83ceXb2iWXBizF1U8MdL7C5VcVBBXpDWaYo3x1",
+                "aleph://a?account=7e5pxK83ceXb2iWXBizF1U8MdL7C5VcVBBXpDWaYo3x1"
+            ),
+        ])
+    func alephAddresses(text: String, written: String) throws {
+        let url = try StoreURL(text)
+        #expect(url.text == written)
+        #expect(try StoreURL(url.text) == url)
+        let mirror = try StoreURL("mirror:/a,\(url.text.replacing(",", with: "%2C"))")
+        #expect(try StoreURL(mirror.text) == mirror)
     }
 
     @Test(
-        "what names no Aleph node is refused",
+        "what names no Aleph store is refused",
         arguments: [
-            "", "aleph", "aleph:", "aleph://", "aleph://:80", "aleph://a b", "aleph://a/b",
-            "aleph://a:", "aleph://a:0", "aleph://a:+80", "aleph://a:65536", "aleph://a:1:2",
-            "file:///a", "aleph://" + String(repeating: "a", count: 254),
-        ])
-    func alephRefusals(text: String) {
-        #expect(throws: AlephStoreAddressError.malformedAddress) { try AlephStoreAddress(text) }
+            ("aleph:", .malformedAddress), ("aleph://", .malformedAddress),
+            ("aleph://:80", .malformedAddress), ("aleph://a b", .malformedAddress),
+            ("aleph://a/b", .malformedAddress), ("aleph://a:", .malformedAddress),
+            ("aleph://a:0", .malformedAddress), ("aleph://a:+80", .malformedAddress),
+            ("aleph://a:65536", .malformedAddress), ("aleph://a:1:2", .malformedAddress),
+            ("aleph://a,", .malformedAddress), ("aleph://a,a", .malformedAddress),
+            ("aleph://" + String(repeating: "a", count: 254), .malformedAddress),
+            ("aleph://1,2,3,4,5,6,7,8,9", .tooManyNodes), ("aleph://a?x=1", .badOption("x")),
+            ("aleph://a?pack=5", .badOption("pack")),
+            ("aleph://a?pack=+9999999", .badOption("pack")),
+            ("aleph://a?pack=1073741825", .badOption("pack")),
+            ("aleph://a?key=relative", .badOption("key")),
+            ("aleph://a?key=/%00", .badOption("key")),
+            ("aleph://a?account=me", .badOption("account")),
+            ("aleph://a?chain=DOT", .badOption("chain")),
+            ("aleph://a?payment=hold&payment=hold", .badOption("payment")),
+            ("aleph://a?payment", .badOption("payment")),
+            ("aleph://a?scheme=ftp", .badOption("scheme")),
+        ] as [(String, AlephStoreAddressError)])
+    func alephRefusals(text: String, expected: AlephStoreAddressError) {
+        #expect(throws: StoreURLError.badAleph(expected)) { try StoreURL(text) }
     }
 }

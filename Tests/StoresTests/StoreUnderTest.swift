@@ -38,7 +38,7 @@ struct StoreUnderTest: Sendable, CustomTestStringConvertible {
 
     static let all: [StoreUnderTest] =
         [
-            folder, memory, s3, s3Unquoted, layers, retried, mirror, autonomi,
+            folder, memory, s3, s3Unquoted, layers, retried, mirror, autonomi, aleph, alephUnpaid,
         ] + Gateway.stores
 
     /// A folder.

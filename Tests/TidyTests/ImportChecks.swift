@@ -23,6 +23,11 @@ enum ImportChecks {
         }
     }
 
+    /// Whether a file is of a test, or of what tests share.
+    private static func isTested(_ file: SourceText, _ target: ManifestTarget) -> Bool {
+        target.kind == .test || file.path.hasPrefix("Tests/")
+    }
+
     /// Imports that the manifest does not name, and names in it that nobody imports.
     static func declared(_ files: [SourceText], _ manifest: Manifest) -> [Finding] {
         var findings: [Finding] = []
@@ -36,7 +41,7 @@ enum ImportChecks {
                 used[name, default: []].insert(module)
                 let isOfTheToolchain =
                     everywhere.contains(module)
-                    || (target.kind == .test && testsOnly.contains(module))
+                    || (testsOnly.contains(module) && isTested(file, target))
                 if isOfTheToolchain || target.dependencies.contains(module) { continue }
                 findings.append(
                     Finding(

@@ -340,4 +340,16 @@ struct SemanticsRuleTests {
         #expect(problems("\(mark)One thing is so.\nfunc a() {}\n", untested: ["A"]).count == 1)
         #expect(problems("let a = \"\(mark)A third.\"\n@Test(\"a\")\n").count == 3)
     }
+
+    @Test("a row of a table is a point, its head and its rule are none")
+    func rows() {
+        let table =
+            "| errno | meaning | do |\n|---|---|---|\n| EIO | bad | wait |\n"
+            + "| EFBIG | big | |\n"
+        let document = file(table, path: "docs/S.md")
+        #expect(SemanticsChecks.points(document).map(\.text) == ["EIO: bad", "EFBIG: big"])
+        let test = "\(SemanticsChecks.mark)EIO: bad\n@Test(\"a\")\n"
+        let found = SemanticsChecks.findings(document, [file(test)], untested: [])
+        #expect(found.map(\.line) == [4])
+    }
 }

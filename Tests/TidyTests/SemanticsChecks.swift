@@ -1,11 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// docs/SEMANTICS.md and its tests: each point of a list there is quoted above a test that would
-// fail if it were not so, and what is quoted is there. A quote looks like this, and ends where the
-// comment does or the next quote begins:
+// docs/SEMANTICS.md and its tests: each point of a list there, and each row of a table, is quoted
+// above a test that would fail if it were not so, and what is quoted is there. A quote looks like
+// this, and ends where the comment does or the next quote begins:
 //
 //     // SEMANTICS: Directories have no hard links: EPERM.
 //     @Test("…")
+//
+// A row of a table is quoted too, by its first two cells: `EMLINK: more than 65 000 names`.
 
 /// Rules about what the document promises.
 enum SemanticsChecks {
@@ -19,12 +21,15 @@ enum SemanticsChecks {
         let text: String
     }
 
-    /// The points of all lists of a document, each as one line.
+    /// The points of all lists and the rows of all tables of a document, each as one line.
     static func points(_ document: SourceText) -> [Sentence] {
         var points: [Sentence] = []
         var isOpen = false
         for (index, line) in document.lines.enumerated() {
-            if line.hasPrefix("- ") {
+            if let row = row(of: line, after: index, document) {
+                points.append(Sentence(path: document.path, line: index + 1, text: row))
+                isOpen = false
+            } else if line.hasPrefix("- ") {
                 points.append(
                     Sentence(
                         path: document.path, line: index + 1, text: String(line.dropFirst(2))))
@@ -38,6 +43,23 @@ enum SemanticsChecks {
             }
         }
         return points
+    }
+
+    /// What a line of a table says, but for its head: the first cell, a colon, the second.
+    private static func row(
+        of line: String, after index: Int, _ document: SourceText
+    ) -> String? {
+        func cells(_ line: String) -> [String]? {
+            guard line.hasPrefix("|") else { return nil }
+            return line.dropFirst().split(separator: "|", omittingEmptySubsequences: false)
+                .map { trimmed(String($0)) }
+        }
+        func isRule(_ cells: [String]?) -> Bool {
+            cells?.first?.hasPrefix("--") ?? false
+        }
+        guard let found = cells(line), found.count > 2, !isRule(found) else { return nil }
+        let next = index + 1 < document.lines.count ? cells(document.lines[index + 1]) : nil
+        return isRule(next) ? nil : found[0] + ": " + found[1]
     }
 
     /// The quotes above the tests of a file, each as one line.

@@ -171,6 +171,7 @@ typedef struct cfuse_callbacks {
         void *host, cfuse_request request, uint64_t ino, uint64_t handle, uint64_t offset,
         const uint8_t *bytes, size_t size, uint32_t is_from_cache);
     void (*release)(void *host, cfuse_request request, uint64_t ino, uint64_t handle);
+    void (*flush)(void *host, cfuse_request request, uint64_t handle);
     void (*fsync)(void *host, cfuse_request request, uint64_t ino, uint32_t is_data_only);
     void (*opendir)(void *host, cfuse_request request, uint64_t ino);
     void (*readdir)(

@@ -151,18 +151,17 @@ package enum AlephArguments {
 
     /// Sends a file, and gives the message's name.
     package static func send(
-        _ path: String, to recipient: String, plan: AlephStoring, as account: AlephAccount,
-        over session: AlephSession
+        _ path: String, to recipient: String, plan: AlephStoring, by speaker: AlephSpeaker
     ) throws(CommandFailure) -> String {
         let bytes = try LocalSource.read(path, limit: SealedLetter.maximumSize)
-        return try AlephLetters(session, account).send(
+        return try AlephLetters(speaker.session, speaker.account).send(
             bytes, name: Files.lastComponent(of: path), to: recipient, plan: plan.plan
         ).text
     }
 
     /// Pins a file of IPFS, and gives the message's name.
     package static func pin(
-        _ cid: String, isCredit: Bool, as account: AlephAccount, over session: AlephSession
+        _ cid: String, isCredit: Bool, by speaker: AlephSpeaker
     ) throws(CommandFailure) -> String {
         guard let parsed = ContentIdentifier(cid), parsed.codec == .dagPB else {
             throw CommandFailure(
@@ -170,8 +169,8 @@ package enum AlephArguments {
                 advice: "it takes Qm… and bafy…, but not bafkrei…, the CIDs of raw blocks")
         }
         let draft = StoreDraft(file: ItemHash(parsed), payment: isCredit ? .credit : nil)
-        return try session.run { client throws(AlephError) in
-            try client.publish(.store(draft), by: account).envelope.itemHash.text
+        return try speaker.session.run { client throws(AlephError) in
+            try client.publish(.store(draft), by: speaker.account).envelope.itemHash.text
         }
     }
 }

@@ -82,26 +82,37 @@ package struct AlephLetters: Sendable {
         let message = try session.run { client throws(AlephError) in
             try client.processedMessage(hash)
         }
-        guard let received = received(message), let about = received.about else {
+        guard let received = received(message), received.about != nil else {
             throw CommandFailure(
                 .notOnNetwork, "“\(hash)” is no letter to the account \(account.address)")
         }
+        let plain = try session.run { client throws(AlephError) in
+            try open(received, over: client)
+        }
+        guard let plain else {
+            throw CommandFailure(.damaged, "the letter “\(hash)” was changed after it was sealed")
+        }
+        return (received, plain)
+    }
+
+    /// The bytes of a letter that came; nil if they are not what was sealed for us.
+    func open(
+        _ received: Received, over client: AlephClient
+    ) throws(AlephError) -> [UInt8]? {
+        guard let about = received.about else { return nil }
         let sealed: [UInt8]
         switch received.letter.body {
         case .inline(let bytes): sealed = bytes
         case .file(let file):
-            sealed = try session.run { client throws(AlephError) in
-                try client.file(file, limit: SealedLetter.maximumSize + SealedLetter.overheadLimit)
-            }
+            sealed = try client.file(
+                file, limit: SealedLetter.maximumSize + SealedLetter.overheadLimit)
         }
-        do {
-            return (received, try received.letter.open(sealed, about: about, by: account))
-        } catch {
-            throw CommandFailure(.damaged, "the letter “\(hash)” was changed after it was sealed")
-        }
+        // Why it does not open makes no difference: it was changed, or is for somebody else.
+        return try? received.letter.open(sealed, about: about, by: account)
     }
 
-    private func received(_ message: VerifiedMessage) -> Received? {
+    /// What a message is as a letter to us; nil if it is none.
+    func received(_ message: VerifiedMessage) -> Received? {
         guard let letter = SealedLetter(message), AlephAddress.isSame(letter.to, account.address)
         else { return nil }
         // What does not open is listed without its name: it is addressed to us all the same.

@@ -134,7 +134,7 @@ package struct MessageQuestion: Sendable {
 
     /// Whether a message has all that was asked for, and not just one of each.
     package func fits(_ message: VerifiedMessage) -> Bool {
-        let tags = Set(MessageQuestion.tags(of: message))
+        let tags = Set(AlephTree.tags(of: message))
         guard filter.tags.allSatisfy({ tags.contains($0) }) else { return false }
         let fields =
             message.type == .store ? message.content["metadata"] : message.content["content"]
@@ -142,13 +142,6 @@ package struct MessageQuestion: Sendable {
             guard let value = fields?[wanted.name] else { return false }
             return value.string == wanted.value || value.text() == wanted.value
         }
-    }
-
-    /// The tags by which nodes find a message.
-    package static func tags(of message: VerifiedMessage) -> [String] {
-        let list =
-            message.type == .store ? message.content["tags"] : message.content["content"]?["tags"]
-        return (list?.array ?? []).compactMap { $0.string }
     }
 
     /// A message as text.

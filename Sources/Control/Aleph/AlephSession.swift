@@ -13,19 +13,36 @@ package struct AlephSession: Sendable {
     /// Names nodes, with blanks between, for commands that are not told any.
     package static let nodesVariable = "CAIRN_ALEPH_NODES"
     /// Requests of one command at once.
-    private static let connectionLimit = 16
+    package static let connectionLimit = 16
 
     /// The network.
     package let client: AlephClient
+    private let http: HTTPClient
+
+    /// The most nodes that can be named.
+    package static let nodeLimit = AlephNodeAddress.maximumCount
+
+    /// Whether a text is the address of a node.
+    package static func isNode(_ text: String) -> Bool {
+        (try? AlephNodeAddress(text)) != nil  // Why not is said by who asks.
+    }
+
+    /// The nodes that the environment names.
+    package static var namedNodes: [String] {
+        Environment.value(nodesVariable)?.split(separator: " ").map(String.init) ?? []
+    }
 
     /// Opens nothing yet.
     ///
-    /// - Parameter nodes: addresses; those of the environment, else public ones, if empty.
-    package init(nodes: [String]) throws(CommandFailure) {
-        let named =
-            nodes.isEmpty
-            ? Environment.value(AlephSession.nodesVariable)?.split(separator: " ").map(String.init)
-                ?? [] : nodes
+    /// - Parameters:
+    ///   - nodes: addresses; those of the environment, else public ones, if empty.
+    ///   - connections: requests at once.
+    ///   - patience: how long and how often nodes are asked.
+    package init(
+        nodes: [String], connections: Int = AlephSession.connectionLimit,
+        patience: AlephPatience = AlephPatience()
+    ) throws(CommandFailure) {
+        let named = nodes.isEmpty ? AlephSession.namedNodes : nodes
         guard named.count <= AlephNodeAddress.maximumCount else {
             throw CommandFailure(
                 .usage, "at most \(AlephNodeAddress.maximumCount) nodes can be named")
@@ -39,14 +56,17 @@ package struct AlephSession: Sendable {
                     .usage, "“\(name)” is no node", advice: "write it as https://host:port")
             }
         }
-        let http = HTTPClient(
+        http = HTTPClient(
             HTTPClient.Configuration(
                 userAgent: "cairn/\(Version.text)",
-                connectionLimit: AlephSession.connectionLimit))
+                connectionLimit: connections))
         client = AlephClient(
             nodes: addresses.isEmpty ? AlephNodeAddress.publicNodes : addresses,
-            over: AlephHTTPTransport(http))
+            over: AlephHTTPTransport(http), patience: patience)
     }
+
+    /// Ends what is under way, and asks nothing more.
+    package func stop() { http.stop() }
 
     /// Runs a request of the network; its failure becomes a sentence.
     package func run<Result>(
@@ -57,6 +77,20 @@ package struct AlephSession: Sendable {
         } catch {
             throw CommandFailure(error)
         }
+    }
+}
+
+/// Who publishes, and through which nodes.
+package struct AlephSpeaker: Sendable {
+    let account: AlephAccount
+    let session: AlephSession
+
+    /// - Parameters:
+    ///   - account: who signs.
+    ///   - session: the way to the network.
+    package init(_ account: AlephAccount, over session: AlephSession) {
+        self.account = account
+        self.session = session
     }
 }
 

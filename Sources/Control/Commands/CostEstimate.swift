@@ -28,6 +28,8 @@ package struct CostReport: Equatable, Sendable {
     package var standingCount = 0
     /// What all chunks would cost, if they are like those that were asked.
     package var price: TokenAmount?
+    /// What keeping all chunks would cost, in words, where a store is paid for time.
+    package var keeping: String?
     /// What the chain would take for one upload of a chunk, in the smallest unit of its coin;
     /// nil if the store does not say.
     package var gas: TokenAmount?
@@ -45,6 +47,8 @@ package struct CostReport: Equatable, Sendable {
             lines.append(
                 "price   about \(price.tokens) tokens; \(standingCount) of \(askedCount) chunks"
                     + " asked are on the network already")
+        } else if let keeping {
+            lines.append("price   \(keeping)")
         } else {
             lines.append("price   nothing")
         }
@@ -62,7 +66,9 @@ package struct CostEstimate {
 
     private let quality: BrotliQuality
     private let inlineLimit: UInt64
+    private let url: StoreURL
     private let prices: AutonomiPrices?
+    private let packPrices: AlephPrices?
     private var report = CostReport()
     private var seen: Set<Digest> = []
     private var samples: [EncryptedChunk] = []
@@ -71,7 +77,9 @@ package struct CostEstimate {
     package init(_ configuration: VolumeConfiguration) throws(CommandFailure) {
         quality = configuration.compression
         inlineLimit = configuration.inlineLimit
-        prices = AutonomiPrices(try StoreText.parse(configuration.store))
+        url = try StoreText.parse(configuration.store)
+        prices = AutonomiPrices(url)
+        packPrices = AlephPrices(url)
     }
 
     /// Looks at a file, or at a folder with all that is in it.
@@ -87,11 +95,13 @@ package struct CostEstimate {
             throw CommandFailure(.unusablePath, "“\(path)” cannot be read", error)
         }
         report.chunkCount = seen.count
-        guard let prices else { return report }
         do {
-            try ask(prices)
+            if let prices { try ask(prices) }
+            if let packPrices {
+                report.keeping = try packPrices.price(ofBytes: report.storedBytes)
+            }
         } catch {
-            throw StoreText.failure(error, prices.url)
+            throw StoreText.failure(error, url)
         }
         return report
     }

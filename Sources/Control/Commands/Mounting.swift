@@ -2,6 +2,7 @@
 //
 // `cairn mount`: from a name and a directory to a mount that answers.
 
+import Engine
 import FuseHost
 import Namespace
 
@@ -37,6 +38,10 @@ package struct Mounting: Sendable {
         let configuration = try VolumeConfiguration.read(from: folder)
         var start = try VolumeStart(folder: folder, configuration: configuration)
         start.settings = settings
+        // The daemon has an environment of its own.
+        if settings.alephNodes.isEmpty {
+            for node in AlephSession.namedNodes { try start.settings.add("aleph-node=\(node)") }
+        }
         let mountPoint = try mountPoint()
         try refuseSecond(folder)
         do {
@@ -52,6 +57,15 @@ package struct Mounting: Sendable {
             try DaemonLaunch.mount(start, state: state, at: mountPoint, seed: seed)
         }
         return mountPoint
+    }
+
+    /// What a person should know after mounting a volume whose store is away; nil if it is there.
+    package func offlineNote() throws(CommandFailure) -> String? {
+        guard let status = try ControlClient.status(of: state.volume(name)),
+            status.engine.offlineSince > 0
+        else { return nil }
+        return "cairn: the store is away: \(status.engine.storeFailure).\n"
+            + "       What is cached can be read, and changes are kept here until it is back.\n"
     }
 
     /// What is plainly wrong with the directory is said before a passphrase is asked for; the rest

@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// `cairn open`, `share` and `datamap`: of the daemon that has the volume mounted, or of the volume
-// itself.
+// `cairn open`, `share`, `datamap` and `pad`: of the daemon that has the volume mounted, or of the
+// volume itself.
 
 import Engine
 import Glibc
 
-/// Asks for tasks with public data.
+/// Asks for tasks with what is not the volume's alone: public data, and pads from elsewhere.
 package struct PublicData: Sendable {
     /// Where this machine keeps its volumes.
     package var state: StateFolder
@@ -55,7 +55,7 @@ package struct PublicData: Sendable {
         }
     }
 
-    private func place(
+    func place(
         of text: String
     ) throws(CommandFailure) -> (folder: VolumeFolder, path: String) {
         if VolumePath.isMeant(by: text), !Files.exists(text) {
@@ -74,19 +74,37 @@ package struct PublicData: Sendable {
     private func perform(
         _ request: PublicDataRequest, _ folder: VolumeFolder
     ) throws(CommandFailure) -> PublicDataReport {
+        try perform(.publicData(request), folder) { (reply) -> PublicDataReport? in
+            guard case .publicData(let report) = reply else { return nil }
+            return report
+        } directly: { (engine) throws(CommandFailure) in
+            try PublicDataTask(engine: engine).perform(request)
+        }
+    }
+
+    /// Asks the daemon, if there is one; else does it with the volume itself.
+    ///
+    /// - Parameters:
+    ///   - read: the report of a reply; nil for a reply of another kind.
+    ///   - body: the same task on an engine of this process.
+    func perform<Report>(
+        _ request: ControlRequest, _ folder: VolumeFolder,
+        reading read: (ControlReply) -> Report?,
+        directly body: (Engine) throws(CommandFailure) -> Report
+    ) throws(CommandFailure) -> Report {
         if try ControlClient.status(of: folder) != nil {
             let reply = try ControlClient.ask(
-                .publicData(request), of: folder,
+                request, of: folder,
                 within: PublicDataTask.patience + ControlLimits.patience)
-            guard case .publicData(let report) = reply else {
+            guard let reply, let report = read(reply) else {
                 throw CommandFailure(.notMounted, "the volume “\(folder.name)” is not mounted")
             }
             return report
         }
         let volume = try DirectVolume(folder, passphrase: passphrase, isReadOnly: false)
-        let report: PublicDataReport
+        let report: Report
         do throws(CommandFailure) {
-            report = try PublicDataTask(engine: volume.engine).perform(request)
+            report = try body(volume.engine)
         } catch {
             volume.close()
             throw error

@@ -25,11 +25,20 @@ package struct Unmounting: Sendable {
     /// Brings everything to the store.
     ///
     /// - Returns: how things are then.
-    /// - Throws: `unpublished` when the store does not take it, or not in time.
+    /// - Throws: `unpublished` when the store does not take it, or not in time; `failure` when all
+    ///   is there but what the kernel has dropped since somebody asked last.
     package func synchronize() throws(CommandFailure) -> EngineStatus {
         let status = try target.running()
-        try flushKernel(status)
-        return try ask(.sync(timeout: timeout)).engine
+        let dropped = try flushKernel(status)
+        let last = try ask(.sync(timeout: timeout)).engine
+        if let dropped {
+            throw CommandFailure(
+                .failure,
+                "all that was taken is on the store; but before, while there was no room or no "
+                    + "answer, the kernel dropped bytes that programs had written", dropped,
+                advice: "these programs were told at fsync or close: write their files anew")
+        }
+        return last
     }
 
     /// Unmounts, when everything is on the store and nobody uses it; returns when the daemon is
@@ -43,7 +52,14 @@ package struct Unmounting: Sendable {
         if !isForced {
             // Looked for first: nobody should wait for a flush only to hear this.
             try refuseIfBusy(status)
-            try flushKernel(status)
+            if let dropped = try flushKernel(status) {
+                throw CommandFailure(
+                    .failure,
+                    "while there was no room or no answer, the kernel dropped bytes that programs "
+                        + "had written; it is still mounted", dropped,
+                    advice: "these programs were told at fsync or close: write their files anew, "
+                        + "or unmount again")
+            }
         }
         let last: DaemonStatus
         do {
@@ -67,12 +83,14 @@ package struct Unmounting: Sendable {
         return status
     }
 
-    private func flushKernel(_ status: DaemonStatus) throws(CommandFailure) {
-        guard status.phase == .serving else { return }
+    /// - Returns: what the kernel could not hand over before, and has dropped.
+    private func flushKernel(_ status: DaemonStatus) throws(CommandFailure) -> SystemError? {
+        guard status.phase == .serving else { return nil }
         do {
-            try KernelCache.flush(status.mountPoint)
+            return try KernelCache.flush(status.mountPoint)
         } catch  where error.code == EACCES || error.code == ENOENT {
             // Mounted for another user, or unmounted meanwhile: the daemon itself will see.
+            return nil
         } catch {
             throw CommandFailure(
                 .failure, "what programs wrote to “\(status.mountPoint)” cannot be flushed", error,

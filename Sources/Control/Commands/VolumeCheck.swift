@@ -59,7 +59,8 @@ package struct VolumeCheck {
                 cacheBudget: configuration.cache),
             report: report, publish: { () throws(CheckError) in try Self.publish(start, seed) })
         if checksStore {
-            let opened = try StoreText.open(start.store, create: false)
+            let opened = try StoreText.open(
+                start.store, create: false, pads: start.pads, seed: seed)
             run.stores = CheckStores(chunks: opened.chunks, pads: opened.pads)
         }
         run.options.readsChunks = readsChunks

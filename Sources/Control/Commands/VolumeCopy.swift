@@ -18,6 +18,12 @@ package struct VolumeCopy: Sendable {
     package var timeout: Duration?
     /// Tells a person how the store takes it.
     package var progress: @Sendable (EngineStatus) -> Void = { _ in }
+    /// Tells a person how the copy goes: bytes done, bytes in all if that is known, and the file.
+    package var copying: @Sendable (_ done: UInt64, _ total: UInt64?, _ path: String) -> Void = {
+        _, _, _ in
+    }
+    /// Whether somebody watches `copying`: then what there is to copy is added up first.
+    package var isWatched = false
     /// Called for each file that could not be copied.
     package var report: @Sendable (_ path: String, _ words: String) -> Void = { path, words in
         Output.note("cairn: \(path): \(words)\n")
@@ -147,17 +153,17 @@ package struct VolumeCopy: Sendable {
             }
         }
         let local = LocalTree()
-        var copier = TreeCopier(
-            from: local, to: tree, isRecursive: isRecursive, report: report)
+        var found: [Found<LocalTree>] = []
         for source in sources {
             let path = try VolumeTarget.absolute(source)
             let parent = try explained(source) { () throws(TreeError) in
                 try local.folder(at: Files.parent(of: path))
             }
-            let name = Array(Files.lastComponent(of: path).utf8)
-            copier.copy(name, in: parent, path: source, to: into.name ?? name, in: into.folder)
+            found.append(
+                Found(
+                    folder: parent, name: Array(Files.lastComponent(of: path).utf8), path: source))
         }
-        return copier.failedCount
+        return copy(found, of: local, to: tree, into)
     }
 
     private func get<Tree: FileTree>(
@@ -181,8 +187,7 @@ package struct VolumeCopy: Sendable {
         let last = Array(Files.lastComponent(of: path).utf8)
         let into = try destination(
             local, above, last.isEmpty ? [] : [last], target, count: sources.count)
-        var copier = TreeCopier(
-            from: tree, to: local, isRecursive: isRecursive, report: report)
+        var found: [Found<Tree>] = []
         for source in sources {
             guard let name = source.names.last else {
                 throw CommandFailure(
@@ -190,10 +195,37 @@ package struct VolumeCopy: Sendable {
                     advice: "name what is in it, such as files")
             }
             let folder = try walk(tree, root, source.names.dropLast(), source.text)
-            copier.copy(
-                name, in: folder, path: source.text, to: into.name ?? name, in: into.folder)
+            found.append(Found(folder: folder, name: name, path: source.text))
         }
-        try requireAll(copier.failedCount)
+        try requireAll(copy(found, of: tree, to: local, into))
+    }
+
+    /// Something to copy, where it stands.
+    private struct Found<Tree: FileTree> {
+        let folder: Tree.Folder
+        let name: [UInt8]
+        let path: String
+    }
+
+    /// - Returns: how many could not be copied.
+    private func copy<Source: FileTree, Target: FileTree>(
+        _ found: [Found<Source>], of source: Source, to target: Target,
+        _ into: (folder: Target.Folder, name: [UInt8]?)
+    ) -> UInt64 {
+        var size = TreeSize(source, isRecursive: isRecursive)
+        if isWatched {
+            for item in found { size.add(item.name, in: item.folder) }
+        }
+        let total = isWatched ? size.total : nil
+        var copier = TreeCopier(
+            from: source, to: target, isRecursive: isRecursive, report: report,
+            progressed: { copying($0, total, $1) })
+        for item in found {
+            copier.copy(
+                item.name, in: item.folder, path: item.path, to: into.name ?? item.name,
+                in: into.folder)
+        }
+        return copier.failedCount
     }
 
     /// As cp has it: a folder that is there is copied into; else its last name is the copy's.

@@ -5,8 +5,11 @@
 // Invariants:
 // - the phrase is shown once, after everything that could fail has been done, and before the volume
 //   counts as made: a volume whose phrase nobody saw does not stay;
-// - what goes wrong leaves no folder behind, and never touches a volume that is complete.
+// - what goes wrong leaves no folder behind, and never touches a volume that is complete. But where
+//   the store wants money on an account that the seed makes, the seed stays, so that there is such
+//   an account to pay to: the same command goes on with it.
 
+import Aleph
 package import Compression
 package import Cryptography
 import Engine
@@ -38,6 +41,8 @@ package struct VolumeCreation: Sendable {
     package var inlineLimit: UInt64?
     /// `--cache`; nil for the default.
     package var cache: UInt64?
+    /// `--quota`; nil for none.
+    package var quota: UInt64?
     /// `--device`; nil for the machine's name.
     package var device: String?
 
@@ -50,22 +55,33 @@ package struct VolumeCreation: Sendable {
     /// Makes a new volume.
     ///
     /// - Parameter show: shows the 24 words. When it throws, the volume is not made.
-    package func create(show: (String) throws(CommandFailure) -> Void) throws(CommandFailure) {
-        let seed = SecretBytes(randomCount: VolumeKeys.seedSize)
-        try make(.create, seed, show: show)
+    /// - Returns: the accounts that the volume's stores belong to, where they do.
+    @discardableResult
+    package func create(
+        show: (String) throws(CommandFailure) -> Void
+    ) throws(CommandFailure) -> [String] {
+        let seed = try waitingSeed() ?? SecretBytes(randomCount: VolumeKeys.seedSize)
+        return try make(.create, seed, show: show)
     }
 
     /// Brings a volume back from its phrase.
     package func recover(_ phrase: RecoveryPhrase) throws(CommandFailure) {
-        try make(.recover, phrase.entropy) { _ in }
+        let folder = state.volume(name)
+        guard !folder.isWaiting else {
+            throw CommandFailure(
+                .volumeExists, "a new volume “\(name)” waits for money on its account",
+                advice: "choose another name, or remove “\(folder.waitingKeyFile)” if nothing was"
+                    + " paid")
+        }
+        _ = try make(.recover, phrase.entropy) { _ in }
     }
 
     private func make(
         _ mode: StartMode, _ seed: SecretBytes, show: (String) throws(CommandFailure) -> Void
-    ) throws(CommandFailure) {
+    ) throws(CommandFailure) -> [String] {
         try protectMemory()
         var configuration = try configuration(seed)
-        configuration.store = try settledStore(configuration).text
+        let accounts = try settle(&configuration, seed)
         // Asked for before anything is made.
         let key = try keyFile(seed)
         let folder = state.volume(name)
@@ -84,21 +100,75 @@ package struct VolumeCreation: Sendable {
             try show(RecoveryPhrase(entropy: seed).words)
             try configuration.write(to: folder)
         } catch {
-            try folder.remove()
+            if mode == .create, error.code == .storeFull, let account = accounts.first {
+                throw try waiting(for: error, folder, key, account)
+            }
+            if folder.isWaiting { try folder.clear() } else { try folder.remove() }
             throw error
+        }
+        try folder.removeWaitingKey()
+        return accounts
+    }
+
+    // MARK: Stores
+
+    /// Settles the stores as the volume writes them down, with what is asked of them once.
+    ///
+    /// - Returns: the accounts that they belong to.
+    private func settle(
+        _ configuration: inout VolumeConfiguration, _ seed: SecretBytes
+    ) throws(CommandFailure) -> [String] {
+        let store = try settled(configuration.store, seed, hasOtherPads: configuration.pads != nil)
+        configuration.store = store.text
+        var urls = [store]
+        if let pads = configuration.pads {
+            let url = try settled(pads, seed, hasOtherPads: false)
+            configuration.pads = url.text
+            urls.append(url)
+        }
+        return urls.compactMap { url in
+            if case .aleph(let address) = url { address.account } else { nil }
         }
     }
 
-    /// The store as the volume writes it down, with what is asked of it once.
-    private func settledStore(
-        _ configuration: VolumeConfiguration
+    private func settled(
+        _ text: String, _ seed: SecretBytes, hasOtherPads: Bool
     ) throws(CommandFailure) -> StoreURL {
-        let url = try StoreText.parse(configuration.store)
+        let url = try StoreText.parse(text)
         do {
-            return try StoreFactory.settled(url, hasOtherPads: configuration.pads != nil)
+            return try StoreFactory.settled(url, hasOtherPads: hasOtherPads, seed: seed)
         } catch {
             throw StoreText.failure(error, url)
         }
+    }
+
+    // MARK: Money
+
+    /// The seed of a volume that waits for money.
+    private func waitingSeed() throws(CommandFailure) -> SecretBytes? {
+        let folder = state.volume(name)
+        guard folder.isWaiting else { return nil }
+        let file = try KeyFile.read(at: folder.waitingKeyFile)
+        let secret: SecretBytes? =
+            file.isSealed
+            ? try SecretInput.passphrase(from: passphrase ?? .terminal, repeats: false) : nil
+        do {
+            return try file.seed(passphrase: secret)
+        } catch {
+            throw error.asFailure(folder.waitingKeyFile)
+        }
+    }
+
+    /// Keeps the seed, and with it the account.
+    private func waiting(
+        for error: CommandFailure, _ folder: VolumeFolder, _ key: KeyFile, _ account: String
+    ) throws(CommandFailure) -> CommandFailure {
+        try folder.clear()
+        try key.write(at: folder.waitingKeyFile)
+        return CommandFailure(
+            error.code, error.sentence,
+            advice: "pay to the account \(account), then give the same command again: it keeps this"
+                + " account")
     }
 
     private func protectMemory() throws(CommandFailure) {
@@ -141,6 +211,7 @@ package struct VolumeCreation: Sendable {
         }
         if let inlineLimit { configuration.inlineLimit = inlineLimit }
         if let cache { configuration.cache = cache }
+        configuration.quota = quota
         // What was just put together must be readable again: the options are checked by reading it.
         do {
             return try VolumeConfiguration(text: Array(configuration.text.utf8))

@@ -19,6 +19,9 @@ package struct TreeCopier<Source: FileTree, Target: FileTree> {
     private let target: Target
     private let isRecursive: Bool
     private let report: (_ path: String, _ words: String) -> Void
+    private let progressed: (_ bytes: UInt64, _ path: String) -> Void
+    /// Bytes of the files that are done, holes and all.
+    private var doneBytes: UInt64 = 0
     private var links: [TreeIdentity: Target.Link] = [:]
     private var block = [UInt8](repeating: 0, count: TreeCopier.blockSize)
 
@@ -32,14 +35,18 @@ package struct TreeCopier<Source: FileTree, Target: FileTree> {
     /// - Parameters:
     ///   - isRecursive: folders are copied with what is in them; else they are refused.
     ///   - report: called for each file that could not be copied.
+    ///   - progressed: called while bytes move, with how many are done of all files so far, holes
+    ///     and all, and the file that is being copied.
     package init(
         from source: Source, to target: Target, isRecursive: Bool,
-        report: @escaping (_ path: String, _ words: String) -> Void
+        report: @escaping (_ path: String, _ words: String) -> Void,
+        progressed: @escaping (_ bytes: UInt64, _ path: String) -> Void = { _, _ in }
     ) {
         self.source = source
         self.target = target
         self.isRecursive = isRecursive
         self.report = report
+        self.progressed = progressed
     }
 
     /// Copies what is called `name` in one folder to `newName` in another.
@@ -61,7 +68,10 @@ package struct TreeCopier<Source: FileTree, Target: FileTree> {
                 throw TreeError.obstacle("there is no such file")
             }
             guard entry.kind == .directory else {
-                try copyFile(entry, name, folder, newName, newFolder)
+                defer {
+                    if entry.kind == .regular { doneBytes += entry.size }
+                }
+                try copyFile(entry, name, folder, path, newName, newFolder)
                 copiedCount += 1
                 return
             }
@@ -96,7 +106,7 @@ package struct TreeCopier<Source: FileTree, Target: FileTree> {
     }
 
     private mutating func copyFile(
-        _ entry: TreeEntry, _ name: [UInt8], _ folder: Source.Folder,
+        _ entry: TreeEntry, _ name: [UInt8], _ folder: Source.Folder, _ path: String,
         _ newName: [UInt8], _ newFolder: Target.Folder
     ) throws(TreeError) {
         var isNew = true
@@ -117,7 +127,7 @@ package struct TreeCopier<Source: FileTree, Target: FileTree> {
         switch entry.kind {
         case .regular:
             do throws(TreeError) {
-                try copyBytes(entry, name, folder, newName, newFolder)
+                try copyBytes(entry, name, folder, path, newName, newFolder)
             } catch {
                 // Part of a file under its name would pass for the whole.
                 if isNew { removeQuietly(newName, newFolder) }
@@ -135,7 +145,7 @@ package struct TreeCopier<Source: FileTree, Target: FileTree> {
     }
 
     private mutating func copyBytes(
-        _ entry: TreeEntry, _ name: [UInt8], _ folder: Source.Folder,
+        _ entry: TreeEntry, _ name: [UInt8], _ folder: Source.Folder, _ path: String,
         _ newName: [UInt8], _ newFolder: Target.Folder
     ) throws(TreeError) {
         let from = try source.openFile(name, in: folder)
@@ -147,7 +157,7 @@ package struct TreeCopier<Source: FileTree, Target: FileTree> {
             throw error
         }
         do throws(TreeError) {
-            try copyData(from, to, size: entry.size)
+            try copyData(from, to, size: entry.size, path)
         } catch {
             // The first failure is the one to tell; these only give back what is open.
             closeQuietly(from, to)
@@ -168,7 +178,7 @@ package struct TreeCopier<Source: FileTree, Target: FileTree> {
     }
 
     private mutating func copyData(
-        _ from: Source.File, _ to: Target.File, size: UInt64
+        _ from: Source.File, _ to: Target.File, size: UInt64, _ path: String
     ) throws(TreeError) {
         // Taken out while it is in use: the copier itself is asked for its trees meanwhile.
         var block: [UInt8] = []
@@ -187,6 +197,7 @@ package struct TreeCopier<Source: FileTree, Target: FileTree> {
                 try target.write(to, at: offset, block.span.extracting(0..<count))
                 offset += UInt64(count)
                 copiedBytes += UInt64(count)
+                progressed(doneBytes + offset, path)
             }
         }
         if offset < size { try target.setSize(to, size) }

@@ -31,6 +31,8 @@ extension Daemon {
             return requestUnmount(isForced: false)
         case .publicData(let request):
             return isServing ? perform(request) : .failed(ending)
+        case .padTransfer(let request):
+            return isServing ? perform(request) : .failed(ending)
         case .unmountNow:
             return isServing ? requestUnmount(isForced: true) : .done(status())
         }
@@ -98,6 +100,14 @@ extension Daemon {
     private func perform(_ request: PublicDataRequest) -> ControlReply {
         do throws(CommandFailure) {
             return .publicData(try PublicDataTask(engine: engine).perform(request))
+        } catch {
+            return .failed(error)
+        }
+    }
+
+    private func perform(_ request: PadTransferRequest) -> ControlReply {
+        do throws(CommandFailure) {
+            return .padTransfer(try PadTransferTask(engine: engine).perform(request))
         } catch {
             return .failed(error)
         }

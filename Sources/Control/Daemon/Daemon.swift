@@ -71,7 +71,9 @@ package final class Daemon: Sendable {
         if try MountPoint.cleanDead(mountPoint) {
             log.write(.warning, "the mount of a daemon that died was cleaned away")
         }
-        let engine = try start.start(.existing, seed: seed)
+        var mounted = start
+        mounted.isMount = true
+        let engine = try mounted.start(.existing, seed: seed)
         self.engine = engine
         do {
             session = try Self.mount(engine, start, mountPoint, log)
@@ -101,6 +103,8 @@ package final class Daemon: Sendable {
         options.suid = settings.honoursSetUser
         options.dev = settings.honoursDevices
         options.exec = !settings.forbidsPrograms
+        // What the kernel gathered would be refused at the close, and as another error.
+        options.writebackCache = start.quota == nil
         options.patience = start.configuration.readDeadline
         options.log = { level, message in
             switch level {
@@ -268,8 +272,7 @@ package final class Daemon: Sendable {
             let mountPoint = mountPoint
             let isStarted = SystemThread.start("cairn-kernel") {
                 do {
-                    try KernelCache.flush(mountPoint)
-                    done.send(true)
+                    done.send(try KernelCache.flush(mountPoint) == nil)
                 } catch {
                     done.send(false)
                 }

@@ -17,7 +17,7 @@ extension FileError {
         case .nameTooLong: "a name has more than 255 bytes"
         case .tooLarge: "it would be too large"
         case .noSpace: "the local cache is full"
-        case .quotaExceeded: "the store takes no more"
+        case .quotaExceeded: "the volume's quota is used up, or the store takes no more"
         case .inputOutput: "the store did not give it in time, or gave what did not verify"
         case .readOnly: "it is read-only"
         case .notPermitted: "that cannot be done there"

@@ -20,6 +20,8 @@ package struct VolumeStart: Sendable {
     package var pads: StoreURL?
     /// What this mount wants otherwise.
     package var settings = MountSettings()
+    /// Whether this is a mount, which shows other trees beside the volume's.
+    package var isMount = false
 
     /// - Throws: `invalidConfiguration` when the configuration names no store.
     package init(
@@ -63,6 +65,9 @@ package struct VolumeStart: Sendable {
         }
     }
 
+    /// Most bytes that files and pads may have together; the mount's word before the volume's.
+    var quota: UInt64? { settings.quota ?? configuration.quota }
+
     /// Starts the engine.
     ///
     /// - Parameters:
@@ -76,11 +81,12 @@ package struct VolumeStart: Sendable {
                 "the key file of “\(folder.name)” belongs to another volume than its configuration",
                 advice: "“cairn recover” makes both again from the phrase")
         }
-        let stores = try openStores(create: mode == .create)
+        let stores = try openStores(create: mode == .create, seed)
         var engine = EngineConfiguration(
             stateFolder: folder.path, chunks: stores.chunks, pads: stores.pads, keys: keys)
         engine.compression = configuration.compression
         engine.cacheBudget = settings.cache ?? configuration.cache
+        engine.quota = quota
         engine.inlineLimit = Int(configuration.inlineLimit)
         engine.deviceName = configuration.device
         engine.publishDelay = configuration.publishDelay
@@ -91,10 +97,16 @@ package struct VolumeStart: Sendable {
             // Pads on such a store cost a change of it each.
             if configuration.pads == nil { engine.padDelay = interval }
         }
+        engine.downloadLimit = settings.downloadLimit
         engine.readDeadline = configuration.readDeadline
         engine.fsyncIsRemote = settings.fsyncIsRemote
         engine.accessTimes = settings.accessTimes
         engine.isReadOnly = settings.isReadOnly
+        if isMount,
+            let aleph = try AlephMount.tree(of: folder, settings, seed, cache: engine.cacheBudget)
+        {
+            engine.trees = [aleph]
+        }
         do {
             return try Engine.start(engine, mode: mode)
         } catch {
@@ -102,7 +114,9 @@ package struct VolumeStart: Sendable {
         }
     }
 
-    private func openStores(create: Bool) throws(CommandFailure) -> OpenedStores {
+    private func openStores(
+        create: Bool, _ seed: SecretBytes
+    ) throws(CommandFailure) -> OpenedStores {
         do {
             let budget = try configuration.spendingLimit.map { (limit) throws(StoreError) in
                 try SpendingBudget(limit: limit, path: folder.path + "/spent")
@@ -110,7 +124,8 @@ package struct VolumeStart: Sendable {
             let limits = StoreSettings(
                 uploadLimit: settings.uploadLimit, downloadLimit: settings.downloadLimit)
             return try StoreText.open(
-                store, create: create, settings: limits, pads: pads, budget: budget)
+                store, create: create, settings: limits, pads: pads, budget: budget,
+                known: KnownStores(path: folder.path + "/known-stores"), seed: seed)
         } catch let error as StoreError {
             throw StoreText.failure(error, store)
         } catch let error as CommandFailure {

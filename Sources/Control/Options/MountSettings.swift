@@ -24,6 +24,8 @@ package struct MountSettings: Equatable, Sendable {
     package var subdirectory: String?
     /// Most bytes of the local cache (`cache=`); nil takes the volume's own.
     package var cache: UInt64?
+    /// Most bytes that files and pads may have together (`quota=`); nil takes the volume's own.
+    package var quota: UInt64?
     /// `fsync` waits for the store (`durability=remote`).
     package var fsyncIsRemote = false
     /// The file that opens a sealed key (`passphrase-file=`).
@@ -37,6 +39,15 @@ package struct MountSettings: Equatable, Sendable {
     package var uploadLimit: UInt64?
     /// The most bytes a second from the store (`limit-download=`); nil for no limit.
     package var downloadLimit: UInt64?
+
+    /// Nodes of Aleph Cloud (`aleph-node=`, which may come several times); none takes those of the
+    /// environment, else public ones.
+    package var alephNodes: [String] = []
+    /// How files in `aleph/me/` are paid for (`aleph-pay=`).
+    package var alephPay = AlephPay.hold
+    /// Whether `aleph/` is shown (`aleph`, `noaleph`); nil shows it where an account was chosen, or
+    /// nodes are named.
+    package var showsAleph: Bool?
 
     /// Nothing but defaults.
     package init() {}
@@ -59,7 +70,9 @@ package struct MountSettings: Equatable, Sendable {
     ]
 
     /// Options that have no value, and change something.
-    private static let switches: Set<String> = ["ro", "allow_other", "noexec", "suid", "dev"]
+    private static let switches: Set<String> = [
+        "ro", "allow_other", "noexec", "suid", "dev", "aleph", "noaleph",
+    ]
 
     /// Takes in a list such as `ro,allow_other,subdir=files`; later ones win. A comma or a
     /// backslash within a value is written after a backslash.
@@ -91,7 +104,10 @@ package struct MountSettings: Equatable, Sendable {
         case "nosuid": honoursSetUser = false
         case "dev": honoursDevices = true
         case "nodev": honoursDevices = false
-        case "subdir", "cache", "durability", "passphrase-file", "state", "finish-time",
+        case "aleph": showsAleph = true
+        case "noaleph": showsAleph = false
+        case "aleph-node", "aleph-pay", "subdir", "cache", "quota", "durability",
+            "passphrase-file", "state", "finish-time",
             "limit-upload", "limit-download":
             throw CommandFailure(.usage, "the mount option “\(name)” needs a value: \(name)=…")
         default:
@@ -113,6 +129,10 @@ package struct MountSettings: Equatable, Sendable {
             guard let size = SizeText.parse(value), VolumeConfiguration.cacheLimits.contains(size)
             else { throw Self.nonsense(name, value, "a size of at least 64M, such as 10G") }
             cache = size
+        case "quota":
+            guard let size = SizeText.parse(value), VolumeConfiguration.quotas.contains(size)
+            else { throw Self.nonsense(name, value, "a size of at least 1M, such as 10G") }
+            quota = size
         case "durability":
             guard value == "local" || value == "remote" else {
                 throw Self.nonsense(name, value, "“local” or “remote”")
@@ -124,6 +144,16 @@ package struct MountSettings: Equatable, Sendable {
         case "state":
             guard value.hasPrefix("/") else { throw Self.nonsense(name, value, "an absolute path") }
             state = value
+        case "aleph-node":
+            guard alephNodes.count < AlephSession.nodeLimit, AlephSession.isNode(value) else {
+                throw Self.nonsense(name, value, "the address of a node, such as https://host:port")
+            }
+            alephNodes.append(value)
+        case "aleph-pay":
+            guard let pay = AlephPay(rawValue: value) else {
+                throw Self.nonsense(name, value, "“hold”, “credit” or “none”")
+            }
+            alephPay = pay
         case "limit-upload": uploadLimit = try Self.bandwidth(name, value)
         case "limit-download": downloadLimit = try Self.bandwidth(name, value)
         case "finish-time":
@@ -216,10 +246,14 @@ package struct MountSettings: Equatable, Sendable {
         }
         add("subdir", subdirectory)
         add("cache", cache.map(SizeText.exact))
+        add("quota", quota.map(SizeText.exact))
         if fsyncIsRemote { options.append("durability=remote") }
         add("passphrase-file", passphraseFile)
         add("state", state)
         add("finish-time", finishTime.map(DurationText.exact))
+        for node in alephNodes { add("aleph-node", node) }
+        if alephPay != .hold { add("aleph-pay", alephPay.rawValue) }
+        if let showsAleph { options.append(showsAleph ? "aleph" : "noaleph") }
         add("limit-upload", uploadLimit.map(SizeText.exact))
         add("limit-download", downloadLimit.map(SizeText.exact))
         return options.joined(separator: ",")

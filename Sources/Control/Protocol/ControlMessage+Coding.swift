@@ -14,6 +14,7 @@ extension ControlRequest {
         static let unmount: UInt8 = 4
         static let unmountNow: UInt8 = 5
         static let publicData: UInt8 = 6
+        static let padTransfer: UInt8 = 7
     }
 
     /// The request's bytes, without their length.
@@ -37,6 +38,9 @@ extension ControlRequest {
         case .publicData(let request):
             writer.u8(Tag.publicData)
             request.write(to: &writer)
+        case .padTransfer(let request):
+            writer.u8(Tag.padTransfer)
+            request.write(to: &writer)
         }
         return writer.bytes
     }
@@ -53,6 +57,7 @@ extension ControlRequest {
         case Tag.unmount: self = .unmount(timeout: try reader.duration())
         case Tag.unmountNow: self = .unmountNow
         case Tag.publicData: self = .publicData(try PublicDataRequest(from: &reader))
+        case Tag.padTransfer: self = .padTransfer(try PadTransferRequest(from: &reader))
         default: throw .malformed("a request of an unknown kind")
         }
         try reader.expectEnd()
@@ -66,6 +71,7 @@ extension ControlReply {
         static let description: UInt8 = 3
         static let failed: UInt8 = 4
         static let publicData: UInt8 = 5
+        static let padTransfer: UInt8 = 6
     }
 
     /// The reply's bytes, without their length.
@@ -85,6 +91,9 @@ extension ControlReply {
         case .publicData(let report):
             writer.u8(Tag.publicData)
             report.write(to: &writer)
+        case .padTransfer(let report):
+            writer.u8(Tag.padTransfer)
+            report.write(to: &writer)
         case .failed(let failure):
             writer.u8(Tag.failed)
             failure.write(to: &writer)
@@ -101,6 +110,7 @@ extension ControlReply {
         case Tag.done: self = .done(try DaemonStatus(from: &reader))
         case Tag.description: self = .description(try FileReport(from: &reader))
         case Tag.publicData: self = .publicData(try PublicDataReport(from: &reader))
+        case Tag.padTransfer: self = .padTransfer(try PadTransferReport(from: &reader))
         case Tag.failed: self = .failed(try CommandFailure(from: &reader))
         default: throw .malformed("a reply of an unknown kind")
         }
@@ -153,14 +163,17 @@ extension EngineStatus {
         writer.u8(hasUnpublishedChanges ? 1 : 0)
         for count in [
             dirtyBytes, UInt64(dirtyFiles), UInt64(pendingPads), UInt64(pendingChunks), cacheUsed,
-            cacheBudget, fileCount, byteCount, chunksStored, bytesStored, chunksFetched,
+            cacheBudget, fileCount, byteCount, quota, chunksStored, bytesStored, chunksFetched,
             bytesFetched, storeCalls, storeFailures, storeSentBytes, storeReceivedBytes,
             UInt64(openHandles), UInt64(conflicts), UInt64(errors),
         ] {
             writer.varint(count)
         }
         writer.i64le(storeAnsweredAt)
+        writer.i64le(offlineSince)
+        writer.varint(bytesFlushed)
         writer.text(storeFailure)
+        writer.metrics(storeMetrics)
     }
 
     fileprivate init(from reader: inout ByteReader) throws(CodingError) {
@@ -175,6 +188,7 @@ extension EngineStatus {
         cacheBudget = try reader.varint()
         fileCount = try reader.varint()
         byteCount = try reader.varint()
+        quota = try reader.varint()
         chunksStored = try reader.varint()
         bytesStored = try reader.varint()
         chunksFetched = try reader.varint()
@@ -187,6 +201,9 @@ extension EngineStatus {
         conflicts = try reader.number()
         errors = try reader.number()
         storeAnsweredAt = try reader.i64le()
+        offlineSince = try reader.i64le()
+        bytesFlushed = try reader.varint()
         storeFailure = try reader.text()
+        storeMetrics = try reader.metrics()
     }
 }

@@ -21,6 +21,8 @@ package enum ControlRequest: Equatable, Sendable {
     case unmountNow
     /// Do something with public data.
     case publicData(PublicDataRequest)
+    /// Take in or give out a pad of the older Autonomi network.
+    case padTransfer(PadTransferRequest)
 }
 
 /// What a daemon answers.
@@ -33,6 +35,8 @@ package enum ControlReply: Equatable, Sendable {
     case description(FileReport)
     /// What came of a task with public data.
     case publicData(PublicDataReport)
+    /// What came of a pad that was taken in or given out.
+    case padTransfer(PadTransferReport)
     /// It was not done.
     case failed(CommandFailure)
 }
@@ -83,9 +87,9 @@ package struct DaemonStatus: Equatable, Sendable {
 /// The limits both ends keep to.
 package enum ControlLimits {
     /// The version of the protocol; first in every message.
-    package static let version: UInt8 = 2
-    /// Most bytes of a request.
-    package static let requestSize = 400 << 10
+    package static let version: UInt8 = 3
+    /// Most bytes of a request: of one that brings a pad.
+    package static let requestSize = PadTransferRequest.recordSize + (8 << 10)
     /// Most bytes of a reply.
     package static let replySize = 16 << 20
     /// Most bytes of a path, name or sentence.

@@ -72,6 +72,7 @@ package enum StatusText {
             (
                 "content",
                 "\(count(state.fileCount, "file")), \(SizeText.rounded(state.byteCount))"
+                    + (state.quota > 0 ? " of \(SizeText.rounded(state.quota))" : "")
             ),
             ("store health", health(of: state, now: now)),
             (
@@ -94,7 +95,18 @@ package enum StatusText {
         return table(rows)
     }
 
+    /// What a person should know of a store that is away; nil while it is there.
+    package static func offline(_ state: EngineStatus) -> String? {
+        guard state.offlineSince > 0 else { return nil }
+        return "offline since \(UTCText.of(state.offlineSince)): \(state.storeFailure)"
+    }
+
     private static func health(of state: EngineStatus, now: Int64) -> String {
+        if let offline = offline(state) {
+            return offline
+                + (state.storeAnsweredAt > 0
+                    ? "; it last answered \(age(of: state.storeAnsweredAt, now: now)) ago" : "")
+        }
         guard state.storeAnsweredAt > 0 else {
             return state.storeFailure.isEmpty ? "not asked yet" : state.storeFailure
         }

@@ -9,7 +9,11 @@ extension KeyFile {
     ///
     /// - Throws: `invalidConfiguration` when it is missing, damaged, or open to other users.
     package static func read(from folder: VolumeFolder) throws(CommandFailure) -> KeyFile {
-        let path = folder.keyFile
+        try read(at: folder.keyFile)
+    }
+
+    /// Reads the key file at a path.
+    static func read(at path: String) throws(CommandFailure) -> KeyFile {
         var bytes: [UInt8]
         let facts: FileFacts
         do {
@@ -37,13 +41,17 @@ extension KeyFile {
 
     /// Writes it, mode 0600, as one step.
     package func write(to folder: VolumeFolder) throws(CommandFailure) {
+        try write(at: folder.keyFile)
+    }
+
+    /// Writes it to a path.
+    func write(at path: String) throws(CommandFailure) {
         var bytes = encoded()
         defer { Wiping.wipe(&bytes) }
         do {
-            try Files.replace(folder.keyFile, with: bytes, mode: 0o600)
+            try Files.replace(path, with: bytes, mode: 0o600)
         } catch {
-            throw CommandFailure(
-                .failure, "the key file “\(folder.keyFile)” cannot be written", error)
+            throw CommandFailure(.failure, "the key file “\(path)” cannot be written", error)
         }
     }
 }

@@ -5,6 +5,7 @@
 
 package import Cryptography
 import Glibc
+import Primitives
 
 /// Reads secrets.
 package enum SecretInput {
@@ -63,6 +64,21 @@ package enum SecretInput {
         }
     }
 
+    /// A key of `count` bytes from a file: as they are, or as twice as many hexadecimal digits.
+    package static func key(from path: String, count: Int) throws(CommandFailure) -> SecretBytes {
+        let whole = try whole(try open(path, what: "key"), name: path)
+        if whole.count == count { return whole }
+        let line = firstLine(of: whole)
+        let decoded = line.withBytes { Hex.decode(String(decoding: $0.asArray, as: UTF8.self)) }
+        guard var bytes = decoded, bytes.count == count else {
+            throw CommandFailure(
+                .usage, "“\(path)” holds no key of \(count) bytes",
+                advice: "give the bytes, or \(2 * count) hexadecimal digits")
+        }
+        defer { Wiping.wipe(&bytes) }
+        return SecretBytes(bytes)
+    }
+
     private static func failure(_ error: PhraseError) -> CommandFailure {
         switch error {
         case .wordCount(let count):
@@ -107,8 +123,11 @@ package enum SecretInput {
     private static func firstLine(
         of path: String, what: String
     ) throws(CommandFailure) -> SecretBytes {
-        let all = try whole(try open(path, what: what), name: path)
-        return all.withBytes { bytes in
+        firstLine(of: try whole(try open(path, what: what), name: path))
+    }
+
+    private static func firstLine(of all: SecretBytes) -> SecretBytes {
+        all.withBytes { bytes in
             var end = 0
             while end < bytes.count, bytes[end] != 0x0A { end += 1 }
             if end > 0, bytes[end - 1] == 0x0D { end -= 1 }

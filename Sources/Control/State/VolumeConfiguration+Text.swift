@@ -25,6 +25,7 @@ extension VolumeConfiguration {
         case compression
         case inlineLimit = "inline-limit"
         case cache
+        case quota
         case device
         case publishDelay = "publish-delay"
         case readDeadline = "read-deadline"
@@ -83,6 +84,7 @@ extension VolumeConfiguration {
     /// Lines of what most volumes do not have.
     private var optionalText: String {
         var text = ""
+        if let quota { text += "quota = \(SizeText.exact(quota))\n" }
         if let pads { text += "pads = \(pads)\n" }
         if let spendingLimit { text += "spending-limit = \(spendingLimit.text)\n" }
         if let publishInterval {
@@ -141,6 +143,8 @@ extension VolumeConfiguration {
             inlineLimit = try Self.size(key, value, Self.inlineLimits)
         case .cache:
             cache = try Self.size(key, value, Self.cacheLimits)
+        case .quota:
+            quota = try Self.size(key, value, Self.quotas)
         case .device:
             guard value.utf8.count <= Self.deviceNameLimit else {
                 throw Problem("“device” is longer than \(Self.deviceNameLimit) bytes")

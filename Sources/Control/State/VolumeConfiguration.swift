@@ -33,6 +33,8 @@ package struct VolumeConfiguration: Equatable, Sendable {
     package var inlineLimit: UInt64 = 16_384
     /// Most bytes of the local cache.
     package var cache: UInt64 = 10 << 30
+    /// Most bytes that files and pads may have together; nil for no limit.
+    package var quota: UInt64?
     /// This machine's name in the revisions it publishes.
     package var device: String
     /// Quiet time before changes are published.
@@ -48,6 +50,8 @@ package struct VolumeConfiguration: Equatable, Sendable {
     package static let inlineLimits: ClosedRange<UInt64> = 0...65_536
     /// What `cache` may be: at least 64 MiB, or flushing could not get ahead of writing.
     package static let cacheLimits: ClosedRange<UInt64> = (64 << 20)...(1 << 46)
+    /// What `quota` may be: at least 1 MiB, at most what one file may have.
+    package static let quotas: ClosedRange<UInt64> = (1 << 20)...(1 << 63 - 1)
     /// What `publish-delay` may be.
     package static let publishDelays = Duration.milliseconds(100)...Duration.seconds(3600)
     /// What `publish-interval` may be.

@@ -25,6 +25,9 @@ package struct VolumeFolder: Sendable, Equatable {
     package var configuration: String { path + "/config" }
     /// The seed, see docs/format.md §21.
     package var keyFile: String { path + "/key" }
+    /// The seed of a volume that is to be made as soon as its account has money; only in an
+    /// unfinished folder.
+    package var waitingKeyFile: String { path + "/key.waiting" }
     /// The running daemon's control socket.
     package var socket: String { path + "/control" }
     /// The daemon's log; the older half is beside it as `log.1`.
@@ -89,11 +92,22 @@ package struct VolumeFolder: Sendable, Equatable {
         }
     }
 
-    /// Empties an unfinished folder. To be called holding its lock.
+    /// Whether it holds the seed of a volume that waits for money.
+    package var isWaiting: Bool { !isComplete && Files.exists(waitingKeyFile) }
+
+    /// Empties an unfinished folder, but for a seed that waits. To be called holding its lock.
     package func clear() throws(CommandFailure) {
         try removal { () throws(SystemError) in
-            try Self.empty(path, keeping: [StateLock.fileName], depth: 0)
+            try Self.empty(
+                path, keeping: [StateLock.fileName, Files.lastComponent(of: waitingKeyFile)],
+                depth: 0)
         }
+    }
+
+    /// Removes the seed that waited: the volume has it now. To be called holding its lock.
+    package func removeWaitingKey() throws(CommandFailure) {
+        guard Files.exists(waitingKeyFile) else { return }
+        try removal { () throws(SystemError) in try Files.remove(waitingKeyFile) }
     }
 
     /// Removes the folder with everything in it. To be called holding its lock.

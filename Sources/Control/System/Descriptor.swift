@@ -128,6 +128,13 @@ package struct Descriptor: ~Copyable, Sendable {
         }
     }
 
+    /// Cuts the file, or lengthens it with zeros.
+    package func truncate(to size: UInt64) throws(SystemError) {
+        guard let size = off_t(exactly: size), ftruncate(number, size) == 0 else {
+            throw SystemError.last("ftruncate")
+        }
+    }
+
     /// Waits until what was written is on the disk.
     package func sync() throws(SystemError) {
         guard fsync(number) == 0 else { throw SystemError.last("fsync") }

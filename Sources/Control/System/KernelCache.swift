@@ -17,8 +17,9 @@ package enum KernelCache {
     /// the mount.
     ///
     /// - Parameter mountPoint: where the filesystem is mounted.
-    package static func flush(_ mountPoint: String) throws(SystemError) {
-        try ProcessSettings.syncFilesystem(at: mountPoint)
+    /// - Returns: as `ProcessSettings.syncFilesystem`.
+    package static func flush(_ mountPoint: String) throws(SystemError) -> SystemError? {
+        let dropped = try ProcessSettings.syncFilesystem(at: mountPoint)
         let clock = ContinuousClock()
         let deadline = clock.now + patience
         // Without fusectl, as in many containers, there is no count to watch.
@@ -26,5 +27,6 @@ package enum KernelCache {
         while clock.now < deadline, let waiting = connection?.waitingCount, waiting > 0 {
             usleep(2000)
         }
+        return dropped
     }
 }

@@ -56,8 +56,18 @@ package enum ProcessSettings {
     }
 
     /// Makes the kernel write out what it holds of the filesystem at `path`.
-    package static func syncFilesystem(at path: String) throws(SystemError) {
+    ///
+    /// - Returns: the error of writes that failed before, and whose bytes the kernel has dropped:
+    ///   it tells so once, to whoever asks first. nil if there was none.
+    package static func syncFilesystem(at path: String) throws(SystemError) -> SystemError? {
         let root = try Descriptor.open(path, O_RDONLY | O_DIRECTORY)
-        try SystemError.check("syncfs", cairn_sync_filesystem(root.number))
+        do {
+            try SystemError.check("syncfs", cairn_sync_filesystem(root.number))
+            return nil
+        } catch {
+            // What still fails, fails again: an earlier error was told with the first call.
+            try SystemError.check("syncfs", cairn_sync_filesystem(root.number))
+            return error
+        }
     }
 }

@@ -3,9 +3,13 @@
 // Pads on the Autonomi network, which has none: a pointer, which can be changed, leads to a chunk
 // that lists the records. Each change of a pad pays for that chunk and for the pointer's update.
 //
-// The pointer belongs to a key that the daemon holds, so one daemon writes, and `PointerLock` lets
-// its users take turns. Two daemons that hold the same key and write at once may lose each other's
-// records: whoever saw the lost one finds that its counter went down, and says so.
+// The pointer belongs to a key that the daemon holds, and changes without a condition: there is no
+// "if it is still this". On one machine `PointerLock` lets volumes take turns. Two machines whose
+// daemons hold the same key are kept apart by looking: at the pointer again right before it is
+// changed, and right after. Whoever finds another's table there begins again on top of it. What
+// slips through even so, because one changed it between the other's look and change, is found by
+// the next change of whoever lost: a pad that is gone is put again, and one that has another
+// record under the counter that was put here is the other machine's, which `put` answers with.
 //
 // Invariants:
 // - A record is accepted only after the pointer leads to a table that has it.
@@ -25,7 +29,18 @@ package final class AutonomiPads: PadStore {
     private struct State {
         /// The table that was read or written last, and the chunk that holds it.
         var table: (chunk: Digest, table: PadTable)?
+        /// What this process has put last.
+        var own: [PadAddress: OwnRecord] = [:]
     }
+
+    /// What the table must have of a pad, or something later.
+    private struct OwnRecord {
+        let counter: UInt64
+        let place: PadTable.Place
+    }
+    /// Pads of which it is known what this process has put; beyond that all are forgotten.
+    private static let ownLimit = 4096
+
     /// Held for the whole of a `put`: of this user, one at a time changes the pointer.
     private let changing: PointerLock
     private let state = Lock(State())
@@ -78,21 +93,58 @@ package final class AutonomiPads: PadStore {
         return try changing.withLock { () throws(StoreError) in
             let before = try current()
             var table = before?.table ?? PadTable()
+            try restore(&table)
             let standing = try standing(record.address, in: table)
             if let standing, !CounterRule.accepts(standing: standing, offered: record) {
-                return standing == record ? .accepted : .standing(standing)
+                guard standing == record else { return .standing(standing) }
+                note(record, table.entries[record.address])
+                return .accepted
+            }
+            if let standing, isForked(standing, table.entries[record.address]) {
+                note(standing, table.entries[record.address])
+                return .standing(standing)
             }
             try add(record, to: &table)
-            try publish(table, isFirst: before == nil)
+            try publish(table, over: before?.chunk)
+            note(record, table.entries[record.address])
             return .accepted
         }
     }
 
+    // MARK: Other machines
+
+    /// Puts back into a table what this process has put and another machine's table has lost.
+    private func restore(_ table: inout PadTable) throws(StoreError) {
+        for (address, own) in state.withLock({ $0.own }) where table.entries[address] != own.place {
+            let other = try standing(address, in: table)
+            if let other, other.counter >= own.counter { continue }
+            table.entries[address] = own.place
+        }
+    }
+
+    /// Whether another record stands under the very counter that this process has put one with.
+    private func isForked(_ standing: PadRecord, _ place: PadTable.Place?) -> Bool {
+        guard let own = state.withLock({ $0.own[standing.address] }) else { return false }
+        return own.counter == standing.counter && own.place != place
+    }
+
+    private func note(_ record: PadRecord, _ place: PadTable.Place?) {
+        guard let place else { return }
+        state.withLock { state in
+            if state.own.count >= Self.ownLimit { state.own.removeAll(keepingCapacity: true) }
+            state.own[record.address] = OwnRecord(counter: record.counter, place: place)
+        }
+    }
+
+    /// Makes sure that the pointer leads to this chunk; nil for a pointer that is not made yet.
+    private func requireTarget(_ chunk: Digest?) throws(StoreError) {
+        guard try target() == chunk else { throw .unreachable(retryAfter: nil) }
+    }
+
     // MARK: Tables
 
-    /// What the pointer leads to now; nil if there is no such pointer yet.
-    private func current() throws(StoreError) -> (chunk: Digest, table: PadTable)? {
-        try store.checkNetwork()
+    /// The chunk that the pointer leads to now; nil if there is no such pointer yet.
+    private func target() throws(StoreError) -> Digest? {
         let found: AntdPointer
         do throws(AntdFailure) {
             found = try store.client.pointer(pointer)
@@ -104,6 +156,13 @@ package final class AutonomiPads: PadStore {
         guard found.isChunk, let digest = Digest(hex: found.target.text) else {
             throw .notAStore("the pointer leads to another pointer, and not to a list of pads")
         }
+        return digest
+    }
+
+    /// What the pointer leads to now; nil if there is no such pointer yet.
+    private func current() throws(StoreError) -> (chunk: Digest, table: PadTable)? {
+        try store.checkNetwork()
+        guard let digest = try target() else { return nil }
         if let known = state.withLock({ $0.table }), known.chunk == digest { return known }
         let bytes = try store.get(digest)
         do throws(CodingError) {
@@ -115,7 +174,11 @@ package final class AutonomiPads: PadStore {
         }
     }
 
-    private func publish(_ table: PadTable, isFirst: Bool) throws(StoreError) {
+    /// Lets the pointer lead to a table that was made from the one in the chunk `before`.
+    ///
+    /// - Throws: `unreachable` if another machine changes the pointer at the same time: asked
+    ///   again, its table counts.
+    private func publish(_ table: PadTable, over before: Digest?) throws(StoreError) {
         let bytes = table.encoded()
         guard bytes.count <= AutonomiLimits.chunkSize, table.entries.count <= PadTable.entryLimit
         else { throw .full }
@@ -124,8 +187,9 @@ package final class AutonomiPads: PadStore {
         guard let target = PublicAddressText(digest.hex) else {
             preconditionFailure("a digest's text is an address")
         }
+        try requireTarget(before)
         do throws(AntdFailure) {
-            if isFirst {
+            if before == nil {
                 _ = try store.client.makePointer(pointer, to: target)
             } else {
                 _ = try store.client.updatePointer(pointer, to: target)
@@ -143,6 +207,7 @@ package final class AutonomiPads: PadStore {
             throw store.failure(error)
         }
         state.withLock { $0.table = (digest, table) }
+        try requireTarget(digest)
     }
 
     private func add(_ record: PadRecord, to table: inout PadTable) throws(StoreError) {

@@ -38,7 +38,8 @@ struct PointerLock: Sendable {
     private func held() throws(StoreError) -> Int32 {
         do throws(SystemError) {
             let file = try open()
-            try acquire(file.descriptor)
+            try lockExclusively(
+                file.descriptor, patience: Self.patience, pause: Self.attemptPause)
             return file.release()
         } catch {
             if error.code == EWOULDBLOCK { throw .unreachable(retryAfter: .seconds(1)) }
@@ -56,20 +57,5 @@ struct PointerLock: Sendable {
         guard unsafe fstat(file.descriptor, &status) == 0 else { throw .last }
         guard status.st_uid == geteuid() else { throw SystemError(code: EACCES) }
         return file
-    }
-
-    private func acquire(_ descriptor: Int32) throws(SystemError) {
-        let deadline = ContinuousClock.now + Self.patience
-        while true {
-            do throws(SystemError) {
-                _ = try retrying { flock(descriptor, LOCK_EX | LOCK_NB) }
-                return
-            } catch {
-                guard error.code == EWOULDBLOCK, ContinuousClock.now < deadline else {
-                    throw error
-                }
-            }
-            _ = usleep(Self.attemptPause)
-        }
     }
 }

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// Opening stores on the Autonomi network, and what a new volume there writes down.
+// Opening stores on the Autonomi network, and what a new volume writes down of networks.
 
+package import Cryptography
 internal import Scratchpads
 package import Stores
 
@@ -9,11 +10,14 @@ extension StoreFactory {
     /// What a new volume writes down as its store: the address, with what must not change later
     /// filled in by asking the store.
     ///
-    /// - Parameter hasOtherPads: whether the pads rest elsewhere.
+    /// - Parameters:
+    ///   - hasOtherPads: whether the pads rest elsewhere.
+    ///   - seed: the volume's, for stores that belong to an account.
     /// - Throws: what asking throws; `refused` if pads cannot rest there, and rest nowhere else.
     package static func settled(
-        _ url: StoreURL, hasOtherPads: Bool
+        _ url: StoreURL, hasOtherPads: Bool, seed: SecretBytes? = nil
     ) throws(StoreError) -> StoreURL {
+        if case .aleph(let address) = url { return try settledAleph(address, seed: seed) }
         guard case .autonomi(var address) = url else { return url }
         let store = AutonomiStore(address, budget: nil, portFile: DaemonPort.standardFile)
         if address.network == nil { address.network = try store.network() }

@@ -131,7 +131,7 @@ extension Parser {
 private struct Refused: Error {}
 
 /// The value, or a refusal.
-private func required<Value>(_ value: Value?) throws -> Value {
+func required<Value>(_ value: Value?) throws -> Value {
     guard let value else { throw Refused() }
     return value
 }

@@ -20,7 +20,7 @@ struct Parser: Sendable {
 
     /// All of them.
     static let all: [Parser] =
-        namespace + dataMaps + [padRecord] + local + command + texts
+        namespace + dataMaps + [padRecord] + autonomi + local + command + texts + aleph
 }
 
 /// What `parse` gives; nil when it refuses, which is its right.

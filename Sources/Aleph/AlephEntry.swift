@@ -1,0 +1,151 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// What is in directories below `aleph/`, as messages make it.
+
+package import AlephProtocol
+package import JSON
+
+/// Something in a directory below `aleph/`, or a file there.
+package struct AlephEntry: Sendable, Equatable {
+    /// Its name.
+    package let name: String
+    /// Where it leads.
+    package let path: AlephPath
+    /// When it was published, in seconds since 1970; 0 where that has no meaning.
+    package var time: Double
+    /// The message it comes from; nil where there is none.
+    package var message: ItemHash?
+    /// Who signed that.
+    package var sender: String?
+    /// What it holds, where that was made here and is known.
+    package var text: [UInt8]?
+    /// The stored file that it is; `AlephClient.download` brings its bytes.
+    package var file: ItemHash?
+    /// Tags and metadata of a stored file.
+    package var tags: [String] = []
+    /// As `tags`.
+    package var metadata: JSONObject?
+    /// The messages that must be taken back for the name to be gone.
+    package var sources: [ItemHash] = []
+
+    init(
+        _ name: String, _ path: AlephPath, from message: VerifiedMessage? = nil,
+        text: [UInt8]? = nil
+    ) {
+        self.name = name
+        self.path = path
+        self.text = text
+        time = message?.time ?? 0
+        self.message = message?.itemHash
+        sender = message?.envelope.sender
+        sources = message.map { [$0.itemHash] } ?? []
+    }
+
+    /// A stored file that no message is known of.
+    package init(stored hash: ItemHash) {
+        self.init(hash.text, .file(hash))
+        file = hash
+    }
+
+    /// A letter, as a file of its reader's.
+    package init(letter message: VerifiedMessage, name: String) {
+        self.init(name, .message(message.itemHash), from: message)
+    }
+
+    /// The entry with a text of another message, for a post that was replaced.
+    func replaced(by message: VerifiedMessage) -> AlephEntry {
+        var entry = self
+        entry.text = AlephTree.postText(message)
+        entry.time = message.time
+        entry.sources = sources + [message.itemHash]
+        return entry
+    }
+}
+
+extension AlephEntry {
+    /// The names under which a file's metadata says what it is. Other clients' `filename` and
+    /// `mime_type` are read too.
+    package enum Field {
+        /// The file's name.
+        package static let name = "name"
+        /// Bytes of it.
+        package static let size = "size"
+        /// Its type, such as `text/plain`.
+        package static let mimeType = "mime_type"
+        /// Permission bits, as a number.
+        package static let mode = "mode"
+        /// When it was changed last, in seconds since 1970.
+        package static let modified = "mtime"
+    }
+
+    /// The most bytes that a file is believed to have before it is there.
+    private static let maximumSize = 1 << 50
+
+    /// Bytes of a stored file, as its owner says; nil if the owner does not, or nonsense.
+    package var statedSize: Int? {
+        guard let size = metadata?[Field.size]?.int, (0...Self.maximumSize).contains(size) else {
+            return nil
+        }
+        return size
+    }
+
+    /// Permissions of a stored file, without those that give somebody else's rights.
+    package var mode: UInt32? {
+        metadata?[Field.mode]?.int.flatMap { UInt32(exactly: $0) }.map { $0 & 0o777 }
+    }
+
+    /// When a stored file was changed last, in seconds since 1970.
+    package var modified: Double {
+        guard let time = metadata?[Field.modified]?.double,
+            (0...MessageDraft.maximumTime).contains(time)
+        else { return time }
+        return time
+    }
+
+    /// What a message puts into its owner's directories; nothing for those that only change or
+    /// remove something.
+    package static func entries(from message: VerifiedMessage) -> [AlephEntry] {
+        guard message.isOwnersOwn, let owner = AlephAddress(message.owner)?.text else { return [] }
+        switch message.type {
+        case .post:
+            guard message.content["type"] != "amend" else { return [] }
+            return [
+                AlephEntry(
+                    "\(message.itemHash).json", .post(owner, message.itemHash), from: message,
+                    text: AlephTree.postText(message))
+            ]
+        case .store:
+            guard let file = message.content["item_hash"]?.string.flatMap({ ItemHash($0) }) else {
+                return []
+            }
+            let metadata = message.content["metadata"]?.object
+            let given =
+                metadata?[Field.name]?.string ?? metadata?["filename"]?.string
+                ?? message.content["ref"]?.string
+            let name = AlephName.name(for: given ?? file.text)
+            var entry = AlephEntry(name, .storedFile(owner, name: name), from: message)
+            entry.file = file
+            entry.metadata = metadata
+            entry.tags = AlephTree.tags(of: message)
+            return [entry]
+        case .aggregate:
+            guard let key = AggregateValue.key(of: message) else { return [] }
+            return [
+                AlephEntry(
+                    AlephName.name(for: key, suffix: ".json"), .aggregate(owner, key: key),
+                    from: message),
+                AlephEntry(
+                    AlephName.name(for: key, suffix: ".history"), .history(owner, key: key),
+                    from: message),
+            ]
+        default: return []
+        }
+    }
+
+    /// What two entries of one name are together: the newer, which goes only with the older.
+    package func joined(with other: AlephEntry) -> AlephEntry {
+        var newer = time >= other.time ? self : other
+        newer.sources = other.sources + sources.filter { !other.sources.contains($0) }
+        return newer
+    }
+}

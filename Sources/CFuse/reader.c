@@ -1,0 +1,161 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// Who reads the device. docs/decisions/0026-one-reader.md says why it is one thread at a time.
+//
+// All threads of the session come here for their next request. One reads; it looks a moment for a
+// request before it sleeps in the kernel. The others follow: they wait for the bell. Who has got a
+// request stops reading before it serves it, and rings
+// - if more requests wait already,
+// - if the request may take long (`takes_long`),
+// - if nobody watches, or only in its sleep, because nothing was asked for a while.
+// Otherwise it comes back by itself soon: waking another thread would cost as much as serving.
+// If it does not, the watcher, one of those who follow, reads after `watch_time`.
+//
+// Invariants:
+// 1. At most one thread is between taking `reading` and giving it back; nobody waits for a request
+//    in the kernel without it.
+// 2. While requests come, one thread watches, unless all serve requests: a request waits for a
+//    reader no longer than two `watch_time`s, or until a thread is free.
+// 3. `sem_wait`, `poll` and `read` are where libfuse cancels threads at the session's end. What a
+//    cancelled thread had taken stays taken: nobody comes after it.
+
+#define _GNU_SOURCE
+
+#include <linux/fuse.h>
+#include <poll.h>
+#include <stdbool.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "internal.h"
+
+/// How long the reader looks for a request before it sleeps, in nanoseconds: some times what a
+/// program needs between two calls, and what waking a sleeper costs.
+enum { look_time = 30 * 1000 };
+/// Looks in vain, after each of which fewer are made: one in 2, 4, … 2^this.
+enum { most_misses = 6 };
+/// How long a request may keep its thread before another reads, in milliseconds.
+enum { watch_time = 1 };
+/// Times without a request after which the watcher sleeps until the bell.
+enum { quiet_times = 100 };
+
+static int64_t nanoseconds(void) {
+    struct timespec now;
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    return (int64_t)now.tv_sec * 1000000000 + now.tv_nsec;
+}
+
+void cfuse_reader_open(cfuse_reader *reader) {
+    sem_init(&reader->bell, 0, 0);
+}
+
+void cfuse_reader_close(cfuse_reader *reader) {
+    sem_destroy(&reader->bell);
+}
+
+/// Wakes one who follows.
+static void ring(cfuse_reader *reader) {
+    int unheard = 0;
+    sem_getvalue(&reader->bell, &unheard);
+    // One that nobody has heard yet says it all.
+    if (unheard <= 0) {
+        sem_post(&reader->bell);
+    }
+}
+
+/// Waits for the bell, at most so many milliseconds, or for ever with -1.
+static bool heard(cfuse_reader *reader, int limit) {
+    if (limit < 0) {
+        return sem_wait(&reader->bell) == 0;
+    }
+    const int64_t end = nanoseconds() + (int64_t)limit * 1000000;
+    const struct timespec time = {.tv_sec = end / 1000000000, .tv_nsec = end % 1000000000};
+    return sem_clockwait(&reader->bell, CLOCK_MONOTONIC, &time) == 0;
+}
+
+/// Returns when this thread may try to read.
+static void follow(cfuse_reader *reader) {
+    if (atomic_exchange(&reader->watching, true)) {
+        heard(reader, -1);
+        return;
+    }
+    unsigned turn = atomic_load(&reader->turn);
+    int quiet = 0;
+    for (;;) {
+        if (heard(reader, quiet > quiet_times ? -1 : watch_time)) {
+            break;
+        }
+        const unsigned now = atomic_load(&reader->turn);
+        if (now != turn) {
+            turn = now;
+            quiet = 0;
+        } else if (!atomic_load(&reader->reading)) {
+            break;
+        } else if (++quiet == quiet_times) {
+            // Whoever reads from here on rings. What was read before is seen in the next round.
+            atomic_store(&reader->asleep, true);
+        }
+    }
+    atomic_store(&reader->asleep, false);
+    atomic_store(&reader->watching, false);
+}
+
+static bool has_request(int device) {
+    struct pollfd request = {.fd = device, .events = POLLIN};
+    return poll(&request, 1, 0) != 0;
+}
+
+/// Looks for a request for a moment; the fewer come so, the seldomer. Only the reader calls it.
+static void look(cfuse_reader *reader, int device) {
+    if (reader->skips > 0) {
+        reader->skips -= 1;
+        return;
+    }
+    const int64_t end = nanoseconds() + look_time;
+    do {
+        if (has_request(device)) {
+            reader->misses = 0;
+            return;
+        }
+    } while (nanoseconds() < end);
+    if (reader->misses < most_misses) {
+        reader->misses += 1;
+    }
+    reader->skips = (1u << reader->misses) - 1;
+}
+
+/// Requests that the disk may hold up, in the thread that has read them.
+static bool takes_long(const void *buffer, ssize_t count) {
+    const struct fuse_in_header *header = buffer;
+    if (count < (ssize_t)sizeof *header) {
+        return false;
+    }
+    switch (header->opcode) {
+    case FUSE_READ:
+    case FUSE_FSYNC:
+    case FUSE_FSYNCDIR:
+    case FUSE_SYNCFS:
+    case FUSE_COPY_FILE_RANGE:
+    case FUSE_FALLOCATE:
+    case FUSE_STATFS:
+    case FUSE_DESTROY:
+        return true;
+    default:
+        return false;
+    }
+}
+
+ssize_t cfuse_reader_read(cfuse_reader *reader, int device, void *buffer, size_t size) {
+    while (atomic_exchange(&reader->reading, true)) {
+        follow(reader);
+    }
+    look(reader, device);
+    const ssize_t count = read(device, buffer, size);
+    atomic_fetch_add(&reader->turn, 1);
+    atomic_store(&reader->reading, false);
+    if (count <= 0 || takes_long(buffer, count) || !atomic_load(&reader->watching)
+        || atomic_load(&reader->asleep) || has_request(device)) {
+        ring(reader);
+    }
+    return count;
+}

@@ -1,0 +1,161 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// Questions to the network on threads of their own, so that who waits for an answer can stop
+// waiting: by a deadline, or by a signal. The question goes on, and who asks again finds it under
+// way.
+//
+// Invariant: of one question at most one is under way.
+
+import Aleph
+import AlephProtocol
+import Engine
+import Primitives
+import Threading
+
+/// What is asked for, so that it is asked for once.
+enum AlephQuestion: Hashable, Sendable {
+    /// A file's text, or which stored file it is.
+    case file(AlephPath)
+    /// Bytes of a stored file.
+    case size(ItemHash)
+    /// A stored file, onto the local disk.
+    case download(ItemHash)
+    /// How many blocks have seen a message.
+    case confirmations(ItemHash)
+    /// A letter's text.
+    case letter(ItemHash)
+}
+
+/// Asks.
+final class AlephJobs: Sendable {
+    /// Questions that are asked at once.
+    static let threadCount = 16
+    /// Questions under way, those included that nobody waits for any more.
+    static let limit = 256
+    /// How long a signal may go unnoticed.
+    static let look = Duration.milliseconds(100)
+
+    private typealias Answer = Result<any Sendable, AlephError>
+    private typealias Pending = Monitor<Answer?>
+
+    private let pool = WorkerPool("cairn-aleph", threads: AlephJobs.threadCount)
+    private let pending = Lock<[AlephQuestion: Pending]>([:])
+    private let trouble: AlephTrouble
+
+    init(_ trouble: AlephTrouble) {
+        self.trouble = trouble
+    }
+
+    /// The answer to a question.
+    ///
+    /// - Throws: `wouldBlock` without patience; `inputOutput` at its deadline; else what the
+    ///   network's failure means.
+    func ask<Value: Sendable>(
+        _ question: AlephQuestion, _ patience: Patience?,
+        _ work: @escaping @Sendable () throws(AlephError) -> Value
+    ) throws(FileError) -> Value {
+        guard let patience else { throw .wouldBlock }
+        let answer = try wait(for: try begin(question, work), patience)
+        switch answer {
+        case .success(let value as Value): return value
+        case .success: throw .inputOutput
+        case .failure(let error): throw trouble.reading(error)
+        }
+    }
+
+    /// Runs work that nobody waits for; not at all if too much is under way.
+    func start(_ work: @escaping @Sendable () -> Void) { _ = pool.submit(work) }
+
+    /// Lets running questions end by themselves: nobody asks any more.
+    func stop() { pool.stop(until: .now) }
+
+    private func begin<Value: Sendable>(
+        _ question: AlephQuestion, _ work: @escaping @Sendable () throws(AlephError) -> Value
+    ) throws(FileError) -> Pending {
+        let (answer, isNew) = pending.withLock { pending -> (Pending?, Bool) in
+            if let known = pending[question] { return (known, false) }
+            guard pending.count < AlephJobs.limit else { return (nil, false) }
+            let fresh = Pending(nil)
+            pending[question] = fresh
+            return (fresh, true)
+        }
+        guard let answer else {
+            trouble.report("too many questions to the network are under way")
+            throw .inputOutput
+        }
+        guard isNew else { return answer }
+        let isQueued = pool.submit { [self] in
+            let result: Answer
+            do throws(AlephError) {
+                result = .success(try work())
+            } catch {
+                result = .failure(error)
+            }
+            // First, so that who asks from now on asks anew.
+            pending.withLock { $0[question] = nil }
+            answer.update { $0 = result }
+        }
+        if !isQueued {
+            pending.withLock { $0[question] = nil }
+            answer.update { $0 = .failure(.cancelled) }
+        }
+        return answer
+    }
+
+    private func wait(
+        for answer: Pending, _ patience: Patience
+    ) throws(FileError) -> Answer {
+        while true {
+            if let found = answer.wait(atMost: AlephJobs.look, { $0 }) { return found }
+            if patience.isInterrupted { throw .interrupted }
+            if ContinuousClock.now >= patience.deadline {
+                trouble.report("the network did not answer in time")
+                throw .inputOutput
+            }
+        }
+    }
+}
+
+/// What failures of the network are to programs, and where their sentences go.
+final class AlephTrouble: Sendable {
+    private let host = Lock<ForeignHost?>(nil)
+
+    init() {}
+
+    /// From now on sentences reach `.cairn/errors`.
+    func begin(_ host: ForeignHost) { self.host.withLock { $0 = host } }
+
+    /// Who is told what changed; nil before the beginning.
+    var listener: ForeignHost? { host.withLock { $0 } }
+
+    /// Adds a line.
+    func report(_ sentence: String) { listener?.report("Aleph Cloud: \(sentence)") }
+
+    /// The reason for somebody who reads. What is not there, or not any more, has no line.
+    func reading(_ error: AlephError) -> FileError {
+        switch error {
+        case .notFound, .forgotten, .stillPending: return .notFound
+        case .rejected:
+            report("\(error)")
+            return .notFound
+        default: return reason(error)
+        }
+    }
+
+    /// The reason for somebody who writes.
+    func writing(_ error: AlephError) -> FileError {
+        report("\(error)")
+        return error.isQuota ? .quotaExceeded : reason(error, isReported: true)
+    }
+
+    private func reason(_ error: AlephError, isReported: Bool = false) -> FileError {
+        if !isReported { report("\(error)") }
+        switch error {
+        case .paymentRequired: return .quotaExceeded
+        case .tooLarge: return .tooLarge
+        case .invalid(.contentTooLarge): return .tooLarge
+        case .invalid: return .invalid
+        default: return .inputOutput
+        }
+    }
+}

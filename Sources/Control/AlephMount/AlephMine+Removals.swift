@@ -1,0 +1,151 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// Messages that are taken back, many at once, and the waiting of those who want to know.
+
+import Aleph
+import AlephProtocol
+import Engine
+import JSON
+import Namespace
+import Primitives
+import Threading
+
+extension AlephMine {
+    /// Takes back what the network has of a name that is gone.
+    func takeBack(_ job: Job) throws(AlephError) {
+        var sources: [ItemHash] = []
+        let standing = try network(job.own)
+        let tree = AlephTree(client, own: account.address)
+        switch standing?.path {
+        case .aggregate(let owner, let key)?:
+            sources = try tree.elements(of: owner, key: key).flatMap { $0.sources }
+        case .post?:
+            // All that ever replaced it, of which what is kept here has the last.
+            if let path = standing?.path { sources = try tree.file(path).sources }
+        default: sources = standing?.sources ?? []
+        }
+        guard !sources.isEmpty else { return finished(job, .success(nil)) }
+        forget(sources) { [weak self] error in
+            self?.finished(job, error.map { .failure($0) } ?? .success(nil))
+        }
+    }
+
+    /// Takes messages back, together with others.
+    func forget(_ hashes: [ItemHash], _ done: @escaping @Sendable (AlephError?) -> Void) {
+        state.update { state in
+            state.forgets.append((hashes, done))
+            if state.forgetDue == nil { state.forgetDue = .now + AlephMine.forgetDelay }
+        }
+        wake()
+    }
+
+    /// Sends what was gathered. On a thread of the pool.
+    func publishForgets() {
+        let limit = MessageDraft.maximumTargetCount
+        while true {
+            let batch = state.withLock {
+                state -> [(hashes: [ItemHash], done: @Sendable (AlephError?) -> Void)] in
+                var count = 0
+                let batch = state.forgets.prefix { item in
+                    count += item.hashes.count
+                    return count <= limit
+                }
+                state.forgets.removeFirst(batch.count)
+                var taken = Array(batch)
+                // One alone that is too long goes in several.
+                if taken.isEmpty, !state.forgets.isEmpty { taken = [state.forgets.removeFirst()] }
+                if !taken.isEmpty { state.forgetsSent += 1 }
+                return taken
+            }
+            if batch.isEmpty { return }
+            let hashes = batch.flatMap { $0.hashes }
+            let tell: @Sendable (AlephError?) -> Void = { [weak self] error in
+                for item in batch { item.done(error) }
+                self?.state.update { $0.forgetsSent -= 1 }
+            }
+            sendForgets(hashes[...], tell)
+        }
+    }
+
+    private func sendForgets(
+        _ hashes: ArraySlice<ItemHash>, _ done: @escaping @Sendable (AlephError?) -> Void
+    ) {
+        let now = Array(hashes.prefix(MessageDraft.maximumTargetCount))
+        let rest = hashes.dropFirst(now.count)
+        if now.isEmpty { return done(nil) }
+        do throws(AlephError) {
+            let signed = try sign(.forget(now), after: nil)
+            try client.submitContent(signed)
+            _ = try client.submit(signed.envelope)
+            receipts.wait(for: signed) { [weak self] outcome in
+                switch outcome {
+                case .success(let message):
+                    self?.surroundings?.published(message)
+                    guard !rest.isEmpty, let self else { return done(nil) }
+                    pool.submit { [self] in sendForgets(rest, done) }
+                case .failure(let error): done(error)
+                }
+            }
+        } catch {
+            done(error)
+        }
+    }
+
+    // MARK: Waiting
+
+    /// Returns when the network has what was written to a name.
+    func synchronize(_ name: AlephOwnName, _ patience: Patience?) throws(FileError) {
+        guard let own = own(name), !isLocal(name.name) else { return }
+        guard own.isDirty || own.record.isRetold || own.isPending else { return }
+        guard let patience else { throw .wouldBlock }
+        let number = own.record.number
+        try finish(number)
+        if own.record.part != .files, own.staged?.size == 0, own.isDirty { return }
+        state.update { state in
+            state.owns[number]?.failure = nil
+            if state.owns[number]?.isPublishing == false { state.owns[number]?.due = .now }
+        }
+        wake()
+        let generation = state.withLock { $0.owns[number]?.generation } ?? 0
+        let end = ContinuousClock.now + AlephMine.syncTime
+        while true {
+            let result = state.wait(atMost: AlephJobs.look) { state -> FileError?? in
+                guard let own = state.owns[number] else { return .some(nil) }
+                if let failure = own.failure { return .some(failure) }
+                guard own.generation == generation else { return .some(nil) }
+                return own.isDirty || own.record.isRetold || own.isPublishing ? nil : .some(nil)
+            }
+            if let result {
+                if let failure = result { throw failure }
+                return
+            }
+            if patience.isInterrupted { throw .interrupted }
+            if ContinuousClock.now >= end {
+                trouble.report("the network has not processed a file yet; it goes on")
+                throw .inputOutput
+            }
+        }
+    }
+
+    /// Waits for all names; nil when nothing is left to be told.
+    func flushAll(until deadline: ContinuousClock.Instant?) -> FileError? {
+        state.update { state in
+            for (number, own) in state.owns where own.due != nil && own.attempts == 0 {
+                state.owns[number]?.due = .now
+            }
+            if state.forgetDue != nil { state.forgetDue = .now }
+        }
+        wake()
+        while true {
+            let result = state.wait(atMost: AlephJobs.look) { state -> FileError?? in
+                if state.isEnded { return .some(nil) }
+                if state.owns.values.contains(where: { $0.isPending }) { return nil }
+                let isForgetting = state.forgetDue != nil || state.forgetsSent > 0
+                if isForgetting || !state.forgets.isEmpty { return nil }
+                return .some(state.owns.values.lazy.compactMap { $0.failure }.first)
+            }
+            if let result { return result }
+            if let deadline, ContinuousClock.now >= deadline { return .wouldBlock }
+        }
+    }
+}

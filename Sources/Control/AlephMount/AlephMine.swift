@@ -1,0 +1,275 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// What was changed in `me/` and is not, or not yet, what the network has. `AlephMine+Changes.swift`
+// has what programs do to it, `AlephMine+Publishing.swift` what the network is told.
+//
+// Each changed name is an `Own`. It is one or more of:
+//   local       its name is an editor's own, and nobody is told
+//   dirty       it has bytes that the network is to have
+//   retold      its tags or metadata are to be published
+//   gone        it was removed; the network is told after a moment in which it may come back
+//   refused     the network would not have it; it waits for a change, or the next mount
+//   a view      the network has it, in another spelling than its writer's, which is shown
+// Invariants:
+// 1. `names` leads to exactly the `owns` that have a name.
+// 2. Of an `Own`, at most one message is on its way.
+// 3. What the network is to hear has a record on the disk until the network has processed it.
+
+import Aleph
+import AlephProtocol
+import Engine
+import JSON
+import Namespace
+import Primitives
+import Threading
+
+/// A name in `me/`.
+struct AlephOwnName: Hashable, Sendable {
+    let part: AlephPath.Part
+    let name: String
+}
+
+/// What is known of a changed name.
+struct AlephOwn: Sendable {
+    var record: AlephRecord
+    var staged: AlephStaged?
+    /// What its writer wrote of a post or aggregate that is published.
+    var view: [UInt8]?
+    /// A text that was closed whole and is not published yet, while somebody writes over it.
+    var good: [UInt8]?
+    /// Who has it open to write.
+    var writers = 0
+    var isDirty = false
+    var isPublishing = false
+    /// Counts writes, so that one that came while a message was on its way is not forgotten.
+    var generation: UInt64 = 0
+    /// The generation that `finish` has looked at.
+    var checked: UInt64 = 0
+    /// When the network is to be told.
+    var due: ContinuousClock.Instant?
+    var attempts = 0
+    var failure: FileError?
+    var failureText = ""
+
+    var name: AlephOwnName { AlephOwnName(part: record.part, name: record.name) }
+    /// Whether the network is to be told something.
+    var isPending: Bool { isPublishing || due != nil }
+}
+
+/// How `me/` reaches the network that it shows.
+struct AlephMineSurroundings: Sendable {
+    /// The network's own entry of a name, whole if it is a post or aggregate; nil if it has none.
+    let entry: @Sendable (AlephOwnName, ItemHash?, Patience?) throws(FileError) -> AlephEntry?
+    /// The bytes of a stored file.
+    let file: @Sendable (ItemHash, Patience?) throws(FileError) -> AlephLocalFile
+    /// A message of ours was processed.
+    let published: @Sendable (VerifiedMessage) -> Void
+    /// A name shows other bytes, or none.
+    let changed: @Sendable (AlephOwnName) -> Void
+    /// Takes over the bytes of a file that was published.
+    let adopt: @Sendable (_ path: String, ItemHash) -> Void
+}
+
+/// The changed names.
+final class AlephMine: Sendable {
+    /// The most names.
+    static let limit = 50_000
+    /// How long after its last close a file is left in peace: tags may follow it.
+    static let delay = Duration.seconds(1)
+    /// How long a removed name may come back as a change of what it was.
+    static let removalDelay = Duration.seconds(2)
+    /// The same for one that was renamed to a temporary name.
+    ///
+    /// - Source: as with pads, docs/ARCHITECTURE.md §2.
+    static let parkingTime = Duration.seconds(30)
+    /// How long `fsync` waits for the network.
+    static let syncTime = Duration.seconds(120)
+    /// Messages and files that are sent at once.
+    static let threadCount = 12
+    /// The most bytes of a post or aggregate: what travels beside a message.
+    static let textLimit = AlephAccount.maximumContentSize
+    /// The most bytes of all views.
+    static let viewLimit = 16 << 20
+    /// Names that stay on this machine, besides those of editors.
+    static let rejectedSuffix = ".rejected"
+
+    struct State {
+        var owns: [UInt64: AlephOwn] = [:]
+        var names: [AlephOwnName: UInt64] = [:]
+        var viewBytes = 0
+        var isEnded = false
+        var isRunning = false
+        /// Messages to be taken back, and who waits for it.
+        var forgets: [(hashes: [ItemHash], done: @Sendable (AlephError?) -> Void)] = []
+        var forgetDue: ContinuousClock.Instant?
+        /// Batches of them that are on their way.
+        var forgetsSent = 0
+    }
+
+    let state = Monitor(State())
+    let staging: AlephStaging
+    let account: AlephAccount
+    let client: AlephClient
+    let plan: StorePlan
+    let receipts: AlephReceipts
+    let pool = WorkerPool("cairn-alephput", threads: AlephMine.threadCount)
+    let trouble: AlephTrouble
+    let patterns = PadNames(patterns: PadNames.standard + ["*" + AlephMine.rejectedSuffix, ".*"])
+    private let place = Lock<AlephMineSurroundings?>(nil)
+
+    init(
+        staging: AlephStaging, account: AlephAccount, client: AlephClient, plan: StorePlan,
+        _ trouble: AlephTrouble
+    ) {
+        self.staging = staging
+        self.account = account
+        self.client = client
+        self.plan = plan
+        self.trouble = trouble
+        receipts = AlephReceipts(client)
+    }
+
+    /// Where it is; nil before the beginning.
+    var surroundings: AlephMineSurroundings? { place.withLock { $0 } }
+
+    /// Goes on with what an earlier process left.
+    func begin(resumes: Bool, _ surroundings: AlephMineSurroundings) {
+        place.withLock { $0 = surroundings }
+        guard resumes else { return }
+        do throws(SystemError) {
+            for record in try staging.recover() { try resume(record) }
+        } catch {
+            trouble.report("what an earlier mount left to publish cannot be read: \(error)")
+        }
+        wake()
+    }
+
+    private func resume(_ record: AlephRecord) throws(SystemError) {
+        var own = AlephOwn(record: record)
+        if let body = record.body {
+            own.staged = try staging.open(body)
+            own.isDirty = own.staged != nil
+            let isWhole = own.staged.map { record.size == $0.size } ?? true
+            if !isWhole {
+                trouble.report("a file was not whole when the last mount ended, and is kept here")
+                own.failure = .inputOutput
+                own.failureText = "its writer did not finish"
+            }
+        }
+        let isLocal = isLocal(record.name)
+        if own.failure == nil, !isLocal, own.isDirty || record.isGone || record.isRetold {
+            own.due = .now
+        }
+        let resumed = own
+        state.withLock { state in
+            state.owns[record.number] = resumed
+            state.names[resumed.name] = record.number
+        }
+    }
+
+    /// Ends it: what is not published goes on at the next start.
+    func stop() {
+        state.update { $0.isEnded = true }
+        receipts.stop()
+        pool.stop(until: .now)
+    }
+
+    /// Whether a name is an editor's own, or a file manager's.
+    func isLocal(_ name: String) -> Bool { patterns.isTemporary(Array(name.utf8)) }
+
+    /// Whether a directory takes a name.
+    func takes(_ name: String, in part: AlephPath.Part) -> Bool {
+        if isLocal(name) { return true }
+        switch part {
+        case .posts: return name.hasSuffix(".json") && name.utf8.count > 5
+        case .files: return AlephName.text(of: name) != nil
+        case .aggregates: return AlephName.text(of: name, suffix: ".json") != nil
+        }
+    }
+
+    // MARK: Looking
+
+    /// A changed name; nil if the network's own counts.
+    func own(_ name: AlephOwnName) -> AlephOwn? {
+        state.withLock { state in state.names[name].flatMap { state.owns[$0] } }
+    }
+
+    /// The changed names of a directory, with their numbers, which only grow.
+    func names(in part: AlephPath.Part) -> [(number: UInt64, own: AlephOwn)] {
+        state.withLock { state in
+            state.names.filter { $0.key.part == part }.compactMap { entry in
+                state.owns[entry.value].map { (entry.value, $0) }
+            }
+        }.sorted { $0.0 < $1.0 }
+    }
+
+    /// The bytes that a changed name shows; nil where the network's count.
+    func content(_ own: AlephOwn) -> (any ForeignContent)? {
+        if let staged = own.staged { return AlephStagedContent(staged: staged) }
+        return own.view.map { AlephText(bytes: $0, keepsCache: true) }
+    }
+
+    /// What it is, for `user.aleph.status`; nil where the network's counts.
+    static func status(_ own: AlephOwn, isLocal: Bool) -> String? {
+        if own.failure != nil { return "refused: \(own.failureText)" }
+        if isLocal { return "local" }
+        if own.isPublishing { return "publishing" }
+        return own.isDirty || own.record.isRetold ? "waiting" : nil
+    }
+
+    // MARK: The thread that finds what is due
+
+    /// Looks anew, and starts the thread that does so.
+    func wake() {
+        let starts = state.update { state -> Bool in
+            guard !state.isRunning, !state.isEnded else { return false }
+            state.isRunning = true
+            return true
+        }
+        if starts {
+            WorkerPool.startThread("cairn-alephdue") { [weak self] in
+                while let self, self.step() {}
+            }
+        }
+    }
+
+    private func step() -> Bool {
+        let now = ContinuousClock.now
+        let work = state.withLock { state -> (ready: [UInt64], forgets: Bool)? in
+            if state.isEnded { return nil }
+            let ready = state.owns.filter { entry in
+                !entry.value.isPublishing && entry.value.due.map { $0 <= now } ?? false
+            }.keys.sorted()
+            for number in ready {
+                state.owns[number]?.isPublishing = true
+                state.owns[number]?.due = nil
+            }
+            let forgets = state.forgetDue.map { $0 <= now } ?? false
+            if forgets { state.forgetDue = nil }
+            return (ready, forgets)
+        }
+        guard let work else { return false }
+        for number in work.ready { pool.submit { [self] in publish(number) } }
+        if work.forgets { pool.submit { [self] in publishForgets() } }
+        // Everything that is due has a time, so that nobody need be woken for it but by the clock.
+        _ = state.wait(atMost: .milliseconds(100)) { $0.isEnded ? true : nil }
+        return true
+    }
+}
+
+/// Bytes of a changed file, for who only reads.
+struct AlephStagedContent: ForeignContent {
+    let staged: AlephStaged
+    /// Others write it.
+    var keepsCache: Bool? { nil }
+
+    func read(
+        at offset: UInt64, into out: inout MutableSpan<UInt8>, _ patience: Patience?
+    ) throws(FileError) -> Int {
+        do throws(SystemError) {
+            return try staged.read(at: offset, into: &out)
+        } catch {
+            throw .inputOutput
+        }
+    }
+}

@@ -1,0 +1,124 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// `me/inbox/`: what others sealed for the account, opened. Plaintext is in memory only.
+
+import Aleph
+import AlephProtocol
+import Engine
+import Namespace
+import Primitives
+
+/// Letters that were seen. Pure.
+///
+/// Invariant: `bytes` is the size of all `texts`, at most `byteLimit`.
+struct AlephLetterShelf: Sendable {
+    /// The most bytes of opened letters that are kept.
+    static let byteLimit = 16 << 20
+    /// The most letters that are known; the rest is not listed.
+    static let limit = 20_000
+
+    /// The inbox as far as it was read; nil if it was not.
+    var listing: AlephListing?
+    var letters: [ItemHash: AlephLetters.Received] = [:]
+    private var texts: [ItemHash: [UInt8]] = [:]
+    private var bytes = 0
+
+    init() {}
+
+    /// An opened letter that is kept.
+    func text(_ hash: ItemHash) -> [UInt8]? { texts[hash] }
+
+    /// Keeps an opened letter if it has room, in place of all others if need be.
+    mutating func keep(_ text: [UInt8], of hash: ItemHash) {
+        guard text.count <= AlephLetterShelf.byteLimit, texts[hash] == nil else { return }
+        if bytes + text.count > AlephLetterShelf.byteLimit {
+            texts = [:]
+            bytes = 0
+        }
+        texts[hash] = text
+        bytes += text.count
+    }
+}
+
+extension AlephMount {
+    private var post: AlephLetters { AlephLetters(session, account) }
+
+    /// The inbox, which begins to be read if it was not.
+    func inbox() -> AlephListing {
+        if let known = letters.withLock({ $0.listing }), !known.hasFailed { return known }
+        watch.watch(.letters(own))
+        let listing = AlephListing()
+        let standing = letters.withLock { shelf -> AlephListing? in
+            if let known = shelf.listing, !known.hasFailed { return known }
+            shelf.listing = listing
+            return nil
+        }
+        if let standing { return standing }
+        jobs.start { [self] in
+            do throws(AlephError) {
+                var pages = MessagePages(session.client, AlephInterest.letters(own).filter)
+                while let page = try pages.next() {
+                    for message in page.messages { putLetter(message) }
+                }
+                listing.finish(nil)
+            } catch {
+                listing.finish(error)
+            }
+        }
+        return listing
+    }
+
+    /// Lays a letter into the inbox, if it is one that opens.
+    func putLetter(_ message: VerifiedMessage) {
+        guard let received = post.received(message), let about = received.about else { return }
+        let start = String(message.itemHash.text.prefix(8)) + "-"
+        let named = start + AlephName.name(for: about.name)
+        let name = named.utf8.count <= AlephName.maximumSize ? named : String(start.dropLast())
+        let listing = letters.withLock { shelf -> AlephListing? in
+            guard shelf.letters.count < AlephLetterShelf.limit else { return nil }
+            shelf.letters[message.itemHash] = received
+            return shelf.listing
+        }
+        guard let listing, listing.known(name) == nil else { return }
+        listing.put(AlephEntry(letter: message, name: name))
+        let inbox = nodes.withLock { nodes in
+            nodes.number("me", in: AlephNodes.root).flatMap { nodes.number("inbox", in: $0) }
+        }
+        if let inbox { trouble.listener?.nameChanged(inbox, Array(name.utf8)) }
+    }
+
+    func letterStatus(
+        _ hash: ItemHash, _ patience: Patience?
+    ) throws(FileError) -> ForeignStatus {
+        guard let received = letters.withLock({ $0.letters[hash] }) else { throw .stale }
+        let time = received.message.time
+        return ForeignStatus(
+            isDirectory: false, size: UInt64(received.letter.size),
+            modified: Timestamp(seconds: Int64(time), nanoseconds: 0), mode: 0o400)
+    }
+
+    /// An opened letter.
+    func letter(
+        _ hash: ItemHash, _ patience: Patience?
+    ) throws(FileError) -> any ForeignContent {
+        let (received, kept) = letters.withLock { ($0.letters[hash], $0.text(hash)) }
+        guard let received else { throw .stale }
+        let text: [UInt8]
+        if let kept {
+            text = kept
+        } else {
+            let (post, client) = (post, session.client)
+            let opened = try jobs.ask(.letter(hash), patience) { () throws(AlephError) in
+                try post.open(received, over: client)
+            }
+            guard let opened else {
+                trouble.report("a letter was changed after it was sealed")
+                throw .inputOutput
+            }
+            text = opened
+            letters.withLock { $0.keep(text, of: hash) }
+        }
+        // Its size is told in clear, and by its sender.
+        return AlephText(bytes: text, keepsCache: text.count == received.letter.size ? true : nil)
+    }
+}

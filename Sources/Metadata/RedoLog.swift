@@ -1,0 +1,174 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// What the standing transaction has changed, in memory, to be done once more if SQLite rolls it
+// back. docs/decisions/0019-lost-transactions.md says when it does, and why that is safe.
+//
+// Invariants:
+// - While `isWhole`, doing what is here on the state last committed gives the state the standing
+//   transaction had: each statement that succeeded is here, in order, and none that failed.
+// - Values are bound as they were: nothing here asks a clock, or counts rows.
+
+/// The changes of one transaction, as statements and their values.
+///
+/// `@unchecked Sendable` because it belongs to a connection, which one thread at a time uses.
+final class RedoLog: @unchecked Sendable {
+    /// Bytes that are kept at most: some hundred thousand changed rows, many times what is written
+    /// between two commits. Past it the transaction can not be done again.
+    static let limit = 64 * 1024 * 1024
+    /// Bytes from which on a commit should come before its time: memory is for other things.
+    static let commitSize = 16 * 1024 * 1024
+    /// Room that is kept for the next transaction.
+    private static let spareWords = 256 * 1024
+    /// What a statement or a value takes besides its bytes.
+    private static let wordSize = 16
+
+    /// How much was recorded at some moment.
+    struct Mark {
+        fileprivate let words: Int
+        fileprivate let integers: Int
+        fileprivate let blobs: Int
+        fileprivate let size: Int
+    }
+
+    private enum Tag {
+        static let integer: UInt16 = 0
+        static let blob: UInt16 = 1
+        static let null: UInt16 = 2
+        static let count: UInt16 = 4
+        /// Ends a statement's values; no parameter has so large a number.
+        static let end = UInt16.max
+    }
+
+    private var statements: [SQLiteStatement] = []
+    private var words: [UInt16] = []
+    private var integers: [Int64] = []
+    private var blobs: [[UInt8]] = []
+    /// Bytes recorded.
+    private(set) var size = 0
+    /// Where the statement began that is being bound; nil between statements.
+    private var opened: Mark?
+    private var isReplaying = false
+    /// Whether everything is here. False after too much was written, or after `giveUp`.
+    private(set) var isWhole = true
+
+    private var isRecording: Bool { isWhole && !isReplaying }
+
+    // MARK: Recording
+
+    /// A number under which a statement is known from here on.
+    func register(_ statement: SQLiteStatement) -> UInt16 {
+        statements.append(statement)
+        return UInt16(statements.count - 1)
+    }
+
+    /// A statement is about to be bound and run. One that was begun before and never run is not
+    /// recorded.
+    func begin(_ statement: UInt16) {
+        guard isRecording else { return }
+        if let opened { cut(to: opened) }
+        opened = mark
+        add(statement)
+    }
+
+    func note(_ index: Int32, _ value: Int64) {
+        guard isRecording else { return }
+        add(UInt16(index) * Tag.count + Tag.integer)
+        integers.append(value)
+    }
+
+    func note(_ index: Int32, _ value: [UInt8]) {
+        guard isRecording else { return }
+        add(UInt16(index) * Tag.count + Tag.blob)
+        blobs.append(value)
+        size += value.count
+    }
+
+    func noteNull(_ index: Int32) {
+        guard isRecording else { return }
+        add(UInt16(index) * Tag.count + Tag.null)
+    }
+
+    private func add(_ word: UInt16) {
+        words.append(word)
+        size += Self.wordSize
+        if size > Self.limit { giveUp() }
+    }
+
+    /// The statement that was bound last has been run.
+    ///
+    /// - Returns: the moment before it, to cut to if it changed nothing.
+    @discardableResult
+    func end() -> Mark? {
+        guard isRecording, let before = opened else { return nil }
+        opened = nil
+        add(Tag.end)
+        return before
+    }
+
+    /// How much is recorded now.
+    var mark: Mark {
+        Mark(words: words.count, integers: integers.count, blobs: blobs.count, size: size)
+    }
+
+    /// Forgets what was recorded after a mark: it was undone.
+    func cut(to mark: Mark) {
+        guard isRecording else { return }
+        words.removeLast(words.count - mark.words)
+        integers.removeLast(integers.count - mark.integers)
+        blobs.removeLast(blobs.count - mark.blobs)
+        size = mark.size
+        opened = nil
+    }
+
+    /// The transaction was committed: the next one begins with nothing.
+    func clear() {
+        forget()
+        isWhole = true
+    }
+
+    /// What was lost must stay lost: the transaction can not be done again as it was.
+    func giveUp() {
+        forget()
+        isWhole = false
+    }
+
+    private func forget() {
+        let isLarge = words.capacity > Self.spareWords
+        words.removeAll(keepingCapacity: !isLarge)
+        integers.removeAll(keepingCapacity: !isLarge)
+        blobs.removeAll(keepingCapacity: !isLarge)
+        size = 0
+        opened = nil
+    }
+
+    // MARK: Doing it again
+
+    /// Runs everything once more, in the transaction that has just begun.
+    ///
+    /// - Throws: the first failure; what was done by then is the caller's to roll back.
+    func replay() throws(MetadataError) {
+        precondition(isWhole, "a part of a transaction is none")
+        isReplaying = true
+        defer { isReplaying = false }
+        var (word, integer, blob) = (0, 0, 0)
+        while word < words.count {
+            let statement = try statements[Int(words[word])].begin()
+            word += 1
+            while words[word] != Tag.end {
+                let index = Int32(words[word] / Tag.count)
+                switch words[word] % Tag.count {
+                case Tag.integer:
+                    statement.bind(index, integers[integer])
+                    integer += 1
+                case Tag.blob:
+                    try statement.bind(index, blobs[blob])
+                    blob += 1
+                default: try statement.bind(index, optional: nil)
+                }
+                word += 1
+            }
+            word += 1
+            try statement.run()
+        }
+    }
+}

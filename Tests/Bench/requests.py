@@ -1,0 +1,147 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: Apache-2.0
+"""How many requests, and how many bytes, small files cost on an S3 server.
+
+    Tests/Ceph/rgw run Tests/Bench/requests.py --cairn .build/release/cairn [--files 10000]
+
+Copies many small files in, changes one, and brings everything back on another machine; after each,
+the requests that the server logged are counted, by what they were for. Needs root. Everything is
+made in a temporary folder and removed again.
+"""
+
+import argparse
+import collections
+import os
+import pathlib
+import re
+import subprocess
+import tempfile
+import time
+import uuid
+
+BUCKET = "requests"
+# One run of one program; a hang is a failure.
+LIMIT = 1800
+# What the gateway writes for each request: its method, its path, the bytes that it sent.
+LINE = re.compile(r'beast: .*? "([A-Z]+) ([^ ]+) [^"]*" (\d+) (\d+)')
+
+
+def run(command, **options):
+    """Runs a program to its end; its failure is ours."""
+    return subprocess.run(command, check=True, timeout=LIMIT, capture_output=True, **options)
+
+
+def purpose(method, path):
+    if "/chunks/" in path:
+        return f"{method} chunk"
+    if "/pads/" in path:
+        return f"{method} pad"
+    return f"{method} other"
+
+
+class Log:
+    """The gateway's own log, from where it was read last."""
+
+    def __init__(self):
+        self.path = pathlib.Path(os.environ["CAIRN_RGW"]) / "client.log"
+        self.place = self.path.stat().st_size
+
+    def counted(self):
+        # The gateway writes its log some moments later.
+        time.sleep(3)
+        with self.path.open("rb") as file:
+            file.seek(self.place)
+            text = file.read().decode(errors="replace")
+            self.place = file.tell()
+        counts = collections.Counter()
+        for method, path, _, _ in LINE.findall(text):
+            counts[purpose(method, path)] += 1
+        return counts
+
+
+class Volume:
+    def __init__(self, work, binary):
+        self.work, self.binary, self.state = work, binary, 0
+        self.url = f"s3://{BUCKET}/{uuid.uuid4()}?endpoint={os.environ['CAIRN_RGW_ENDPOINT']}"
+        self.phrase = self.command("init", "v", "--store", self.url).stdout
+        self.mount()
+
+    def command(self, *words, text=None):
+        environment = {**os.environ, "CAIRN_STATE": str(self.work / f"state{self.state}")}
+        return run([self.binary, *words], env=environment, input=text)
+
+    def mount(self):
+        (self.work / "m").mkdir(exist_ok=True)
+        self.command("mount", "v", str(self.work / "m"))
+        self.root = self.work / "m" / "files"
+
+    def metrics(self):
+        text = (self.work / "m" / ".cairn" / "metrics").read_text()
+        return {
+            name: int(float(value))
+            for name, value in (line.rsplit(" ", 1) for line in text.splitlines() if "{" in line)
+        }
+
+    def forget(self):
+        self.command("unmount", "v")
+        self.state += 1
+        self.command("recover", "v", "--store", self.url, text=self.phrase)
+        self.mount()
+
+
+def sent(volume):
+    return sum(
+        value for name, value in volume.metrics().items()
+        if "store_bytes_total" in name and 'direction="sent"' in name)
+
+
+def measure(options, work, size):
+    volume = Volume(work, options.cairn)
+    log = Log()
+
+    def row(what, before):
+        counts, bytes_sent = log.counted(), sent(volume) - before
+        total = sum(counts.values())
+        parts = ", ".join(f"{count} {name}" for name, count in sorted(counts.items()))
+        print(f"| {options.files} x {size} B | {what} | {total} | {bytes_sent:,} | {parts} |",
+              flush=True)
+
+    try:
+        start = sent(volume)
+        for index in range(options.files):
+            folder = volume.root / f"d{index // options.per_folder}"
+            folder.mkdir(exist_ok=True)
+            (folder / f"file{index}").write_bytes(os.urandom(size))
+        volume.command("sync", "v")
+        row("copied in", start)
+        start = sent(volume)
+        (volume.root / "d1" / f"file{options.per_folder}").write_bytes(os.urandom(size))
+        volume.command("sync", "v")
+        row("one changed", start)
+        volume.forget()
+        log.counted()
+        for folder, _, names in os.walk(volume.root):
+            for name in names:
+                pathlib.Path(folder, name).read_bytes()
+        row("read back, cold", sent(volume))
+    finally:
+        volume.command("unmount", "v")
+
+
+def main():
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--cairn", required=True)
+    parser.add_argument("--files", type=int, default=10_000)
+    parser.add_argument("--per-folder", type=int, default=100)
+    parser.add_argument("--sizes", default="4096,100")
+    options = parser.parse_args()
+    options.cairn = os.path.abspath(options.cairn)
+    run([os.environ["CAIRN_RGW_SCRIPT"], "make-bucket", os.environ["CAIRN_RGW"], BUCKET])
+    print("| files | step | requests | bytes sent | of them |\n|---|---|---:|---:|---|")
+    for size in map(int, options.sizes.split(",")):
+        with tempfile.TemporaryDirectory(prefix="cairn-requests-") as work:
+            measure(options, pathlib.Path(work), size)
+
+
+if __name__ == "__main__":
+    main()

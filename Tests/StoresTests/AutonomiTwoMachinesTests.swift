@@ -1,0 +1,178 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// Two machines whose daemons hold the same key change one pointer at once. The daemon compares
+// nothing: what is lost in between is found, and brought back.
+
+import AntdDouble
+import Cryptography
+import Foundation
+import Primitives
+import RemoteStores
+import Scratchpads
+import Stores
+import Testing
+
+/// Two machines on one network.
+private final class TwoMachines {
+    static let pointer = String(repeating: "5c", count: 32)
+
+    let daemon: AntdDouble
+    let here: AutonomiPads
+    let there: AutonomiPads
+
+    init() throws {
+        daemon = try AntdDouble { $0.keys = [TwoMachines.pointer] }
+        guard case .autonomi(let address) = try StoreURL("autonomi://127.0.0.1:\(daemon.port)")
+        else { throw CocoaError(.featureUnsupported) }
+        let pointer = try #require(PublicAddressText(Self.pointer))
+        func machine() -> AutonomiPads {
+            AutonomiPads(
+                AutonomiStore(address, budget: nil, portFile: nil), pointer: pointer)
+        }
+        here = machine()
+        there = machine()
+    }
+
+    var standing: AntdDouble.Pointer? { daemon.change { $0.pointers[Self.pointer] } }
+
+    /// What the pointer is when `body` of the other machine has been done, which then is as if it
+    /// had not been yet.
+    func later(_ body: () throws -> Void) throws -> AntdDouble.Pointer {
+        let before = standing
+        try body()
+        let after = try #require(standing)
+        daemon.change { $0.pointers[Self.pointer] = before }
+        return after
+    }
+
+    /// Lets the other machine's change come in between.
+    func interpose(
+        _ pointer: AntdDouble.Pointer,
+        _ when: (String, @escaping @Sendable (inout AntdDouble.State) -> Void)
+            -> AntdDouble.Intervention,
+        _ target: String
+    ) {
+        daemon.change { state in
+            state.interventions = [
+                when(target) { $0.pointers[TwoMachines.pointer] = pointer }
+            ]
+        }
+    }
+
+    /// What a machine that begins now sees.
+    func seen(_ pad: WriteCapability) throws -> UInt64? {
+        guard case .autonomi(let address) = try StoreURL("autonomi://127.0.0.1:\(daemon.port)"),
+            let pointer = PublicAddressText(Self.pointer)
+        else { return nil }
+        let fresh = AutonomiPads(
+            AutonomiStore(address, budget: nil, portFile: nil), pointer: pointer)
+        return try fresh.get(pad.address)?.counter
+    }
+}
+
+@Suite("Two machines on one pointer")
+struct AutonomiTwoMachinesTests {
+    private let ours = WriteCapability(testSeed: 51)
+    private let theirs = WriteCapability(testSeed: 52)
+    private let third = WriteCapability(testSeed: 53)
+
+    @Test("a change that came after our look is found before ours goes over it")
+    func beforeTheChange() throws {
+        let machines = try TwoMachines()
+        defer { machines.daemon.stop() }
+        #expect(try machines.here.put(try ours.seal("one", counter: 1)) == .accepted)
+        let other = try machines.later {
+            let outcome = try machines.there.put(try theirs.seal("two", counter: 1))
+            #expect(outcome == .accepted)
+        }
+        // Between the look at the pointer and the new table.
+        machines.interpose(other, AntdDouble.Intervention.before, "/v1/chunks")
+        let record = try ours.seal("three", counter: 2)
+        #expect(throws: StoreError.unreachable(retryAfter: nil)) { try machines.here.put(record) }
+        #expect(machines.standing?.target == other.target)
+        #expect(try machines.here.put(record) == .accepted)
+        #expect(try machines.seen(ours) == 2)
+        #expect(try machines.seen(theirs) == 1)
+    }
+
+    @Test("a change right over ours is found, and ours is made again on top of it")
+    func afterTheChange() throws {
+        let machines = try TwoMachines()
+        defer { machines.daemon.stop() }
+        #expect(try machines.here.put(try ours.seal("one", counter: 1)) == .accepted)
+        let other = try machines.later {
+            let outcome = try machines.there.put(try theirs.seal("two", counter: 1))
+            #expect(outcome == .accepted)
+        }
+        machines.interpose(other, AntdDouble.Intervention.after, "/v1/pointers/update")
+        let record = try ours.seal("three", counter: 2)
+        #expect(throws: StoreError.unreachable(retryAfter: nil)) { try machines.here.put(record) }
+        #expect(try machines.here.put(record) == .accepted)
+        #expect(try machines.seen(ours) == 2)
+        #expect(try machines.seen(theirs) == 1)
+    }
+
+    // SEMANTICS: A pointer of the Autonomi network compares nothing either: two machines with
+    // the same key look before and after each change, and the later one begins again on top of
+    // what it finds. A pad that is lost between a look and a change is put again with the next
+    // change of the machine that lost it, and a revision that is lost so is found by that
+    // machine then ([0025](decisions/0025-pointers-without-conditions.md)).
+    @Test("a pad that another machine's table has lost is put again with the next change")
+    func lostPad() throws {
+        let machines = try TwoMachines()
+        defer { machines.daemon.stop() }
+        #expect(try machines.here.put(try ours.seal("one", counter: 1)) == .accepted)
+        let other = try machines.later {
+            let large = String(repeating: "x", count: 9000)
+            let outcome = try machines.there.put(try theirs.seal(large, counter: 1))
+            #expect(outcome == .accepted)
+        }
+        // Between our last look and our change: nobody can see that.
+        machines.interpose(other, AntdDouble.Intervention.before, "/v1/pointers/update")
+        #expect(try machines.here.put(try ours.seal("three", counter: 2)) == .accepted)
+        #expect(try machines.seen(theirs) == nil)
+        #expect(try machines.there.put(try third.seal("four", counter: 1)) == .accepted)
+        #expect(try machines.seen(ours) == 2)
+        #expect(try machines.seen(theirs) == 1)
+        #expect(try machines.seen(third) == 1)
+    }
+
+    // SEMANTICS: A pointer of the Autonomi network compares nothing either: two machines with
+    // the same key look before and after each change, and the later one begins again on top of
+    // what it finds. A pad that is lost between a look and a change is put again with the next
+    // change of the machine that lost it, and a revision that is lost so is found by that
+    // machine then ([0025](decisions/0025-pointers-without-conditions.md)).
+    @Test("two states of one pad under one counter: the machine that lost is given the other's")
+    func fork() throws {
+        let machines = try TwoMachines()
+        defer { machines.daemon.stop() }
+        #expect(try machines.here.put(try ours.seal("one", counter: 1)) == .accepted)
+        let other = try machines.later {
+            let outcome = try machines.there.put(try ours.seal("theirs", counter: 2))
+            #expect(outcome == .accepted)
+        }
+        machines.interpose(other, AntdDouble.Intervention.before, "/v1/pointers/update")
+        let winner = try ours.seal("ours", counter: 2)
+        #expect(try machines.here.put(winner) == .accepted)
+        // Its larger counter would hide that the winner was never seen there.
+        let next = try ours.seal("theirs, later", counter: 3)
+        #expect(try machines.there.put(next) == .standing(winner))
+        // Who has seen it may go over it.
+        #expect(try machines.there.put(next) == .accepted)
+        #expect(try machines.here.put(try ours.seal("old", counter: 3)) == .standing(next))
+    }
+
+    @Test("what both machines put in turns is all there")
+    func turns() throws {
+        let machines = try TwoMachines()
+        defer { machines.daemon.stop() }
+        for counter in UInt64(1)...4 {
+            #expect(try machines.here.put(try ours.seal("a", counter: counter)) == .accepted)
+            let outcome = try machines.there.put(try theirs.seal("b", counter: counter))
+            #expect(outcome == .accepted)
+        }
+        #expect(try machines.seen(ours) == 4)
+        #expect(try machines.seen(theirs) == 4)
+        #expect(machines.standing?.counter == 7)
+    }
+}
