@@ -2,7 +2,7 @@
 //
 // Which folder stores a volume rests on, by the identity in their marker. Kept in a file of the
 // volume's state folder, so that a start without the store, or with another one in its place, tells
-// the two apart later. docs/format.md §13.
+// the two apart later. docs/format.md §14.
 //
 // Invariant: a path's identity, once noted, is never replaced by another.
 

@@ -200,7 +200,7 @@ def table(rounds, memory, options):
     cpus = os.cpu_count()
     when = datetime.date.today().isoformat()
     lines = [
-        f"Measured on {when}, {cpus} processors, Linux {os.uname().release}, scale "
+        f"Measured on {when}, {cpus} processors, Linux {os.uname().release.split('-')[0]}, scale "
         f"{options.scale}, medians of {options.rounds} rounds in which the three take turns.",
         "",
         "| workload | unit | Cairn | gocryptfs | disk | × gocryptfs | × disk |",

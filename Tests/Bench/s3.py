@@ -297,7 +297,7 @@ def table(results, options):
     """The whole text between the markers; ratios of Cairn to the best of the others."""
     lines = [
         f"Measured on {datetime.date.today()}, {os.cpu_count()} processors, load "
-        f"{os.getloadavg()[0]:.1f} at the end, Linux {platform.release()}, "
+        f"{os.getloadavg()[0]:.1f} at the end, Linux {platform.release().split('-')[0]}, "
         + (f"medians of {options.rounds} rounds" if options.rounds > 1 else "one round")
         + " in which all take turns.", "",
         f"| s | write {options.mib} MiB | write {options.files} × 4 KiB | read {options.mib} MiB"

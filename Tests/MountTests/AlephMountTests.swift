@@ -10,7 +10,7 @@ import Synchronization
 import TestSupport
 import Testing
 
-@Suite("volumes on Aleph Cloud", .serialized)
+@Suite("volumes on Aleph Cloud", .serialized, .mounting)
 struct AlephMountTests {
     /// A node at which each account has so many credits.
     private func node(credits: Double = 1e12) throws -> NodeDouble {
@@ -283,7 +283,7 @@ struct AlephMountTests {
             "$CAIRN" aleph get "$small" "$ROOT/small.back"
             cmp "$ROOT/small" "$ROOT/small.back"
             "$CAIRN" aleph messages --tag few --paths | grep -q "$small"
-            ! "$CAIRN" aleph get "$(printf %064d 0)" "$ROOT/none" 2> "$ROOT/err"
+            ! "$CAIRN" aleph get "$(printf %064d 0)" "$ROOT/none" 2> "$ROOT/err" || exit 1
             grep -q 'no such thing' "$ROOT/err"
             test ! -e "$ROOT/none" -a ! -e "$ROOT/none.part"
             """, environment)

@@ -9,7 +9,7 @@ import Synchronization
 import TestSupport
 import Testing
 
-@Suite("reading Aleph Cloud in a mount", .serialized)
+@Suite("reading Aleph Cloud in a mount", .serialized, .mounting)
 struct AlephReadingMountTests {
     // SEMANTICS: What is kept in memory, and stored files on this disk, are shown without a
     // question to a node. Nodes are asked every 5 seconds for what is new about it, every minute
@@ -89,7 +89,7 @@ struct AlephReadingMountTests {
             try aleph.shell(
                 """
                 echo '{"n":1}' > "$ME/posts/p.json"; "$CAIRN" sync "$MNT"
-                ! cat "$ALEPH/files/\(hash)" 2> "$ROOT/why"
+                ! cat "$ALEPH/files/\(hash)" 2> "$ROOT/why" || exit 1
                 grep -q 'Input/output error' "$ROOT/why"
                 grep -q 'not true' "$MNT/.cairn/errors"
                 """)
@@ -106,7 +106,7 @@ struct AlephReadingMountTests {
             }
             try aleph.shell(
                 """
-                ! cat "$ALEPH/messages/\(message).json" 2> "$ROOT/why"
+                ! cat "$ALEPH/messages/\(message).json" 2> "$ROOT/why" || exit 1
                 grep -q 'Input/output error' "$ROOT/why"
                 """)
         }
@@ -147,7 +147,7 @@ struct AlephReadingMountTests {
                 cat "$ALEPH/messages/\(hash).json" > /dev/null
                 grep -q '^processed' "$ALEPH/messages/\(hash).status"
                 rm "$ME/posts/q.json"; "$CAIRN" sync "$MNT"
-                ! cat "$ALEPH/messages/\(hash).json"
+                ! cat "$ALEPH/messages/\(hash).json" || exit 1
                 test ! -e "$ALEPH/messages/\(hash).json"
                 test "$(cat "$ALEPH/messages/\(hash).status")" = forgotten
                 """)
@@ -161,7 +161,7 @@ struct AlephReadingMountTests {
                 })
             try aleph.shell(
                 """
-                ! cat "$ALEPH/messages/\(rejected).json"
+                ! cat "$ALEPH/messages/\(rejected).json" || exit 1
                 grep -q '^rejected: .*code 6.*short by' "$ALEPH/messages/\(rejected).status"
                 """)
         }
@@ -191,7 +191,7 @@ struct AlephReadingMountTests {
             let started = ContinuousClock.now
             try aleph.shell(
                 """
-                ! cat "$ALEPH/messages/$(printf '%064d' 7).json" 2> "$ROOT/why"
+                ! cat "$ALEPH/messages/$(printf '%064d' 7).json" 2> "$ROOT/why" || exit 1
                 grep -q 'Input/output error' "$ROOT/why"
                 """)
             let took = ContinuousClock.now - started
@@ -207,7 +207,7 @@ struct AlephReadingMountTests {
                 test "$(cat "$ME/files/kept")" = kept
                 echo later > "$ME/files/later"
                 test "$(cat "$ME/files/later")" = later
-                ! cat "$ALEPH/messages/$(printf '%064d' 8).json"
+                ! cat "$ALEPH/messages/$(printf '%064d' 8).json" || exit 1
                 grep -q 'did not answer' "$MNT/.cairn/errors"
                 rm "$ME/files/later"
                 """)
@@ -230,8 +230,8 @@ struct AlephReadingMountTests {
                 cmp "$ME"/inbox/*-large "$ROOT/large"
                 test "$(stat -c %a "$ME"/inbox/*-letter.txt)" = 400
                 getfattr -d "$ME"/inbox/*-letter.txt | grep -q "user.aleph.sender=.$ADDRESS"
-                ! touch "$ME/inbox/x"
-                ! grep -rq 'a secret word' "$CAIRN_STATE"
+                ! touch "$ME/inbox/x" || exit 1
+                ! grep -rq 'a secret word' "$CAIRN_STATE" || exit 1
                 """)
         }
     }
@@ -252,7 +252,8 @@ struct AlephReadingMountTests {
                 done
                 test "$(cid "$MNT/files/empty")" = QmbFMke1KXqnYyBBWxB74N4c5SBnJMVAiMNRcGu6x1AwQH
                 test "$(cid "$MNT/files/large")" = "$("$CAIRN" aleph cid "$MNT/files/large")"
-                ! cid "$MNT/files"; ! setfattr -n user.ipfs.cid -v x "$MNT/files/hello"
+                ! cid "$MNT/files" || exit 1
+                ! setfattr -n user.ipfs.cid -v x "$MNT/files/hello" || exit 1
                 test -z "$(getfattr -d "$MNT/files/hello")"
                 """)
             #expect(aleph.questionCount == before)

@@ -78,9 +78,9 @@ struct AutonomiMountTests {
             "$CAIRN" open "$FOLDER" "$MNT/files/folder"
             for name in address map file; do cmp "$OTHER/files/large" "$MNT/files/by-$name"; done
             diff -r "$OTHER/files/site" "$MNT/files/folder/site"
-            ! "$CAIRN" open "$FILE" "$MNT/files/by-map" 2> "$ROOT/err"
+            ! "$CAIRN" open "$FILE" "$MNT/files/by-map" 2> "$ROOT/err" || exit 1
             grep -q 'the name is taken' "$ROOT/err"
-            ! "$CAIRN" open "${FILE%?}" "$MNT/files/short" 2> "$ROOT/err"
+            ! "$CAIRN" open "${FILE%?}" "$MNT/files/short" 2> "$ROOT/err" || exit 1
             grep -q 'has 64 hexadecimal digits, not 63' "$ROOT/err"
             """, second.environment.merging(other) { $1 })
         try second.recover()

@@ -7,7 +7,7 @@ import Foundation
 import TestSupport
 import Testing
 
-@Suite("A store that is away", .serialized)
+@Suite("A store that is away", .serialized, .mounting)
 struct OfflineTests {
     private func text(_ volume: MountedVolume) throws -> String {
         try volume.cairn(["status", volume.name]).output

@@ -6,7 +6,7 @@
 import Foundation
 import Testing
 
-@Suite("pads of the older Autonomi network", .serialized)
+@Suite("pads of the older Autonomi network", .serialized, .mounting)
 struct PadImportTests {
     private static let key = "47b8192d77bf871b62e87859d653922725724a5c031afeabc60bcef5ff665138"
     private static let address =
@@ -89,9 +89,9 @@ struct PadImportTests {
                 test "$(stat -c %s news)" = 244 && break || sleep 0.1
             done
             test "$(stat -c %s news)" = 244
-            ! "$CAIRN" pad import "$ROOT/zero" news 2> "$ROOT/err"
+            ! "$CAIRN" pad import "$ROOT/zero" news 2> "$ROOT/err" || exit 1
             grep -q 'a later state of it is here' "$ROOT/err"
-            ! "$CAIRN" pad import "$ROOT/one" again 2> "$ROOT/err"
+            ! "$CAIRN" pad import "$ROOT/one" again 2> "$ROOT/err" || exit 1
             grep -q 'has another name here' "$ROOT/err"
             "$CAIRN" pad export news > "$ROOT/out"
             mv news old
@@ -150,11 +150,12 @@ struct PadImportTests {
             cd /
             "$CAIRN" unmount "$MNT"
             "$CAIRN" pad export test:scratchpads/notes > "$ROOT/out2"
-            ! cmp -s "$ROOT/out" "$ROOT/out2"
+            ! cmp -s "$ROOT/out" "$ROOT/out2" || exit 1
             "$CAIRN" check test --store --read
             # The secret key is in nothing that this machine or the store has.
-            ! grep -rqaF \(Self.key) "$CAIRN_STATE" "$STORE"
-            ! grep -rqaP "$(sed 's/../\\\\x&/g' "$ROOT/key")" "$CAIRN_STATE" "$STORE"
+            ! grep -rqaF \(Self.key) "$CAIRN_STATE" "$STORE" || exit 1
+            ! LC_ALL=C grep -rqaP "$(sed 's/../\\\\x&/g' "$ROOT/key")" \
+                "$CAIRN_STATE" "$STORE" || exit 1
             """)
         // What was given out is a pad of that network: another volume reads it.
         let other = try self.volume()
@@ -185,17 +186,17 @@ struct PadImportTests {
             try volume.shell(
                 """
                 ! "$CAIRN" pad import "$ROOT/\(words[0])" "$MNT/\(words[1])" \(option) \
-                    2> "$ROOT/err"
+                    2> "$ROOT/err" || exit 1
                 grep -qF "\(sentence)" "$ROOT/err" || { cat "$ROOT/err" >&2; false; }
                 """)
         }
         try volume.shell(
             """
             printf own > "$MNT/scratchpads/own"
-            ! "$CAIRN" pad import "$ROOT/zero" "$MNT/scratchpads/own" 2> "$ROOT/err"
+            ! "$CAIRN" pad import "$ROOT/zero" "$MNT/scratchpads/own" 2> "$ROOT/err" || exit 1
             grep -q 'the name is taken' "$ROOT/err"
             "$CAIRN" sync "$MNT"
-            ! "$CAIRN" pad export "$MNT/scratchpads/own" 2> "$ROOT/err"
+            ! "$CAIRN" pad export "$MNT/scratchpads/own" 2> "$ROOT/err" || exit 1
             test "$(ls "$MNT/scratchpads")" = own
             """)
     }

@@ -125,7 +125,7 @@ final class PosixAttributeTests: EveryonesMount {
             for made in d/f d/p d/n; do
                 test "$(stat -c %a $made)" = 660
                 getfacl -cn $made | grep -qx 'user:1001:rwx.*#effective:rw-'
-                ! getfacl -cn $made | grep -q default
+                ! getfacl -cn $made | grep -q default || exit 1
             done
             test "$(stat -c %a d/sub)" = 770
             diff <(getfacl -cdn d) <(getfacl -cdn d/sub)

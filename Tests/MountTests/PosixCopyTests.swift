@@ -100,7 +100,7 @@ final class PosixCopyTests: EveryonesMount {
             a=$(getfattr -n user.cairn.datamap --only-values a)
             test "$a" = "$(getfattr -n user.cairn.datamap --only-values b)"
             printf changed | dd of=b bs=1 seek=9000000 conv=notrunc status=none
-            ! cmp -s a b; cmp a c
+            ! cmp -s a b || exit 1; cmp a c
             """)
         try volume.recover()
         try volume.shell(

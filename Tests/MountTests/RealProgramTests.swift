@@ -164,10 +164,10 @@ struct RealProgramTests {
             ln -s PLAINTEXTMARKER "$MNT/files/SECRETNAMElink"
             setfattr -n user.x -v PLAINTEXTMARKER "$MNT/files/large"
             "$CAIRN" sync "$MNT"
-            ! grep -rlaE 'PLAINTEXT|SECRETDIR|SECRETNAME|scratchpads' "$STORE"
-            ! find "$STORE" | grep -E 'PLAINTEXT|SECRET'
+            ! grep -rlaE 'PLAINTEXT|SECRETDIR|SECRETNAME|scratchpads' "$STORE" || exit 1
+            ! find "$STORE" | grep -E 'PLAINTEXT|SECRET' || exit 1
             test "$(find "$STORE" -type f | wc -l)" -gt 5
-            ! grep -rlaE 'PLAINTEXTMARKER' "$CAIRN_STATE"/volumes/*/arena
+            ! grep -rlaE 'PLAINTEXTMARKER' "$CAIRN_STATE"/volumes/*/arena || exit 1
             """)
     }
 

@@ -9,7 +9,7 @@ import S3Double
 import TestSupport
 import Testing
 
-@Suite("trouble with S3 under a mount", .serialized, .timeLimit(.minutes(5)))
+@Suite("trouble with S3 under a mount", .serialized, .mounting, .timeLimit(.minutes(5)))
 struct S3TroubleTests {
     /// A cause, and what is said of it.
     struct Trouble: CustomTestStringConvertible, Sendable {

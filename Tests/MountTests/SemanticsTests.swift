@@ -200,7 +200,7 @@ final class SemanticsTests: EveryonesMount {
         try volume.shell(
             """
             cd "$MNT"; echo text > files/f; mv files/f scratchpads/note; cat scratchpads/note
-            ! ln scratchpads/note scratchpads/other 2>err.txt 2>/dev/null
+            ! ln scratchpads/note scratchpads/other 2> /dev/null || exit 1
             mv scratchpads/note files/back; test "$(cat files/back)" = text
             test -z "$(ls scratchpads)"
             """)

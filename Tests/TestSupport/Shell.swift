@@ -80,7 +80,8 @@ package func run(
 private let shellLimitSeconds =
     ProcessInfo.processInfo.environment["CAIRN_LONG"] == nil ? 300 : 3600
 
-/// Runs a shell script and gives what it printed; any failing command fails it.
+/// Runs a shell script and gives what it printed; any failing command fails it. One that must fail
+/// is written `! command || exit 1`: `-e` passes over what is inverted.
 ///
 /// - Parameters:
 ///   - script: for bash, with `-e`, `-u` and `pipefail`.
