@@ -22,6 +22,13 @@ package enum RemoteSyncOutcome: Sendable, Equatable {
     case timedOut(EngineStatus)
 }
 
+/// Where each part of a wait for the store stood when its piece of time ran out.
+private struct WaitMarks {
+    var flush: Int?
+    var isSendingPads = false
+    var publish: Int?
+}
+
 extension Engine {
     /// Rounds after which a volume that keeps changing counts as published.
     static let synchronizationRounds = 100
@@ -39,10 +46,11 @@ extension Engine {
     ) -> RemoteSyncOutcome {
         let deadline = timeout.map { ContinuousClock.now + $0 }
         let roomDeadline = ContinuousClock.now + Engine.localRoomTime
+        var marks = WaitMarks()
         while true {
             let slice = ContinuousClock.now + .milliseconds(500)
             let until = deadline.map { min($0, slice) } ?? slice
-            switch flushEverything(until: progress == nil ? deadline : until) {
+            switch flushEverything(&marks, until: progress == nil ? deadline : until) {
             case nil: return .published(revision: publisher.head.withLock { $0.revision })
             case .wouldBlock:
                 if let deadline, ContinuousClock.now >= deadline {
@@ -79,11 +87,21 @@ extension Engine {
 
     /// One pass over everything unsent. Nil when the head is complete.
     func flushEverything(until deadline: ContinuousClock.Instant?) -> FileError? {
+        var marks = WaitMarks()
+        return flushEverything(&marks, until: deadline)
+    }
+
+    /// As above, in pieces of time: a round of work may take longer than one of them.
+    private func flushEverything(
+        _ marks: inout WaitMarks, until deadline: ContinuousClock.Instant?
+    ) -> FileError? {
         do throws(FileError) { try committer.commit() } catch { return error }
         for _ in 0..<Engine.synchronizationRounds {
-            if let failure = flusher.flushAll(until: deadline) { return failure }
-            if let failure = pads.flushAll(until: deadline) { return failure }
-            if let failure = publisher.publishNow(until: deadline) { return failure }
+            if let failure = flusher.flushAll(&marks.flush, until: deadline) { return failure }
+            if let failure = pads.flushAll(&marks.isSendingPads, until: deadline) { return failure }
+            if let failure = publisher.publishNow(&marks.publish, until: deadline) {
+                return failure
+            }
             let isComplete =
                 !publisher.hasChanges && flusher.pendingCount == 0 && pads.pendingCount == 0
             if isComplete { return flushForeignTrees(until: deadline) }

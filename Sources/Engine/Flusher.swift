@@ -110,8 +110,17 @@ final class Flusher: Sendable {
     ///
     /// - Returns: nil when all is stored; else why not. `wouldBlock` when the time ran out.
     func flushAll(until deadline: ContinuousClock.Instant?) -> FileError? {
+        var mark: Int?
+        return flushAll(&mark, until: deadline)
+    }
+
+    /// As above, in pieces of time.
+    ///
+    /// - Parameter mark: nil at first; when the time ran out, where the next call goes on waiting.
+    func flushAll(_ mark: inout Int?, until deadline: ContinuousClock.Instant?) -> FileError? {
         // A round that runs now may have met what is over: a failure counts from the next one on.
-        let begun = work.withLock { $0.begun }
+        let begun = mark ?? work.withLock { $0.begun }
+        mark = begun
         while true {
             flushNow()
             let left = deadline.map { $0 - ContinuousClock.now }
@@ -124,7 +133,10 @@ final class Flusher: Sendable {
                 }
                 return nil
             }
-            if let outcome { return outcome }
+            if let outcome {
+                mark = nil
+                return outcome
+            }
         }
     }
 

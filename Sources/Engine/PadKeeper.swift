@@ -106,20 +106,29 @@ final class PadKeeper: Sendable {
 
     /// Sends everything that is unsent now.
     ///
+    /// - Parameter isWaiting: false at first; true when the time ran out and the next call goes on.
     /// - Returns: nil when all is acknowledged; else why not. `wouldBlock` when the time ran out.
-    func flushAll(until deadline: ContinuousClock.Instant?) -> FileError? {
-        work.update { state in
-            for ino in state.due.keys { state.due[ino] = .now }
-            state.lastFailure = nil
-            state.disregarded = state.sending
+    func flushAll(
+        _ isWaiting: inout Bool, until deadline: ContinuousClock.Instant?
+    ) -> FileError? {
+        if !isWaiting {
+            work.update { state in
+                for ino in state.due.keys { state.due[ino] = .now }
+                state.lastFailure = nil
+                state.disregarded = state.sending
+            }
         }
+        isWaiting = true
         while true {
             let outcome = work.wait(atMost: PadKeeper.tick) { state -> FileError?? in
                 if state.due.isEmpty && state.sending.isEmpty { return .some(nil) }
                 if state.sending.isEmpty, let failure = state.lastFailure { return .some(failure) }
                 return nil
             }
-            if let outcome { return outcome }
+            if let outcome {
+                isWaiting = false
+                return outcome
+            }
             if let deadline, ContinuousClock.now >= deadline { return .wouldBlock }
         }
     }

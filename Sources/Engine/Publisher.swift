@@ -110,17 +110,29 @@ final class Publisher: Sendable {
     ///
     /// - Returns: nil when the head is complete; else why not. `wouldBlock` when the time ran out.
     func publishNow(until deadline: ContinuousClock.Instant?) -> FileError? {
-        let start = work.update { state -> Int in
+        var mark: Int?
+        return publishNow(&mark, until: deadline)
+    }
+
+    /// As above, in pieces of time.
+    ///
+    /// - Parameter mark: nil at first; when the time ran out, where the next call goes on waiting.
+    func publishNow(_ mark: inout Int?, until deadline: ContinuousClock.Instant?) -> FileError? {
+        let start = mark ?? work.update { state -> Int in
             state.isUrgent = true
             state.backoff.hurry()
             // A round that runs now may have met what is over: the next one counts.
             return state.begun
         }
+        mark = start
         while true {
             let outcome = work.wait(atMost: Publisher.tick) { state -> FileError?? in
                 state.ended > start ? .some(state.lastFailure) : nil
             }
-            if let outcome { return outcome }
+            if let outcome {
+                mark = nil
+                return outcome
+            }
             if let deadline, ContinuousClock.now >= deadline { return .wouldBlock }
         }
     }

@@ -94,7 +94,7 @@ final class PosixCopyTests: EveryonesMount {
         try volume.recover()
         try volume.shell(
             """
-            cd "$MNT/files"; mv "$STORE" "$STORE.away"
+            cd "$MNT/files"; ls -l; mv "$STORE" "$STORE.away"
             cp a b; cp --reflink=auto a c; truncate -s 10 d; mv "$STORE.away" "$STORE"
             cmp a b; cmp a c
             a=$(getfattr -n user.cairn.datamap --only-values a)
