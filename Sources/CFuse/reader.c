@@ -21,6 +21,7 @@
 
 #define _GNU_SOURCE
 
+#include <errno.h>
 #include <linux/fuse.h>
 #include <poll.h>
 #include <stdbool.h>
@@ -151,11 +152,13 @@ ssize_t cfuse_reader_read(cfuse_reader *reader, int device, void *buffer, size_t
     }
     look(reader, device);
     const ssize_t count = read(device, buffer, size);
+    const int failure = errno;
     atomic_fetch_add(&reader->turn, 1);
     atomic_store(&reader->reading, false);
     if (count <= 0 || takes_long(buffer, count) || !atomic_load(&reader->watching)
         || atomic_load(&reader->asleep) || has_request(device)) {
         ring(reader);
     }
+    errno = failure;
     return count;
 }

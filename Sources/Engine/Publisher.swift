@@ -118,12 +118,14 @@ final class Publisher: Sendable {
     ///
     /// - Parameter mark: nil at first; when the time ran out, where the next call goes on waiting.
     func publishNow(_ mark: inout Int?, until deadline: ContinuousClock.Instant?) -> FileError? {
-        let start = mark ?? work.update { state -> Int in
-            state.isUrgent = true
-            state.backoff.hurry()
-            // A round that runs now may have met what is over: the next one counts.
-            return state.begun
-        }
+        let start =
+            mark
+            ?? work.update { state -> Int in
+                state.isUrgent = true
+                state.backoff.hurry()
+                // A round that runs now may have met what is over: the next one counts.
+                return state.begun
+            }
         mark = start
         while true {
             let outcome = work.wait(atMost: Publisher.tick) { state -> FileError?? in

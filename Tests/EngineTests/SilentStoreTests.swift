@@ -8,6 +8,7 @@ import Engine
 import Foundation
 import Namespace
 import Stores
+import Synchronization
 import TestSupport
 import Testing
 
@@ -133,6 +134,33 @@ struct SilentStoreTests {
         #expect(try eventually { try volume.published().entries["/files/b"] != nil })
         try volume.forgetEverything()
         #expect(same(try volume.readFile("/files/b"), pattern(100_000, seed: 1)))
+    }
+
+    @Test("a store that refuses slowly is named too, by a wait that tells how far it is")
+    func refusingSlowly() throws {
+        let volume = try TestVolume(on: TestStore())
+        let store = volume.memory
+        try volume.writeFile("/files/a", pattern(100_000, seed: 1))
+        try volume.publish()
+        store.refuseWrites(.unpaid("no money"))
+        try volume.writeFile("/files/b", pattern(100_000, seed: 2))
+        // Each round takes longer than the wait's pieces of half a second.
+        let isOver = Atomic<Bool>(false)
+        let gate = Thread {
+            while !isOver.load(ordering: .relaxed) {
+                store.hang(true)
+                usleep(800_000)
+                store.hang(false)
+                usleep(20_000)
+            }
+            store.heal()
+            isOver.store(false, ordering: .relaxed)
+        }
+        gate.start()
+        let outcome = volume.engine.synchronizeRemotely(timeout: .seconds(20)) { _ in }
+        isOver.store(true, ordering: .relaxed)
+        #expect(eventually { !isOver.load(ordering: .relaxed) })
+        #expect(outcome == .failed(StoreError.unpaid("no money").description))
     }
 
     @Test(
