@@ -131,7 +131,7 @@ extension FileStatus {
 /// A resident inode.
 final class Inode: Sendable {
     let ino: UInt64
-    /// Order: after `Committer.structure` and the table's shard, before the database and the arena.
+    /// Order: after `Committer.structure`, before the table's shard, the database and the arena.
     let state: Lock<InodeState>
 
     init(row: InodeRow) {
