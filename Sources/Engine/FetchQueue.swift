@@ -9,10 +9,8 @@
 // 2. At most `limits.waitingAhead` fetches ahead wait, and `limits.waiting` demanded ones.
 // 3. Within its kind, first come is first served.
 
-import Primitives
-
 /// Fetches in the order of their turn.
-struct FetchQueue<Job> {
+struct FetchQueue<Key: Equatable, Job> {
     /// How much may wait and run.
     struct Limits: Sendable {
         /// Fetches at once.
@@ -32,7 +30,7 @@ struct FetchQueue<Job> {
     }
 
     private struct Guess {
-        let digest: Digest
+        let key: Key
         let reader: UInt64
         let job: Job
     }
@@ -68,23 +66,23 @@ struct FetchQueue<Job> {
     /// Takes a fetch that somebody is expected to want.
     ///
     /// - Returns: false if too many wait.
-    mutating func guess(_ digest: Digest, for reader: UInt64, _ job: Job) -> Bool {
+    mutating func guess(_ key: Key, for reader: UInt64, _ job: Job) -> Bool {
         guard ahead.count < limits.waitingAhead else { return false }
-        ahead.append(Guess(digest: digest, reader: reader, job: job))
+        ahead.append(Guess(key: key, reader: reader, job: job))
         return true
     }
 
     /// Somebody now waits for a chunk that may be among the guesses.
-    mutating func promote(_ digest: Digest) {
-        guard let index = ahead.firstIndex(where: { $0.digest == digest }) else { return }
+    mutating func promote(_ key: Key) {
+        guard let index = ahead.firstIndex(where: { $0.key == key }) else { return }
         demanded.append(ahead.remove(at: index).job)
     }
 
     /// Drops what waits for one reader.
     ///
     /// - Returns: the chunks that are not fetched.
-    mutating func cancel(_ reader: UInt64) -> [Digest] {
-        let dropped = ahead.filter { $0.reader == reader }.map(\.digest)
+    mutating func cancel(_ reader: UInt64) -> [Key] {
+        let dropped = ahead.filter { $0.reader == reader }.map(\.key)
         if !dropped.isEmpty { ahead.removeAll { $0.reader == reader } }
         return dropped
     }
