@@ -257,6 +257,8 @@ extension Engine {
                 state.isPadDirty = true
                 state.inline = content
                 state.isInlineDirty = true
+                // Its owner made it so large elsewhere: no quota refuses that.
+                volume.quota.correct(state.row.size, to: UInt64(content.count))
                 state.row.size = UInt64(content.count)
                 state.row.allocated = UInt64(content.count)
                 state.noteChange(.now())
