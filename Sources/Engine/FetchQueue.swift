@@ -11,6 +11,10 @@
 
 /// Fetches in the order of their turn.
 struct FetchQueue<Key: Equatable, Job> {
+    /// Jobs that had their turn and are still in the list, at most: a list that is never empty must
+    /// not grow for ever.
+    private static var spent: Int { 1024 }
+
     /// How much may wait and run.
     struct Limits: Sendable {
         /// Fetches at once.
@@ -100,6 +104,9 @@ struct FetchQueue<Key: Equatable, Job> {
             head += 1
             if head == demanded.count {
                 demanded.removeAll(keepingCapacity: head <= 256)
+                head = 0
+            } else if head >= Self.spent {
+                demanded.removeFirst(head)
                 head = 0
             }
             running += 1

@@ -299,6 +299,18 @@ struct FetchQueueTests {
         #expect(seen == expected, "seed \(seed)")
     }
 
+    @Test("a queue that never runs empty keeps its order")
+    func neverEmpty() {
+        let queue = Queue(limits)
+        #expect(queue.demand(0))
+        for number in 1..<5000 {
+            #expect(queue.demand(number))
+            #expect(queue.next()?.job == number - 1)
+            #expect(queue.inner.waitingCount == 1)
+            queue.end(isAhead: false)
+        }
+    }
+
     private func key(_ number: Int, _ size: Int, source: Int = 0) -> ChunkKey {
         ChunkKey(
             ChunkDescriptor(
