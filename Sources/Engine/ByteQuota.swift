@@ -68,13 +68,18 @@ final class ByteQuota: Sendable {
 extension Volume {
     /// Runs a change that brings a file to at most `end` bytes, unless it is larger.
     ///
+    /// - Parameter isExempt: the bytes are counted, and not refused.
     /// - Throws: `quotaExceeded`, with nothing done, if the volume's quota does not allow that.
     func sized<Result>(
-        _ state: inout InodeState, upTo end: UInt64,
+        _ state: inout InodeState, upTo end: UInt64, isExempt: Bool = false,
         _ body: (inout InodeState) throws(FileError) -> Result
     ) throws(FileError) -> Result {
         let granted = max(state.row.size, end)
-        try quota.take(granted - state.row.size)
+        if isExempt {
+            quota.correct(state.row.size, to: granted)
+        } else {
+            try quota.take(granted - state.row.size)
+        }
         defer { quota.giveBack(granted - min(granted, state.row.size)) }
         return try body(&state)
     }

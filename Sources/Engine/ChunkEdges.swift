@@ -6,6 +6,21 @@
 
 import Blocks
 import Primitives
+import SelfEncryption
+
+/// What a plaintext is known by. A map that somebody else made may name a chunk with a size or a
+/// source that are not the chunk's: what another map got for that address is no answer to it.
+struct ChunkKey: Hashable, Sendable {
+    let address: Digest
+    let source: Digest
+    let size: UInt64
+
+    init(_ chunk: ChunkDescriptor) {
+        address = chunk.address
+        source = chunk.source
+        size = chunk.size
+    }
+}
 
 /// Edges of the chunks fetched last.
 struct ChunkEdges: Sendable {
@@ -18,21 +33,22 @@ struct ChunkEdges: Sendable {
         let first: [UInt8]
         let last: [UInt8]
     }
-    private var edges: [Digest: Edges] = [:]
-    private var order: [Digest] = []
+    private var edges: [ChunkKey: Edges] = [:]
+    private var order: [ChunkKey] = []
 
     /// Keeps the edges of a chunk, and drops the oldest.
-    mutating func keep(_ digest: Digest, _ plain: [UInt8]) {
+    mutating func keep(_ key: ChunkKey, _ plain: [UInt8]) {
         let kept = Edges(
             first: Array(plain.prefix(ChunkEdges.size)), last: Array(plain.suffix(ChunkEdges.size)))
-        guard edges.updateValue(kept, forKey: digest) == nil else { return }
-        order.append(digest)
+        guard edges.updateValue(kept, forKey: key) == nil else { return }
+        order.append(key)
         if order.count > ChunkEdges.limit { edges[order.removeFirst()] = nil }
     }
 
-    /// Bytes of a chunk of `size` bytes; nil if they are not at its edge, or not here.
-    func bytes(_ digest: Digest, _ range: Range<Int>, of size: Int) -> [UInt8]? {
-        guard let edges = edges[digest] else { return nil }
+    /// Bytes of a chunk; nil if they are not at its edge, or not here.
+    func bytes(_ key: ChunkKey, _ range: Range<Int>) -> [UInt8]? {
+        guard let edges = edges[key] else { return nil }
+        let size = Int(key.size)
         if range.lowerBound >= 0 && range.upperBound <= edges.first.count {
             return Array(edges.first[range])
         }

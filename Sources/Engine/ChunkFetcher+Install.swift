@@ -86,10 +86,10 @@ extension ChunkFetcher {
         of place: Place, _ index: Int, _ range: Range<Int>, _ plain: [UInt8]
     ) -> [UInt8]? {
         if index == place.index { return Array(plain[range]) }
-        let neighbour = place.map.chunks[index]
+        let neighbour = ChunkKey(place.map.chunks[index])
         return chunks.withLock { state in
-            if let bytes = state.recent[neighbour.address] { return Array(bytes[range]) }
-            return state.edges.bytes(neighbour.address, range, of: Int(neighbour.size))
+            if let bytes = state.recent[neighbour] { return Array(bytes[range]) }
+            return state.edges.bytes(neighbour, range)
         }
     }
 }

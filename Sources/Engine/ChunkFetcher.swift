@@ -38,12 +38,12 @@ final class ChunkFetcher: Sendable {
     private let nextReader = Atomic<UInt64>(1)
 
     struct Chunks {
-        var recent: [Digest: [UInt8]] = [:]
-        var order: [Digest] = []
+        var recent: [ChunkKey: [UInt8]] = [:]
+        var order: [ChunkKey] = []
         var bytes = 0
         /// Waiting or under way.
-        var running: Set<Digest> = []
-        var failed: [Digest: FileError] = [:]
+        var running: Set<ChunkKey> = []
+        var failed: [ChunkKey: FileError] = [:]
         var edges = ChunkEdges()
     }
     let chunks = Monitor(Chunks())
@@ -77,6 +77,7 @@ final class ChunkFetcher: Sendable {
         let index: Int
         let layout: ChunkLayout
         var chunk: ChunkDescriptor { map.chunks[index] }
+        var key: ChunkKey { ChunkKey(chunk) }
     }
 
     /// Fills `out` with the bytes of `range` as far as segments have them; gaps are left as they
@@ -175,60 +176,61 @@ final class ChunkFetcher: Sendable {
 
     private enum Standing { case here, underWay, absent }
 
-    private func standing(_ digest: Digest) -> Standing {
+    private func standing(_ key: ChunkKey) -> Standing {
         chunks.withLock { state in
-            if state.recent[digest] != nil { return .here }
-            return state.running.insert(digest).inserted ? .absent : .underWay
+            if state.recent[key] != nil { return .here }
+            return state.running.insert(key).inserted ? .absent : .underWay
         }
     }
 
     /// Starts a fetch that somebody waits for, or will in a moment.
     private func demand(_ place: Place) {
-        let digest = place.chunk.address
-        switch standing(digest) {
+        let key = place.key
+        switch standing(key) {
         case .here: return
-        case .underWay: pool.promote(digest)
+        case .underWay: pool.promote(key)
         case .absent:
             if pool.demand({ self.fetch(place) }) { return }
             chunks.update { state in
-                state.running.remove(digest)
-                state.failed[digest] = .inputOutput
+                state.running.remove(key)
+                state.failed[key] = .inputOutput
             }
         }
     }
 
     /// Starts a fetch nobody waits for yet; false if there are too many of them.
     func guess(_ place: Place, for reader: UInt64) -> Bool {
-        let digest = place.chunk.address
-        guard standing(digest) == .absent else { return true }
-        if pool.guess(digest, for: reader, { self.fetch(place) }) { return true }
-        forget([digest])
+        let key = place.key
+        guard standing(key) == .absent else { return true }
+        if pool.guess(key, for: reader, { self.fetch(place) }) { return true }
+        forget([key])
         return false
     }
 
     /// Chunks that were to be fetched are not: who came to wait for them asks again.
-    func forget(_ digests: [Digest]) {
-        if digests.isEmpty { return }
-        chunks.update { $0.running.subtract(digests) }
+    func forget(_ keys: [ChunkKey]) {
+        if keys.isEmpty { return }
+        chunks.update { $0.running.subtract(keys) }
     }
 
     private func plaintext(_ place: Place, _ patience: Patience) throws(FileError) -> [UInt8] {
-        let digest = place.chunk.address
+        let key = place.key
         while true {
-            chunks.withLock { _ = $0.failed.removeValue(forKey: digest) }
+            chunks.withLock { _ = $0.failed.removeValue(forKey: key) }
             demand(place)
             var outcome: Result<[UInt8], FileError>?
             while outcome == nil {
                 if patience.isInterrupted { throw .interrupted }
                 if ContinuousClock.now >= patience.deadline {
-                    volume.errors.add(.store, "a chunk did not come in time", detail: digest.hex)
+                    volume.errors.add(
+                        .store, "a chunk did not come in time", detail: key.address.hex)
                     throw .inputOutput
                 }
                 outcome = chunks.wait(atMost: ChunkFetcher.step) { state in
-                    if let plain = state.recent[digest] { return .success(plain) }
-                    if let error = state.failed[digest] { return .failure(error) }
+                    if let plain = state.recent[key] { return .success(plain) }
+                    if let error = state.failed[key] { return .failure(error) }
                     // Fetched and pushed out again before this thread woke: ask once more.
-                    return state.running.contains(digest) ? nil : .failure(.wouldBlock)
+                    return state.running.contains(key) ? nil : .failure(.wouldBlock)
                 }
             }
             switch outcome {
@@ -241,21 +243,21 @@ final class ChunkFetcher: Sendable {
 
     /// On a pool thread: the whole way of one chunk.
     private func fetch(_ place: Place) {
-        let digest = place.chunk.address
+        let key = place.key
         do throws(FileError) {
             let bytes: [UInt8]
             do throws(StoreError) {
-                bytes = try fetchVerified(digest)
+                bytes = try fetchVerified(key.address)
             } catch {
                 throw fail(error)
             }
             try gate.pass { () throws(FileError) in try unwrap(place, bytes) }
         } catch {
             chunks.update { state in
-                state.running.remove(digest)
-                state.failed[digest] = error
+                state.running.remove(key)
+                state.failed[key] = error
                 // Nobody may come for it: the list stays short.
-                if state.failed.count > 1024 { state.failed = [digest: error] }
+                if state.failed.count > 1024 { state.failed = [key: error] }
             }
         }
     }
@@ -271,7 +273,7 @@ final class ChunkFetcher: Sendable {
                 .chunk, "a chunk does not decrypt", detail: place.chunk.address.hex)
             throw .inputOutput
         }
-        remember(place.chunk.address, plain)
+        remember(place.key, plain)
         install(place, plain)
     }
 
@@ -320,13 +322,13 @@ final class ChunkFetcher: Sendable {
         volume.reportStore(error)
     }
 
-    private func remember(_ digest: Digest, _ plain: [UInt8]) {
+    private func remember(_ key: ChunkKey, _ plain: [UInt8]) {
         chunks.update { state in
-            state.running.remove(digest)
-            guard state.recent.updateValue(plain, forKey: digest) == nil else { return }
-            state.order.append(digest)
+            state.running.remove(key)
+            guard state.recent.updateValue(plain, forKey: key) == nil else { return }
+            state.order.append(key)
             state.bytes += plain.count
-            state.edges.keep(digest, plain)
+            state.edges.keep(key, plain)
             while state.bytes > ChunkFetcher.recentLimit, state.order.count > 1 {
                 let oldest = state.order.removeFirst()
                 state.bytes -= state.recent.removeValue(forKey: oldest)?.count ?? 0

@@ -141,6 +141,7 @@ extension ContentWriter {
         state.isBaseDirty = true
         state.fullMaps = [:]
         state.row.form = .inline
+        state.row.isContentHeld = false
         state.inline = []
         state.isInlineDirty = true
         state.row.size = 0

@@ -32,14 +32,16 @@ struct ContentWriter: Sendable {
 
     /// Writes all of `bytes` at `offset`.
     ///
-    /// - Parameter isTimed: the file's times move now. A kernel that gathers writes keeps them
-    ///   itself, and sends them in no order with the bytes: a time of ours could be the last.
+    /// - Parameters:
+    ///   - isTimed: the file's times move now. A kernel that gathers writes keeps them itself, and
+    ///     sends them in no order with the bytes: a time of ours could be the last.
+    ///   - isExempt: the volume's quota does not refuse it.
     /// - Returns: whether the file takes more room than before, which the kernel cannot know.
     /// - Throws: `wouldBlock` without patience when old bytes must be fetched or room be made;
     ///   `tooLarge` for a pad or file past its limit; `noSpace` when no room came in time.
     func write(
         _ inode: Inode, at offset: UInt64, _ bytes: Span<UInt8>, isTimed: Bool = true,
-        _ patience: Patience?
+        isExempt: Bool = false, _ patience: Patience?
     ) throws(FileError) -> Bool {
         let (end, overflows) = offset.addingReportingOverflow(UInt64(bytes.count))
         if overflows || end > ContentWriter.maximumFileSize { throw .tooLarge }
@@ -48,7 +50,9 @@ struct ContentWriter: Sendable {
             let (need, grew) = try volume.change(inode) { (state) throws(FileError) in
                 let allocated = state.row.allocated
                 let now: Timestamp? = isTimed ? .now() : nil
-                let need = try volume.sized(&state, upTo: end) { (state) throws(FileError) in
+                let need = try volume.sized(
+                    &state, upTo: end, isExempt: isExempt
+                ) { (state) throws(FileError) in
                     try apply(&state, offset, end, bytes, fetched, now)
                 }
                 return (need, state.row.allocated != allocated)

@@ -198,6 +198,8 @@ final class DirectoryLoader: Sendable {
     private struct Prepared: Sendable {
         let entry: Entry
         var row: InodeRow
+        /// What the page, and so quota and totals, have for a pad that is of another size.
+        var countedSize: UInt64?
         var inline: [UInt8]?
         var content: StoredContent?
         var pages: PageReference?
@@ -232,6 +234,7 @@ final class DirectoryLoader: Sendable {
             }
             prepared[index].pad = pad
             prepared[index].inline = content.isEmpty ? nil : volume.sealer.seal(content)
+            prepared[index].countedSize = prepared[index].row.size
             prepared[index].row.size = UInt64(content.count)
             prepared[index].row.allocated = UInt64(content.count)
         }
@@ -323,6 +326,12 @@ final class DirectoryLoader: Sendable {
         row.cookie = try writer.insertDentry(
             parent: directory, name: entry.name, ino: entry.ino, kind: row.kind)
         try writer.insertInode(row)
+        if let counted = prepared.countedSize, counted != row.size {
+            volume.quota.correct(counted, to: row.size)
+            volume.totals.replace(counted, with: row.size)
+            // With the row, whichever commit has it.
+            try volume.totals.save(writer)
+        }
         if let inline = prepared.inline { try writer.setInline(row.ino, inline) }
         if let content = prepared.content { try writer.setContent(row.ino, content) }
         if row.kind == .directory { try writer.setPage(row.ino, prepared.pages) }

@@ -79,14 +79,24 @@ extension Engine {
             let content = try tree.openForWriting(
                 node, truncates: intent.truncates, context.patience)
             // What the kernel gathered would come after the close that is to say what is wrong.
-            return OpenedFile(
-                handle: try handles.add(.foreignWriter(content)), keepsCache: false,
-                isDirect: true)
+            let handle = try add(.foreignWriter(content)) { content.close() }
+            return OpenedFile(handle: handle, keepsCache: false, isDirect: true)
         }
         let content = try tree.open(node, context.patience)
+        let handle = try add(.foreign(content)) { content.close() }
         return OpenedFile(
-            handle: try handles.add(.foreign(content)), keepsCache: content.keepsCache ?? false,
+            handle: handle, keepsCache: content.keepsCache ?? false,
             isDirect: content.keepsCache == nil)
+    }
+
+    /// A number for content that was opened; closes it if there is none.
+    private func add(_ handle: OpenHandle, orClose close: () -> Void) throws(FileError) -> UInt64 {
+        do throws(FileError) {
+            return try handles.add(handle)
+        } catch {
+            close()
+            throw error
+        }
     }
 
     func requireForeignDirectory(
@@ -150,6 +160,7 @@ extension Engine {
         if try tree.status(of: node, context.patience).isDirectory { throw .noAttribute }
         guard let patience = context.patience else { throw .wouldBlock }
         let content = try tree.open(node, patience)
+        defer { content.close() }
         return try contentIdentifier(patience) { (offset, out, patience) throws(FileError) in
             try content.read(at: offset, into: &out, patience)
         }

@@ -214,12 +214,15 @@ extension Engine {
                     " (conflict \(now.seconds)\(attempt == 0 ? "" : "-\(attempt)"))".utf8)
                 let other = Array(name.prefix(Engine.maximumNameSize - suffix.count)) + suffix
                 do throws(FileError) {
-                    let (status, opened) = try create(
-                        other, in: row.parent, mode: 0o600, OpenIntent(reads: false, writes: true),
-                        isExclusive: true, context)
-                    _ = try write(opened.handle, ino: status.ino, at: 0, content.span, context)
-                    release(opened.handle, ino: status.ino)
-                    forget(status.ino, count: 1)
+                    let status = try makeNode(
+                        other, in: row.parent, kind: .regular, mode: 0o600, device: 0, context)
+                    defer { forget(status.ino, count: 1) }
+                    try volume.with(status.ino) { (inode) throws(FileError) in
+                        // The quota is for what is written here: this is somebody else's work.
+                        _ = try writer.write(
+                            inode, at: 0, content.span, isExempt: true, context.patience)
+                        pads.note(inode.ino, after: configuration.padDelay)
+                    }
                 } catch .exists {
                     continue
                 }

@@ -148,7 +148,12 @@ extension Engine {
     /// A revision must not show at a name what was stored of a file before it had that name.
     private func holdContent(_ inode: Inode) throws(FileError) {
         guard flusher.state(of: inode.ino) != nil else { return }
-        try volume.change(inode) { (state) throws(FileError) in state.holdContent() }
+        let isHeld = try volume.change(inode) { (state) throws(FileError) in
+            state.holdContent()
+            return state.row.isContentHeld
+        }
+        // Its flush may be over but for the list's own books: only another one lets it go again.
+        if isHeld { flusher.note(inode.ino) }
     }
 
     private func exchange(

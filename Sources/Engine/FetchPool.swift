@@ -15,9 +15,10 @@ final class FetchPool: Sendable {
     static let reserved = 2
 
     typealias Job = @Sendable () -> Void
+    private typealias Queue = FetchQueue<ChunkKey, Job>
 
     private struct State {
-        var queue: FetchQueue<Job>
+        var queue: Queue
         var threads = 0
         var isStopping = false
     }
@@ -29,9 +30,9 @@ final class FetchPool: Sendable {
     init(useful: Int) {
         let threads = max(FetchPool.fewest, min(useful, FetchPool.most))
         threadCount = threads
-        let limits = FetchQueue<Job>.Limits(
+        let limits = Queue.Limits(
             threads: threads, ahead: threads - FetchPool.reserved)
-        state = Monitor(State(queue: FetchQueue(limits: limits)))
+        state = Monitor(State(queue: Queue(limits: limits)))
         for _ in 0..<threads {
             let state = state
             state.update { $0.threads += 1 }
@@ -41,7 +42,7 @@ final class FetchPool: Sendable {
 
     private static func work(_ state: Monitor<State>) {
         while true {
-            let turn = state.wait { state -> FetchQueue<Job>.Turn?? in
+            let turn = state.wait { state -> Queue.Turn?? in
                 if let turn = state.queue.next() { return .some(turn) }
                 return state.isStopping ? .some(nil) : nil
             }
@@ -63,17 +64,17 @@ final class FetchPool: Sendable {
     }
 
     /// Queues a fetch ahead of a reader; false if it will not run.
-    func guess(_ digest: Digest, for reader: UInt64, _ job: @escaping Job) -> Bool {
-        state.update { !$0.isStopping && $0.queue.guess(digest, for: reader, job) }
+    func guess(_ key: ChunkKey, for reader: UInt64, _ job: @escaping Job) -> Bool {
+        state.update { !$0.isStopping && $0.queue.guess(key, for: reader, job) }
     }
 
     /// Moves a fetch up that waits ahead, because somebody waits for it now.
-    func promote(_ digest: Digest) {
-        state.update { $0.queue.promote(digest) }
+    func promote(_ key: ChunkKey) {
+        state.update { $0.queue.promote(key) }
     }
 
     /// Drops what waits for one reader; gives the chunks that are not fetched.
-    func cancel(_ reader: UInt64) -> [Digest] {
+    func cancel(_ reader: UInt64) -> [ChunkKey] {
         state.update { $0.queue.cancel(reader) }
     }
 

@@ -9,10 +9,12 @@
 // 2. At most `limits.waitingAhead` fetches ahead wait, and `limits.waiting` demanded ones.
 // 3. Within its kind, first come is first served.
 
-import Primitives
-
 /// Fetches in the order of their turn.
-struct FetchQueue<Job> {
+struct FetchQueue<Key: Equatable, Job> {
+    /// Jobs that had their turn and are still in the list, at most: a list that is never empty must
+    /// not grow for ever.
+    private static var spent: Int { 1024 }
+
     /// How much may wait and run.
     struct Limits: Sendable {
         /// Fetches at once.
@@ -32,7 +34,7 @@ struct FetchQueue<Job> {
     }
 
     private struct Guess {
-        let digest: Digest
+        let key: Key
         let reader: UInt64
         let job: Job
     }
@@ -68,23 +70,23 @@ struct FetchQueue<Job> {
     /// Takes a fetch that somebody is expected to want.
     ///
     /// - Returns: false if too many wait.
-    mutating func guess(_ digest: Digest, for reader: UInt64, _ job: Job) -> Bool {
+    mutating func guess(_ key: Key, for reader: UInt64, _ job: Job) -> Bool {
         guard ahead.count < limits.waitingAhead else { return false }
-        ahead.append(Guess(digest: digest, reader: reader, job: job))
+        ahead.append(Guess(key: key, reader: reader, job: job))
         return true
     }
 
     /// Somebody now waits for a chunk that may be among the guesses.
-    mutating func promote(_ digest: Digest) {
-        guard let index = ahead.firstIndex(where: { $0.digest == digest }) else { return }
+    mutating func promote(_ key: Key) {
+        guard let index = ahead.firstIndex(where: { $0.key == key }) else { return }
         demanded.append(ahead.remove(at: index).job)
     }
 
     /// Drops what waits for one reader.
     ///
     /// - Returns: the chunks that are not fetched.
-    mutating func cancel(_ reader: UInt64) -> [Digest] {
-        let dropped = ahead.filter { $0.reader == reader }.map(\.digest)
+    mutating func cancel(_ reader: UInt64) -> [Key] {
+        let dropped = ahead.filter { $0.reader == reader }.map(\.key)
         if !dropped.isEmpty { ahead.removeAll { $0.reader == reader } }
         return dropped
     }
@@ -102,6 +104,9 @@ struct FetchQueue<Job> {
             head += 1
             if head == demanded.count {
                 demanded.removeAll(keepingCapacity: head <= 256)
+                head = 0
+            } else if head >= Self.spent {
+                demanded.removeFirst(head)
                 head = 0
             }
             running += 1

@@ -111,6 +111,8 @@ extension Engine {
                 shown = try reading(record, as: standing.pad)
                 row.publishedDigest = PadDigest.of(shown, encoding: record.encoding)
             }
+            // A full disk lets a name be removed, and none be made: the pad would have none.
+            try committer.withNames { () throws(FileError) in }
             // The kernel never forgets a file's size: the new state is a new file.
             try unlink(name, in: parent, context)
         }
@@ -257,6 +259,8 @@ extension Engine {
                 state.isPadDirty = true
                 state.inline = content
                 state.isInlineDirty = true
+                // Its owner made it so large elsewhere: no quota refuses that.
+                volume.quota.correct(state.row.size, to: UInt64(content.count))
                 state.row.size = UInt64(content.count)
                 state.row.allocated = UInt64(content.count)
                 state.noteChange(.now())

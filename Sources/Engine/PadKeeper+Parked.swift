@@ -23,17 +23,29 @@ extension PadKeeper {
         // Where there is no room for it, it waits: the next tick tries again.
         try? committer.withNames(frees: true) { () throws(FileError) in
             for entry in parked.withLock({ $0.expire(now: now) }) where entry.mover != 0 {
-                guard let inode = try volume.pinIfPresent(entry.mover) else { continue }
-                defer { volume.table.unpin(inode) }
-                try volume.change(inode) { (state) throws(FileError) in
-                    try load(&state)
-                    guard state.pad == nil, !state.isDeleted, state.row.linkCount > 0 else {
-                        return
+                do throws(FileError) {
+                    try giveBack(entry)
+                } catch {
+                    // An identity is never given up for a failure: it has its time once more.
+                    parked.withLock {
+                        $0.park(
+                            entry.pad, parent: entry.parent, name: entry.name,
+                            mover: entry.mover, now: now)
                     }
-                    assign(entry.pad, to: &state)
                 }
             }
             try volume.query { (writer) throws(MetadataError) in try saveParked(writer) }
+        }
+    }
+
+    /// The file that went away has its identity again, unless it has another or is gone.
+    private func giveBack(_ entry: ParkedPads.Parked) throws(FileError) {
+        guard let inode = try volume.pinIfPresent(entry.mover) else { return }
+        defer { volume.table.unpin(inode) }
+        try volume.change(inode) { (state) throws(FileError) in
+            try load(&state)
+            guard state.pad == nil, !state.isDeleted, state.row.linkCount > 0 else { return }
+            assign(entry.pad, to: &state)
         }
     }
 }

@@ -47,7 +47,8 @@ final class RedoLog: @unchecked Sendable {
     private(set) var size = 0
     /// Where the statement began that is being bound; nil between statements.
     private var opened: Mark?
-    private var isReplaying = false
+    /// Whether what is here is being done again.
+    private(set) var isReplaying = false
     /// Whether everything is here. False after too much was written, or after `giveUp`.
     private(set) var isWhole = true
 

@@ -164,6 +164,9 @@ final class WriterCore: @unchecked Sendable {
     /// - Returns: whether it was done with all the others. Else it is forgotten, and they are done
     ///   without it; but not if it was a part of an operation that can not go on.
     private func isDoneAgain(since before: RedoLog.Mark?) -> Bool {
+        // One that is being done again and fails again ends that: trying once more from within it
+        // would never end.
+        if redo.isReplaying { return false }
         let isHeld = holdCount > 0
         let mayTry = !isDivided && (isHeld || .now >= nextRecovery)
         if mayTry && recover(isUrgent: true) { return before != nil }

@@ -3,6 +3,7 @@
 // What is fetched ahead of a reader, as a value: properties over many readers.
 
 import Primitives
+import SelfEncryption
 import TestSupport
 import Testing
 
@@ -193,8 +194,8 @@ struct ReadAheadTests {
 struct FetchQueueTests {
     /// A queue whose every answer is looked at in expectations, which change nothing themselves.
     private final class Queue {
-        var inner: FetchQueue<Int>
-        init(_ limits: FetchQueue<Int>.Limits) { inner = FetchQueue(limits: limits) }
+        var inner: FetchQueue<Digest, Int>
+        init(_ limits: FetchQueue<Digest, Int>.Limits) { inner = FetchQueue(limits: limits) }
         func demand(_ job: Int) -> Bool { inner.demand(job) }
         func guess(_ digest: Digest, for reader: UInt64, _ job: Int) -> Bool {
             inner.guess(digest, for: reader, job)
@@ -202,11 +203,11 @@ struct FetchQueueTests {
         func promote(_ digest: Digest) { inner.promote(digest) }
         func cancel(_ reader: UInt64) -> [Digest] { inner.cancel(reader) }
         func dropGuesses() { inner.dropGuesses() }
-        func next() -> FetchQueue<Int>.Turn? { inner.next() }
+        func next() -> FetchQueue<Digest, Int>.Turn? { inner.next() }
         func end(isAhead: Bool) { inner.end(isAhead: isAhead) }
     }
 
-    private let limits = FetchQueue<Int>.Limits(
+    private let limits = FetchQueue<Digest, Int>.Limits(
         threads: 4, ahead: 2, waiting: 10, waitingAhead: 6)
 
     private func digest(_ number: Int) -> Digest {
@@ -298,19 +299,39 @@ struct FetchQueueTests {
         #expect(seen == expected, "seed \(seed)")
     }
 
+    @Test("a queue that never runs empty keeps its order")
+    func neverEmpty() {
+        let queue = Queue(limits)
+        #expect(queue.demand(0))
+        for number in 1..<5000 {
+            #expect(queue.demand(number))
+            #expect(queue.next()?.job == number - 1)
+            #expect(queue.inner.waitingCount == 1)
+            queue.end(isAhead: false)
+        }
+    }
+
+    private func key(_ number: Int, _ size: Int, source: Int = 0) -> ChunkKey {
+        ChunkKey(
+            ChunkDescriptor(
+                index: 0, address: digest(number), source: digest(source), size: UInt64(size)))
+    }
+
     @Test("the edges of a chunk are kept, its middle and the oldest chunks are not")
     func edges() {
         var edges = ChunkEdges()
         let plain = pattern(100_000, seed: 3)
-        edges.keep(digest(0), plain)
-        #expect(edges.bytes(digest(0), 5..<900, of: plain.count) == Array(plain[5..<900]))
+        edges.keep(key(0, plain.count), plain)
+        #expect(edges.bytes(key(0, plain.count), 5..<900) == Array(plain[5..<900]))
+        #expect(edges.bytes(key(0, plain.count + 1), 5..<900) == nil, "another size is no answer")
+        #expect(edges.bytes(key(0, plain.count, source: 1), 5..<900) == nil, "nor another source")
         let tail = plain.count - ChunkEdges.size..<plain.count
-        #expect(edges.bytes(digest(0), tail, of: plain.count) == Array(plain[tail]))
-        #expect(edges.bytes(digest(0), 50_000..<50_001, of: plain.count) == nil)
-        #expect(edges.bytes(digest(0), 99_999..<100_001, of: plain.count) == nil)
-        #expect(edges.bytes(digest(1), 0..<1, of: plain.count) == nil)
-        for number in 1...ChunkEdges.limit { edges.keep(digest(number), [1, 2, 3]) }
-        #expect(edges.bytes(digest(0), 0..<1, of: plain.count) == nil)
-        #expect(edges.bytes(digest(1), 1..<3, of: 3) == [2, 3])
+        #expect(edges.bytes(key(0, plain.count), tail) == Array(plain[tail]))
+        #expect(edges.bytes(key(0, plain.count), 50_000..<50_001) == nil)
+        #expect(edges.bytes(key(0, plain.count), 99_999..<100_001) == nil)
+        #expect(edges.bytes(key(1, 3), 0..<1) == nil)
+        for number in 1...ChunkEdges.limit { edges.keep(key(number, 3), [1, 2, 3]) }
+        #expect(edges.bytes(key(0, plain.count), 0..<1) == nil)
+        #expect(edges.bytes(key(1, 3), 1..<3) == [2, 3])
     }
 }
