@@ -14,7 +14,7 @@ import Threading
 
 /// Loads directories on demand; each one once.
 final class DirectoryLoader: Sendable {
-    private let volume: Volume
+    let volume: Volume
     private let fetcher: ChunkFetcher
     private let hardLinks: @Sendable () -> PageReference?
     private let loading = Monitor<Set<UInt64>>([])
@@ -22,7 +22,7 @@ final class DirectoryLoader: Sendable {
     /// whole, lest a publication leaves the others out.
     private let partial: Lock<Set<UInt64>>
     private let partialCount: Atomic<Int>
-    private let pads: PadFetcher
+    let pads: PadFetcher
 
     init(
         volume: Volume, fetcher: ChunkFetcher, partial: Set<UInt64>,
@@ -338,70 +338,6 @@ final class DirectoryLoader: Sendable {
         if let pad = prepared.pad { try writer.setPad(pad) }
         for attribute in entry.xattrs {
             try writer.setXattr(row.ino, attribute.name, attribute.value)
-        }
-    }
-
-    // MARK: Pads
-
-    /// The pad's content as the store has it; counter and encoding go into `pad`.
-    private func fetch(_ pad: inout PadRow, _ patience: Patience) throws(FileError) -> [UInt8] {
-        let address = pad.address
-        pads.begin([address])
-        defer { pads.release([address]) }
-        return try opened(try pads.record(address, patience), &pad)
-    }
-
-    private func opened(_ record: PadRecord?, _ pad: inout PadRow) throws(FileError) -> [UInt8] {
-        guard let record else {
-            volume.errors.add(.pad, "the store has no record of a pad", detail: pad.address.hex)
-            throw .inputOutput
-        }
-        guard record.counter >= pad.counter else {
-            volume.errors.add(
-                .pad,
-                "rollback: the store offers counter \(record.counter) of a pad that has "
-                    + "been at \(pad.counter)", detail: pad.address.hex)
-            throw .inputOutput
-        }
-        do {
-            let content = try volume.capability(of: pad).open(record)
-            pad.counter = record.counter
-            pad.encoding = record.encoding
-            pad.publishedDigest = PadDigest.of(content, encoding: record.encoding)
-            return content
-        } catch {
-            volume.errors.add(.pad, "a pad's record does not verify", detail: pad.address.hex)
-            throw .inputOutput
-        }
-    }
-
-    /// Brings the content of a pad whose directory was loaded without it.
-    func ensureContent(_ inode: Inode, _ patience: Patience?) throws(FileError) {
-        let (isMissing, loaded) = inode.state.withLock { state in
-            (
-                state.row.form == .pad && state.row.kind == .regular && state.inline == nil
-                    && state.row.size > 0, state.pad
-            )
-        }
-        guard isMissing else { return }
-        let ino = inode.ino
-        let known = try volume.query { (reader) throws(MetadataError) in
-            (try reader.inline(ino) != nil, try reader.pad(ino))
-        }
-        guard !known.0, var pad = loaded ?? known.1 else { return }
-        guard let patience else { throw .wouldBlock }
-        let content = try fetch(&pad, patience)
-        let found = pad
-        try volume.change(inode) { (state) throws(FileError) in
-            guard state.inline == nil else { return }
-            state.inline = content
-            state.isInlineDirty = true
-            state.pad = found
-            state.isPadDirty = true
-            volume.quota.correct(state.row.size, to: UInt64(content.count))
-            state.row.size = UInt64(content.count)
-            state.row.allocated = UInt64(content.count)
-            state.isRowDirty = true
         }
     }
 }
