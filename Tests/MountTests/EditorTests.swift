@@ -53,15 +53,17 @@ struct EditorTests {
                 if pid == 0:
                     os.environ["TERM"] = "xterm"
                     os.execvp("nano", ["nano", sys.argv[1]])
+                seen = b""
                 def drain(seconds):
-                    end = time.monotonic() + seconds
-                    while time.monotonic() < end:
-                        if select.select([fd], [], [], 0.05)[0]:
-                            try: os.read(fd, 65536)
-                            except OSError: return
-                drain(1)
-                for keys in [b"nano text", b"\\x0f", b"\\r", b"\\x18"]:
-                    os.write(fd, keys); drain(0.5)
+                    global seen
+                    if select.select([fd], [], [], seconds)[0]:
+                        try: seen += os.read(fd, 65536)
+                        except OSError: return
+                # Each key has its answer on the screen; the next comes after it.
+                keys = [(b"", b"Exit"), (b"nano text", b"Modified"), (b"\\x0f", b"Name")]
+                for key, answer in keys + [(b"\\r", b"Wrote"), (b"\\x18", b"")]:
+                    seen = b""; os.write(fd, key); end = time.monotonic() + 20
+                    while answer not in seen and time.monotonic() < end: drain(0.05)
                 for _ in range(100):
                     if os.waitpid(pid, os.WNOHANG)[0]: sys.exit(0)
                     drain(0.05)
