@@ -117,6 +117,12 @@ package final class Engine: Sendable {
         invalidation.set(handler)
     }
 
+    /// Where the host hears that the thread which calls the engine is about to read content from
+    /// the disk, so that another may take requests meanwhile. The handler must not wait.
+    package func setWillWait(_ handler: @escaping @Sendable () -> Void) {
+        volume.willWait.set(handler)
+    }
+
     // MARK: Shared checks
 
     func requireWritable() throws(FileError) {

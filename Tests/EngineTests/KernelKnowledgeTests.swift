@@ -107,4 +107,26 @@ struct KernelKnowledgeTests {
         try read(volume, ino, second)
         volume.engine.release(second.handle, ino: ino)
     }
+
+    @Test("before content is read from the disk the host is told, but not before what is in memory")
+    func waitIsSaid() throws {
+        let (volume, ino) = try volume()
+        let waits = Lock(0)
+        volume.engine.setWillWait { waits.withLock { $0 += 1 } }
+        let small = try open(volume, ino)
+        try read(volume, ino, small)
+        volume.engine.release(small.handle, ino: ino)
+        #expect(waits.withLock { $0 } == 0)
+        try volume.writeFile("/files/large", pattern(100_000, seed: 2))
+        let large = try volume.resolve("/files/large")
+        try volume.engine.synchronize(large, dataOnly: false)
+        try volume.publish()
+        try volume.restart()
+        volume.engine.setWillWait { waits.withLock { $0 += 1 } }
+        let file = try volume.engine.open(
+            large, OpenIntent(reads: true, writes: false), volume.context)
+        try read(volume, large, file)
+        volume.engine.release(file.handle, ino: large)
+        #expect(waits.withLock { $0 } == 1)
+    }
 }
