@@ -45,13 +45,15 @@ final class Committer: Sendable {
     private let rounds = Monitor(Rounds())
 
     private let pressure = Listener<Void>()
+    /// The first commit is over.
+    private let hasCommitted = Atomic<Bool>(false)
 
     init(volume: Volume) {
         self.volume = volume
     }
 
-    /// Has `body` called after each commit that leaves a log worth copying, or a journal worth
-    /// sealing, and when a commit should come before its time; it must not wait.
+    /// Has `body` called after the first commit, after each that leaves a log worth copying, or a
+    /// journal worth sealing, and when a commit should come before its time; it must not wait.
     func whenPressed(_ body: @escaping @Sendable () -> Void) {
         pressure.set(body)
     }
@@ -125,7 +127,8 @@ final class Committer: Sendable {
             throw volume.failure(error)
         }
         volume.arena.endCommit(epoch)
-        if volume.metadata.wantsCheckpoint || JournalSealing.isDue(volume) {
+        let isFirst = !hasCommitted.exchange(true, ordering: .relaxed)
+        if isFirst || volume.metadata.wantsCheckpoint || JournalSealing.isDue(volume) {
             pressure()
         }
     }
