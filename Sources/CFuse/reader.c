@@ -6,7 +6,8 @@
 // request before it sleeps in the kernel. The others follow: they wait for the bell. Who has got a
 // request stops reading before it serves it, and rings
 // - if more requests wait already,
-// - if the request may take long (`takes_long`),
+// - if the request may take long: by its kind (`takes_long`), or because who serves it says that the
+//   disk comes next (`cfuse_reader_expect_wait`),
 // - if nobody watches, or only in its sleep, because nothing was asked for a while.
 // Otherwise it comes back by itself soon: waking another thread would cost as much as serving.
 // If it does not, the watcher, one of those who follow, reads after `watch_time`.
@@ -125,14 +126,14 @@ static void look(cfuse_reader *reader, int device) {
     reader->skips = (1u << reader->misses) - 1;
 }
 
-/// Requests that the disk may hold up, in the thread that has read them.
+/// Requests that the disk may hold up, in the thread that has read them. Reads are not among them:
+/// many are served from memory, and of the others we are told.
 static bool takes_long(const void *buffer, ssize_t count) {
     const struct fuse_in_header *header = buffer;
     if (count < (ssize_t)sizeof *header) {
         return false;
     }
     switch (header->opcode) {
-    case FUSE_READ:
     case FUSE_FSYNC:
     case FUSE_FSYNCDIR:
     case FUSE_SYNCFS:
@@ -143,6 +144,12 @@ static bool takes_long(const void *buffer, ssize_t count) {
         return true;
     default:
         return false;
+    }
+}
+
+void cfuse_reader_expect_wait(cfuse_reader *reader) {
+    if (!atomic_load(&reader->reading)) {
+        ring(reader);
     }
 }
 

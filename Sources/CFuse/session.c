@@ -163,6 +163,10 @@ int32_t cfuse_session_loop(cfuse_session *session, uint32_t threads, uint32_t cl
     return result;
 }
 
+void cfuse_session_expect_wait(cfuse_session *session) {
+    cfuse_reader_expect_wait(&session->reader);
+}
+
 void cfuse_session_exit(cfuse_session *session) { fuse_session_exit(session->fuse); }
 
 void cfuse_session_unmount(cfuse_session *session) { fuse_session_unmount(session->fuse); }

@@ -46,7 +46,6 @@ final class BackgroundCommits: Sendable {
     }
 
     private func run() {
-        lengthenLog()
         var committed = volume.lastChange.load(ordering: .relaxed)
         var due = ContinuousClock.now + Committer.interval
         while true {
@@ -62,6 +61,7 @@ final class BackgroundCommits: Sendable {
                 // A failure is in the error log, and the interval tries again.
                 if volume.metadata.wantsCommit { try? committer.commit() }
                 if volume.metadata.wantsCheckpoint { checkpoint() }
+                lengthenLog()
                 // Pressure without end must not keep the commit away.
                 if .now < due { continue }
             }
@@ -101,7 +101,8 @@ final class BackgroundCommits: Sendable {
         }
     }
 
-    /// In steps, between which others sync.
+    /// In steps, between which others sync. Each step syncs, too: not at the mount, when there is
+    /// much to be read and nothing to be synced.
     private func lengthenLog() {
         do throws(MetadataError) {
             while try volume.metadata.lengthenLog(), !state.withLock({ $0.isStopping }) {

@@ -44,16 +44,18 @@ final class Committer: Sendable {
     }
     private let rounds = Monitor(Rounds())
 
-    private let pressure = Lock<(@Sendable () -> Void)?>(nil)
+    private let pressure = Listener<Void>()
+    /// The first commit is over.
+    private let hasCommitted = Atomic<Bool>(false)
 
     init(volume: Volume) {
         self.volume = volume
     }
 
-    /// Has `body` called after each commit that leaves a log worth copying, or a journal worth
-    /// sealing, and when a commit should come before its time; it must not wait.
+    /// Has `body` called after the first commit, after each that leaves a log worth copying, or a
+    /// journal worth sealing, and when a commit should come before its time; it must not wait.
     func whenPressed(_ body: @escaping @Sendable () -> Void) {
-        pressure.withLock { $0 = body }
+        pressure.set(body)
     }
 
     /// Returns when everything done before the call is durable. Callers that come together share a
@@ -125,8 +127,9 @@ final class Committer: Sendable {
             throw volume.failure(error)
         }
         volume.arena.endCommit(epoch)
-        if volume.metadata.wantsCheckpoint || JournalSealing.isDue(volume) {
-            pressure.withLock { $0 }?()
+        let isFirst = !hasCommitted.exchange(true, ordering: .relaxed)
+        if isFirst || volume.metadata.wantsCheckpoint || JournalSealing.isDue(volume) {
+            pressure()
         }
     }
 
@@ -179,7 +182,7 @@ final class Committer: Sendable {
 
     /// Drains if memory asks for it, and has the background commit if the database does.
     func drainIfCrowded() throws(FileError) {
-        if volume.metadata.wantsCommit { pressure.withLock { $0 }?() }
+        if volume.metadata.wantsCommit { pressure() }
         if volume.dirty.withLock({ $0.count }) >= Committer.drainThreshold { try drain() }
     }
 

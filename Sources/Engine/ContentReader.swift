@@ -73,7 +73,10 @@ struct ContentReader: Sendable {
             return count
         }
         if !segments.isEmpty && patience == nil { throw .wouldBlock }
-        if !isLocked { try readSlots(pieces, into: &out, corrupt: .stale) }
+        if !isLocked {
+            if patience == nil && !pieces.isEmpty { volume.willWait() }
+            try readSlots(pieces, into: &out, corrupt: .stale)
+        }
         if let patience, !segments.isEmpty {
             try readBase(
                 inode, pieces, segments, baseLimit, into: &out, count: count, patience)

@@ -100,16 +100,21 @@ extension Engine {
     /// Moves the access time of something that was opened for reading, if the volume does so.
     ///
     /// The row is written by the next commit, and published with the next change of its own:
-    /// reading makes no revision. The kernel is told, because it believes the attributes it has.
+    /// reading makes no revision. The kernel is told, because it believes the attributes it has;
+    /// but not of a file of which it has no pages: it drops the access time itself when it reads
+    /// one, and only that. Told, it would drop all, and ask for them at the next open.
     func noteAccess(_ inode: Inode) throws(FileError) {
         let now = Timestamp.now()
-        let isMoved = try volume.change(inode) { (state) throws(FileError) -> Bool in
+        let mayBeCached = volume.table.mayBeCached(inode.ino)
+        let isToldNow = try volume.change(inode) { (state) throws(FileError) -> Bool in
             guard !state.isDeleted, isAccessDue(state.row.attributes, now) else { return false }
             state.row.attributes.accessed = now
             state.isAccessDirty = true
-            return true
+            let isRead = mayBeCached || state.mayBeCached || state.row.kind != .regular
+            state.isAccessUntold = !isRead
+            return isRead
         }
-        if isMoved { invalidation.withLock { $0 }?(.attributes(inode.ino)) }
+        if isToldNow { invalidation(.attributes(inode.ino)) }
     }
 
     /// Whether reading at `now` moves an access time.

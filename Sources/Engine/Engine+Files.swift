@@ -34,7 +34,11 @@ extension Engine {
             }
             inode.state.withLock { state in
                 state.openCount += 1
-                if intent.writes { state.writerCount += 1 }
+                if intent.writes {
+                    state.writerCount += 1
+                    // What the kernel gathers is in its pages before we hear of it.
+                    state.mayBeCached = true
+                }
             }
             let handle = try handles.add(.file(inode, intent, fetcher.newReader()))
             if intent.isRead { try noteAccess(inode) }
@@ -82,6 +86,10 @@ extension Engine {
         if patience != nil { fetcher.note(inode, reads, range) }
         do throws(FileError) {
             let count = try reader.read(inode, at: offset, into: &out, patience)
+            inode.state.withLock { state in
+                state.mayBeCached = true
+                state.isAccessUntold = false
+            }
             if patience == nil { fetcher.note(inode, reads, range) }
             return count
         } catch {
@@ -109,7 +117,7 @@ extension Engine {
         do throws(FileError) {
             let grew = try writer.write(
                 inode, at: offset, bytes, isTimed: !isGathered, context.patience)
-            if grew && isGathered { invalidation.withLock { $0 }?(.attributes(ino)) }
+            if grew && isGathered { invalidation(.attributes(ino)) }
         } catch {
             noteUnstored(inode)
             throw error
@@ -145,11 +153,18 @@ extension Engine {
         if case .foreignWriter(let content) = removed { content.close() }
         guard case .file(let inode, let intent, let reads) = removed else { return }
         fetcher.cancel(reads)
-        let (isLast, form, isUnsealed) = inode.state.withLock { state in
+        let (isLast, form, isUnsealed, isUntold, mayBeCached) = inode.state.withLock { state in
             state.openCount -= 1
             if intent.writes { state.writerCount -= 1 }
-            return (state.openCount == 0, state.row.form, state.isPadUnsealed)
+            defer { state.isAccessUntold = false }
+            return (
+                state.openCount == 0, state.row.form, state.isPadUnsealed, state.isAccessUntold,
+                state.mayBeCached
+            )
         }
+        // The inode may leave memory now; what the kernel has stays.
+        if mayBeCached { volume.table.noteCached(ino) }
+        if isUntold { invalidation(.attributes(ino)) }
         if form == .pad && isUnsealed && intent.writes {
             pads.note(inode.ino, after: configuration.padDelay)
         }

@@ -65,7 +65,9 @@ final class FetchPool: Sendable {
 
     /// Queues a fetch ahead of a reader; false if it will not run.
     func guess(_ key: ChunkKey, for reader: UInt64, _ job: @escaping Job) -> Bool {
-        state.update { !$0.isStopping && $0.queue.guess(key, for: reader, job) }
+        let isQueued = state.withLock { !$0.isStopping && $0.queue.guess(key, for: reader, job) }
+        if isQueued { state.wakeAll() }
+        return isQueued
     }
 
     /// Moves a fetch up that waits ahead, because somebody waits for it now.
@@ -73,9 +75,10 @@ final class FetchPool: Sendable {
         state.update { $0.queue.promote(key) }
     }
 
-    /// Drops what waits for one reader; gives the chunks that are not fetched.
+    /// Drops what waits for one reader; gives the chunks that are not fetched. Every file that is
+    /// closed comes here, and a thread has nothing to do because less is to be done: none is woken.
     func cancel(_ reader: UInt64) -> [ChunkKey] {
-        state.update { $0.queue.cancel(reader) }
+        state.withLock { $0.queue.cancel(reader) }
     }
 
     /// Lets running and demanded fetches end, drops the others, then ends the threads.

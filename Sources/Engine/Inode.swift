@@ -30,6 +30,11 @@ struct InodeState: Sendable {
     var isRowDirty = false
     /// Only the row's access time is newer: to be kept, but no change to publish.
     var isAccessDirty = false
+    /// The kernel does not know the newest access time. It had no pages of the file when it was
+    /// opened, so it asks by itself after its first read; else it is told at the close.
+    var isAccessUntold = false
+    /// The kernel has read or written, and may have kept pages.
+    var mayBeCached = false
     /// Removed from the database; everything else here is void.
     var isDeleted = false
     /// On the volume's dirty list, which holds a pin.
@@ -147,7 +152,14 @@ final class Inode: Sendable {
 final class InodeTable: Sendable {
     private struct Shard: ~Copyable {
         let resident = Lock<[UInt64: Slot]>([:])
-        let references = Lock<[UInt64: UInt64]>([:])
+        let references = Lock<[UInt64: Hold]>([:])
+    }
+
+    /// What the kernel has of an inode until it forgets it.
+    private struct Hold {
+        var count: UInt64 = 0
+        /// It may have pages of the content: it forgets them with the inode at the latest.
+        var mayBeCached = false
     }
 
     private struct Slot {
@@ -228,7 +240,7 @@ final class InodeTable: Sendable {
 
     /// Counts one reference of the kernel.
     func addReference(_ ino: UInt64) {
-        box(ino).shard.references.withLock { $0[ino, default: 0] += 1 }
+        box(ino).shard.references.withLock { $0[ino, default: Hold()].count += 1 }
     }
 
     /// Takes `count` references back.
@@ -237,8 +249,8 @@ final class InodeTable: Sendable {
     func dropReferences(_ ino: UInt64, count: UInt64) -> Bool {
         box(ino).shard.references.withLock { references in
             guard let held = references[ino] else { return true }
-            if held > count {
-                references[ino] = held - count
+            if held.count > count {
+                references[ino]?.count = held.count - count
                 return false
             }
             references[ino] = nil
@@ -249,6 +261,16 @@ final class InodeTable: Sendable {
     /// True while the kernel holds the inode.
     func isReferenced(_ ino: UInt64) -> Bool {
         box(ino).shard.references.withLock { $0[ino] != nil }
+    }
+
+    /// The kernel may have pages of an inode, as long as it holds it.
+    func noteCached(_ ino: UInt64) {
+        box(ino).shard.references.withLock { $0[ino]?.mayBeCached = true }
+    }
+
+    /// Whether the kernel may have pages of an inode, from before it was last opened.
+    func mayBeCached(_ ino: UInt64) -> Bool {
+        box(ino).shard.references.withLock { $0[ino]?.mayBeCached ?? false }
     }
 
     /// How many inodes are resident.

@@ -105,6 +105,11 @@ import Threading
             return state.isStopWanted
         }
         startNotifier()
+        host.engine.setWillWait { [weak self] in
+            guard let self else { return }
+            // SAFETY: the session lives as long as `self`.
+            unsafe cfuse_session_expect_wait(session)
+        }
         if let limit = host.options.stallLimit { startWatchdog(limit) }
         if isStopped { startStopping() }
         let processors = max(1, sysconf(Int32(_SC_NPROCESSORS_ONLN)))

@@ -291,6 +291,27 @@ final class PosixAttributeTests: EveryonesMount {
         #expect(try volume.shell("stat -c %x \"$MNT/files/f\"") == kept, "kept over a remount")
     }
 
+    // SEMANTICS: The new access time of a file that nobody has read or written since the kernel last
+    // looked it up shows from its first read on, or from its close.
+    @Test("the access time of a file untouched since the mount shows from its first read or close")
+    func accessTimesOfUntouched() throws {
+        try volume.probe("write('read', b'x'); write('closed', b'x')")
+        try volume.unmount()
+        try volume.mount()
+        try volume.probe(
+            """
+            def atime(path): return os.stat(path).st_atime_ns
+            before = atime('read'), atime('closed')
+            fd = os.open('read', os.O_RDONLY); same(os.read(fd, 10), b'x')
+            assert atime('read') != before[0], 'shown after the read'; os.close(fd)
+            os.close(os.open('closed', os.O_RDONLY))
+            end = time.monotonic() + 10
+            while atime('closed') == before[1]:
+                assert time.monotonic() < end, 'shown after the close'
+                time.sleep(0.01)
+            """)
+    }
+
     // SEMANTICS: Opening a file for reading only, or a directory for listing, moves its access time
     // if that is not after the last change, or is a day old; with `-o noatime` never, with `-o
     // strictatime` always.

@@ -74,6 +74,11 @@ struct PackageTests {
         expectNone(files.flatMap { WordChecks.unchecked($0) })
     }
 
+    @Test("no closure lies in a lock as such")
+    func lockedClosures() {
+        expectNone(files.flatMap { WordChecks.lockedClosure($0) })
+    }
+
     @Test("targets import what the manifest names, and name what they import")
     func imports() {
         expectNone(ImportChecks.declared(files.filter { $0.isSwift }, manifest))

@@ -117,6 +117,16 @@ struct WordRuleTests {
         #expect(WordChecks.unchecked(file("// Because it is constant.\n" + bare)).isEmpty)
     }
 
+    @Test("a closure in a lock is found, one in a structure is not meant")
+    func lockedClosure() {
+        for bad in ["Lock<(@Sendable (Int) -> Void)?>(nil)", "Monitor<() -> Int>({ 1 })"] {
+            #expect(WordChecks.lockedClosure(file("let a = \(bad)\n")).count == 1)
+        }
+        for good in ["Lock<Function?>(nil)", "Lock<[Int]>([]).map { (a) -> Int in a }"] {
+            #expect(WordChecks.lockedClosure(file("let a = \(good)\n")).isEmpty)
+        }
+    }
+
     @Test("a path of one machine is found, in strings too")
     func foreign() {
         #expect(WordChecks.foreign(file("let a = \"/wo" + "rk/x\"\n")).count == 1)

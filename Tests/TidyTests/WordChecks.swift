@@ -40,6 +40,37 @@ enum WordChecks {
         }
     }
 
+    /// A closure that lies in a lock as such: generic code wraps it once more at each look, for good.
+    static func lockedClosure(_ file: SourceText) -> [Finding] {
+        file.lines.indices.compactMap { index in
+            let code = file.code[index]
+            let isLocked = ["Lock<", "Monitor<", "Mutex<"].contains { name in
+                code.ranges(of: name).contains { holdsClosure(code[$0.upperBound...]) }
+            }
+            guard isLocked else { return nil }
+            return Finding(path: file.path, line: index + 1, problem: "a closure in a lock")
+        }
+    }
+
+    /// Whether what stands up to the closing bracket has an arrow outside further brackets.
+    private static func holdsClosure(_ rest: Substring) -> Bool {
+        var depth = 0
+        var last: Character = " "
+        for character in rest {
+            switch character {
+            case "<": depth += 1
+            case ">" where last == "-":
+                if depth == 0 { return true }
+            case ">":
+                if depth == 0 { return false }
+                depth -= 1
+            default: break
+            }
+            last = character
+        }
+        return false
+    }
+
     /// Paths of some machine on which the project was built: it speaks of itself alone.
     static func foreign(_ file: SourceText) -> [Finding] {
         // Put together here, so that this file does not have them.

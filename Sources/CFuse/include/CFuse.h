@@ -212,6 +212,9 @@ cfuse_session *_Nullable cfuse_session_new(
 int32_t cfuse_session_mount(cfuse_session *session, const char *mount_point);
 /// Serves requests with up to `threads` threads until the session ends. 0 or a negative error.
 int32_t cfuse_session_loop(cfuse_session *session, uint32_t threads, uint32_t clones_device);
+/// A thread that serves a request waits for the disk next: another one is to read the device. Any
+/// thread; does not wait.
+void cfuse_session_expect_wait(cfuse_session *session);
 /// Tells the loop to end at its next opportunity. Any thread.
 void cfuse_session_exit(cfuse_session *session);
 /// Closes the device and detaches the mount, if it still stands.

@@ -1,0 +1,134 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// What the kernel is told of, and what it finds out by itself: each word to it costs it a question.
+
+import Engine
+import Namespace
+import Primitives
+import Testing
+
+@Suite("what the kernel is told")
+struct KernelKnowledgeTests {
+    private let told = Lock<[Invalidation]>([])
+
+    /// A volume with one file of 4 KiB that no kernel knows, and each open of which moves the
+    /// access time.
+    private func volume() throws -> (TestVolume, UInt64) {
+        let volume = try TestVolume { $0.accessTimes = .strict }
+        try volume.writeFile("/files/f", pattern(4096, seed: 1))
+        let context = volume.context
+        let name = Array("f".utf8)
+        let ino = try volume.engine.lookup(name, in: Engine.filesInode, context).ino
+        // Written back, or the inode stays in memory with all that is known of it.
+        try volume.engine.synchronize(ino, dataOnly: false)
+        // The kernel forgets all that it had, and looks the file up as new.
+        volume.engine.forget(ino, count: 1_000)
+        _ = try volume.engine.lookup(name, in: Engine.filesInode, context)
+        volume.engine.setInvalidation { [told] change in told.withLock { $0.append(change) } }
+        return (volume, ino)
+    }
+
+    private func open(_ volume: TestVolume, _ ino: UInt64) throws -> OpenedFile {
+        let before = try volume.engine.status(of: ino, volume.context).attributes.accessed
+        var opened: OpenedFile
+        repeat {
+            // The clock of file times goes in steps.
+            opened = try volume.engine.open(
+                ino, OpenIntent(reads: true, writes: false), volume.context)
+            let now = try volume.engine.status(of: ino, volume.context).attributes.accessed
+            if now != before { return opened }
+            volume.engine.release(opened.handle, ino: ino)
+        } while true
+    }
+
+    private func read(_ volume: TestVolume, _ ino: UInt64, _ file: OpenedFile) throws {
+        var bytes = [UInt8](repeating: 0, count: 100)
+        var span = bytes.mutableSpan
+        // As on a serving thread, which may not wait for the store.
+        let serving = RequestContext(user: 0, group: 0)
+        let count = try volume.engine.read(
+            file.handle, ino: ino, at: 0, into: &span, serving)
+        #expect(count == 100)
+    }
+
+    private var count: Int { told.withLock { $0.count } }
+
+    @Test("a file read from us is not spoken of: the kernel drops its access time itself")
+    func readFromUs() throws {
+        let (volume, ino) = try volume()
+        let file = try open(volume, ino)
+        #expect(count == 0)
+        try read(volume, ino, file)
+        volume.engine.release(file.handle, ino: ino)
+        #expect(count == 0)
+    }
+
+    @Test("an access time that no read follows is told at the close")
+    func closedUnread() throws {
+        let (volume, ino) = try volume()
+        let file = try open(volume, ino)
+        #expect(count == 0)
+        volume.engine.release(file.handle, ino: ino)
+        #expect(told.withLock { $0 } == [.attributes(ino)])
+    }
+
+    @Test("once the kernel may have pages, an access time is told at the open")
+    func readFromPages() throws {
+        let (volume, ino) = try volume()
+        let first = try open(volume, ino)
+        try read(volume, ino, first)
+        volume.engine.release(first.handle, ino: ino)
+        let second = try open(volume, ino)
+        #expect(count >= 1)
+        volume.engine.release(second.handle, ino: ino)
+    }
+
+    @Test("who writes has pages before we hear of any")
+    func readBesideWriter() throws {
+        let (volume, ino) = try volume()
+        let writer = try volume.engine.open(
+            ino, OpenIntent(reads: true, writes: true), volume.context)
+        let reader = try open(volume, ino)
+        #expect(count >= 1)
+        volume.engine.release(reader.handle, ino: ino)
+        volume.engine.release(writer.handle, ino: ino)
+    }
+
+    @Test("a kernel that has forgotten a file has no pages of it")
+    func forgotten() throws {
+        let (volume, ino) = try volume()
+        let first = try open(volume, ino)
+        try read(volume, ino, first)
+        volume.engine.release(first.handle, ino: ino)
+        volume.engine.forget(ino, count: 1_000)
+        _ = try volume.engine.lookup(Array("f".utf8), in: Engine.filesInode, volume.context)
+        try volume.engine.synchronize(ino, dataOnly: false)
+        told.withLock { $0 = [] }
+        let second = try open(volume, ino)
+        #expect(count == 0)
+        try read(volume, ino, second)
+        volume.engine.release(second.handle, ino: ino)
+    }
+
+    @Test("before content is read from the disk the host is told, but not before what is in memory")
+    func waitIsSaid() throws {
+        let (volume, ino) = try volume()
+        let waits = Lock(0)
+        volume.engine.setWillWait { waits.withLock { $0 += 1 } }
+        let small = try open(volume, ino)
+        try read(volume, ino, small)
+        volume.engine.release(small.handle, ino: ino)
+        #expect(waits.withLock { $0 } == 0)
+        try volume.writeFile("/files/large", pattern(100_000, seed: 2))
+        let large = try volume.resolve("/files/large")
+        try volume.engine.synchronize(large, dataOnly: false)
+        try volume.publish()
+        try volume.restart()
+        volume.engine.setWillWait { waits.withLock { $0 += 1 } }
+        let file = try volume.engine.open(
+            large, OpenIntent(reads: true, writes: false), volume.context)
+        try read(volume, large, file)
+        volume.engine.release(file.handle, ino: large)
+        #expect(waits.withLock { $0 } == 1)
+    }
+}
