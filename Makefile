@@ -122,8 +122,11 @@ fuzz-corpus:
 			-max_len=$(CORPUSBYTES) -merge=1 $(CORPUS)/$$parser .build_fuzz/found/$$parser \
 			2>/dev/null; done
 
-# A build for each sanitizer lies beside the others. Backtraces would take the report's time.
-SANITIZED = SWIFT_BACKTRACE=enable=no CAIRN_STEPS=2000 $(SWIFT) test $(FLAGS) --disable-xctest
+# A build for each sanitizer lies beside the others. Backtraces would take the report's time. Limits
+# of time that tests hold something to are so many times longer.
+SLOWNESS ?= 10
+SANITIZED = SWIFT_BACKTRACE=enable=no CAIRN_STEPS=2000 CAIRN_SLOWNESS=$(SLOWNESS) \
+	$(SWIFT) test $(FLAGS) --disable-xctest
 tsan:
 	@.ci/packages build
 	TSAN_OPTIONS="halt_on_error=0 exitcode=66 history_size=7" $(SANITIZED) --sanitize=thread \

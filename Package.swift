@@ -237,7 +237,7 @@ let package = Package(
                 "Control", "Primitives", "Cryptography", "Compression", "Scratchpads",
                 "Namespace", "Stores",
                 "RemoteStores", "Engine", "FuseHost", "Aleph", "AlephProtocol", "JSON",
-                "AlephNodeDouble", "LocalServer",
+                "AlephNodeDouble", "LocalServer", "Threading",
             ]),
         tests(
             "FuseHostTests",

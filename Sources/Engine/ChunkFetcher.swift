@@ -221,7 +221,7 @@ final class ChunkFetcher: Sendable {
             var outcome: Result<[UInt8], FileError>?
             while outcome == nil {
                 if patience.isInterrupted { throw .interrupted }
-                if ContinuousClock.now >= patience.deadline {
+                if patience.isOver {
                     volume.errors.add(
                         .store, "a chunk did not come in time", detail: key.address.hex)
                     throw .inputOutput
@@ -299,7 +299,7 @@ final class ChunkFetcher: Sendable {
         while true {
             if let result = box.wait(atMost: ChunkFetcher.step, { $0 }) { return result }
             if patience.isInterrupted { throw .interrupted }
-            if ContinuousClock.now >= patience.deadline {
+            if patience.isOver {
                 volume.errors.add(.store, "a page or map did not come in time", detail: digest.hex)
                 throw .inputOutput
             }

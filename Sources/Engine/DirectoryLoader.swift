@@ -97,7 +97,7 @@ final class DirectoryLoader: Sendable {
     ) throws(FileError) {
         while !loading.update({ $0.insert(directory).inserted }) {
             if patience.isInterrupted { throw .interrupted }
-            if ContinuousClock.now >= patience.deadline { throw .inputOutput }
+            if patience.isOver { throw .inputOutput }
             _ = loading.wait(atMost: ChunkFetcher.step) { $0.contains(directory) ? nil : true }
         }
         defer { loading.update { _ = $0.remove(directory) } }
@@ -227,7 +227,7 @@ final class DirectoryLoader: Sendable {
             do throws(FileError) {
                 content = try opened(try pads.record(pad.address, patience), &pad)
             } catch {
-                if error == .interrupted || ContinuousClock.now >= patience.deadline { throw error }
+                if error == .interrupted || patience.isOver { throw error }
                 // A pad that cannot be had is a file that cannot be read; its directory still
                 // lists.
                 continue

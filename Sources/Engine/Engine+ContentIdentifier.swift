@@ -7,6 +7,7 @@ import AlephProtocol
 import Metadata
 import Namespace
 import Primitives
+import Threading
 
 extension Engine {
     /// The attribute. It is not listed: who copies all attributes would have every file read.
@@ -39,20 +40,19 @@ extension Engine {
         _ caller: Patience,
         _ read: (UInt64, inout MutableSpan<UInt8>, Patience) throws(FileError) -> Int
     ) throws(FileError) -> [UInt8] {
-        let end = ContinuousClock.now + Engine.identifierTime
+        let end = WaitClock.now + Engine.identifierTime
         var hasher = UnixFSHasher()
         var buffer = [UInt8](repeating: 0, count: Engine.identifierPiece)
         var offset: UInt64 = 0
         while true {
             if caller.isInterrupted { throw .interrupted }
-            guard ContinuousClock.now < end else {
+            guard WaitClock.now < end else {
                 volume.errors.add(
                     .chunk, "a CID took too long: “cairn aleph cid” has no limit of time")
                 throw .inputOutput
             }
             // A large file may take longer in all than one read of it may.
-            let patience = Patience(
-                until: .now.advanced(by: configuration.readDeadline), following: caller)
+            let patience = Patience(for: configuration.readDeadline, following: caller)
             var out = buffer.mutableSpan
             let count = try read(offset, &out, patience)
             if count == 0 { break }

@@ -6,6 +6,7 @@ import Metadata
 import Namespace
 import Primitives
 import Synchronization
+import Threading
 
 extension Engine {
     /// Opens a regular file.
@@ -179,7 +180,7 @@ extension Engine {
         try committer.commit()
         volume.foreground.note()
         guard configuration.fsyncIsRemote else { return }
-        let deadline = ContinuousClock.now + configuration.readDeadline
+        let deadline = WaitClock.now + configuration.readDeadline
         if let failure = flushEverything(until: deadline) {
             throw failure == .wouldBlock ? .inputOutput : failure
         }

@@ -5,6 +5,7 @@
 
 import Glibc
 import Namespace
+import Threading
 
 extension Engine {
     /// Whether there is a tree that is to hear of each close. Where there is none the kernel is
@@ -121,7 +122,7 @@ extension Engine {
     }
 
     /// Waits for all that was written to foreign trees; nil when nothing is left.
-    func flushForeignTrees(until deadline: ContinuousClock.Instant?) -> FileError? {
+    func flushForeignTrees(until deadline: WaitClock.Instant?) -> FileError? {
         for case let tree as any WritableForeignTree in trees {
             if let failure = tree.flushAll(until: deadline) { return failure }
         }

@@ -11,6 +11,7 @@ import Scratchpads
 import SelfEncryption
 import Stores
 import Synchronization
+import Threading
 
 /// How a wait for the store ended.
 package enum RemoteSyncOutcome: Sendable, Equatable {
@@ -44,16 +45,16 @@ extension Engine {
     package func synchronizeRemotely(
         timeout: Duration?, progress: ((EngineStatus) -> Void)? = nil
     ) -> RemoteSyncOutcome {
-        let deadline = timeout.map { ContinuousClock.now + $0 }
-        let roomDeadline = ContinuousClock.now + Engine.localRoomTime
+        let deadline = timeout.map { WaitClock.now + $0 }
+        let roomDeadline = WaitClock.now + Engine.localRoomTime
         var marks = WaitMarks()
         while true {
-            let slice = ContinuousClock.now + .milliseconds(500)
+            let slice = WaitClock.now + .milliseconds(500)
             let until = deadline.map { min($0, slice) } ?? slice
             switch flushEverything(&marks, until: progress == nil ? deadline : until) {
             case nil: return .published(revision: publisher.head.withLock { $0.revision })
             case .wouldBlock:
-                if let deadline, ContinuousClock.now >= deadline {
+                if let deadline, WaitClock.now >= deadline {
                     return .timedOut(engineStatus())
                 }
                 progress?(engineStatus())
@@ -70,8 +71,8 @@ extension Engine {
     private static let localRoomStep: UInt32 = 200_000
 
     /// Whether it is this machine that lacks room, and may have some before the deadline.
-    private func isShortHere(until deadline: ContinuousClock.Instant) -> Bool {
-        volume.counters.storeError == nil && ContinuousClock.now < deadline
+    private func isShortHere(until deadline: WaitClock.Instant) -> Bool {
+        volume.counters.storeError == nil && WaitClock.now < deadline
     }
 
     /// The sentence that was noted last, if any was.
@@ -86,14 +87,14 @@ extension Engine {
     }
 
     /// One pass over everything unsent. Nil when the head is complete.
-    func flushEverything(until deadline: ContinuousClock.Instant?) -> FileError? {
+    func flushEverything(until deadline: WaitClock.Instant?) -> FileError? {
         var marks = WaitMarks()
         return flushEverything(&marks, until: deadline)
     }
 
     /// As above, in pieces of time: a round of work may take longer than one of them.
     private func flushEverything(
-        _ marks: inout WaitMarks, until deadline: ContinuousClock.Instant?
+        _ marks: inout WaitMarks, until deadline: WaitClock.Instant?
     ) -> FileError? {
         do throws(FileError) { try committer.commit() } catch { return error }
         for _ in 0..<Engine.synchronizationRounds {

@@ -140,7 +140,7 @@ final class FileEncoder: Sendable {
         let before = inode.state.withLock { ($0.row.size, $0.lastModified) }
         var bytes = [UInt8](repeating: 0, count: Int(before.0))
         var span = bytes.mutableSpan
-        let patience = Patience(until: .now + volume.configuration.readDeadline)
+        let patience = Patience(for: volume.configuration.readDeadline)
         _ = try reader.read(inode, at: 0, into: &span, patience)
         let content = bytes
         return try volume.change(inode) { (state) throws(FileError) -> Bool in
@@ -271,7 +271,7 @@ final class FileEncoder: Sendable {
     }
 
     private func patience() -> Patience {
-        Patience(until: .now + volume.configuration.readDeadline)
+        Patience(for: volume.configuration.readDeadline)
     }
 
     private func forEach(

@@ -109,7 +109,7 @@ final class Flusher: Sendable {
     /// Flushes everything that is dirty now.
     ///
     /// - Returns: nil when all is stored; else why not. `wouldBlock` when the time ran out.
-    func flushAll(until deadline: ContinuousClock.Instant?) -> FileError? {
+    func flushAll(until deadline: WaitClock.Instant?) -> FileError? {
         var mark: Int?
         return flushAll(&mark, until: deadline)
     }
@@ -117,13 +117,13 @@ final class Flusher: Sendable {
     /// As above, in pieces of time.
     ///
     /// - Parameter mark: nil at first; when the time ran out, where the next call goes on waiting.
-    func flushAll(_ mark: inout Int?, until deadline: ContinuousClock.Instant?) -> FileError? {
+    func flushAll(_ mark: inout Int?, until deadline: WaitClock.Instant?) -> FileError? {
         // A round that runs now may have met what is over: a failure counts from the next one on.
         let begun = mark ?? work.withLock { $0.begun }
         mark = begun
         while true {
             flushNow()
-            let left = deadline.map { $0 - ContinuousClock.now }
+            let left = deadline.map { $0 - WaitClock.now }
             if let left, left <= .zero { return .wouldBlock }
             let step = min(left ?? Flusher.tick, Flusher.tick)
             let outcome = work.wait(atMost: step) { state -> FileError?? in
@@ -159,12 +159,14 @@ final class Flusher: Sendable {
         let now = ContinuousClock.now
         if state.backoff.isWaiting(at: now) { return [] }
         let delay = volume.configuration.flushDelay
+        // A delay that was asked for is never undercut.
+        let ceiling = max(Flusher.patienceWithWriters, delay)
         let isUrgent = state.isUrgent
         var batch: [UInt64] = []
         for (ino, candidate) in state.files {
             let isDue =
                 isUrgent || now - candidate.last >= delay
-                || now - candidate.since >= Flusher.patienceWithWriters
+                || now - candidate.since >= ceiling
             if isDue { batch.append(ino) }
             if batch.count >= Flusher.batchLimit { break }
         }

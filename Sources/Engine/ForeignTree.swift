@@ -5,6 +5,7 @@
 // its own; the engine makes inodes of them.
 
 package import Namespace
+package import Threading
 
 /// A tree of things that are not the volume's.
 ///
@@ -121,7 +122,7 @@ package protocol WritableForeignTree: ForeignTree {
     /// Waits for everything that was written; nil when nothing is left.
     ///
     /// - Returns: `wouldBlock` at the deadline; else why something failed for good.
-    func flushAll(until deadline: ContinuousClock.Instant?) -> FileError?
+    func flushAll(until deadline: WaitClock.Instant?) -> FileError?
 }
 
 /// What a tree tells the engine. Calls return at once, from any thread.

@@ -60,7 +60,7 @@ final class PadFetcher: Sendable {
     func record(_ address: PadAddress, _ patience: Patience) throws(FileError) -> PadRecord? {
         while true {
             if patience.isInterrupted { throw .interrupted }
-            if ContinuousClock.now >= patience.deadline {
+            if patience.isOver {
                 volume.errors.add(.store, "a pad did not come in time", detail: address.hex)
                 throw .inputOutput
             }

@@ -109,7 +109,7 @@ final class PadKeeper: Sendable {
     /// - Parameter isWaiting: false at first; true when the time ran out and the next call goes on.
     /// - Returns: nil when all is acknowledged; else why not. `wouldBlock` when the time ran out.
     func flushAll(
-        _ isWaiting: inout Bool, until deadline: ContinuousClock.Instant?
+        _ isWaiting: inout Bool, until deadline: WaitClock.Instant?
     ) -> FileError? {
         if !isWaiting {
             work.update { state in
@@ -129,7 +129,7 @@ final class PadKeeper: Sendable {
                 isWaiting = false
                 return outcome
             }
-            if let deadline, ContinuousClock.now >= deadline { return .wouldBlock }
+            if let deadline, WaitClock.now >= deadline { return .wouldBlock }
         }
     }
 

@@ -109,7 +109,7 @@ final class Publisher: Sendable {
     /// Publishes now if there is anything to publish, and waits for the end.
     ///
     /// - Returns: nil when the head is complete; else why not. `wouldBlock` when the time ran out.
-    func publishNow(until deadline: ContinuousClock.Instant?) -> FileError? {
+    func publishNow(until deadline: WaitClock.Instant?) -> FileError? {
         var mark: Int?
         return publishNow(&mark, until: deadline)
     }
@@ -117,7 +117,7 @@ final class Publisher: Sendable {
     /// As above, in pieces of time.
     ///
     /// - Parameter mark: nil at first; when the time ran out, where the next call goes on waiting.
-    func publishNow(_ mark: inout Int?, until deadline: ContinuousClock.Instant?) -> FileError? {
+    func publishNow(_ mark: inout Int?, until deadline: WaitClock.Instant?) -> FileError? {
         let start =
             mark
             ?? work.update { state -> Int in
@@ -135,7 +135,7 @@ final class Publisher: Sendable {
                 mark = nil
                 return outcome
             }
-            if let deadline, ContinuousClock.now >= deadline { return .wouldBlock }
+            if let deadline, WaitClock.now >= deadline { return .wouldBlock }
         }
     }
 

@@ -4,6 +4,7 @@
 
 package import Namespace
 import Synchronization
+import Threading
 
 /// Whether one request may wait for the store, and who can end the wait.
 ///
@@ -13,16 +14,23 @@ import Synchronization
 package final class Patience: Sendable {
     private let interruptedFlag = Atomic<Bool>(false)
     private let leader: Patience?
-    /// When the wait ends with `FileError.inputOutput`.
-    package let deadline: ContinuousClock.Instant
+    private let isTimeOver: @Sendable () -> Bool
 
     /// - Parameters:
-    ///   - deadline: the moment after which waiting is given up.
+    ///   - limit: how long waiting goes on, from now.
+    ///   - clock: what it is measured by. The default stands still in a suspend, during which no
+    ///     store can answer; tests bring clocks of their own.
     ///   - leader: whose interruption ends this wait too; for a part of a longer one.
-    package init(until deadline: ContinuousClock.Instant, following leader: Patience? = nil) {
-        self.deadline = deadline
+    package init<Measure: Clock>(
+        for limit: Duration, by clock: Measure = WaitClock(), following leader: Patience? = nil
+    ) where Measure.Duration == Duration {
+        let deadline = clock.now.advanced(by: limit)
+        isTimeOver = { clock.now >= deadline }
         self.leader = leader
     }
+
+    /// True from the moment on at which the wait ends with `FileError.inputOutput`.
+    package var isOver: Bool { isTimeOver() }
 
     /// Ends the wait with `FileError.interrupted`, at the latest 100 ms from now. Any thread may
     /// call it.

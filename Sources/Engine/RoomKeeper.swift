@@ -79,7 +79,7 @@ final class RoomKeeper: Sendable {
                 failure = error
             }
             if patience.isInterrupted { throw .interrupted }
-            if ContinuousClock.now >= patience.deadline {
+            if patience.isOver {
                 // What the last flush met: since then the store may have answered a read.
                 if volume.counters.flushFailure == .quotaExceeded { throw .quotaExceeded }
                 throw volume.failure(failure)

@@ -47,7 +47,7 @@ final class LaneRequest<Work: Operation>: WaitingRequest, LaneJob, @unchecked Se
         _ work: Work, _ host: RequestHost, _ context: RequestContext, lane: SlowLane,
         _ request: consuming sending Request
     ) {
-        let patience = Patience(until: .now.advanced(by: host.options.patience))
+        let patience = Patience(for: host.options.patience)
         self.work = work
         self.host = host
         var context = context

@@ -8,6 +8,7 @@
 // - Outside `perform`, the easy handle is on no multi handle and refers to no transfer.
 
 internal import CCurl
+internal import Threading
 
 /// One request at a time, over connections that stay open for the next.
 ///
@@ -55,7 +56,7 @@ internal import CCurl
     ///   - deadline: of the whole.
     ///   - isCancelled: asked after every wake-up, and whenever bytes have moved.
     func perform(
-        _ request: HTTPRequest, until deadline: ContinuousClock.Instant?,
+        _ request: HTTPRequest, until deadline: WaitClock.Instant?,
         isCancelled: () -> Bool
     ) throws(HTTPError) -> HTTPResponse {
         let transfer = CurlTransfer(request)
@@ -95,7 +96,7 @@ internal import CCurl
     }
 
     private func run(
-        _ transfer: CurlTransfer, until deadline: ContinuousClock.Instant?,
+        _ transfer: CurlTransfer, until deadline: WaitClock.Instant?,
         isCancelled: () -> Bool
     ) -> Ending {
         while true {
@@ -108,7 +109,7 @@ internal import CCurl
             var outcome = CURLE_OK
             // SAFETY: as above.
             if unsafe cairn_curl_multi_outcome(multi, &outcome) == 1 { return .done(outcome) }
-            let now = ContinuousClock.now
+            let now = WaitClock.now
             var wait = CurlConnection.longestWait
             if let deadline {
                 guard now < deadline else { return .failed(.timedOut(.total)) }

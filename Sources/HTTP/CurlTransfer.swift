@@ -8,12 +8,13 @@
 // - `body` never holds more than the sink's limit.
 
 internal import Glibc
+internal import Threading
 
 /// The state of one request.
 final class CurlTransfer {
     let request: HTTPRequest
     /// The last moment at which a byte moved; nil before there was a connection.
-    private(set) var lastProgress: ContinuousClock.Instant?
+    private(set) var lastProgress: WaitClock.Instant?
     private(set) var failure: HTTPError.Cause?
     private(set) var headers = HTTPHeaders()
     private(set) var body: [UInt8] = []

@@ -64,7 +64,7 @@ package final class HTTPClient: Sendable {
         _ request: HTTPRequest, cancelledBy cancellation: HTTPCancellation? = nil
     ) throws(HTTPError) -> HTTPResponse {
         try request.check()
-        let deadline = request.timeouts.total.map { ContinuousClock.now + $0 }
+        let deadline = request.timeouts.total.map { WaitClock.now + $0 }
         let isCancelled = { [stopping] in
             stopping.isCancelled || cancellation?.isCancelled == true
         }
@@ -97,7 +97,7 @@ package final class HTTPClient: Sendable {
     package var idleCount: Int { pool.withLock { $0.idle.count } }
 
     private func lend(
-        until deadline: ContinuousClock.Instant?, _ cancellation: HTTPCancellation?,
+        until deadline: WaitClock.Instant?, _ cancellation: HTTPCancellation?,
         _ isCancelled: () -> Bool
     ) throws(HTTPError) -> CurlConnection {
         let limit = settings.configuration.connectionLimit

@@ -5,6 +5,7 @@
 // docs/decisions/0015-s3.md.
 
 package import Stores
+internal import Threading
 
 /// When a call that failed is made again. Pure: the caller brings the dice, and the clock.
 package struct RetryPlan: Hashable, Sendable {
@@ -76,7 +77,7 @@ package final class RetryLayer: StoreLayer {
         _ call: StoreCall, received: (Answer) -> Int,
         _ body: () throws(StoreError) -> Answer
     ) throws(StoreError) -> Answer {
-        let start = ContinuousClock.now
+        let start = WaitClock.now
         var failures = 0
         var damaged = 0
         while true {

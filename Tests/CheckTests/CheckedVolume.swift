@@ -70,7 +70,7 @@ final class CheckedVolume: Sendable {
     // MARK: The engine
 
     private let context = RequestContext(
-        user: 0, group: 0, umask: 0o022, patience: Patience(until: .now + .seconds(600)))
+        user: 0, group: 0, umask: 0o022, patience: Patience(for: .seconds(600)))
 
     func start(_ mode: StartMode, state: String? = nil) throws -> Engine {
         let folder = state ?? self.state

@@ -194,7 +194,7 @@ struct StoreCheckTests {
         let old = try volume.chunkFiles("files/big.bin")
         try volume.running { engine in
             let context = RequestContext(
-                user: 0, group: 0, patience: Patience(until: .now + .seconds(60)))
+                user: 0, group: 0, patience: Patience(for: .seconds(60)))
             let files = try engine.resolve(Array("/files".utf8), context)
             try engine.unlink(Array("big.bin".utf8), in: files, context)
             try volume.publish(engine)

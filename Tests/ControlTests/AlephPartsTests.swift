@@ -14,6 +14,7 @@ import Namespace
 import Primitives
 import TestSupport
 import Testing
+import Threading
 
 @testable import Control
 
@@ -218,7 +219,7 @@ private final class Shown {
         try? FileManager.default.removeItem(atPath: root)
     }
 
-    var patience: Patience { Patience(until: .now + .seconds(280)) }
+    var patience: Patience { Patience(for: .seconds(280)) }
 
     func resolve(_ path: String) throws(FileError) -> UInt64 {
         var node: UInt64 = 0
@@ -308,6 +309,39 @@ struct AlephMountListTests {
         #expect(page.map { $0.entry.name } == ["1", "2"] && page.map { $0.next } == [2, 3])
         #expect(try listing.entry("0", nil, trouble) == nil)
         #expect(try listing.page(from: AlephListing.limit, limit: 9, nil, trouble).isEmpty)
+    }
+
+    // SEMANTICS: names in `aleph/me/` that wait, or are local: 50 000
+    @Test("so many names of me/ wait or are local; one more finds no room, and says why")
+    func names() throws {
+        let shown = try Shown()
+        let mine = shown.tree.mine
+        #expect(AlephMine.limit == 50_000)
+        // In memory only: on the disk so many take minutes.
+        mine.state.withLock { state in
+            for index in 1..<AlephMine.limit {
+                let own = AlephOwn(
+                    record: AlephRecord(
+                        number: .max - UInt64(index), part: .posts, name: ".\(index)"))
+                state.owns[own.record.number] = own
+                state.names[own.name] = own.record.number
+            }
+        }
+        let posts = try shown.resolve("me/posts")
+        func create(_ name: String) throws {
+            _ = try shown.tree.create(Array(name.utf8), in: posts, mode: 0o600, shown.patience)
+        }
+        try create(".last")
+        #expect(throws: FileError.noSpace) { try create(".more") }
+        #expect(shown.told.withLock { $0.last?.contains("50000 files wait") } == true)
+        #expect(throws: FileError.notFound) { try shown.resolve("me/posts/.more") }
+        // What has a name already is written on, and a name that goes makes room.
+        let last = try shown.tree.openForWriting(
+            try shown.resolve("me/posts/.last"), truncates: true, shown.patience)
+        try last.write(at: 0, [1, 2, 3].span)
+        last.close()
+        try shown.tree.remove(Array(".last".utf8), in: posts, shown.patience)
+        try create(".more")
     }
 
     // SEMANTICS: stored files of `aleph/` on the disk: a tenth of the cache's budget more, at most

@@ -74,10 +74,13 @@ final class CrashVolume {
 
     /// Runs the command, within a time.
     @discardableResult
-    func tried(_ arguments: [String], input: String = "") throws -> ShellResult {
+    func tried(
+        _ arguments: [String], input: String = "", also variables: [String: String] = [:]
+    ) throws -> ShellResult {
         let limit = ["-k", "5", "\(CrashVolume.commandLimit)", CrashVolume.binary]
         return try run(
-            "/usr/bin/timeout", limit + arguments, input: input, environment: environment)
+            "/usr/bin/timeout", limit + arguments, input: input,
+            environment: environment.merging(variables) { $1 })
     }
 
     /// Runs the command, which has to succeed.
@@ -97,10 +100,11 @@ final class CrashVolume {
 
     // MARK: The daemon
 
-    func mount(_ options: String...) throws {
+    /// - Parameter clock: the daemon's clocks; nil for the system's.
+    func mount(_ options: String..., clock: JumpingClock? = nil) throws {
         var arguments = ["mount", name, mountPoint]
         if !options.isEmpty { arguments += ["-o", options.joined(separator: ",")] }
-        let result = try tried(arguments)
+        let result = try tried(arguments, also: clock?.environment ?? [:])
         guard result.status == 0 else { throw ShellFailure(command: "cairn mount", result: result) }
         daemon = try processIdentifier()
         daemons.insert(daemon)
@@ -139,6 +143,11 @@ final class CrashVolume {
         try unmount()
         try FileManager.default.removeItem(atPath: folder)
         try done("recover", name, "--store", "file://" + store, input: phrase)
+    }
+
+    /// Copies the state folder, of which nobody may make use meanwhile, beside the volume.
+    func keepState(as name: String) throws {
+        try shell("rm -rf \"$ROOT/\(name)\"; cp -a --sparse=always \"\(folder)\" \"$ROOT/\(name)\"")
     }
 
     /// What `.cairn/errors` says.

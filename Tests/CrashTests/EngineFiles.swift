@@ -10,10 +10,14 @@ import Primitives
 
 /// Calls of the engine, as the kernel would make them.
 struct EngineFiles {
+    /// How long a call may wait for the store, which is a folder in memory: a process that was
+    /// stopped meanwhile, or that many others leave no time, must not look like a broken promise.
+    private static let patience = Duration.seconds(600)
+
     let engine: Engine
     private var context: RequestContext {
         RequestContext(
-            user: 0, group: 0, umask: 0o022, patience: Patience(until: .now + .seconds(60)))
+            user: 0, group: 0, umask: 0o022, patience: Patience(for: EngineFiles.patience))
     }
 
     init(_ engine: Engine) {

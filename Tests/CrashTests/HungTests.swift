@@ -90,6 +90,44 @@ struct HungTests {
         try volume.unmount()
     }
 
+    // SEMANTICS: Time for which the machine sleeps counts in no such deadline: what waited for the
+    // store before goes on at the wake-up.
+    @Test("a read that waits for the store while the machine sleeps has its bytes afterwards")
+    func asleep() throws {
+        let root = try temporaryFolder("hung")
+        defer { try? FileManager.default.removeItem(atPath: root) }
+        let layer = try PowerLossLayer(root: root)
+        let clock = try JumpingClock(in: root, countsSuspend: true)
+        let volume = try CrashVolume(storePath: layer.path + "/store")
+        try volume.mount()
+        try volume.shell(
+            "head -c 300000 /dev/urandom > \"$ROOT/a\"; cp \"$ROOT/a\" \"$MNT/files/a\"")
+        try volume.sync()
+        try volume.recover()
+        try volume.mount(clock: clock)
+        try volume.shell("ls -lR \"$MNT\" > /dev/null")
+        layer.suspend()
+        defer { layer.resume() }
+        let reader = Process()
+        reader.executableURL = URL(fileURLWithPath: "/usr/bin/cmp")
+        reader.arguments = [volume.root + "/a", volume.mountPoint + "/files/a"]
+        reader.standardError = FileHandle.nullDevice
+        try reader.run()
+        sleep(1)
+        volume.send(SIGSTOP)
+        try clock.jump(to: 86_400)
+        volume.send(SIGCONT)
+        // Long enough for whoever looks at a clock to have looked.
+        sleep(2)
+        #expect(reader.isRunning)
+        layer.resume()
+        if !eventually(within: .seconds(30), { !reader.isRunning }) { reader.terminate() }
+        reader.waitUntilExit()
+        #expect(reader.terminationStatus == 0)
+        #expect(try volume.errors().isEmpty)
+        try volume.unmount()
+    }
+
     @Test("a daemon that falls over leaves a mount point that the next mount takes over")
     func fallenDaemon() throws {
         let volume = try CrashVolume()

@@ -14,6 +14,8 @@ struct KillTests {
     static let memory = 6
 
     private static let worker = resource("worker.py")
+    /// The state folder as the last kill left it.
+    private static let killed = "state-as-killed"
 
     // SEMANTICS: `fsync` of a file returns when everything done before it, in the whole volume, is
     // durable on this machine.
@@ -39,6 +41,8 @@ struct KillTests {
                 usleep(UInt32.random(in: 0..<500_000, using: &dice))
                 volume.kill()
             }
+            // Looking changes it: a broken promise is explained from what the kill left.
+            try volume.keepState(as: Self.killed)
             try volume.mount()
             promises += try verify(round, volume, "after a kill")
             try volume.sync()
@@ -104,9 +108,17 @@ struct KillTests {
         let lines = result.output.split(separator: "\n")
         guard result.status == 0 else {
             let broken = (lines.dropLast() + result.errors.split(separator: "\n")).suffix(20)
+            let evidence = try Evidence("kill", seed: Effort.seed)
+            try evidence.note("round-\(round).txt", result.output + result.errors)
+            try evidence.keep(volume.root + "/" + Self.killed, as: Self.killed)
+            try evidence.keep(volume.store, as: "store")
+            try evidence.keep(volume.folder, as: "state-now")
+            for number in first...round {
+                try evidence.keep(manifest(number, volume), as: "manifest-\(number)")
+            }
             throw BrokenPromises(
                 description: "round \(round) of seed \(Effort.seed), \(when): "
-                    + broken.joined(separator: "; "))
+                    + broken.joined(separator: "; ") + "; kept in \(evidence.path)")
         }
         return lines.last?.split(separator: " ").last.flatMap { Int($0) } ?? 0
     }

@@ -13,7 +13,7 @@ struct PowerLossJudge: Sendable {
     }
 
     let volume: PowerLossVolume
-    let folder: String
+    var folder: String
     let position: Int
     let policy: PowerLossPolicy
     /// Whether the volume also goes on from here, to the store and back.

@@ -51,33 +51,49 @@ struct PowerLossTests {
     ) throws -> [String] {
         let positions = positions(volume, log, &dice)
         let disk = PowerLossDisk(log)
-        let found = Lock<[String]>([])
+        let found = Lock<[Int: [String]]>([:])
         for start in stride(from: 0, to: positions.count, by: Self.judges) {
-            let batch = positions[start..<min(start + Self.judges, positions.count)]
+            let batch = positions[start..<min(start + Self.judges, positions.count)].map {
+                PowerLossCut(position: $0, seed: UInt64.random(in: 0...(.max), using: &dice))
+            }
             var judges: [PowerLossJudge] = []
-            for position in batch {
-                try disk.advance(to: position)
+            for cut in batch {
                 let folder = "\(root)/cut-\(judges.count)"
-                try? FileManager.default.removeItem(atPath: folder)
-                let policy = PowerLossPolicy.any(using: &dice)
-                try disk.write(to: folder, policy, using: &dice)
+                if FileManager.default.fileExists(atPath: folder) {
+                    try FileManager.default.removeItem(atPath: folder)
+                }
+                let policy = try cut.write(disk, to: folder)
                 judges.append(
                     PowerLossJudge(
-                        volume: volume, folder: folder, position: position,
+                        volume: volume, folder: folder, position: cut.position,
                         policy: policy, continues: judges.count % 2 == 0))
             }
             let all = judges
             DispatchQueue.concurrentPerform(iterations: all.count) { index in
                 let broken = all[index].broken()
-                found.withLock { $0 += broken }
+                if !broken.isEmpty { found.withLock { $0[index] = broken } }
             }
             tally.cuts += all.count
             tally.promises += all.reduce(0) { $0 + $1.promiseCount }
             let broken = found.withLock { $0 }
-            if !broken.isEmpty { return broken }
+            if !broken.isEmpty { return try explain(broken, batch, all) }
             if let end, ContinuousClock.now > end { return [] }
         }
         return []
+    }
+
+    /// What was found, with what each broken cut does when it is judged alone; the cuts are kept.
+    private func explain(
+        _ broken: [Int: [String]], _ cuts: [PowerLossCut], _ judges: [PowerLossJudge]
+    ) throws -> [String] {
+        var lines: [String] = []
+        let evidence = try PowerLossEvidence(judges[0].volume)
+        for (index, found) in broken.sorted(by: { $0.key < $1.key }) {
+            lines += found
+            guard index < PowerLossEvidence.limit else { continue }
+            lines.append(try evidence.keep(cuts[index], judges[index], number: index))
+        }
+        return lines
     }
 
     /// What was tried so far.

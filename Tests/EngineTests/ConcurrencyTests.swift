@@ -28,7 +28,7 @@ struct ConcurrencyTests {
         var dice = SeededGenerator(seed: UInt64(number + 1))
         var files: [Int: [UInt8]] = [:]
         let context = RequestContext(
-            user: 1, group: 1, patience: Patience(until: .now + .seconds(120)))
+            user: 1, group: 1, patience: Patience(for: .seconds(120)))
         let intent = OpenIntent(reads: true, writes: true)
         func name(_ id: Int) -> [UInt8] { Array("f\(id)".utf8) }
         for _ in 0..<operations {

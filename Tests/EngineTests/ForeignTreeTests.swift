@@ -4,10 +4,12 @@
 // it.
 
 import AlephProtocol
-import Engine
 import Namespace
 import Primitives
+import TestSupport
 import Testing
+
+@testable import Engine
 
 /// One directory of files in memory, of which each write is told.
 private final class SmallTree: WritableForeignTree {
@@ -137,7 +139,7 @@ private final class SmallTree: WritableForeignTree {
         note("sync")
     }
 
-    func flushAll(until deadline: ContinuousClock.Instant?) -> FileError? {
+    func flushAll(until deadline: SuspendingClock.Instant?) -> FileError? {
         note("flush")
         return state.withLock { $0.isBehind } ? .quotaExceeded : nil
     }
@@ -238,19 +240,58 @@ struct ForeignTreeTests {
             #expect(throws: FileError.wouldBlock) {
                 _ = try engine.lookup(Array("slow".utf8), in: root, impatient)
             }
-            hasty.patience = Patience(until: .now + .seconds(5))
+            hasty.patience = Patience(for: .seconds(5))
             try engine.synchronizeForeign(made.ino, hasty)
             #expect(tree.events == ["sync"])
             #expect(
-                engine.synchronizeRemotely(timeout: .seconds(20))
+                engine.synchronizeRemotely(timeout: .seconds(20).scaled)
                     == .published(revision: engine.engineStatus().revision))
             #expect(tree.events.last == "flush")
             tree.host.withLock { $0 }?.report("a sentence of the tree")
             tree.state.withLock { $0.isBehind = true }
             #expect(
-                engine.synchronizeRemotely(timeout: .seconds(20))
+                engine.synchronizeRemotely(timeout: .seconds(20).scaled)
                     == .failed("a sentence of the tree"))
             #expect(try volume.report("errors").contains("tree: a sentence of the tree"))
+        }
+    }
+
+    @Test("what is opened for a CID is closed, whatever comes of it")
+    func closedAfterIdentifier() throws {
+        try with { tree, volume in
+            let engine = volume.engine
+            let made = try engine.makeNode(
+                Array("a".utf8), in: try volume.resolve("/small"), kind: .regular, mode: 0o600,
+                device: 0, volume.context)
+            let name = Array("user.ipfs.cid".utf8)
+            _ = try engine.extendedAttribute(name, of: made.ino, volume.context)
+            #expect(tree.events == ["close"])
+            let interrupted = volume.context
+            interrupted.patience?.interrupt()
+            #expect(throws: FileError.interrupted) {
+                try engine.extendedAttribute(name, of: made.ino, interrupted)
+            }
+            #expect(tree.events == ["close", "close"])
+        }
+    }
+
+    @Test("what is opened while there is no handle left is closed")
+    func closedWithoutHandle() throws {
+        try with { tree, volume in
+            let engine = volume.engine
+            let made = try engine.makeNode(
+                Array("a".utf8), in: try volume.resolve("/small"), kind: .regular, mode: 0o600,
+                device: 0, volume.context)
+            while engine.handles.count < HandleTable.limit {
+                _ = try engine.handles.add(.directory(Engine.filesInode))
+            }
+            for writes in [false, true] {
+                #expect(throws: FileError.busy) {
+                    try engine.open(
+                        made.ino, OpenIntent(reads: true, writes: writes), volume.context)
+                }
+            }
+            #expect(tree.events == ["close", "close"])
         }
     }
 
@@ -336,7 +377,7 @@ struct ForeignTreeTests {
             let name = Array("user.ipfs.cid".utf8)
             let ino = try volume.resolve("/files/a")
             var context = volume.context
-            context.patience = Patience(until: .now + .seconds(30))
+            context.patience = Patience(for: .seconds(30))
             #expect(try engine.extendedAttribute(name, of: ino, context) == Array(wanted.utf8))
             let impatient = RequestContext(user: 0, group: 0)
             #expect(throws: FileError.wouldBlock) {

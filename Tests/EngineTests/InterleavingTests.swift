@@ -104,7 +104,7 @@ struct InterleavingTests {
         try duringFlush(of: "/files/sparse", volume) {
             let before = ContinuousClock.now
             try allocate("/files/sparse", .punchHole, Self.block..<(1 << 62), volume)
-            #expect(ContinuousClock.now - before < .seconds(5))
+            #expect(ContinuousClock.now - before < .seconds(5).scaled)
         }
         try volume.publish()
         #expect(try edges("/files/sparse", volume) == [0, Self.block])
@@ -157,7 +157,7 @@ struct InterleavingTests {
 
         private func run(_ files: [File]) {
             let context = RequestContext(
-                user: 1, group: 1, patience: Patience(until: .now + .seconds(120)))
+                user: 1, group: 1, patience: Patience(for: .seconds(120)))
             var number: UInt64 = 0
             while !isStopping.withLock({ $0 }) {
                 number += 1

@@ -102,7 +102,7 @@ struct InvariantTests {
             },
             {
                 while !shared.isDone.load(ordering: .acquiring) {
-                    _ = engine.synchronizeRemotely(timeout: .seconds(20))
+                    _ = engine.synchronizeRemotely(timeout: .seconds(20).scaled)
                 }
             },
         ])

@@ -46,7 +46,7 @@ struct LostAnswerTests {
 
     private func published(_ volume: TestVolume) throws {
         let isPublished = eventually(within: .seconds(60)) {
-            if case .published = volume.engine.synchronizeRemotely(timeout: .seconds(20)) {
+            if case .published = volume.engine.synchronizeRemotely(timeout: .seconds(20).scaled) {
                 return true
             }
             return false

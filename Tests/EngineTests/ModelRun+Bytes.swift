@@ -148,7 +148,7 @@ extension ModelRun {
         let range = anyRange(file.node)
         var context = volume.context
         if weather != .fine {
-            context.patience = Patience(until: .now + .milliseconds(20))
+            context.patience = Patience(for: .milliseconds(20))
         }
         var buffer = [UInt8](repeating: 0xEE, count: range.count)
         note("read \(node.ino) \(range)")

@@ -180,10 +180,23 @@ final class ModelRun {
         log.append((step, words))
     }
 
+    /// Everything that was done, and the state folder as it is now.
+    ///
+    /// - Returns: where that is kept.
+    func keepEvidence(of failure: any Error) throws -> String {
+        let evidence = try Evidence("model", seed: seed)
+        try evidence.note("failure.txt", "\(failure)\n")
+        try evidence.note("log.txt", lines(log) + "\n")
+        volume.cut()
+        try evidence.keep(volume.stateFolder, as: "state")
+        return evidence.path
+    }
+
+    private func lines(_ entries: some Sequence<(step: Int, words: String)>) -> String {
+        entries.map { "\($0.step): \($0.words)" }.joined(separator: "\n")
+    }
+
     func fail(_ words: String, inode: UInt64? = nil) -> ModelFailure {
-        func lines(_ entries: some Sequence<(step: Int, words: String)>) -> String {
-            entries.map { "\($0.step): \($0.words)" }.joined(separator: "\n")
-        }
         var text = "seed \(seed), step \(step): \(words)\n" + "CAIRN_SEED=\(seed) runs it again\n"
         text += "the last operations:\n" + lines(log.suffix(ModelRun.tailLimit))
         let events = log.filter { $0.words.hasPrefix("*") }

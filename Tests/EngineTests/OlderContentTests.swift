@@ -285,7 +285,7 @@ struct OlderContentTests {
 
     /// Everything is stored; nothing is published for it.
     private func storeAll(_ volume: TestVolume) throws {
-        let failure = volume.engine.flusher.flushAll(until: .now + .seconds(30))
+        let failure = volume.engine.flusher.flushAll(until: .now + .seconds(30).scaled)
         #expect(failure == nil)
     }
 

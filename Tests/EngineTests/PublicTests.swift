@@ -181,6 +181,39 @@ struct PublicTests {
         }
     }
 
+    @Test("a map that lies about another map's chunks gets nothing of what that one fetched")
+    func borrowedChunks() throws {
+        let network = Network()
+        let bytes = pattern(30_000, seed: 21)
+        let map = try network.add(bytes, .v2)
+        func share(_ chunks: [ChunkDescriptor]) -> PublicAddress {
+            let chunk = DataMap(version: .v2, chunks: chunks).publicChunk()
+            network.add(chunk)
+            return PublicAddress(chunk.address)
+        }
+        func lie(_ change: (ChunkDescriptor) -> (Digest, UInt64)) -> PublicAddress {
+            share(
+                map.chunks.map { chunk in
+                    let (source, size) = change(chunk)
+                    return ChunkDescriptor(
+                        index: chunk.index, address: chunk.address, source: source, size: size)
+                })
+        }
+        let honest = share(map.chunks)
+        let lies = [
+            lie { ($0.source, $0.size * 2) }, lie { ($0.source, $0.size / 2) },
+            lie { (Digests.of($0.source.bytes), $0.size) },
+        ]
+        let volume = try network.volume()
+        for address in lies {
+            #expect(same(try volume.readFile("/public/" + honest.text), bytes))
+            #expect(throws: FileError.inputOutput) {
+                try volume.readFile("/public/" + address.text)
+            }
+        }
+        #expect(same(try volume.readFile("/public/" + honest.text), bytes))
+    }
+
     @Test("an archive is a tree with the times in it", arguments: FormatVersion.allCases)
     func archive(version: FormatVersion) throws {
         let network = Network()

@@ -4,9 +4,11 @@
 // right whatever was done.
 
 import Autonomi
+import Cryptography
 import Engine
 import Foundation
 import Primitives
+import Scratchpads
 import SelfEncryption
 import Synchronization
 import TestSupport
@@ -191,6 +193,76 @@ struct QuotaTests {
         #expect(throws: FileError.quotaExceeded) { try volume.writeFile("/files/b", [1]) }
         volume.engine.release(file.handle, ino: ino)
         try volume.writeFile("/files/b", pattern(4 << 20, seed: 1))
+    }
+
+    @Test("a pad from elsewhere counts with its size, in each state, and not once it is gone")
+    func importedPad() throws {
+        let volume = try TestVolume(on: TestStore()) { $0.quota = Self.limit }
+        let key = SecretBytes([UInt8](repeating: 1, count: AutonomiPad.keySize))
+        let pad = try #require(AutonomiPad(key: key, isEncrypted: false))
+        let parent = try volume.resolve("/scratchpads")
+        for (number, size) in [900, 300, 2000].enumerated() {
+            let record = try pad.seal(
+                pattern(size, seed: 1).span, encoding: 42, counter: UInt64(number))
+            let status = try volume.engine.importPad(
+                record, key: nil, as: Array("news".utf8), in: parent, volume.context)
+            volume.engine.forget(status.ino, count: 1)
+            #expect(used(volume) == UInt64(size))
+        }
+        try volume.unlink("/scratchpads/news")
+        #expect(used(volume) == 0)
+        try volume.writeFile("/files/all", pattern(Int(Self.limit), seed: 2))
+    }
+
+    @Test(
+        "a pad that is newer than its folder's page counts as it is, once somebody looks there",
+        arguments: [10, 5000])
+    func newerPad(size: Int) throws {
+        let volume = try TestVolume(on: TestStore()) {
+            $0.quota = Self.limit
+            ($0.publishDelay, $0.publishCeiling) = (.seconds(600), .seconds(600))
+        }
+        try volume.writeFile("/scratchpads/p", pattern(900, seed: 1))
+        try volume.publish()
+        try volume.writeFile("/scratchpads/p", pattern(size, seed: 2), truncates: true)
+        try #require(eventually { volume.engine.engineStatus().pendingPads == 0 })
+        try volume.forgetEverything()
+        #expect(used(volume) == 900, "what the revision says")
+        #expect(try volume.readFile("/scratchpads/p").count == size)
+        #expect(used(volume) == UInt64(size))
+        try volume.engine.synchronize(Engine.filesInode, dataOnly: false)
+        try volume.restart()
+        #expect(used(volume) == UInt64(size))
+        try volume.unlink("/scratchpads/p")
+        #expect(used(volume) == 0)
+        try volume.recover()
+        #expect(used(volume) == 0)
+    }
+
+    @Test("the other version of a pad is kept beside this one, also where the quota is used up")
+    func conflict() throws {
+        let store = TestStore()
+        let first = try TestVolume(on: store)
+        try first.writeFile("/scratchpads/note", Array("one".utf8))
+        try first.publish()
+        let second = try TestVolume(on: store, seed: first.seed, mode: .recover) {
+            $0.quota = Self.limit
+        }
+        #expect(try second.readFile("/scratchpads/note") == Array("one".utf8))
+        try second.writeFile("/files/rest", pattern(Int(Self.limit) - 3, seed: 3))
+        #expect(second.engine.statistics().freeBytes == 0)
+        let theirs = pattern(3000, seed: 4)
+        try first.writeFile("/scratchpads/note", theirs)
+        try first.publish()
+        try second.writeFile("/scratchpads/note", Array("two".utf8))
+        try #require(try eventually { try second.list("/scratchpads").count == 2 })
+        let other = try #require(try second.list("/scratchpads").first { $0 != "note" })
+        #expect(try eventually { try second.readFile("/scratchpads/" + other) == theirs })
+        #expect(try second.readFile("/scratchpads/note") == Array("two".utf8))
+        #expect(try second.report("conflicts").contains(other))
+        #expect(used(second) == Self.limit + UInt64(theirs.count))
+        #expect(second.engine.engineStatus().openHandles == 0)
+        #expect(throws: FileError.quotaExceeded) { try second.writeFile("/files/more", [1]) }
     }
 
     @Test("a foreign file that does not fit leaves no name behind")

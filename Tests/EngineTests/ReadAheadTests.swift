@@ -311,6 +311,35 @@ struct FetchQueueTests {
         }
     }
 
+    /// A job that counts how many of it there are.
+    private final class Counted {
+        final class Count { var alive = 0 }
+        private let count: Count
+        init(_ count: Count) {
+            self.count = count
+            count.alive += 1
+        }
+        deinit { count.alive -= 1 }
+    }
+
+    @Test("a queue that never runs empty lets go of the fetches that had their turn")
+    func forgetsTheSpent() {
+        var queue = FetchQueue<Digest, Counted>(
+            limits: FetchQueue<Digest, Counted>.Limits(threads: 4, ahead: 2))
+        let count = Counted.Count()
+        var isTaken = queue.demand(Counted(count))
+        var most = 0
+        for _ in 0..<5000 {
+            isTaken = queue.demand(Counted(count)) && isTaken
+            guard queue.next() != nil else { break }
+            queue.end(isAhead: false)
+            most = max(most, count.alive)
+        }
+        let waiting = queue.waitingCount
+        #expect(isTaken && waiting == 1)
+        #expect(most <= 1100, "\(most) of 5000 were kept")
+    }
+
     private func key(_ number: Int, _ size: Int, source: Int = 0) -> ChunkKey {
         ChunkKey(
             ChunkDescriptor(

@@ -21,7 +21,7 @@ struct SilentStoreTests {
     }
 
     private func patient(_ limit: Duration) -> RequestContext {
-        RequestContext(user: 1000, group: 1000, patience: Patience(until: .now + limit))
+        RequestContext(user: 1000, group: 1000, patience: Patience(for: limit))
     }
 
     // SEMANTICS: A read of what only the store has fails with EIO after the read deadline, 30
@@ -43,7 +43,7 @@ struct SilentStoreTests {
             #expect(same(try volume.readFile("/files/mine"), pattern(50_000, seed: 9)))
             try volume.engine.synchronize(Engine.filesInode, dataOnly: false)
         }
-        #expect(quick < .seconds(2))
+        #expect(quick < .seconds(2).scaled)
         #expect(throws: FileError.wouldBlock) {
             try volume.readFile(large, RequestContext(user: 1, group: 1))
         }
@@ -58,7 +58,7 @@ struct SilentStoreTests {
             },
         ] {
             let wait = elapsed { #expect(throws: FileError.inputOutput) { try act() } }
-            #expect(wait < .seconds(2))
+            #expect(wait < .seconds(2).scaled)
         }
         #expect(try volume.report("errors").contains("in time"))
         store.heal()
@@ -87,7 +87,7 @@ struct SilentStoreTests {
                     Engine.scratchpadsInode, patient(.milliseconds(300)))
             }
         }
-        #expect(wait < .seconds(3))
+        #expect(wait < .seconds(3).scaled)
         store.heal()
         #expect(same(try volume.readFile("/files/huge"), bytes))
         #expect(try volume.readFile("/scratchpads/note") == Array("a note".utf8))
@@ -102,7 +102,7 @@ struct SilentStoreTests {
         let large = try volume.resolve("/files/large")
         store.hang(true)
         defer { store.heal() }
-        let patience = Patience(until: .now + .seconds(60))
+        let patience = Patience(for: .seconds(60))
         let context = RequestContext(user: 1, group: 1, patience: patience)
         Thread {
             usleep(200_000); patience.interrupt()
@@ -110,7 +110,7 @@ struct SilentStoreTests {
         let wait = elapsed {
             #expect(throws: FileError.interrupted) { try volume.readFile(large, context) }
         }
-        #expect(wait < .seconds(2))
+        #expect(wait < .seconds(2).scaled)
     }
 
     // SEMANTICS: What was waiting for the store goes on at the next mount.
@@ -126,7 +126,7 @@ struct SilentStoreTests {
         if hangs { store.hang(true) } else { store.refuseAll(.unreachable(retryAfter: nil)) }
         defer { store.heal() }
         let wait = try elapsed { try volume.start(.existing) }
-        #expect(wait < .seconds(2))
+        #expect(wait < .seconds(2).scaled)
         #expect(try volume.readFile("/files/a") == Array("a".utf8))
         try volume.writeFile("/files/b", pattern(100_000, seed: 1))
         try volume.engine.synchronize(Engine.filesInode, dataOnly: false)
@@ -157,7 +157,7 @@ struct SilentStoreTests {
             isOver.store(false, ordering: .relaxed)
         }
         gate.start()
-        let outcome = volume.engine.synchronizeRemotely(timeout: .seconds(20)) { _ in }
+        let outcome = volume.engine.synchronizeRemotely(timeout: .seconds(20).scaled) { _ in }
         isOver.store(true, ordering: .relaxed)
         #expect(eventually { !isOver.load(ordering: .relaxed) })
         #expect(outcome == .failed(StoreError.unpaid("no money").description))
@@ -177,7 +177,9 @@ struct SilentStoreTests {
         store.refuseWrites(error)
         try volume.writeFile("/files/b", pattern(100_000, seed: 2))
         try volume.writeFile("/scratchpads/note", Array("a note".utf8))
-        guard case .failed(let sentence) = volume.engine.synchronizeRemotely(timeout: .seconds(10))
+        guard
+            case .failed(let sentence) = volume.engine.synchronizeRemotely(
+                timeout: .seconds(10).scaled)
         else {
             Issue.record("a store that refuses counts as synchronized")
             return
@@ -268,7 +270,7 @@ struct SilentStoreTests {
             }
         }
         #expect(accepted >= 4 && accepted < 20)
-        #expect(wait < .seconds(10))
+        #expect(wait < .seconds(10).scaled)
         #expect(throws: FileError.noSpace) {
             try volume.writeFile(
                 "/files/inline", pattern(1_000_000, seed: 77), at: 100_000,

@@ -8,6 +8,7 @@ import Foundation
 import Namespace
 import RemoteStores
 import Stores
+import TestSupport
 import Testing
 
 /// An engine with a store and a temporary state folder, which goes with the object.
@@ -32,7 +33,7 @@ final class TestVolume {
     /// Somebody who waits: ten minutes from when it is asked for.
     var context: RequestContext {
         RequestContext(
-            user: 1000, group: 1000, umask: 0o022, patience: Patience(until: .now + .seconds(600)))
+            user: 1000, group: 1000, umask: 0o022, patience: Patience(for: .seconds(600)))
     }
 
     /// A new volume on a folder store.
@@ -88,6 +89,7 @@ final class TestVolume {
         configuration.padDelay = .milliseconds(20)
         configuration.flushDelay = .milliseconds(200)
         configuration.publishDelay = .milliseconds(300)
+        configuration.readDeadline = configuration.readDeadline.scaled
         adjust(&configuration)
         running = try Engine.start(configuration, mode: mode)
     }
@@ -104,7 +106,7 @@ final class TestVolume {
 
     /// Stores and publishes everything.
     func publish(within limit: Duration = .seconds(60)) throws {
-        let outcome = engine.synchronizeRemotely(timeout: limit)
+        let outcome = engine.synchronizeRemotely(timeout: limit.scaled)
         guard case .published = outcome else { throw Unpublished(outcome: outcome) }
     }
 

@@ -3,6 +3,7 @@
 // The whole way of bytes: in, out, through a restart, and back from the store alone.
 
 import Engine
+import TestSupport
 import Testing
 
 @Suite("the whole way", .serialized)
@@ -32,11 +33,11 @@ struct WholeWayTests {
     func pads() throws {
         let volume = try TestVolume()
         try volume.writeFile("/scratchpads/note", Array("one".utf8))
-        _ = volume.engine.synchronizeRemotely(timeout: .seconds(30))
+        _ = volume.engine.synchronizeRemotely(timeout: .seconds(30).scaled)
         try volume.writeFile("/scratchpads/note", Array("two".utf8))
-        _ = volume.engine.synchronizeRemotely(timeout: .seconds(30))
+        _ = volume.engine.synchronizeRemotely(timeout: .seconds(30).scaled)
         try volume.writeFile("/scratchpads/note", Array("two".utf8))
-        _ = volume.engine.synchronizeRemotely(timeout: .seconds(30))
+        _ = volume.engine.synchronizeRemotely(timeout: .seconds(30).scaled)
         func counter() throws -> String {
             let ino = try volume.engine.resolve(Array("/scratchpads/note".utf8), volume.context)
             return String(

@@ -162,6 +162,34 @@ struct LossTests {
         }
     }
 
+    @Test("a statement that loses the transaction each time it is done again is given up")
+    func failsEachTime() throws {
+        let folder = try TestFolder()
+        let database = try folder.open()
+        try database.write { (writer) throws in
+            try writer.core.connection.execute(
+                """
+                CREATE TEMP TRIGGER always BEFORE INSERT ON main.inodes WHEN NEW.ino = 2
+                BEGIN SELECT RAISE(ROLLBACK, 'always'); END
+                """)
+            try writer.insertInode(file(1))
+        }
+        // Committed, so that no rollback takes the trigger along.
+        try database.commit()
+        try database.holdRoom(frees: false)
+        try database.write { (writer) throws in
+            try writer.setInline(1, [1])
+            #expect(throws: MetadataError.self) { try writer.insertInode(file(2)) }
+        }
+        database.releaseRoom()
+        // A part of an operation is gone: the loss is for good, and the last commit stands.
+        #expect(throws: MetadataError.transactionLost) { try database.commit() }
+        try folder.crashCopy(name: "crashed").write { (writer) throws in
+            #expect(try writer.inode(1) == file(1) && writer.inode(2) == nil)
+            #expect(try writer.inline(1) == nil)
+        }
+    }
+
     @Test("steps that are one are not brought back when the loss was among them")
     func atomically() throws {
         let folder = try TestFolder()

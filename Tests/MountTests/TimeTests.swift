@@ -4,48 +4,18 @@
 // changes of that: nothing.
 
 import Foundation
+import TestSupport
 import Testing
 
 /// They wait, each on a volume of its own: beside each other.
 @Suite("time", .mounting)
 struct TimeTests {
-    /// The system's clock is read with an offset: seconds that stand in a file. The clock that
-    /// counts a suspend is too, if it is one.
-    private static let clock = """
-        #define _GNU_SOURCE
-        #include <stdio.h>
-        #include <stdlib.h>
-        #include <sys/syscall.h>
-        #include <time.h>
-        #include <unistd.h>
-
-        int clock_gettime(clockid_t clock, struct timespec *time) {
-            int result = (int)syscall(SYS_clock_gettime, clock, time);
-            if (result) return result;
-            int counts = clock == CLOCK_BOOTTIME && getenv("CLOCK_SUSPENDED");
-            if (clock != CLOCK_REALTIME && clock != CLOCK_REALTIME_COARSE && !counts) return 0;
-            const char *path = getenv("CLOCK_OFFSET");
-            FILE *file = path ? fopen(path, "re") : NULL;
-            long long offset = 0;
-            if (file) {
-                if (fscanf(file, "%lld", &offset) != 1) offset = 0;
-                fclose(file);
-            }
-            time->tv_sec += offset;
-            return 0;
-        }
-        """
-
-    /// A volume that is mounted with the clock of the file `offset`.
-    private static func volume(_ environment: String = "") throws -> MountedVolume {
+    /// A volume that is mounted with clocks that tell more by the seconds in the file `offset`.
+    private static func volume(countsSuspend: Bool = false) throws -> MountedVolume {
         let volume = try MountedVolume(mounts: false)
-        try clock.write(toFile: volume.root + "/clock.c", atomically: false, encoding: .utf8)
-        try volume.shell(
-            """
-            cd "$ROOT"; echo 0 > offset; clang -shared -fPIC -O1 -o clock.so clock.c
-            export LD_PRELOAD="$ROOT/clock.so" CLOCK_OFFSET="$ROOT/offset" \(environment)
-            "$CAIRN" mount test "$MNT"
-            """)
+        let clock = try JumpingClock(in: volume.root, countsSuspend: countsSuspend)
+        let variables = clock.environment.map { "\($0)='\($1)'" }.joined(separator: " ")
+        try volume.shell("export \(variables); \"$CAIRN\" mount test \"$MNT\"")
         return volume
     }
 
@@ -115,7 +85,7 @@ struct TimeTests {
 
     @Test("a suspend of a night breaks off no call, and what waited for its time goes on at once")
     func suspend() throws {
-        let volume = try Self.volume("CLOCK_SUSPENDED=1")
+        let volume = try Self.volume(countsSuspend: true)
         try volume.probe(
             Self.suspend + """
                 status = lambda: json.loads(read(MNT + '/.cairn/status.json'))
@@ -146,7 +116,7 @@ struct TimeTests {
 
     @Test("a machine that sleeps a day, and wakes without its store, goes on where it was")
     func sleep() throws {
-        let volume = try Self.volume("CLOCK_SUSPENDED=1")
+        let volume = try Self.volume(countsSuspend: true)
         try volume.shell(
             """
             head -c 300000 /dev/urandom > "$ROOT/a"; cp "$ROOT/a" "$MNT/files/a"

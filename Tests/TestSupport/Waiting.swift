@@ -4,16 +4,31 @@
 
 import Foundation
 
+/// How much slower than usual everything is: under a sanitizer, some ten times.
+package enum Slowness {
+    /// `$CAIRN_SLOWNESS`, which `make tsan` and `make asan` set; else 1. At most 100.
+    package static let factor: Int = {
+        let named = ProcessInfo.processInfo.environment["CAIRN_SLOWNESS"].flatMap { Int($0) }
+        return min(max(named ?? 1, 1), 100)
+    }()
+}
+
+extension Duration {
+    /// So long a time, where everything is as slow as `Slowness` says: for limits that something
+    /// has to keep, not for waits that are the test's own.
+    package var scaled: Duration { self * Slowness.factor }
+}
+
 /// Waits until something is so, or the time is over.
 ///
 /// - Parameters:
-///   - limit: the most that is waited.
+///   - limit: the most that is waited, on a machine of the usual speed.
 ///   - isSo: asked a hundred times a second, and once more when the time is over.
 /// - Returns: whether it is so at the end.
 package func eventually(
     within limit: Duration = .seconds(10), _ isSo: () throws -> Bool
 ) rethrows -> Bool {
-    let end = ContinuousClock.now + limit
+    let end = ContinuousClock.now + limit.scaled
     while ContinuousClock.now < end {
         if try isSo() { return true }
         usleep(10_000)

@@ -108,7 +108,7 @@ final class AlephJobs: Sendable {
         while true {
             if let found = answer.wait(atMost: AlephJobs.look, { $0 }) { return found }
             if patience.isInterrupted { throw .interrupted }
-            if ContinuousClock.now >= patience.deadline {
+            if patience.isOver {
                 trouble.report("the network did not answer in time")
                 throw .inputOutput
             }

@@ -124,7 +124,7 @@ final class AlephListing: Sendable {
             case nil: break
             }
             if patience.isInterrupted { throw .interrupted }
-            if ContinuousClock.now >= patience.deadline {
+            if patience.isOver {
                 trouble.report("the network did not list a directory in time")
                 throw .inputOutput
             }

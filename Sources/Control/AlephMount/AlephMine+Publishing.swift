@@ -117,7 +117,7 @@ extension AlephMine {
     func network(_ own: AlephOwn) throws(AlephError) -> AlephEntry? {
         do throws(FileError) {
             return try entry(
-                own.name, own.record.target, Patience(until: .now + AlephMine.syncTime))
+                own.name, own.record.target, Patience(for: AlephMine.syncTime))
         } catch {
             throw .unreachable(reason: "what the network has of it cannot be read")
         }

@@ -107,7 +107,7 @@ extension AlephMine {
         }
         wake()
         let generation = state.withLock { $0.owns[number]?.generation } ?? 0
-        let end = ContinuousClock.now + AlephMine.syncTime
+        let end = WaitClock.now + AlephMine.syncTime
         while true {
             let result = state.wait(atMost: AlephJobs.look) { state -> FileError?? in
                 guard let own = state.owns[number] else { return .some(nil) }
@@ -120,7 +120,7 @@ extension AlephMine {
                 return
             }
             if patience.isInterrupted { throw .interrupted }
-            if ContinuousClock.now >= end {
+            if WaitClock.now >= end {
                 trouble.report("the network has not processed a file yet; it goes on")
                 throw .inputOutput
             }
@@ -128,7 +128,7 @@ extension AlephMine {
     }
 
     /// Waits for all names; nil when nothing is left to be told.
-    func flushAll(until deadline: ContinuousClock.Instant?) -> FileError? {
+    func flushAll(until deadline: WaitClock.Instant?) -> FileError? {
         state.update { state in
             for (number, own) in state.owns where own.due != nil && own.attempts == 0 {
                 state.owns[number]?.due = .now
@@ -145,7 +145,7 @@ extension AlephMine {
                 return .some(state.owns.values.lazy.compactMap { $0.failure }.first)
             }
             if let result { return result }
-            if let deadline, ContinuousClock.now >= deadline { return .wouldBlock }
+            if let deadline, WaitClock.now >= deadline { return .wouldBlock }
         }
     }
 }

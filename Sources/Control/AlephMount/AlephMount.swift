@@ -17,6 +17,7 @@ package import Engine
 import JSON
 import Namespace
 import Primitives
+package import Threading
 
 /// The tree `aleph/`.
 package final class AlephMount: WritableForeignTree {
@@ -289,7 +290,7 @@ package final class AlephMount: WritableForeignTree {
         try mine.synchronize(AlephOwnName(part: part, name: found.name), patience)
     }
 
-    package func flushAll(until deadline: ContinuousClock.Instant?) -> FileError? {
+    package func flushAll(until deadline: WaitClock.Instant?) -> FileError? {
         mine.flushAll(until: deadline)
     }
 }

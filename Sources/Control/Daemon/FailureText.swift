@@ -44,7 +44,7 @@ extension RequestContext {
         let caller = ProcessIdentity.current
         return RequestContext(
             user: caller.user, group: caller.group, umask: 0,
-            patience: Patience(until: ContinuousClock().now + wait))
+            patience: Patience(for: wait))
     }
 }
 

@@ -1,0 +1,112 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// Pads on a machine in trouble: a disk without room, and a database that fails, cost no pad and no
+// identity.
+
+import Cryptography
+import Foundation
+import Namespace
+import Primitives
+import Scratchpads
+import TestSupport
+import Testing
+
+@testable import Engine
+@testable import Metadata
+
+/// A small disk of its own, in memory; needs root.
+private final class SmallDisk {
+    let path: String
+    private var filler: String { path + "/filler" }
+
+    /// Nil where root may not mount, as in some containers: nothing to test with.
+    init?(bytes: Int) throws {
+        path = NSTemporaryDirectory() + "cairn-disk-" + UUID().uuidString
+        try FileManager.default.createDirectory(
+            atPath: path, withIntermediateDirectories: true)
+        let options = "size=\(bytes),mode=0700"
+        let made = try run("/bin/mount", ["-t", "tmpfs", "-o", options, "cairn-test", path])
+        guard made.status == 0 else {
+            try FileManager.default.removeItem(atPath: path)
+            return nil
+        }
+    }
+
+    func fill() throws {
+        // Ends where the disk does, with an error that is the point of it.
+        _ = try run("/bin/sh", ["-c", "cat /dev/zero > \"$0\"", filler])
+    }
+
+    func empty() throws { try FileManager.default.removeItem(atPath: filler) }
+
+    deinit {
+        // Lazily: an open file must not keep the mount.
+        _ = try? run("/bin/umount", ["-l", path])
+        try? FileManager.default.removeItem(atPath: path)
+    }
+}
+
+@Suite("pads on a machine in trouble", .serialized)
+struct MendedPadTests {
+    @Test(
+        "a pad whose newer state finds no room on a full disk stays as it was",
+        .enabled(if: getuid() == 0, "mounting a small disk needs root"))
+    func importedOnFullDisk() throws {
+        guard let disk = try SmallDisk(bytes: 160 << 20) else { return }
+        let volume = try TestVolume(on: TestStore()) { $0.stateFolder = disk.path }
+        let key = SecretBytes([UInt8](repeating: 1, count: AutonomiPad.keySize))
+        let pad = try #require(AutonomiPad(key: key, isEncrypted: false))
+        let parent = try volume.resolve("/scratchpads")
+        func bring(_ size: Int, _ counter: UInt64) throws {
+            let record = try pad.seal(pattern(size, seed: 1).span, encoding: 42, counter: counter)
+            let status = try volume.engine.importPad(
+                record, key: nil, as: Array("news".utf8), in: parent, volume.context)
+            volume.engine.forget(status.ino, count: 1)
+        }
+        try bring(900, 0)
+        try volume.engine.synchronize(Engine.filesInode, dataOnly: false)
+        try disk.fill()
+        // The next transaction begins with a look at the disk.
+        try volume.writeFile("/scratchpads/news~", [])
+        try? volume.engine.synchronize(Engine.filesInode, dataOnly: false)
+        #expect(throws: FileError.noSpace) { try bring(2000, 1) }
+        #expect(same(try volume.readFile("/scratchpads/news"), pattern(900, seed: 1)))
+        try disk.empty()
+        try bring(2000, 2)
+        #expect(same(try volume.readFile("/scratchpads/news"), pattern(2000, seed: 1)))
+        volume.stop()
+    }
+
+    @Test("an identity that could not be given back waits once more, and keeps no other from it")
+    func givenBackLater() throws {
+        let volume = try TestVolume(on: TestStore())
+        let names = ["a", "b"]
+        for name in names { try volume.writeFile("/scratchpads/" + name, Array(name.utf8)) }
+        try volume.publish()
+        func address(_ name: String) throws -> String {
+            try volume.attribute("user.cairn.address", of: "/scratchpads/" + name)
+        }
+        let own = try names.map { try address($0) }
+        for name in names { try volume.rename("/scratchpads/" + name, "/scratchpads/\(name)~") }
+        let (engine, first) = (volume.engine, try volume.resolve("/scratchpads/a~"))
+        // A row that is no pad's: the first of the two cannot be looked at.
+        func execute(_ text: String) throws {
+            try engine.volume.metadata.write { (writer) throws in
+                try writer.core.connection.execute(text)
+            }
+        }
+        try execute("INSERT INTO pads VALUES (\(first), x'00', 250, x'00', 0, 0, 0, NULL, NULL)")
+        let later = ContinuousClock.now + ParkedPads.lifetime
+        engine.pads.expireParked(at: later)
+        #expect(try address("b~") == own[1])
+        #expect(engine.pads.parked.withLock { $0.entries.count } == 1)
+        try execute("DELETE FROM pads WHERE ino = \(first)")
+        engine.pads.expireParked(at: later)
+        #expect(engine.pads.parked.withLock { $0.entries.count } == 1, "its time is not over")
+        engine.pads.expireParked(at: later + ParkedPads.lifetime)
+        #expect(try names.map { try address($0 + "~") } == own)
+        #expect(engine.pads.parked.withLock { $0.entries.isEmpty })
+        try volume.recover()
+        #expect(try names.map { try volume.list("/scratchpads").contains($0) } == [false, false])
+    }
+}
