@@ -41,12 +41,7 @@ final class AlephPartsContent: ForeignContent {
         for (index, range) in manifest.pieces(of: start..<stop) {
             let file = try part(index, patience)
             var rest = out._mutatingExtracting(done..<done + range.count)
-            let count: Int
-            do throws(SystemError) {
-                count = try file.read(at: UInt64(range.lowerBound), into: &rest)
-            } catch {
-                throw .inputOutput
-            }
+            let count = try file.shown(at: UInt64(range.lowerBound), into: &rest)
             guard count == range.count else { throw .inputOutput }
             done += count
         }
