@@ -53,6 +53,8 @@ struct AlephSharedTreeTests {
         #expect(try names(AlephTree(network.client, own: nil), "messages").isEmpty)
     }
 
+    // SEMANTICS: messages of the account that `messages/`, `files/`, `ipfs/` and `tags/` are made
+    // of: the newest 1000
     @Test("more messages than are looked at are not all listed, and the newest are")
     func limit() throws {
         let network = try TestNetwork()

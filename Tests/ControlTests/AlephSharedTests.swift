@@ -9,6 +9,7 @@ import Testing
 @testable import Control
 
 struct AlephSeenTests {
+    // SEMANTICS: names in one of these that are listed because they were looked up: 1000
     @Test("names that were found stay in order, and beyond the limit the oldest go")
     func limit() {
         var seen = AlephSeen()

@@ -30,9 +30,10 @@ struct AlephLargeMountTests {
         aleph.node.questions.count { $0.contains("add_file") }
     }
 
-    // SEMANTICS: A file in `me/files/` that is larger than the node takes is stored in parts, and is
-    // one file everywhere in `aleph/`; its parts, and the packs and pads of volumes that rest on the
-    // network, are not listed. A part that another file of the account has too is stored once.
+    // SEMANTICS: A file in `me/files/` that is larger than the node takes is stored in parts,
+    // and is one file everywhere in `aleph/`; its parts, and the packs and pads of volumes that
+    // rest on the network, are not listed. A part that another file of the account has too is
+    // stored once.
     @Test("a file over the node's limit is cut, listed and read as one, changed and removed as one")
     func life() throws {
         try with { aleph in
@@ -47,7 +48,8 @@ struct AlephLargeMountTests {
                 done
                 test "$(stat -c '%a %s' "$ME/files/film.mkv")" = '640 10000000'
                 test "$(stat -c %Y "$ME/files/film.mkv")" = "$(stat -c %Y "$ROOT/film")"
-                test "$(getfattr --only-values -n user.aleph.tags "$ME/files/film.mkv")" = movie,long
+                tags() { getfattr --only-values -n user.aleph.tags "$ME/files/film.mkv"; }
+                test "$(tags)" = movie,long
                 hash=$(getfattr --only-values -n user.aleph.item_hash "$ME/files/film.mkv")
                 test "$(ls "$ALEPH/files")" = $hash
                 cmp "$ROOT/film" "$ALEPH/files/$hash"
@@ -96,9 +98,9 @@ struct AlephLargeMountTests {
         }
     }
 
-    // SEMANTICS: Of a file in parts a read brings only the parts that it touches, and the next one
-    // where it is read on end; what came stays on this disk. Each part is checked before a byte of it
-    // is shown.
+    // SEMANTICS: Of a file in parts a read brings only the parts that it touches, and the next
+    // one where it is read on end; what came stays on this disk. Each part is checked before a
+    // byte of it is shown.
     @Test("a read brings the parts it touches, once, and no byte of a wrong one")
     func ranges() throws {
         try with { aleph in

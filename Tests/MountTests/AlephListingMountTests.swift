@@ -9,10 +9,10 @@ import Testing
 
 @Suite("listing Aleph Cloud in a mount", .serialized, .mounting)
 struct AlephListingMountTests {
-    // SEMANTICS: `messages/`, `files/`, `ipfs/`, `tags/` and `accounts/` open whatever is asked for
-    // by its name. They list what the newest 1000 messages of the account have, or, for `accounts/`,
-    // the account; and the last 1000 names in each that were looked up since the mount began and
-    // were there. `tags/A/B` lists the messages that have both tags.
+    // SEMANTICS: `messages/`, `files/`, `ipfs/`, `tags/` and `accounts/` open whatever is asked
+    // for by its name. They list what the newest 1000 messages of the account have, or, for
+    // `accounts/`, the account; and the last 1000 names in each that were looked up since the
+    // mount began and were there. `tags/A/B` lists the messages that have both tags.
     @Test("directories of everything list what is the account's, and what was looked up")
     func shared() throws {
         try AlephMounted.with { aleph in
@@ -87,8 +87,8 @@ struct AlephListingMountTests {
         }
     }
 
-    // SEMANTICS: What others publish is seen by who keeps a directory open and reads it again: the
-    // kernel is told. inotify hears nothing of it, for the kernel has no such message.
+    // SEMANTICS: What others publish is seen by who keeps a directory open and reads it again:
+    // the kernel is told. inotify hears nothing of it, for the kernel has no such message.
     @Test("a message that comes is in a directory that is open, and in a file that was read")
     func fresh() throws {
         try AlephMounted.with { aleph in

@@ -13,9 +13,9 @@ import Testing
 
 @Suite("trouble with Aleph Cloud in a mount", .serialized, .mounting)
 struct AlephTroubleMountTests {
-    // SEMANTICS: A message that the network rejects is EIO at `fsync`, for want of money (codes 5, 6
-    // and 202) EDQUOT, and a line in `.cairn/errors` with the network's code and its numbers; so is
-    // `user.aleph.status`.
+    // SEMANTICS: A message that the network rejects is EIO at `fsync`, for want of money (codes
+    // 5, 6 and 202) EDQUOT, and a line in `.cairn/errors` with the network's code and its
+    // numbers; so is `user.aleph.status`.
     @Test("each code of a rejection has its errno and its sentence")
     func codes() throws {
         let sentences: [Int: String] = [
@@ -84,8 +84,8 @@ struct AlephTroubleMountTests {
         }
     }
 
-    // SEMANTICS: A text over 200 000 characters travels beside its message, up to 25 MiB. A text with
-    // more than 16 tags, or one of more than 256 characters, is EINVAL at `fsync`.
+    // SEMANTICS: A text over 200 000 characters travels beside its message, up to 25 MiB. A
+    // text with more than 16 tags, or one of more than 256 characters, is EINVAL at `fsync`.
     @Test("a long aggregate is published beside its message; too many or too long tags are not")
     func texts() throws {
         try AlephMounted.with { aleph in
@@ -159,8 +159,9 @@ struct AlephTroubleMountTests {
         }
     }
 
-    // SEMANTICS: A node that has too much to do (429, 502 to 504) is asked again, after the time that
-    // it asks for or at growing intervals; reading is EIO when it stays so, and what is written waits.
+    // SEMANTICS: A node that has too much to do (429, 502 to 504) is asked again, after the
+    // time that it asks for or at growing intervals; reading is EIO when it stays so, and what
+    // is written waits.
     @Test("a node that is busy is asked again, with and without a time of its own")
     func busy() throws {
         try AlephMounted.with { aleph in

@@ -35,8 +35,8 @@ final class AlephLocalFile: AlephLocalBytes {
 final class AlephFileStore: Sendable {
     /// The most that the files of one folder take, whatever the volume's cache may.
     static let maximumBudget: UInt64 = 2 << 30
-    /// The part of the volume's cache budget that they may take on top of it: a twentieth, for there
-    /// are two folders.
+    /// The part of the volume's cache budget that they may take on top of it: a twentieth, for
+    /// there are two folders.
     static let budgetDivisor: UInt64 = 20
 
     private struct State {

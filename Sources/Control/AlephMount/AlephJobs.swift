@@ -69,7 +69,8 @@ final class AlephJobs: Sendable {
     /// Lets running questions end by themselves: nobody asks any more.
     func stop() { pool.stop(until: .now) }
 
-    /// Begins a question whose answer is looked for later, if at all. Not if too many are under way.
+    /// Begins a question whose answer is looked for later, if at all; not if too many are under
+    /// way.
     func begin<Value: Sendable>(
         _ question: AlephQuestion, ahead work: @escaping @Sendable () throws(AlephError) -> Value
     ) {

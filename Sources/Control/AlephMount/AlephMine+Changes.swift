@@ -273,8 +273,8 @@ extension AlephMine {
                 name.part == .files
                     ? "a name with “%” is not one that files have here"
                     : name.name.hasPrefix(AlephEntry.hiddenKeyStart)
-                        ? "names that begin with “\(AlephEntry.hiddenKeyStart)” are those of a volume's"
-                            + " pads"
+                        ? "names that begin with “\(AlephEntry.hiddenKeyStart)” are those of"
+                            + " volumes' pads"
                         : "names in me/\(name.part.rawValue) end in “.json”")
             throw .invalid
         }

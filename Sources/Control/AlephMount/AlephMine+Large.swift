@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// Files in `me/files/` that are larger than a node takes: stored in parts, and taken back with them.
+// Files in `me/files/` that are larger than a node takes: stored in parts, and taken back with
+// them.
 
 import Aleph
 import AlephProtocol

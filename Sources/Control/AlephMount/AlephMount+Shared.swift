@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// `messages/`, `files/`, `ipfs/`, `tags/` and `accounts/`: directories of everything there is, which
-// nobody can list. They show what there is of the own account, and what was looked up here.
+// `messages/`, `files/`, `ipfs/`, `tags/` and `accounts/`: directories of everything there is,
+// which nobody can list. They show what there is of the own account, and what was looked up here.
 
 import Aleph
 import AlephProtocol
