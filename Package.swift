@@ -257,7 +257,7 @@ let package = Package(
         tests("TidyTests", []),
         tests(
             "MountTests",
-            ["TestSupport", "AntdDouble", "AlephNodeDouble", "S3Double", "LocalServer"]),
+            ["TestSupport", "AntdDouble", "AlephNodeDouble", "S3Double", "LocalServer", "JSON"]),
 
         // What no promise may be broken by: kills, power losses, full disks, stores that hang.
         .executableTarget(

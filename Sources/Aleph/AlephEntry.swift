@@ -25,8 +25,12 @@ package struct AlephEntry: Sendable, Equatable {
     package var tags: [String] = []
     /// As `tags`.
     package var metadata: JSONObject?
+    /// Bytes of a file that is stored in parts, of which `message` is the manifest; nil for others.
+    package var largeSize: Int?
     /// The messages that must be taken back for the name to be gone.
     package var sources: [ItemHash] = []
+    /// Those of them that are manifests, whose parts go with them.
+    package var manifests: [ItemHash] = []
 
     init(
         _ name: String, _ path: AlephPath, from message: VerifiedMessage? = nil,
@@ -50,6 +54,15 @@ package struct AlephEntry: Sendable, Equatable {
     /// A letter, as a file of its reader's.
     package init(letter message: VerifiedMessage, name: String) {
         self.init(name, .message(message.itemHash), from: message)
+    }
+
+    /// The same under another name.
+    func named(_ name: String, _ path: AlephPath) -> AlephEntry {
+        var entry = AlephEntry(name, path)
+        (entry.time, entry.message, entry.sender) = (time, message, sender)
+        (entry.file, entry.tags, entry.metadata) = (file, tags, metadata)
+        (entry.largeSize, entry.sources, entry.manifests) = (largeSize, sources, manifests)
+        return entry
     }
 
     /// The entry with a text of another message, for a post that was replaced.
@@ -105,10 +118,13 @@ extension AlephEntry {
     /// What a message puts into its owner's directories; nothing for those that only change or
     /// remove something.
     package static func entries(from message: VerifiedMessage) -> [AlephEntry] {
-        guard message.isOwnersOwn, let owner = AlephAddress(message.owner)?.text else { return [] }
+        guard message.isOwnersOwn, !isHidden(message),
+            let owner = AlephAddress(message.owner)?.text
+        else { return [] }
         switch message.type {
         case .post:
             guard message.content["type"] != "amend" else { return [] }
+            if let large = largeFile(message, of: owner) { return [large] }
             return [
                 AlephEntry(
                     "\(message.itemHash).json", .post(owner, message.itemHash), from: message,
@@ -142,10 +158,51 @@ extension AlephEntry {
         }
     }
 
+    /// A file that was stored in parts, by the post that says which; nil for other posts, and for
+    /// manifests that break a limit.
+    private static func largeFile(_ message: VerifiedMessage, of owner: String) -> AlephEntry? {
+        guard message.content["type"]?.string == LargeFileManifest.postType,
+            let content = message.content["content"],
+            // One that cannot be read is a post like others.
+            let manifest = try? LargeFileManifest(content)
+        else { return nil }
+        let name = AlephName.name(for: manifest.name ?? message.itemHash.text)
+        var entry = AlephEntry(name, .storedFile(owner, name: name), from: message)
+        entry.largeSize = manifest.size
+        entry.manifests = [message.itemHash]
+        var metadata = content["metadata"]?.object ?? JSONObject()
+        metadata[Field.size] = .number(JSONNumber(manifest.size))
+        entry.metadata = metadata
+        entry.tags = AlephTree.tags(of: message).filter { $0 != LargeFileManifest.tag }
+        return entry
+    }
+
     /// What two entries of one name are together: the newer, which goes only with the older.
     package func joined(with other: AlephEntry) -> AlephEntry {
         var newer = time >= other.time ? self : other
         newer.sources = other.sources + sources.filter { !other.sources.contains($0) }
+        newer.manifests = other.manifests + manifests.filter { !other.manifests.contains($0) }
         return newer
+    }
+}
+
+extension AlephEntry {
+    /// Tags of STORE messages that no directory lists: those of a large file's parts, and of the
+    /// packs of a volume that rests on the network. Files are not given them here.
+    ///
+    /// - Source: docs/format.md §27 and §28.
+    package static let hiddenTags: Set<String> = ["cairn-pack", LargeFileManifest.partTag]
+    /// How the keys of aggregates begin that are a volume's pads, and are not listed either.
+    ///
+    /// - Source: docs/format.md §27.
+    package static let hiddenKeyStart = "cairn-pad-"
+
+    /// Whether a message is a piece of something that is shown as a whole, or elsewhere.
+    package static func isHidden(_ message: VerifiedMessage) -> Bool {
+        switch message.type {
+        case .store: !hiddenTags.isDisjoint(with: AlephTree.tags(of: message))
+        case .aggregate: AggregateValue.key(of: message)?.hasPrefix(hiddenKeyStart) ?? false
+        default: false
+        }
     }
 }

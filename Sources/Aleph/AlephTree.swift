@@ -12,10 +12,13 @@ package import JSON
 package struct AlephTree: Sendable {
     /// The most names of one directory that has to know all of them to show each once.
     package static let maximumNameCount = 100_000
+    /// How many of the own account's messages, the newest, are looked at for what directories that
+    /// are everybody's show of it.
+    package static let ownMessageLimit = 1000
 
-    private let client: AlephClient
+    let client: AlephClient
     /// The account that `me` stands for.
-    private let own: String?
+    let own: String?
 
     /// The tree as an account sees it.
     ///
@@ -42,7 +45,7 @@ package struct AlephTree: Sendable {
                 guard let child = self.path([name]) else { continue }
                 guard body(AlephEntry(name, child)) else { return }
             }
-        case .messages, .files, .ipfs, .tags: return
+        case .messages, .files, .ipfs, .tags: try listOwn(path, body)
         case .accounts:
             if let own { _ = body(AlephEntry(own, .account(own))) }
         case .account(let address):
@@ -174,6 +177,8 @@ package struct AlephTree: Sendable {
                 return body(post.replaced(by: message))
             }
             for post in AlephEntry.entries(from: message) {
+                // A large file is among the files.
+                guard case .post = post.path else { continue }
                 let ref = message.itemHash.text
                 // Kept without its text: this is for posts that are replaced by what is older.
                 var bare = post
@@ -190,7 +195,7 @@ package struct AlephTree: Sendable {
     private func post(_ hash: ItemHash, of address: String) throws(AlephError) -> AlephEntry {
         let original = try client.processedMessage(hash)
         guard AlephTree.isOwn(original, address), original.type == .post,
-            var entry = AlephEntry.entries(from: original).first
+            var entry = AlephEntry.entries(from: original).first, case .post = entry.path
         else { throw .notFound }
         var filter = MessageFilter()
         filter.types = [.post]
@@ -217,18 +222,29 @@ package struct AlephTree: Sendable {
     private func storedFiles(
         of address: String
     ) throws(AlephError) -> [String: AlephEntry] {
-        var filter = MessageFilter()
-        filter.types = [.store]
-        filter.owners = [address]
         var files: [String: AlephEntry] = [:]
-        try forEach(filter) { message in
-            guard AlephTree.isOwn(message, address) else { return true }
-            for entry in AlephEntry.entries(from: message) {
-                files[entry.name] = files[entry.name].map { $0.joined(with: entry) } ?? entry
+        for filter in AlephTree.fileFilters(address) {
+            try forEach(filter) { message in
+                guard AlephTree.isOwn(message, address) else { return true }
+                for entry in AlephEntry.entries(from: message) {
+                    guard case .storedFile = entry.path else { continue }
+                    files[entry.name] = files[entry.name].map { $0.joined(with: entry) } ?? entry
+                }
+                return files.count < AlephTree.maximumNameCount
             }
-            return files.count < AlephTree.maximumNameCount
         }
         return files
+    }
+
+    /// The messages that keep an account's files: of whole ones, and of those in parts.
+    static func fileFilters(_ address: String) -> [MessageFilter] {
+        var whole = MessageFilter()
+        whole.owners = [address]
+        var large = whole
+        whole.types = [.store]
+        large.types = [.post]
+        large.postTypes = [LargeFileManifest.postType]
+        return [whole, large]
     }
 
     // MARK: Aggregates
@@ -294,11 +310,11 @@ package struct AlephTree: Sendable {
 
     // MARK: Lists
 
-    private static func isOwn(_ message: VerifiedMessage, _ address: String) -> Bool {
+    static func isOwn(_ message: VerifiedMessage, _ address: String) -> Bool {
         message.isOwnersOwn && AlephAddress.isSame(message.owner, address)
     }
 
-    private func forEach(
+    func forEach(
         _ filter: MessageFilter, _ body: (VerifiedMessage) -> Bool
     ) throws(AlephError) {
         var pages = MessagePages(client, filter)

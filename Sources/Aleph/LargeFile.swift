@@ -1,10 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// Files beyond what a node takes: stored in parts, read as one.
+// Files beyond what a node takes: stored in parts, read as one. `LargeFile+Storing.swift` has how
+// they come into the network.
 //
-// Invariants:
-// - No byte is given out of a part whose bytes are not those that its hash names.
-// - A manifest is published only after the network has processed the message of each part.
+// Invariant: no byte is given out of a part whose bytes are not those that its hash names.
 
 package import AlephProtocol
 internal import Cryptography
@@ -114,76 +113,5 @@ extension AlephClient {
         } catch {
             throw .invalid(error)
         }
-    }
-
-    /// Stores a file in parts, and publishes the manifest.
-    ///
-    /// Parts that the account stores already are not stored again: whoever was interrupted gives
-    /// the same file again.
-    ///
-    /// - Parameters:
-    ///   - file: at least one byte.
-    ///   - name: how it may be called; nil for no name.
-    ///   - partSize: bytes of a part, as far as the node takes so much.
-    ///   - progress: is told after each part how many bytes are stored.
-    /// - Returns: the manifest's message.
-    /// - Throws: `tooLarge` if it would have too many parts; and as `store`.
-    package func storeLarge(
-        _ file: AlephSource, name: String?, plan: StorePlan = StorePlan(),
-        by account: AlephAccount, partSize: Int = LargeFileManifest.standardPartSize,
-        progress: (Int) -> Void = { _ in }
-    ) throws(AlephError) -> SignedMessage {
-        let partSize = min(partSize, try uploadLimits().limit(of: plan))
-        let limit = partSize * LargeFileManifest.maximumPartCount
-        guard file.size <= limit else { throw .tooLarge(limit: limit) }
-        var whole = SHA256Hasher()
-        var parts: [ItemHash] = []
-        var start = 0
-        while start < file.size {
-            let offset = start
-            let size = min(partSize, file.size - start)
-            let part = AlephSource(size: size) { place, count in
-                file.read(offset + place, min(count, size - place))
-            }
-            guard part.forEachPiece({ whole.update($0) }) else { throw .sourceFailed }
-            let hash = try AlephClient.name(of: part, engine: plan.engine)
-            if try !isStored(hash, by: account) {
-                let draft = StoreDraft(file: hash, tags: [LargeFileManifest.partTag])
-                let signed = try signStore(of: hash, draft, plan: plan, by: account)
-                try deliver(part, with: signed, plan: plan, by: account)
-            }
-            parts.append(hash)
-            start += size
-            progress(start)
-        }
-        let manifest: LargeFileManifest
-        do throws(AlephProtocolError) {
-            manifest = try LargeFileManifest(
-                name: name, size: file.size, sha256: whole.finalize(), partSize: partSize,
-                parts: parts)
-        } catch {
-            throw .invalid(error)
-        }
-        return try publish(
-            .post(type: LargeFileManifest.postType, content: manifest.content), by: account)
-    }
-
-    /// Whether the network keeps a file for an account.
-    private func isStored(
-        _ file: ItemHash, by account: AlephAccount
-    ) throws(AlephError) -> Bool {
-        var filter = MessageFilter()
-        filter.types = [.store]
-        filter.owners = [account.address]
-        filter.files = [file]
-        var pages = MessagePages(self, filter)
-        while let page = try pages.next() {
-            let isHere = page.messages.contains { message in
-                message.isOwnersOwn && AlephAddress.isSame(message.owner, account.address)
-                    && message.content["item_hash"]?.string == file.text
-            }
-            if isHere { return true }
-        }
-        return false
     }
 }

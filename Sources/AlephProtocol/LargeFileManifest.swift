@@ -100,15 +100,23 @@ package struct LargeFileManifest: Sendable, Equatable {
         try self.init(name: name, size: size, sha256: digest, partSize: partSize, parts: parts)
     }
 
+    /// The post's content, with nothing besides what makes the file.
+    package var content: JSONValue { content(tags: [], metadata: nil) }
+
     /// The post's content.
-    package var content: JSONValue {
+    ///
+    /// - Parameters:
+    ///   - tags: what it is found by, besides the tag of all manifests.
+    ///   - metadata: anything else about the file.
+    package func content(tags: [String], metadata: JSONObject?) -> JSONValue {
         var fields = JSONObject([("version", .number(JSONNumber(Self.version)))])
         if let name { fields["name"] = .string(name) }
         fields["size"] = .number(JSONNumber(size))
         fields["sha256"] = .string(Hex.encode(sha256))
         fields["part_size"] = .number(JSONNumber(partSize))
         fields["parts"] = .array(parts.map { .string($0.text) })
-        fields["tags"] = .array([.string(Self.tag)])
+        fields["tags"] = .array(([Self.tag] + tags).map { .string($0) })
+        if let metadata { fields["metadata"] = .object(metadata) }
         return .object(fields)
     }
 

@@ -4,7 +4,7 @@
 
 package import AlephProtocol
 import Foundation
-import JSON
+package import JSON
 
 /// The memory of a node.
 package struct NodeLedger {
@@ -49,6 +49,9 @@ package struct NodeLedger {
     var credits: [String: Double] = [:]
     /// Whether a FORGET of what is forgotten already is rejected, as some nodes do.
     package var rejectsForgotten = false
+    /// Rejects messages by their contents, with a code and what the node says of it; nil lets
+    /// them pass.
+    package var verdict: (@Sendable (JSONObject) -> (code: Int, errors: JSONValue?)?)?
     /// Credits of each account that was given none.
     package var gift = 0.0
     /// Owner and name to the STORE that is newest: lost for good when any version is forgotten.
@@ -143,6 +146,7 @@ package struct NodeLedger {
             entries[hash] = entry
         }
         guard let content = entry.content else { return }
+        if let refusal = verdict?(content) { return reject(hash, refusal.code, refusal.errors) }
         let owner = content["address"]?.string ?? ""
         guard
             mayWrite(

@@ -220,9 +220,6 @@ struct AlephTreeTests {
         #expect(try names(AlephTree(network.client, own: nil), "").contains("me") == false)
         #expect(try names(tree, "accounts") == [own])
         #expect(try names(tree, "me") == ["aggregates", "files", "posts"])
-        for empty in ["messages", "files", "ipfs", "tags"] {
-            #expect(try names(tree, empty).isEmpty)
-        }
         #expect(network.nodes[0].questions.isEmpty)
     }
 

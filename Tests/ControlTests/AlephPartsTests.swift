@@ -344,8 +344,8 @@ struct AlephMountListTests {
         try create(".more")
     }
 
-    // SEMANTICS: stored files of `aleph/` on the disk: a tenth of the cache's budget more, at most
-    // 4 GiB
+    // SEMANTICS: stored files of `aleph/` on the disk: a twentieth of the cache's budget more, at
+    // most 2 GiB; as much for parts of large files
     @Test("stored files on the disk are checked before they are used again, and have a budget")
     func storedFiles() throws {
         let shown = try Shown()
@@ -357,13 +357,13 @@ struct AlephMountListTests {
         for byte: UInt8 in 1...5 {
             shown.node.plant([UInt8](repeating: byte, count: 1000), as: hash(byte).text)
         }
-        var store = try AlephFileStore(folder: folder, cacheBudget: 30_000)
+        var store = try AlephFileStore(folder: folder, cacheBudget: 60_000)
         for byte: UInt8 in 1...5 { _ = try store.fetch(hash(byte), by: client) }
         #expect(store.size(hash(1)) == nil && store.size(hash(2)) == nil)
         #expect(store.checked(hash(5)) != nil)
         try Data(repeating: 9, count: 1000).write(to: URL(fileURLWithPath: folder + "/\(hash(5))"))
         try Data().write(to: URL(fileURLWithPath: folder + "/\(hash(4)).part"))
-        store = try AlephFileStore(folder: folder, cacheBudget: 30_000)
+        store = try AlephFileStore(folder: folder, cacheBudget: 60_000)
         #expect(store.checked(hash(5)) == nil)
         let before = shown.node.questions.count
         let file = try store.fetch(hash(5), by: client)

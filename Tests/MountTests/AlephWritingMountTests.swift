@@ -196,7 +196,7 @@ struct AlephWritingMountTests {
 
     // SEMANTICS: A saved file in `me/aggregates/` publishes the top-level keys that changed since
     // it was opened. A key that is gone becomes `null`, which is not shown.
-    // SEMANTICS: files in `aleph/me/`: 1 GiB, or what the node takes
+    // SEMANTICS: files in `aleph/me/`: 10 000 parts of 25 MiB, or what the node takes
     // SEMANTICS: posts and aggregates: 25 MiB
     @Test("what is larger than its limit is EFBIG, and nothing of it is published")
     func tooLarge() throws {
@@ -204,8 +204,8 @@ struct AlephWritingMountTests {
             try aleph.volume.probe(
                 """
                 me = MNT + '/aleph/me/'; fd = os.open(me + 'files/f', os.O_RDWR | os.O_CREAT)
-                fails(errno.EFBIG, os.pwrite, fd, b'xy', (1 << 30) - 1)
-                fails(errno.EFBIG, os.ftruncate, fd, (1 << 30) + 1)
+                fails(errno.EFBIG, os.pwrite, fd, b'xy', (10000 * 25 << 20) - 1)
+                fails(errno.EFBIG, os.ftruncate, fd, (10000 * 25 << 20) + 1)
                 os.pwrite(fd, b'x', 0); os.close(fd)
                 post = os.open(me + 'posts/p.json', os.O_RDWR | os.O_CREAT)
                 os.write(post, b'"' + b'x' * (25 << 20) + b'"')

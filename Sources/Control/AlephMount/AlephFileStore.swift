@@ -33,10 +33,11 @@ final class AlephLocalFile: AlephLocalBytes {
 
 /// The files.
 final class AlephFileStore: Sendable {
-    /// The most that the files take, whatever the volume's cache may.
-    static let maximumBudget: UInt64 = 4 << 30
-    /// The part of the volume's cache budget that they may take on top of it: a tenth.
-    static let budgetDivisor: UInt64 = 10
+    /// The most that the files of one folder take, whatever the volume's cache may.
+    static let maximumBudget: UInt64 = 2 << 30
+    /// The part of the volume's cache budget that they may take on top of it: a twentieth, for
+    /// there are two folders.
+    static let budgetDivisor: UInt64 = 20
 
     private struct State {
         var files: [ItemHash: (size: UInt64, use: UInt64, isChecked: Bool)] = [:]
@@ -86,7 +87,11 @@ final class AlephFileStore: Sendable {
     }
 
     /// A file, fetched unless it is here. Takes as long as that takes.
-    func fetch(_ hash: ItemHash, by client: AlephClient) throws(AlephError) -> AlephLocalFile {
+    ///
+    /// - Parameter limit: the most bytes it may have; nil if nobody says how many.
+    func fetch(
+        _ hash: ItemHash, by client: AlephClient, limit: Int? = nil
+    ) throws(AlephError) -> AlephLocalFile {
         if let file = checked(hash) { return file }
         if size(hash) != nil, let file = try? open(hash) {
             if AlephClient.isFile(file.source, named: hash) {
@@ -96,9 +101,12 @@ final class AlephFileStore: Sendable {
             remove(hash)
         }
         let part = path(hash) + ".part"
+        let most = limit.map { UInt64($0) } ?? .max
+        var isOver = false
         do {
             let file = try Descriptor.open(part, O_WRONLY | O_CREAT | O_TRUNC, mode: 0o600)
-            let writer = Writer(file)
+            let writer = Writer(file, limit: most)
+            defer { isOver = writer.isOver }
             try client.download(hash, restart: { writer.restart() }, into: { writer.take($0) })
             try Files.rename(part, to: path(hash))
             let whole = try open(hash)
@@ -106,6 +114,7 @@ final class AlephFileStore: Sendable {
             return whole
         } catch let error as AlephError {
             _ = try? Files.remove(part)  // The next start removes it.
+            if isOver, let limit { throw .tooLarge(limit: limit) }
             throw error
         } catch {
             throw .sourceFailed
@@ -158,9 +167,16 @@ final class AlephFileStore: Sendable {
     /// Bytes on their way to the disk.
     private final class Writer: Sendable {
         private let file: Descriptor
+        private let limit: UInt64
         private let offset = Lock<UInt64>(0)
 
-        init(_ file: consuming Descriptor) { self.file = file }
+        init(_ file: consuming Descriptor, limit: UInt64) {
+            self.file = file
+            self.limit = limit
+        }
+
+        /// Whether more came than there may be.
+        var isOver: Bool { offset.withLock { $0 > limit } }
 
         /// What came so far counts for nothing; what comes is never shorter than the right file.
         func restart() {
@@ -173,6 +189,7 @@ final class AlephFileStore: Sendable {
                 defer { offset += UInt64(bytes.count) }
                 return offset
             }
+            guard !isOver else { return false }
             do throws(SystemError) {
                 try file.writeAll(bytes, at: start)
                 return true

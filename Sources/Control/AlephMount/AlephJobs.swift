@@ -55,7 +55,7 @@ final class AlephJobs: Sendable {
         _ work: @escaping @Sendable () throws(AlephError) -> Value
     ) throws(FileError) -> Value {
         guard let patience else { throw .wouldBlock }
-        let answer = try wait(for: try begin(question, work), patience)
+        let answer = try wait(for: try started(question, work), patience)
         switch answer {
         case .success(let value as Value): return value
         case .success: throw .inputOutput
@@ -69,7 +69,16 @@ final class AlephJobs: Sendable {
     /// Lets running questions end by themselves: nobody asks any more.
     func stop() { pool.stop(until: .now) }
 
-    private func begin<Value: Sendable>(
+    /// Begins a question whose answer is looked for later, if at all; not if too many are under
+    /// way.
+    func begin<Value: Sendable>(
+        _ question: AlephQuestion, ahead work: @escaping @Sendable () throws(AlephError) -> Value
+    ) {
+        // Who needs the answer asks again, and hears what is wrong.
+        _ = try? started(question, work)
+    }
+
+    private func started<Value: Sendable>(
         _ question: AlephQuestion, _ work: @escaping @Sendable () throws(AlephError) -> Value
     ) throws(FileError) -> Pending {
         let (answer, isNew) = pending.withLock { pending -> (Pending?, Bool) in

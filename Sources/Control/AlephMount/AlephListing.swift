@@ -78,6 +78,9 @@ final class AlephListing: Sendable {
         state.withLock { state in state.positions[name].flatMap { state.entries[$0] } }
     }
 
+    /// All entries that were read.
+    var entries: [AlephEntry] { state.withLock { $0.entries.compactMap { $0 } } }
+
     /// Names of all entries that `isWanted` picks.
     func names(where isWanted: (AlephEntry) -> Bool) -> [String] {
         state.withLock { $0.entries.compactMap { $0 }.filter(isWanted).map { $0.name } }

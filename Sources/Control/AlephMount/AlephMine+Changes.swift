@@ -111,8 +111,8 @@ extension AlephMine {
     ) throws(FileError) -> AlephSource? {
         if let staged = standing?.staged { return staged.source }
         if let text = standing?.view ?? known?.text { return AlephSource(text) }
-        guard let file = known?.file, let surroundings else { throw .notFound }
-        return try surroundings.file(file, patience).source
+        guard let known, let surroundings else { throw .notFound }
+        return try surroundings.source(known, patience)
     }
 
     /// What a name of the network's takes along when it is changed here.
@@ -272,7 +272,10 @@ extension AlephMine {
             trouble.report(
                 name.part == .files
                     ? "a name with “%” is not one that files have here"
-                    : "names in me/\(name.part.rawValue) end in “.json”")
+                    : name.name.hasPrefix(AlephEntry.hiddenKeyStart)
+                        ? "names that begin with “\(AlephEntry.hiddenKeyStart)” are those of"
+                            + " volumes' pads"
+                        : "names in me/\(name.part.rawValue) end in “.json”")
             throw .invalid
         }
     }

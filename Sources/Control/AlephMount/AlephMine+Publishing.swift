@@ -26,6 +26,10 @@ extension AlephMine {
         let own: AlephOwn
         /// Messages that are replaced, and are taken back after it.
         var older: [ItemHash] = []
+        /// Those of them that are manifests of large files.
+        var olderManifests: [ItemHash] = []
+        /// Who has parts in use for it.
+        var partsUser: UInt64?
         /// The file that its bytes are.
         var file: ItemHash?
         /// What an aggregate or a post says.
@@ -105,7 +109,7 @@ extension AlephMine {
         }
     }
 
-    private func note(_ signed: SignedMessage, _ own: AlephOwn) {
+    func note(_ signed: SignedMessage, _ own: AlephOwn) {
         let record = state.withLock { state -> AlephRecord? in
             state.owns[own.record.number]?.record.envelope = signed.envelope
             return state.owns[own.record.number]?.record
@@ -129,11 +133,16 @@ extension AlephMine {
         let own = job.own
         let standing = try network(own)
         job.older = standing?.sources ?? []
+        job.olderManifests = standing?.manifests ?? []
         let source = own.isDirty ? own.staged?.source : nil
         let file: ItemHash
+        if source == nil, standing?.largeSize != nil {
+            return try storeLarge(&job, nil, standing)
+        }
         if let source {
-            let limit = try client.limit(of: plan)
-            guard source.size <= limit else { throw .tooLarge(limit: limit) }
+            if source.size > (try client.limit(of: plan)) {
+                return try storeLarge(&job, source, standing)
+            }
             file = try AlephClient.name(of: source, engine: plan.engine)
         } else {
             // The bytes are there; what is said of them is another.
@@ -155,7 +164,7 @@ extension AlephMine {
     }
 
     /// What is said of a file: the user's own fields, and those that show it as it was here.
-    private func metadata(
+    func metadata(
         _ record: AlephRecord, _ standing: AlephEntry?, size: Int?
     ) -> JSONObject {
         var fields = record.metadata ?? standing?.metadata ?? JSONObject()
@@ -184,8 +193,7 @@ extension AlephMine {
         // The network's part first: a name never shows less than before.
         if let message { surroundings?.published(message) }
         let number = job.own.record.number
-        let older = job.older.filter { $0 != message?.itemHash }
-        if !older.isEmpty { forgetOlder(older) }
+        forgetOlder(job, but: message?.itemHash)
         let end = state.update { state -> (own: AlephOwn, isDone: Bool)? in
             guard var own = state.owns[number] else { return nil }
             own.isPublishing = false
@@ -216,17 +224,40 @@ extension AlephMine {
         guard let end else { return }
         if end.own.record.name != job.own.record.name, let message {
             // It has another name since: under the old one it is nobody's.
-            forgetOlder([message.itemHash])
+            var nobodys = Job(own: job.own)
+            nobodys.older = [message.itemHash]
+            if job.partsUser != nil { nobodys.olderManifests = nobodys.older }
+            release(job)
+            forgetOlder(nobodys, but: nil)
         }
         guard end.isDone, end.own.writers == 0 else { return keep(end.own.record) }
         settle(end.own, job)
     }
 
-    func forgetOlder(_ hashes: [ItemHash]) {
-        forget(hashes) { [weak self] error in
+    /// Takes back what a job replaced, on a thread that may ask the network what that takes.
+    private func forgetOlder(_ job: Job, but newest: ItemHash?) {
+        let older = job.older.filter { $0 != newest }
+        let manifests = job.olderManifests.filter { $0 != newest }
+        guard !older.isEmpty else { return release(job) }
+        let tell: @Sendable (AlephError?) -> Void = { [weak self] error in
             guard let error else { return }
             self?.trouble.report("an older version of a file is kept on: \(error)")
         }
+        guard !manifests.isEmpty else {
+            release(job)
+            return forget(older, tell)
+        }
+        state.update { $0.forgetsSent += 1 }
+        let isQueued = pool.submit { [self] in
+            do throws(AlephError) {
+                try forget(older, manifests: manifests, tell)
+            } catch {
+                tell(error)
+            }
+            release(job)
+            state.update { $0.forgetsSent -= 1 }
+        }
+        if !isQueued { state.update { $0.forgetsSent -= 1 } }
     }
 
     /// What is left of a name that the network has.
@@ -263,6 +294,7 @@ extension AlephMine {
     }
 
     private func failed(_ job: Job, _ error: AlephError) {
+        release(job)
         let number = job.own.record.number
         let isPassing = error.isTransient || error.isOfOneNode || error == .cancelled
         let record = state.update { state -> AlephRecord? in

@@ -25,7 +25,7 @@ extension AlephMine {
         default: sources = standing?.sources ?? []
         }
         guard !sources.isEmpty else { return finished(job, .success(nil)) }
-        forget(sources) { [weak self] error in
+        try forget(sources, manifests: standing?.manifests ?? []) { [weak self] error in
             self?.finished(job, error.map { .failure($0) } ?? .success(nil))
         }
     }

@@ -60,8 +60,12 @@ struct AlephOwn: Sendable {
 struct AlephMineSurroundings: Sendable {
     /// The network's own entry of a name, whole if it is a post or aggregate; nil if it has none.
     let entry: @Sendable (AlephOwnName, ItemHash?, Patience?) throws(FileError) -> AlephEntry?
-    /// The bytes of a stored file.
-    let file: @Sendable (ItemHash, Patience?) throws(FileError) -> AlephLocalFile
+    /// The bytes of a stored file, whole or in parts.
+    let source: @Sendable (AlephEntry, Patience?) throws(FileError) -> AlephSource
+    /// The manifests of our own that were listed.
+    let manifests: @Sendable () -> [ItemHash]
+    /// What a manifest's message says.
+    let manifest: @Sendable (ItemHash, Patience?) throws(FileError) -> LargeFileManifest
     /// A message of ours was processed.
     let published: @Sendable (VerifiedMessage) -> Void
     /// A name shows other bytes, or none.
@@ -104,6 +108,8 @@ final class AlephMine: Sendable {
         var forgetDue: ContinuousClock.Instant?
         /// Batches of them that are on their way.
         var forgetsSent = 0
+        /// Parts of large files that are being stored, and taken back.
+        var parts = AlephParts()
     }
 
     let state = Monitor(State())
@@ -183,7 +189,9 @@ final class AlephMine: Sendable {
         switch part {
         case .posts: return name.hasSuffix(".json") && name.utf8.count > 5
         case .files: return AlephName.text(of: name) != nil
-        case .aggregates: return AlephName.text(of: name, suffix: ".json") != nil
+        case .aggregates:
+            let key = AlephName.text(of: name, suffix: ".json")
+            return key.map { !$0.hasPrefix(AlephEntry.hiddenKeyStart) } ?? false
         }
     }
 

@@ -154,6 +154,10 @@ extension AlephMount {
             trouble.report("\(error)")
             throw .invalid
         }
+        guard AlephEntry.hiddenTags.isDisjoint(with: tags) else {
+            trouble.report("a tag is one of those that mark pieces of something larger")
+            throw .invalid
+        }
         return tags
     }
 

@@ -62,8 +62,8 @@ extension AlephMount {
     /// Nobody tells of something any more: it is read anew when somebody looks.
     func lost(_ interest: AlephInterest) {
         if case .letters = interest { letters.withLock { $0.listing = nil } }
-        let gone = known.listed.filter { AlephMount.interest(in: $0) == interest }
-        known.forget { AlephMount.interest(in: $0) == interest }
+        let gone = known.listed.filter { self.interest(in: $0) == interest }
+        known.forget { self.interest(in: $0) == interest }
         for path in gone {
             for directory in directories(path) { trouble.listener?.nameChanged(directory, nil) }
         }
@@ -76,6 +76,7 @@ extension AlephMount {
     private func apply(_ message: VerifiedMessage, isOurs: Bool) {
         guard message.isOwnersOwn, let owner = AlephAddress(message.owner)?.text else { return }
         for entry in AlephEntry.entries(from: message) { put(entry, owner, isOurs) }
+        if owner == own { putShared(message) }
         switch message.type {
         case .aggregate:
             guard let key = AggregateValue.key(of: message) else { return }
@@ -131,7 +132,15 @@ extension AlephMount {
     private func forgotten(_ targets: Set<ItemHash>, _ owner: String) {
         for target in targets {
             known.forget(.message(target))
-            tell("\(target).json", in: .messages, isOther: true)
+            let name = "\(target).json"
+            seen.withLock { seen in
+                seen.remove(name, from: .messages)
+                // A file in parts has there the name of its manifest.
+                seen.remove(target.text, from: .files)
+            }
+            known.forget(.file(target))
+            tell(name, in: .messages, isOther: true)
+            tell(target.text, in: .files, isOther: true)
         }
         for (_, item) in mine.names(in: .posts) {
             guard let target = item.record.target, targets.contains(target) else { continue }
@@ -183,6 +192,10 @@ extension AlephMount {
             // An older version shows again.
             known.forgetListing(path)
         case .part(_, .aggregates): return
+        case .files where !left.isEmpty, .ipfs where !left.isEmpty:
+            entry.sources = left
+            listing.put(entry)
+            return
         default: listing.remove(name)
         }
         tell(name, in: path, isOther: true)
@@ -207,7 +220,7 @@ extension AlephMount {
     /// Tells the kernel of a name.
     ///
     /// - Parameter isOther: whether it leads to something else than before, if it led anywhere.
-    private func tell(_ name: String, in path: AlephPath, isOther: Bool) {
+    func tell(_ name: String, in path: AlephPath, isOther: Bool) {
         for directory in directories(path) {
             let isShownHere =
                 nodes.withLock { nodes -> Bool in
@@ -225,7 +238,7 @@ extension AlephMount {
     }
 
     /// The numbers of a directory, of those that have been seen.
-    private func directories(_ path: AlephPath) -> [UInt64] {
+    func directories(_ path: AlephPath) -> [UInt64] {
         let names: [[String]]
         switch path {
         case .part(let address, let part):
@@ -234,6 +247,10 @@ extension AlephMount {
             let name = AlephName.name(for: key, suffix: ".history")
             names = places(address).map { $0 + ["aggregates", name] }
         case .messages: names = [["messages"]]
+        case .files: names = [["files"]]
+        case .ipfs: names = [["ipfs"]]
+        case .accounts: names = [["accounts"]]
+        case .tags: names = [["tags"]]
         case .tagged(let tags): names = [["tags"] + tags.map { AlephName.name(for: $0) }]
         default: names = []
         }

@@ -102,23 +102,36 @@ extension AlephMount {
             guard try aggregates.entry(name, patience, trouble) != nil else { throw .notFound }
         case .post(let address, _): watch.watch(.owner(address))
         case .file(let hash):
+            if let own = known.listing(.files)?.known(hash.text) { return own }
             let entry = AlephEntry(stored: hash)
             if known.isAbsent(path, now) { throw .notFound }
             do throws(FileError) {
                 _ = try size(entry, patience)
+                return entry
+            } catch .notFound where hash.type == .storage {
+                // It may be the message that keeps a file.
+                let tree = tree
+                return try fetched(path, patience) { () throws(AlephError) in
+                    try tree.file(keptBy: hash)
+                }
             } catch .notFound {
                 known.noteAbsent(path, now)
                 throw .notFound
             }
-            return entry
         default: break
         }
         if known.isAbsent(path, now) { throw .notFound }
+        let tree = tree
+        return try fetched(path, patience) { () throws(AlephError) in try tree.file(path) }
+    }
+
+    /// Asks for a file, and keeps what is said of it.
+    private func fetched(
+        _ path: AlephPath, _ patience: Patience?,
+        _ question: @escaping @Sendable () throws(AlephError) -> AlephEntry
+    ) throws(FileError) -> AlephEntry {
         do throws(FileError) {
-            let tree = tree
-            let found = try jobs.ask(.file(path), patience) { () throws(AlephError) in
-                try tree.file(path)
-            }
+            let found = try jobs.ask(.file(path), patience, question)
             known.keep(found, as: path)
             return found
         } catch .notFound {
@@ -156,6 +169,7 @@ extension AlephMount {
     /// Bytes of a file.
     func size(_ entry: AlephEntry, _ patience: Patience?) throws(FileError) -> Int {
         if let text = entry.text { return text.count }
+        if let size = entry.largeSize { return size }
         guard let hash = entry.file else { throw .stale }
         if let here = files.size(hash) { return Int(clamping: here) }
         if let size = known.size(hash) ?? entry.statedSize { return size }
@@ -188,8 +202,6 @@ extension AlephMount {
                 if name == "me" { return (name, .me) }
                 return AlephPath([name], own: own).map { (name, .network($0)) }
             }
-        case .messages, .files, .ipfs, .tags: return []
-        case .accounts: return [(own, .network(.account(own)))]
         case .account(let address):
             return AlephPath.Part.allCases.map { ($0.rawValue, .network(.part(address, $0))) }
         default: return nil
@@ -200,7 +212,7 @@ extension AlephMount {
     func listing(_ path: AlephPath) -> AlephListing {
         if let known = known.listing(path) { return known }
         // First: what comes while it is read is told.
-        if let interest = AlephMount.interest(in: path) { watch.watch(interest) }
+        if let interest = interest(in: path) { watch.watch(interest) }
         let (listing, isNew) = known.makeListing(path)
         guard isNew else { return listing }
         jobs.start { [self] in
@@ -208,7 +220,8 @@ extension AlephMount {
                 var isCut = false
                 try tree.list(path) { entry in
                     if entry.text != nil { known.keep(entry, as: entry.path) }
-                    isCut = !listing.put(entry)
+                    // A file that several messages keep is there until all are taken back.
+                    isCut = !listing.put(entry, isNews: path == .files || path == .ipfs)
                     return !isCut
                 }
                 if isCut {
@@ -225,8 +238,9 @@ extension AlephMount {
     }
 
     /// What tells of changes of a place.
-    static func interest(in path: AlephPath) -> AlephInterest? {
+    func interest(in path: AlephPath) -> AlephInterest? {
         switch path {
+        case .messages, .files, .ipfs, .tags: .owner(own)
         case .part(let address, _), .history(let address, _), .post(let address, _),
             .storedFile(let address, _), .aggregate(let address, _), .element(let address, _, _):
             .owner(address)

@@ -32,12 +32,16 @@ package final class AlephMount: WritableForeignTree {
     let jobs: AlephJobs
     let known = AlephKnown()
     let files: AlephFileStore
+    /// Parts of large files, which are no files to be listed.
+    let partFiles: AlephFileStore
     let watch: AlephWatch
     let mine: AlephMine
     let nodes = Lock(AlephNodes())
     /// Messages of ours that were made part of what is shown, so that they are not news.
     let heard = Lock(AlephHeard())
     let letters = Lock(AlephLetterShelf())
+    /// What was looked up where nothing lists it.
+    let seen = Lock(AlephSeen())
     let started = Timestamp.now()
 
     /// Asks for nothing yet.
@@ -62,6 +66,7 @@ package final class AlephMount: WritableForeignTree {
         let base = folder + "/aleph"
         do {
             files = try AlephFileStore(folder: base + "/files", cacheBudget: cacheBudget)
+            partFiles = try AlephFileStore(folder: base + "/parts", cacheBudget: cacheBudget)
             mine = AlephMine(
                 staging: try AlephStaging(folder: base + "/staging"), account: account,
                 client: session.client, plan: plan, trouble)
@@ -82,9 +87,14 @@ package final class AlephMount: WritableForeignTree {
                 entry: { [weak self] (name, target, patience) throws(FileError) in
                     try self?.entry(name, target, patience)
                 },
-                file: { [weak self] (hash, patience) throws(FileError) in
+                source: { [weak self] (entry, patience) throws(FileError) in
                     guard let self else { throw .stale }
-                    return try self.stored(hash, patience)
+                    return try self.source(entry, patience)
+                },
+                manifests: { [weak self] in self?.knownManifests ?? [] },
+                manifest: { [weak self] (hash, patience) throws(FileError) in
+                    guard let self else { throw .stale }
+                    return try self.manifest(hash, patience)
                 },
                 published: { [weak self] in self?.published($0) },
                 changed: { [weak self] in self?.changed($0) },
@@ -152,7 +162,13 @@ package final class AlephMount: WritableForeignTree {
         guard let text = String(validating: name, as: UTF8.self),
             let place = try place(text, in: node, parent, patience)
         else { throw .notFound }
-        try requireThere(place, text, patience)
+        do throws(FileError) {
+            try requireThere(place, text, patience)
+        } catch .notFound {
+            noteAbsent(text, in: parent)
+            throw .notFound
+        }
+        noteFound(place, in: parent)
         return nodes.withLock { $0.number(text, in: node, place) }
     }
 
@@ -173,10 +189,13 @@ package final class AlephMount: WritableForeignTree {
             guard path.isDirectory else { throw .notDirectory }
             if let names = names(path) {
                 found = fixed(names)
+            } else if AlephMount.isShared(path) {
+                found = try sharedChildren(path, from: start, limit, patience)
             } else {
                 found = try listing(path).page(from: start, limit: limit, patience, trouble).map {
                     ($0.next, $0.entry.name, .network($0.entry.path))
                 }
+                if !found.isEmpty { noteFound(in: path) }
             }
         case .own, .letter: throw .notDirectory
         }
@@ -233,6 +252,7 @@ package final class AlephMount: WritableForeignTree {
             if case .status = entry.path { return AlephText(bytes: text, keepsCache: nil) }
             return AlephText(bytes: text, keepsCache: true)
         }
+        if entry.largeSize != nil { return try parts(entry, patience) }
         guard let hash = entry.file else { throw .stale }
         let shown = try size(entry, patience)
         let file = try stored(hash, patience)

@@ -116,8 +116,9 @@ final class AlephStaging: Sendable {
 
 /// Bytes that are being written, or wait for the network.
 final class AlephStaged: AlephLocalBytes {
-    /// The most bytes of a file: the most that any node takes.
-    static let maximumSize: UInt64 = 1 << 30
+    /// The most bytes of a file: all parts that a large one may have, of the usual size.
+    static let maximumSize = UInt64(
+        LargeFileManifest.standardPartSize * LargeFileManifest.maximumPartCount)
 
     /// The number of its record.
     let number: UInt64
