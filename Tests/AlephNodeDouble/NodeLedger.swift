@@ -49,6 +49,8 @@ package struct NodeLedger {
     var credits: [String: Double] = [:]
     /// Whether a FORGET of what is forgotten already is rejected, as some nodes do.
     package var rejectsForgotten = false
+    /// Why each STORE is rejected; nil if each is judged by what it says.
+    var refusal: (code: Int, details: JSONValue)?
     /// Credits of each account that was given none.
     package var gift = 0.0
     /// Owner and name to the STORE that is newest: lost for good when any version is forgotten.
@@ -190,6 +192,7 @@ package struct NodeLedger {
     }
 
     private mutating func processStore(_ hash: String, _ content: JSONObject, owner: String) {
+        if let refusal { return reject(hash, refusal.code, [refusal.details]) }
         let file = content["item_hash"]?.string ?? ""
         let ref = content["ref"]?.string
         if let ref, ItemHash(ref)?.type == .storage {
