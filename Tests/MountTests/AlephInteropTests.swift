@@ -25,7 +25,7 @@ struct AlephInteropTests {
         let node = try NodeDouble()
         defer { node.stop() }
         node.give(everybody: 1e12)
-        node.change { $0.storageLimit = 3_000_000 }
+        node.change { $0.storageLimit = 5_000_000 }
         let host = node.url.dropFirst("http://".count)
         let volume = try MountedVolume(
             mounts: false, mountOptions: "aleph-node=\(node.url),aleph-pay=credit",
@@ -88,7 +88,7 @@ struct AlephInteropTests {
                 """
                 cp -r /usr/include/linux/netfilter "$MNT/files/tree"
                 head -c 7000000 /dev/urandom > "$MNT/files/large"
-                head -c 7000000 /dev/urandom > film.bin
+                head -c 12000000 /dev/urandom > film.bin
                 head -c 1000 /dev/urandom > small.bin
                 printf 'for one reader\\n' > letter.txt
                 mkdir "$ROOT/t"; printf 'from a program' > t/report.txt
