@@ -242,6 +242,10 @@ let package = Package(
         tests(
             "FuseHostTests",
             ["TestSupport", "FuseHost", "Engine", "Namespace", "CFuse", "Threading"]),
+        // A double of a node as a program, to try `cairn aleph` on and to measure with.
+        .executableTarget(
+            name: "AlephNode", dependencies: ["AlephNodeDouble", "JSON"], path: "Tests/AlephNode",
+            swiftSettings: strict),
         // Measures; docs/performance.md has the commands.
         .executableTarget(
             name: "ChunkBench",

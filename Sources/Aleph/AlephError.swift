@@ -75,6 +75,7 @@ extension Shortage: CustomStringConvertible {
     /// What is lacking, with its numbers.
     package var description: String {
         let unit = unit.map { " " + $0.rawValue } ?? ""
+        let (available, required) = (available.map(Shortage.brief), required.map(Shortage.brief))
         switch (available, required) {
         case (let available?, let required?):
             let short = missing.map { " (short by \(Shortage.text($0)))" } ?? ""
@@ -83,6 +84,17 @@ extension Shortage: CustomStringConvertible {
         case (let available?, nil): return "it has \(available)\(unit)"
         case (nil, nil): return "the node gave no numbers"
         }
+    }
+
+    /// A node's number for a person: what has more than nine places is cut to them, upwards.
+    ///
+    /// - Parameter amount: a number's text; any other is given back as it is.
+    package static func brief(_ amount: String) -> String {
+        let places = amount.split(separator: ".", omittingEmptySubsequences: false)
+        guard places.count == 2, places[1].utf8.count > 9, let number = Double(amount) else {
+            return amount
+        }
+        return text(number)
     }
 
     /// A number without an exponent, to nine places.

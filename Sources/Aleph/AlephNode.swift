@@ -106,7 +106,8 @@ extension AlephNode {
         let answer = try sendForAnyStatus(
             AlephRequest(.post, "/api/v0/messages", body: .json(body.bytes())))
         // Rejected messages and malformed ones have one status; only the first come with JSON.
-        guard [200, 202, 422].contains(answer.status),
+        // Of failures inside the node, that no network took it is the one that comes with JSON too.
+        guard [200, 202, 422, 500].contains(answer.status),
             let json = try? JSONValue(parsing: answer.body),  // Not JSON: an error's own words.
             json["publication_status"]?["status"]?.string != nil
         else { throw AlephNode.error(answer) }

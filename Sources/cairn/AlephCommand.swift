@@ -17,7 +17,7 @@ struct AlephCommand: ParsableCommand {
 
             EXAMPLES
               cairn aleph account show
-              cairn aleph query users --where '{"age":{"$gt":25}}' --sort -createdAt --limit 10
+              cairn aleph query users --where '{"age":{"$gt":25}}' --limit 10
               cairn aleph messages --tag photo --tag 2026 --json
               cairn aleph send --to ADDRESS letter.pdf
               cairn aleph store film.mkv --credit
@@ -101,12 +101,24 @@ struct AlephAccountCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "account",
         abstract: "Show or choose the account of a volume.",
+        discussion: """
+            EXAMPLES
+              cairn aleph account show
+              cairn aleph account new --chain ETH
+              cairn aleph account import ~/.config/solana/id.json
+            """,
         subcommands: [Show.self, New.self, Import.self])
 
     struct Show: ParsableCommand {
         static let configuration = CommandConfiguration(
             commandName: "show",
-            abstract: "Show the account: chain, address, and the key to send to.")
+            abstract: "Show the account: chain, address, and the key to send to.",
+            discussion: """
+                EXAMPLES
+                  cairn aleph account show
+                  cairn aleph account show --json --volume photos
+                  cairn aleph account show --key key.hex --chain ETH
+                """)
 
         @Flag(help: "Print JSON.")
         var json = false
@@ -174,7 +186,12 @@ struct AlephAccountCommand: ParsableCommand {
 
 struct AlephBalanceCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
-        commandName: "balance", abstract: "Show the tokens and credits of an account.")
+        commandName: "balance", abstract: "Show the tokens and credits of an account.",
+        discussion: """
+            EXAMPLES
+              cairn aleph balance
+              cairn aleph balance 7e5pxK83ceXb2iWXBizF1U8MdL7C5VcVBBXpDWaYo3x1 --json
+            """)
 
     @Argument(help: "An address; the volume's account if none is given.")
     var address: String?

@@ -17,8 +17,11 @@ struct AlephQueryCommand: ParsableCommand {
             $not on a field, $and $or $nor on conditions. A field may lead inwards by dots.
 
             EXAMPLES
-              cairn aleph query users --where '{"age":{"$gt":25}}' --sort -createdAt --limit 10
-              cairn aleph query users --where '{"$or":[{"city":"Oslo"},{"n":1}]}' --json
+              cairn aleph query users --sort -createdAt,name --limit 10
+              cairn aleph query users --where '{"age":{"$gt":25,"$lte":60}}' --json
+              cairn aleph query users --where '{"$or":[{"city":"Oslo"},{"n":1}]}'
+              cairn aleph query users --where '{"name":{"$regex":"^a"}}' --paths
+              cairn aleph query users --where '{"email":{"$exists":true}}'
             """)
 
     @Argument(help: "The aggregate's key.")
@@ -64,7 +67,8 @@ struct AlephMessagesCommand: ParsableCommand {
 
             EXAMPLES
               cairn aleph messages --tag photo --tag 2026
-              cairn aleph messages --owner ADDRESS --type STORE --metadata language=en --json
+              cairn aleph messages --type STORE --metadata language=en --json
+              cairn aleph messages --owner ADDRESS --paths
               cairn aleph messages --since 2026-11-01 --limit 50
             """)
 

@@ -26,6 +26,9 @@ package final class NodeDouble: Sendable {
         package var pendingLooks = 0
         /// The account whose messages give money to others.
         package var authority = ""
+        /// Networks on which messages cannot be published: `ipfs`, `p2p`. One of them is a warning,
+        /// both are an error.
+        package var failedNetworks: [String] = []
         /// Changes answers, or gives other ones: for nodes that fail or lie.
         package var intercept: (@Sendable (LocalServer.Request, Reply) -> Reply?)?
 
@@ -71,6 +74,7 @@ package final class NodeDouble: Sendable {
     package let settings: Mutex<Settings>
     package let ledger: Mutex<NodeLedger>
     private let running = Mutex<LocalServer?>(nil)
+    private let counted = Mutex(Traffic())
 
     /// Starts one.
     package init(_ settings: Settings = Settings()) throws {
@@ -123,6 +127,42 @@ package final class NodeDouble: Sendable {
         ledger.withLock { $0.gift = credits }
     }
 
+    /// Has each STORE message rejected, when its file was taken already.
+    ///
+    /// - Parameters:
+    ///   - code: the network's; nil rejects none any more.
+    ///   - details: the node's words on it, by their names.
+    package func rejectStores(code: Int?, details: [String: String] = [:]) {
+        let fields = details.sorted { $0.key < $1.key }.map { ($0.key, JSONValue.string($0.value)) }
+        ledger.withLock { ledger in
+            ledger.verdict = code.map { code in
+                // No other message's content names a file.
+                { $0["item_hash"] == nil ? nil : (code, [.object(JSONObject(fields))]) }
+            }
+        }
+    }
+
+    /// What went over the wire.
+    package struct Traffic: Sendable {
+        /// Requests, by method and the first three steps of the path.
+        package var requests: [String: Int] = [:]
+        /// Bytes of requests' bodies.
+        package var bytesIn = 0
+        /// Bytes of answers' bodies.
+        package var bytesOut = 0
+    }
+
+    /// What went over the wire so far.
+    package var traffic: Traffic { counted.withLock { $0 } }
+
+    /// Processed messages, by their type.
+    package var messageCounts: [String: Int] {
+        ledger.withLock { ledger in
+            Dictionary(
+                ledger.processed.map { ($0.envelope.type.rawValue, 1) }, uniquingKeysWith: +)
+        }
+    }
+
     /// Processed STORE messages.
     package var storeCount: Int { ledger.withLock { $0.count(.store, .processed) } }
 
@@ -162,6 +202,14 @@ package final class NodeDouble: Sendable {
         var pause: Duration?
         if exchange.waitsForEvent { pause = settings.syncWait }
         if let changed = settings.intercept?(request, reply) { reply = changed }
+        let place = request.target.split(separator: "?")[0].split(separator: "/").dropFirst(2)
+        // A message's own name, or an account's, makes no kind of its own.
+        let kind = place.filter { $0.utf8.count < 30 }.prefix(3).joined(separator: "/")
+        counted.withLock { traffic in
+            traffic.requests["\(request.method) \(kind)", default: 0] += 1
+            traffic.bytesIn += request.body.count
+            traffic.bytesOut += reply.body.count
+        }
         if reply.isCut { return [.close] }
         let headers = reply.headers + [("Accept-Ranges", "none")]
         let head: LocalServer.Step

@@ -81,7 +81,7 @@ extension NodeExchange {
             let entry = NodeForm.entry(message, arrival: ledger.nextArrival()),
             let content = entry.content, entry.envelope.type == .store
         else {
-            return .text(422, "422: Could not decode metadata: []")
+            return .text(422, "422: Could not decode metadata: \(problems(of: metadata))")
         }
         guard (try? entry.envelope.verifySignature()) != nil else {
             return .text(403, "403: Forbidden")
@@ -108,6 +108,19 @@ extension NodeExchange {
         }
         reply.status = taken.status
         return reply
+    }
+
+    /// What a validator finds in a form's message.
+    private func problems(of metadata: [UInt8]) -> String {
+        let message = (try? JSONValue(parsing: metadata))?["message"] ?? .null
+        guard message.object != nil, message["item_hash"] == nil else { return "[]" }
+        let reason = "Could not determine item hash"
+        let problem: JSONValue = [
+            "type": "value_error", "loc": ["message"], "msg": .string("Value error, " + reason),
+            "input": message, "ctx": ["error": .string(reason)],
+            "url": "https://errors.pydantic.dev/2.13/v/value_error",
+        ]
+        return JSONValue.array([problem]).text()
     }
 
     private static func name(_ bytes: [UInt8], isIPFS: Bool) -> String {

@@ -60,7 +60,9 @@ extension NodeExchange {
         for hash in ledger.entries.keys { ledger.process(hash) }
         let isForgotten = query["msgStatuses"] == "forgotten"
         let found = ledger.entries.values.filter { entry in
-            entry.status == (isForgotten ? .forgotten : .processed) && fits(entry)
+            // What is soon removed, for want of money, is listed until it is.
+            (isForgotten ? [.forgotten] : [.processed, .removing]).contains(entry.status)
+                && fits(entry)
         }
         let format = query["contentFormat"] ?? "full"
         return page(Array(found), item: "messages") { entry in

@@ -34,30 +34,36 @@ extension NodeExchange {
         _ entry: NodeLedger.Entry, isSync: Bool, _ ledger: inout NodeLedger
     ) -> NodeDouble.Reply {
         let hash = entry.envelope.itemHash.text
+        // What no network took is not kept either.
+        guard settings.failedNetworks.count < 2 else { return reply(nil, 500) }
         guard ledger.entries[hash] == nil else {
             // Nothing will happen to it any more, and a node waits for something to happen.
             waitsForEvent = isSync
-            return NodeExchange.reply("pending", 202)
+            return reply("pending", 202)
         }
         var entry = entry
         entry.looks = settings.pendingLooks
         ledger.entries[hash] = entry
-        guard isSync else { return NodeExchange.reply("pending", 202) }
+        guard isSync else { return reply("pending", 202) }
         ledger.process(hash)
         switch ledger.entries[hash]?.status {
-        case .processed: return NodeExchange.reply("processed", 200)
-        case .rejected: return NodeExchange.reply("rejected", 422)
+        case .processed: return reply("processed", 200)
+        case .rejected: return reply("rejected", 422)
         default:
             waitsForEvent = true
-            return NodeExchange.reply("pending", 202)
+            return reply("pending", 202)
         }
     }
 
-    private static func reply(_ status: String, _ code: Int) -> NodeDouble.Reply {
-        .json(
+    private func reply(_ status: String?, _ code: Int) -> NodeDouble.Reply {
+        let failed = settings.failedNetworks
+        let publication = failed.isEmpty ? "success" : failed.count < 2 ? "warning" : "error"
+        return .json(
             [
-                "publication_status": ["status": "success", "failed": []],
-                "message_status": .string(status),
+                "publication_status": [
+                    "status": .string(publication), "failed": .array(failed.map { .string($0) }),
+                ],
+                "message_status": status.map { .string($0) } ?? .null,
             ], status: code)
     }
 }

@@ -196,6 +196,29 @@ struct AlephCommandTests {
         )
     }
 
+    @Test("what the network is not done with is named, and nobody is asked to pay again")
+    func pending() throws {
+        let setting = try Setting()
+        defer { setting.node.stop() }
+        let session = try AlephSession(
+            nodes: [setting.node.url],
+            patience: AlephPatience(rounds: 1, processing: .milliseconds(100)))
+        defer { session.stop() }
+        let account = try setting.account(1)
+        do {
+            // No node has it, so that it stays pending.
+            _ = try AlephArguments.pin(
+                "QmZULkCELmmk5XNfCgTnCyFgAVxBRBXyDHGGMVoLFLiXEN", isCredit: false,
+                by: AlephSpeaker(account, over: session))
+            Issue.record("a pin that nobody has fetched is not done")
+        } catch {
+            #expect(error.code == .storeUnusable)
+            #expect(error.sentence.contains("not done with it yet"), "\(error.sentence)")
+            #expect(error.sentence.contains(/[0-9a-f]{64}/), "\(error.sentence)")
+            #expect(error.advice.contains("goes on by itself"), "\(error.advice)")
+        }
+    }
+
     @Test("a node that is not there, and one that lies, have their exit codes")
     func failures() {
         let expected: [(AlephError, ExitCode)] = [

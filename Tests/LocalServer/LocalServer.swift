@@ -42,7 +42,7 @@ package final class LocalServer: Sendable {
     }
 
     /// The most bytes of one request.
-    private static let requestLimit = 64 << 20
+    private static let requestLimit = 128 << 20
 
     package let port: UInt16
     private let state: Mutex<State>

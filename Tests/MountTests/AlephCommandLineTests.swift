@@ -105,6 +105,41 @@ struct AlephCommandLineTests {
         }
     }
 
+    @Test("an account without money is told in numbers that a person can read")
+    func amounts() throws {
+        try withNode { node, aleph, volume in
+            let cost = try output(aleph(["cost", "100M"]))
+            #expect(field("to hold", of: cost) == "33.333333334 ALEPH", "\(cost)")
+            let path = volume.root + "/hello"
+            try "hello\n".write(toFile: path, atomically: false, encoding: .utf8)
+            let refused = try aleph(["store", path])
+            #expect(refused.status == 9)
+            #expect(
+                refused.errors.contains(
+                    "it has 0.0 ALEPH and needs 0.333333334 ALEPH (short by 0.333333334)"),
+                "\(refused.errors)")
+            #expect(node.storeCount == 0)
+        }
+    }
+
+    @Test("each command's help has examples that fit on a line")
+    func examples() throws {
+        for name in [
+            [], ["account"], ["account", "show"], ["account", "new"], ["account", "import"],
+            ["balance"], ["cost"], ["query"], ["messages"], ["send"], ["inbox"], ["store"],
+            ["get"], ["pin"], ["cid"],
+        ] {
+            let help = try run(MountedVolume.binary, ["aleph"] + name + ["--help"]).output
+            let lines = help.split(separator: "\n", omittingEmptySubsequences: false)
+            let start = try #require(
+                lines.firstIndex { $0.hasPrefix("EXAMPLE") }, "\(name) has no example")
+            let examples = lines[(start + 1)...].prefix { !$0.isEmpty }
+            #expect(!examples.isEmpty, "\(name)")
+            // One that was broken could not be copied.
+            #expect(examples.allSatisfy { $0.hasPrefix("  cairn aleph") }, "\(examples)")
+        }
+    }
+
     @Test("a query is filtered, sorted from the greatest, and cut, as its help says")
     func query() throws {
         try AlephMounted.with { aleph in

@@ -192,8 +192,8 @@ package struct AlephMoney: Sendable {
         guard isJSON else {
             return """
                 address    \(address)
-                tokens     \(balance.balance) ALEPH
-                locked     \(balance.locked) ALEPH
+                tokens     \(Shortage.brief(balance.balance)) ALEPH
+                locked     \(Shortage.brief(balance.locked)) ALEPH
                 credits    \(balance.credits)
 
                 """
@@ -226,7 +226,7 @@ package struct AlephMoney: Sendable {
         let credits = try cost(.credit).creditsADay.map { AlephMoney.rounded($0) } ?? "?"
         return """
             size       \(size) bytes
-            to hold    \(tokens.amount) ALEPH
+            to hold    \(Shortage.brief(tokens.amount)) ALEPH
             or         \(credits) credits a day
 
             """

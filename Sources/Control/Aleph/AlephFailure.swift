@@ -18,8 +18,13 @@ extension CommandFailure {
             self.init(
                 .storeFull, sentence,
                 advice: "“cairn aleph balance” shows what the account has")
-        case .unreachable, .busy, .stillPending:
+        case .unreachable, .busy:
             self.init(.storeUnusable, sentence, advice: "try again later, or name a --node")
+        case .stillPending:
+            // A second message would be paid for like the first.
+            self.init(
+                .storeUnusable, sentence,
+                advice: "it goes on by itself; the same command again makes another message")
         case .notFound, .forgotten: self.init(.notOnNetwork, sentence)
         case .untrue, .malformedAnswer:
             self.init(.damaged, sentence, advice: "ask another node with --node")

@@ -63,7 +63,7 @@ package struct AggregateQuestion: Sendable {
             return query
         } catch let error as QueryError {
             throw CommandFailure(
-                .usage, "\(error)", advice: "“cairn aleph help query” has the operators")
+                .usage, "\(error)", advice: "“cairn aleph query --help” has the operators")
         } catch {
             throw CommandFailure(.usage, "--where is not JSON: \(error)")
         }
