@@ -44,7 +44,7 @@ final class Committer: Sendable {
     }
     private let rounds = Monitor(Rounds())
 
-    private let pressure = Lock<(@Sendable () -> Void)?>(nil)
+    private let pressure = Listener<Void>()
 
     init(volume: Volume) {
         self.volume = volume
@@ -53,7 +53,7 @@ final class Committer: Sendable {
     /// Has `body` called after each commit that leaves a log worth copying, or a journal worth
     /// sealing, and when a commit should come before its time; it must not wait.
     func whenPressed(_ body: @escaping @Sendable () -> Void) {
-        pressure.withLock { $0 = body }
+        pressure.set(body)
     }
 
     /// Returns when everything done before the call is durable. Callers that come together share a
@@ -126,7 +126,7 @@ final class Committer: Sendable {
         }
         volume.arena.endCommit(epoch)
         if volume.metadata.wantsCheckpoint || JournalSealing.isDue(volume) {
-            pressure.withLock { $0 }?()
+            pressure()
         }
     }
 
@@ -179,7 +179,7 @@ final class Committer: Sendable {
 
     /// Drains if memory asks for it, and has the background commit if the database does.
     func drainIfCrowded() throws(FileError) {
-        if volume.metadata.wantsCommit { pressure.withLock { $0 }?() }
+        if volume.metadata.wantsCommit { pressure() }
         if volume.dirty.withLock({ $0.count }) >= Committer.drainThreshold { try drain() }
     }
 

@@ -39,7 +39,7 @@ extension Engine {
         if directory.form == .pad { throw .notSupported }
         try requireAbsent(name, parent)
         // The kernel may remember that the name was free.
-        defer { invalidation.withLock { $0 }?(.entry(parent: parent, name: name)) }
+        defer { invalidation(.entry(parent: parent, name: name)) }
         switch source {
         case .maps(let maps):
             return try adopt(try resolver.file(maps, patience), name, parent, nil, context)

@@ -109,7 +109,7 @@ extension Engine {
             state.isAccessDirty = true
             return true
         }
-        if isMoved { invalidation.withLock { $0 }?(.attributes(inode.ino)) }
+        if isMoved { invalidation(.attributes(inode.ino)) }
     }
 
     /// Whether reading at `now` moves an access time.

@@ -109,7 +109,7 @@ extension Engine {
         do throws(FileError) {
             let grew = try writer.write(
                 inode, at: offset, bytes, isTimed: !isGathered, context.patience)
-            if grew && isGathered { invalidation.withLock { $0 }?(.attributes(ino)) }
+            if grew && isGathered { invalidation(.attributes(ino)) }
         } catch {
             noteUnstored(inode)
             throw error

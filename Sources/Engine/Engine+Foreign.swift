@@ -31,13 +31,13 @@ extension Engine {
                     report: { [volume] in volume.errors.add(.tree, $0) },
                     nameChanged: { [weak self] directory, name in
                         let parent = ForeignInodes.ino(tree: index, node: directory)
-                        guard let tell = self?.invalidation.withLock({ $0 }) else { return }
+                        guard let tell = self?.invalidation else { return }
                         if let name { tell(.entry(parent: parent, name: name)) }
                         // The kernel may have the whole listing.
                         tell(.inode(parent))
                     },
                     statusChanged: { [weak self] node in
-                        self?.invalidation.withLock { $0 }?(
+                        self?.invalidation(
                             .attributes(ForeignInodes.ino(tree: index, node: node)))
                     }))
         }

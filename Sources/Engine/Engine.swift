@@ -44,7 +44,7 @@ package final class Engine: Sendable {
     let publisher: Publisher
     let handles = HandleTable()
     let background: BackgroundCommits
-    let invalidation = Lock<(@Sendable (Invalidation) -> Void)?>(nil)
+    let invalidation = Listener<Invalidation>()
     let capacity = CapacityProbe()
     /// Asks a store that is away.
     let watch: StoreWatch
@@ -114,7 +114,7 @@ package final class Engine: Sendable {
 
     /// Where the host hears what the kernel must forget.
     package func setInvalidation(_ handler: @escaping @Sendable (Invalidation) -> Void) {
-        invalidation.withLock { $0 = handler }
+        invalidation.set(handler)
     }
 
     // MARK: Shared checks

@@ -28,7 +28,7 @@ final class Flusher: Sendable {
     private let volume: Volume
     private let committer: Committer
     private let encoder: FileEncoder
-    private let publisherPoke = Lock<(@Sendable () -> Void)?>(nil)
+    private let publisherPoke = Listener<Void>()
 
     /// A file that has bytes to flush.
     private struct Candidate {
@@ -57,7 +57,7 @@ final class Flusher: Sendable {
     }
 
     func start(poke: @escaping @Sendable () -> Void) {
-        publisherPoke.withLock { $0 = poke }
+        publisherPoke.set(poke)
         WorkerPool.startThread("cairn-flush") { self.run() }
     }
 
@@ -208,7 +208,7 @@ final class Flusher: Sendable {
             do throws(FileError) { try committer.commit() } catch { failure = error }
         }
         settle(batch, lost: lost, failure)
-        publisherPoke.withLock { $0 }?()
+        publisherPoke()
     }
 
     private func settle(_ batch: [UInt64], lost: [UInt64], _ failure: FileError?) {

@@ -121,7 +121,7 @@ extension Engine {
             name, in: parent, kind: .regular, mode: isWritable ? 0o600 : 0o400, device: 0, context)
         do throws(FileError) {
             try replace(made.ino, row, shown)
-            invalidation.withLock { $0 }?(.entry(parent: parent, name: name))
+            invalidation(.entry(parent: parent, name: name))
             return try status(of: made.ino, context)
         } catch {
             forget(made.ino, count: 1)
