@@ -8,8 +8,8 @@ Builds memfs.c and ask.c, mounts memfs and a new volume, and asks both in turns,
 caches: reads of 1 MiB, random reads of 4 KiB, attributes, new files. Cairn's blocks are in its
 cache, sealed; each read opens and verifies them. What counts is the median of many short rounds.
 
-Besides the rate it takes how much processor time the two processes used for a call, which says
-the same on a machine that has other things to do. --profile shows what Cairn spends it on, in each
+Besides the rate it takes how much processor time the two processes used for a call, and how often
+their threads went to sleep, which say the same on a machine that has other things to do. --profile shows what Cairn spends it on, in each
 row where it reaches less than 70 %; it needs perf.
 """
 
@@ -73,6 +73,18 @@ def processor(pid):
     return (int(fields[11]) + int(fields[12])) / TICK
 
 
+def sleeps(pid):
+    """How often the threads of a process gave up their processor to wait."""
+    count = 0
+    for task in pathlib.Path(f"/proc/{pid}/task").iterdir():
+        # A thread may end meanwhile.
+        with contextlib.suppress(OSError):
+            for line in (task / "status").read_text(encoding="ascii").splitlines():
+                if line.startswith("voluntary_ctxt_switches"):
+                    count += int(line.split()[1])
+    return count
+
+
 class Side:
     """One of the two: where it is asked, and what is noted of it."""
 
@@ -81,7 +93,7 @@ class Side:
         self.rates, self.costs = {}, {}
 
     def ask(self, program, what, threads, milliseconds):
-        before = processor(self.pid)
+        before, slept = processor(self.pid), sleeps(self.pid)
         done = call(program, what, self.directory, threads, milliseconds, text=True,
                     stdout=subprocess.PIPE, timeout=LIMIT)
         if what == "prepare":
@@ -89,16 +101,21 @@ class Side:
         rate = float(done.stdout)
         self.rates.setdefault((what, threads), []).append(rate)
         # Of what was asked; ticks are coarse, so rounds are added up.
-        cost = self.costs.setdefault((what, threads), [0.0, 0.0])
+        cost = self.costs.setdefault((what, threads), [0.0, 0.0, 0])
         cost[0] += processor(self.pid) - before
         cost[1] += rate * milliseconds / 1000
+        cost[2] += max(0, sleeps(self.pid) - slept)
 
     def rate(self, key):
         return statistics.median(self.rates[key])
 
     def microseconds(self, key):
-        seconds, calls = self.costs[key]
+        seconds, calls, _ = self.costs[key]
         return seconds / calls * 1e6
+
+    def sleeps(self, key):
+        _, calls, slept = self.costs[key]
+        return slept / calls
 
 
 def profile(side, ask, what, threads):
@@ -116,7 +133,7 @@ def profile(side, ask, what, threads):
                       "--stdio", "-q", "--percent-limit", "0.5", stdout=subprocess.PIPE,
                       stderr=subprocess.DEVNULL, text=True).stdout
     print(f"share: {side.name}, {ROWS[what]}, {threads} threads: where the time goes")
-    lines = [line.rstrip() for line in report.splitlines() if line.strip()]
+    lines = [line.rstrip(" -")[:120] for line in report.splitlines() if line.strip()]
     print("\n".join(lines[:SYMBOLS]), flush=True)
 
 
@@ -125,14 +142,15 @@ def table(ours, least, options):
         f"Medians of {options.rounds} rounds of {options.milliseconds} ms, in turns; load of the "
         f"machine {options.load:.0f} at the begin, {os.getloadavg()[0]:.0f} at the end.", "",
         "| | threads | Cairn, a second | memfs, a second | share | Cairn, µs of processor a call "
-        "| memfs, µs | share of it |", "|---|---:|---:|---:|---:|---:|---:|---:|"]
+        "| memfs, µs | share of it | Cairn's sleeps a call | memfs's |",
+        "|---|---:|---:|---:|---:|---:|---:|---:|---:|---:|"]
     for key in ours.rates:
         what, threads = key
         mine, other = ours.microseconds(key), least.microseconds(key)
         lines.append(
             f"| {ROWS[what]} | {threads} | {ours.rate(key):,.0f} | {least.rate(key):,.0f} "
             f"| {ours.rate(key) / least.rate(key):.2f} | {mine:.1f} | {other:.1f} "
-            f"| {other / mine:.2f} |")
+            f"| {other / mine:.2f} | {ours.sleeps(key):.2f} | {least.sleeps(key):.2f} |")
     return "\n".join(lines)
 
 
