@@ -139,7 +139,7 @@ enum Named {
         "Tests/BlocksTests/ArenaDiskTests.swift",
         "Tests/ChunkBench/Command.swift",
         "Tests/ControlTests/ControlSocketTests.swift",
-        "Tests/EngineTests/TestVolume.swift",
+        "Tests/EngineTests/ListenerTests.swift", "Tests/EngineTests/TestVolume.swift",
         "Tests/FuseHostTests/ReplyTests.swift",
         "Tests/FuseHostTests/TemporaryFolder.swift",
         "Tests/HTTPTests/FullListener.swift",
