@@ -13,7 +13,10 @@
 # make tsan       the engine's tests under the thread sanitizer; make asan: the address sanitizer
 # make bench-s3   the table on S3 in docs/performance.md, on a gateway of its own; make bench-restore
 #                 how soon a volume of 200,000 files is there on another machine
-# make bench      the table of docs/performance.md, on this machine
+# make bench      the table of docs/performance.md, on this machine; PEERS=gocryptfs,securefs,encfs
+# make bench-scale   how cost grows from a thousand to a million files: SIZES=1000,10000
+# make bench-share   Cairn beside a filesystem in C that only remembers
+# make instructions  what the hot paths take, beside what is noted; NOTE=--note notes it
 # make conformance PJDFSTEST=DIR   the table of docs/conformance.md; DIR has pjdfstest, built
 
 SWIFT ?= swift
@@ -41,7 +44,7 @@ BENCHFLAGS ?=
 PJDFSTEST ?=
 
 .PHONY: build mount unmount test check format lint tidy install uninstall bench bench-s3 bench-restore \
-	conformance clean \
+	bench-scale bench-share instructions conformance clean \
 	soak soak-crash fuzz fuzz-build fuzz-run fuzz-corpus tsan asan
 
 build:
@@ -64,6 +67,7 @@ test: lint
 	$(SWIFT) build $(FLAGS) --build-tests
 	@.ci/packages s3 || echo "make: SKIPPED: no tests against a real S3 server" >&2
 	CAIRN_BINARY="$(CAIRN)" Tests/Ceph/rgw run Tests/Runner/run $(TESTGROUPS)
+	@$(MAKE) --no-print-directory instructions
 
 # More kills and power losses than a check has time for. SEED= repeats a run that failed.
 ROUNDS ?= 50
@@ -184,10 +188,29 @@ uninstall:
 		"$(DESTDIR)$(PREFIX)/share/zsh/site-functions/_cairn" \
 		"$(DESTDIR)$(PREFIX)/share/fish/vendor_completions.d/cairn.fish"
 
+# Instructions are counted, not timed, so that a busy machine may do it too.
+NOTE ?=
+instructions:
+	@.ci/packages instructions || echo "make: SKIPPED: the count of instructions" >&2
+	$(SWIFT) build $(FLAGS) -c release --product HotPaths
+	Tests/Bench/instructions.py --driver .build/release/HotPaths $(NOTE)
+
+PEERS ?= gocryptfs,securefs
 bench: build
 	@.ci/packages bench
-	Tests/Bench/bench.py --cairn "$(CAIRN)" --driver "$(FSBENCH)" \
+	Tests/Bench/bench.py --cairn "$(CAIRN)" --driver "$(FSBENCH)" --peers $(PEERS) \
 		--table docs/performance.md $(BENCHFLAGS)
+
+# The million takes half an hour; RESULTS keeps what was measured, so that sizes can be run one by one.
+SIZES ?= 1000,10000,100000,1000000
+RESULTS ?= .build/scale.json
+bench-scale: build
+	Tests/Bench/scale.py --cairn "$(CAIRN)" --sizes $(SIZES) --results "$(RESULTS)" \
+		--table docs/performance.md --plot docs/scale.svg $(BENCHFLAGS)
+
+bench-share: build
+	@.ci/packages bench-share
+	Tests/Bench/share.py --cairn "$(CAIRN)" --table docs/performance.md $(BENCHFLAGS)
 
 bench-s3: build
 	@.ci/packages bench-s3

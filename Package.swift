@@ -251,6 +251,13 @@ let package = Package(
             name: "ChunkBench",
             dependencies: ["Primitives", "Cryptography", "Compression", "SelfEncryption"],
             path: "Tests/ChunkBench", swiftSettings: strict),
+        .executableTarget(
+            name: "HotPaths",
+            dependencies: [
+                "TestSupport", "Primitives", "Cryptography", "Compression", "SelfEncryption",
+                "Namespace", "RemoteStores", "Engine",
+            ],
+            path: "Tests/HotPaths", swiftSettings: strict),
         tests(
             "FuzzTests",
             [

@@ -1,14 +1,15 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: Apache-2.0
 #
-# Measures Cairn, gocryptfs and the plain disk in one run, and writes the table of
+# Measures Cairn, gocryptfs, securefs and the plain disk in one run, and writes the table of
 # docs/performance.md between its two markers.
 #
 # The driver (--driver) is a program that runs workloads in a directory and prints one JSON object
-# per measurement: w (workload), m (metric), v (value), unit, ok. The three filesystems take turns
-# within each round, so that what the machine does besides falls on all of them; of the rounds, the
-# median counts. A value that differs from what was written makes the run fail.
-"""Measure Cairn beside gocryptfs and the plain disk."""
+# per measurement: w (workload), m (metric), v (value), unit, ok. The filesystems take turns within
+# each round, so that what the machine does besides falls on all of them; of the rounds, the median
+# counts. A value that differs from what was written makes the run fail. So does, with --strict, a
+# row that is below its target.
+"""Measure Cairn beside gocryptfs, securefs and the plain disk."""
 
 import argparse
 import contextlib
@@ -17,123 +18,41 @@ import json
 import os
 import pathlib
 import shutil
+import signal
 import statistics
 import subprocess
 import sys
 import tempfile
 
-BEGIN = "<!-- measured: begin -->"
-END = "<!-- measured: end -->"
+import document
+from peers import PEERS, USUAL, Cairn, Plain
+
 # Units in which less is better.
 TIMES = {"s", "ms", "us"}
 
-
-def call(*command, **options):
-    """Runs a program; its failure ends the benchmark."""
-    return subprocess.run([str(part) for part in command], check=True, **options)
-
-
-class Plain:
-    """The disk the others rest on."""
-
-    name = "plain"
-
-    def __init__(self, folder):
-        self.mount_point = folder / "plain"
-        self.remount = None
-
-    def __enter__(self):
-        self.mount_point.mkdir()
-        return self
-
-    def __exit__(self, *_):
-        shutil.rmtree(self.mount_point, ignore_errors=True)
-
-    def memory(self):
-        return None
-
-
-class Gocryptfs:
-    """The peer: encrypted, local, by FUSE."""
-
-    name = "gocryptfs"
-
-    def __init__(self, folder):
-        self.cipher = folder / "cipher"
-        self.mount_point = folder / "gocryptfs"
-        self.password = folder / "password"
-        mount = f"gocryptfs -q -passfile {self.password} {self.cipher} {self.mount_point}"
-        self.remount = f"fusermount3 -u {self.mount_point} && {mount}"
-        self.mount = mount
-
-    def __enter__(self):
-        self.cipher.mkdir()
-        self.mount_point.mkdir()
-        self.password.write_text("bench\n")
-        call("gocryptfs", "-init", "-q", "-scryptn", "10", "-passfile", self.password, self.cipher)
-        call("sh", "-c", self.mount)
-        return self
-
-    def __exit__(self, *_):
-        subprocess.run(["fusermount3", "-u", "-z", str(self.mount_point)], check=False)
-
-    def memory(self):
-        return None
-
-
-class Cairn:
-    """A new volume on a folder store on the same disk."""
-
-    name = "cairn"
-
-    def __init__(self, folder, binary):
-        self.binary = binary
-        self.folder = folder
-        self.mount_point = folder / "mnt"
-        self.state = folder / "state"
-        self.base = [str(binary)]
-        self.environment = dict(os.environ, CAIRN_STATE=str(self.state))
-        cairn = f"CAIRN_STATE={self.state} {binary}"
-        self.drain = f"{cairn} sync bench"
-        # `cairn unmount` waits for the store: what is read cold after it comes from there or from
-        # the local cache, as after any mount. The peak of each daemon is noted before it ends.
-        self.peaks = folder / "peaks"
-        note = f"{cairn} status bench --json >> {self.peaks}"
-        mount = f"{cairn} mount bench {self.mount_point}"
-        self.remount = f"{note}; {cairn} unmount {self.mount_point} && {mount}"
-
-    def run(self, *arguments, **options):
-        return call(self.binary, *arguments, env=self.environment, **options)
-
-    def __enter__(self):
-        self.mount_point.mkdir()
-        self.peaks.touch()
-        self.run("init", "bench", "--store", self.folder / "store",
-                 stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-        self.run("mount", "bench", self.mount_point)
-        return self
-
-    def __exit__(self, *_):
-        subprocess.run([str(self.binary), "unmount", "bench", "--now"], env=self.environment,
-                       check=False, stderr=subprocess.DEVNULL)
-
-    @property
-    def directory(self):
-        return self.mount_point / "files"
-
-    def memory(self):
-        """The most memory any of the daemons had, in bytes."""
-        with open(self.peaks, "a", encoding="utf-8") as peaks:
-            self.run("status", "bench", "--json", stdout=peaks)
-        lines = self.peaks.read_text(encoding="utf-8").splitlines()
-        values = [int(line.split(":")[1].strip(" ,")) for line in lines if "peakMemory" in line]
-        return max(values, default=None)
+# How many times faster than the better of gocryptfs and securefs each row is to be. A row that is
+# not here has DEFAULT_TARGET: Cairn is to be the fastest of them on every workload.
+TARGETS = {
+    ("seq", "write"): 1.5, ("seq", "read_cold"): 1.5, ("seq", "read_warm"): 5,
+    ("text", "write"): 1.5, ("text", "read_cold"): 1.5, ("text", "read_warm"): 5,
+    ("rand", "read_cold"): 1.5, ("rand", "read_warm"): 10,
+    ("rand", "overwrite"): 2, ("rand", "write_fsync"): 1,
+    ("files", "create"): 4, ("files", "stat_cold"): 1.5, ("files", "stat_warm"): 1.2,
+    ("files", "readdir_cold"): 1.5, ("files", "readdir_warm"): 1.5,
+    ("files", "read_cold"): 2, ("files", "read_warm"): 1.5,
+    ("files", "rename"): 1.5, ("files", "delete"): 1.2,
+    ("rsync", "copy"): 2, ("untar", "extract"): 3,
+    ("git", "clone"): 1.2, ("git", "status_cold"): 1.2, ("git", "status_warm"): 1.2,
+    ("sqlite", "delete"): 1, ("sqlite", "wal"): 1,
+    ("append", "open_append_close"): 1.5, ("mmap", "shared_write"): 1.5,
+    ("editor", "save"): 1, ("parallel", "mixed4"): 1,
+}
+DEFAULT_TARGET = 1
 
 
 def measure(system, options, log):
     """One system's turn: a dictionary of (workload, metric) to (value, unit)."""
-    directory = getattr(system, "directory", system.mount_point)
-    command = [sys.executable, str(options.driver), str(directory), "--label", system.name,
+    command = [sys.executable, str(options.driver), str(system.directory), "--label", system.name,
                "--scale", str(options.scale), "--limit", str(options.limit),
                "--stage", str(options.stage)]
     if system.remount:
@@ -154,7 +73,9 @@ def measure(system, options, log):
             key = (row["w"], row["m"])
             if row.get("ok") is False or row.get("v") is None:
                 print(f"bench: {system.name} {key}: {row}", file=sys.stderr)
-                options.failed.append((system.name, key))
+                # A peer that cannot do something has no number there; ours must be able to.
+                if system.name == "cairn":
+                    options.failed.append(key)
                 continue
             found[key] = (row["v"], row["unit"])
     return found
@@ -175,56 +96,81 @@ def digits(value):
     return f"{value:.3g}"
 
 
-def table(rounds, memory, options):
-    """The text between the markers."""
-    keys, units = [], {}
-    for found in rounds["cairn"]:
-        for key, (_, unit) in found.items():
-            if key not in units:
-                keys.append(key)
-                units[key] = unit
+class Table:
+    """The medians of all rounds, each beside its target."""
 
-    def median(system, key):
-        values = [found[key][0] for found in rounds[system] if key in found]
+    def __init__(self, rounds):
+        self.rounds = rounds
+        self.columns = list(rounds)
+        self.units = {}
+        for found in rounds["cairn"]:
+            for key, (_, unit) in found.items():
+                self.units.setdefault(key, unit)
+        self.rows = [self.row(key) for key in self.units]
+
+    def median(self, system, key):
+        values = [found[key][0] for found in self.rounds[system] if key in found]
         return statistics.median(values) if values else None
 
-    rows, slowest = [], None
-    for key in keys:
-        ours, peer, disk = (median(name, key) for name in ("cairn", "gocryptfs", "plain"))
-        to_peer, to_disk = ratio(ours, peer, units[key]), ratio(ours, disk, units[key])
-        if to_peer is not None and (slowest is None or to_peer < slowest[0]):
-            slowest = (to_peer, key)
-        mark = " **" if to_peer is not None and to_peer < 0.5 else ""
-        rows.append(f"| {key[0]} {key[1]} | {units[key]} | {digits(ours)} | {digits(peer)} "
-                    f"| {digits(disk)} | {digits(to_peer)}{mark} | {digits(to_disk)} |")
-    cpus = os.cpu_count()
-    when = datetime.date.today().isoformat()
-    lines = [
-        f"Measured on {when}, {cpus} processors, Linux {os.uname().release.split('-')[0]}, scale "
-        f"{options.scale}, medians of {options.rounds} rounds in which the three take turns.",
-        "",
-        "| workload | unit | Cairn | gocryptfs | disk | × gocryptfs | × disk |",
-        "|---|---|---:|---:|---:|---:|---:|",
-        *rows,
-        "",
-        "A ratio above 1 is faster than the other; two asterisks mark less than half of gocryptfs.",
-    ]
-    if slowest:
-        lines.append(f"The lowest is {digits(slowest[0])}, for {' '.join(slowest[1])}.")
-    if memory:
-        peak = max(memory) / (1 << 20)
-        lines.append(f"The daemon had at most {peak:.0f} MiB resident in the whole run (VmHWM).")
-    return "\n".join(lines)
+    def row(self, key):
+        """The cells of one row, and the part of its target that is reached."""
+        unit = self.units[key]
+        values = {name: self.median(name, key) for name in self.columns}
+        ratios = [ratio(values["cairn"], values[name], unit)
+                  for name in USUAL if values.get(name)]
+        better = min((one for one in ratios if one is not None), default=None)
+        target = TARGETS.get(key, DEFAULT_TARGET)
+        below = better is not None and better < target
+        cells = [" ".join(key), unit, *(digits(values[name]) for name in self.columns),
+                 digits(better) + (" **" if below else ""), digits(target),
+                 digits(ratio(values["cairn"], values["plain"], unit))]
+        return cells, None if better is None else better / target, key
+
+    def text(self, options, memory):
+        titles = {"cairn": "Cairn", "plain": "disk"}
+        heads = ["workload", "unit", *(titles.get(name, name) for name in self.columns),
+                 "× the better", "target", "× disk"]
+        loads = sorted(options.loads)
+        lines = [
+            f"Measured on {datetime.date.today().isoformat()}, {os.cpu_count()} processors, "
+            f"Linux {os.uname().release.split('-')[0]}, scale {options.scale}, medians of "
+            f"{options.rounds} rounds in which all take turns; load of the machine before each "
+            f"turn {loads[0]:.1f} to {loads[-1]:.1f}.", "",
+            f"| {' | '.join(heads)} |",
+            "|---|---|" + "---:|" * (len(heads) - 2),
+            *(f"| {' | '.join(cells)} |" for cells, _, _ in self.rows), "",
+            f"“× the better” is how many times faster Cairn is than the better of "
+            f"{' and '.join(name for name in USUAL if name in self.columns)} in that row. "
+            "Two asterisks mark a row below its target."]
+        judged = [(reached, key) for _, reached, key in self.rows if reached is not None]
+        if judged:
+            lowest, key = min(judged)
+            reached = sum(1 for one, _ in judged if one >= 1)
+            lines.append(f"{reached} of {len(judged)} rows reach their target; furthest from it is "
+                         f"{' '.join(key)}, at {digits(lowest)} of it.")
+        if memory:
+            lines.append(f"The daemon had at most {max(memory) / (1 << 20):.0f} MiB resident in the "
+                         "whole run (VmHWM).")
+        return "\n".join(lines)
+
+    def missed(self):
+        return [" ".join(key) for _, reached, key in self.rows
+                if reached is not None and reached < 1]
 
 
-def write(path, text):
-    """Puts the text between the markers of a document, which is made if it is not there."""
-    document = path.read_text(encoding="utf-8") if path.exists() else f"{BEGIN}\n{END}\n"
-    if BEGIN not in document or END not in document:
-        sys.exit(f"bench: {path} has not the markers {BEGIN} and {END}")
-    head, rest = document.split(BEGIN, 1)
-    tail = rest.split(END, 1)[1]
-    path.write_text(f"{head}{BEGIN}\n{text}\n{END}{tail}", encoding="utf-8")
+def chosen(options, parser):
+    """The peers that are asked for and installed; says which column is left out, and why."""
+    names = [name for name in options.peers.split(",") if name]
+    if unknown := [name for name in names if name not in PEERS]:
+        parser.error(f"there is no peer {unknown[0]}: the peers are {', '.join(PEERS)}")
+    missing = [name for name in names if not shutil.which(PEERS[name].program)]
+    for name in missing:
+        print(f"bench: {name} is not installed (Debian: apt install {PEERS[name].program}); its "
+              "column is left out", file=sys.stderr)
+    names = [name for name in names if name not in missing]
+    if not any(name in USUAL for name in names):
+        parser.error(f"nothing to hold the targets against: install {' or '.join(USUAL)}")
+    return names
 
 
 def arguments():
@@ -232,48 +178,56 @@ def arguments():
     parser.add_argument("--cairn", type=pathlib.Path, required=True, help="the command")
     parser.add_argument("--driver", type=pathlib.Path, required=True, help="the workloads")
     parser.add_argument("--table", type=pathlib.Path, help="the document; else standard output")
+    parser.add_argument("--peers", default=",".join(USUAL), help=f"of {', '.join(PEERS)}")
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--scale", type=float, default=1.0)
     parser.add_argument("--limit", type=int, default=60, help="seconds for one loop")
     parser.add_argument("--only", help="workloads, separated by commas")
     parser.add_argument("--skip", help="workloads, separated by commas")
     parser.add_argument("--drain", action="store_true", help="also time how long the store takes")
+    parser.add_argument("--strict", action="store_true", help="fail if a row is below its target")
     parser.add_argument("--folder", type=pathlib.Path, default=pathlib.Path("/var/tmp"),
                         help="on the disk to measure")
     parser.add_argument("--log", type=pathlib.Path, help="keep every measurement here")
     options = parser.parse_args()
-    options.failed = []
+    options.failed, options.loads = [], []
     options.cairn = options.cairn.resolve()
     if not options.driver.is_file():
-        sys.exit(f"bench: there is no driver at {options.driver}; name one with FSBENCH=")
+        parser.error(f"there is no driver at {options.driver}; name one with FSBENCH=")
+    if not os.access(options.cairn, os.X_OK):
+        parser.error(f"there is no program {options.cairn}; build it with: make build")
+    options.peers = chosen(options, parser)
     return options
 
 
 def main():
+    # Ended from outside, it takes its mounts along.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))
     options = arguments()
-    rounds = {"cairn": [], "gocryptfs": [], "plain": []}
-    memory = []
+    makers = {"cairn": lambda at: Cairn(at, options.cairn),
+              **{name: PEERS[name] for name in options.peers}, "plain": Plain}
+    rounds, memory = {name: [] for name in makers}, []
     with contextlib.ExitStack() as stack:
         folder = pathlib.Path(stack.enter_context(
             tempfile.TemporaryDirectory(prefix="cairn-bench-", dir=options.folder)))
         options.stage = folder / "stage"
         log = stack.enter_context(open(options.log or os.devnull, "a", encoding="utf-8"))
         for number in range(options.rounds):
-            for make in (lambda at: Cairn(at, options.cairn), Gocryptfs, Plain):
-                place = folder / f"round{number}"
-                place.mkdir(exist_ok=True)
+            place = folder / f"round{number}"
+            place.mkdir()
+            for name, make in makers.items():
+                print(f"bench: round {number + 1} of {options.rounds}, {name}", file=sys.stderr)
+                options.loads.append(os.getloadavg()[0])
                 with make(place) as system:
-                    print(f"bench: round {number + 1} of {options.rounds}, {system.name}",
-                          file=sys.stderr)
-                    rounds[system.name].append(measure(system, options, log))
+                    rounds[name].append(measure(system, options, log))
                     memory += filter(None, [system.memory()])
             shutil.rmtree(place, ignore_errors=True)
-    text = table(rounds, memory, options)
-    if options.table:
-        write(options.table, text)
-    print(text)
+    table = Table(rounds)
+    document.write(options.table, "measured", table.text(options, memory))
     if options.failed:
         sys.exit(f"bench: {len(options.failed)} measurements failed; see above")
+    if options.strict and (missed := table.missed()):
+        sys.exit(f"bench: {len(missed)} rows are below their targets: {', '.join(missed)}")
 
 
 if __name__ == "__main__":
