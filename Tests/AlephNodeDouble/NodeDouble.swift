@@ -135,9 +135,11 @@ package final class NodeDouble: Sendable {
     package func rejectStores(code: Int?, details: [String: String] = [:]) {
         let fields = details.sorted { $0.key < $1.key }.map { ($0.key, JSONValue.string($0.value)) }
         ledger.withLock { ledger in
-            ledger.verdict = code.map { code in
-                // No other message's content names a file.
-                { $0["item_hash"] == nil ? nil : (code, [.object(JSONObject(fields))]) }
+            guard let code else { return ledger.verdict = nil }
+            let errors: JSONValue = [.object(JSONObject(fields))]
+            // No other message's content names a file.
+            ledger.verdict = { content in
+                content["item_hash"] == nil ? nil : (code: code, errors: errors)
             }
         }
     }
