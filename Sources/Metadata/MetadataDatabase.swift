@@ -125,6 +125,7 @@ package final class MetadataDatabase: Sendable {
             }
             logFrames.store(writer.core.logFrames, ordering: .relaxed)
             uncommitted.store(writer.core.redo.size, ordering: .relaxed)
+            log.bringAhead(of: writer.core.logFrames)
         }
     }
 

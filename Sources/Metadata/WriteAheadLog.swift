@@ -21,6 +21,10 @@
 // the end of the file does: no frame is of page 0. They are only ever put behind the file's end,
 // with the writer's lock held, so they never meet a frame.
 //
+// Why its next bytes are read before SQLite writes there. Frames are 24 bytes longer than pages, so
+// each write begins and ends within a page of the file; where the kernel does not hold that page
+// any more it is read first, 0.1 ms for each of the five to nine frames of a small commit.
+//
 // Closing this descriptor is harmless: POSIX drops all locks a process has on a file when any
 // descriptor of it is closed, but SQLite locks the database and the `-shm` file, never the log.
 //
@@ -46,6 +50,9 @@ final class WriteAheadLog: Sendable {
     /// Bytes of zeros written at once; a sync of somebody who waits meets at most so many.
     private static let zerosStep = 256 * 1024
 
+    /// Bytes of the log after which the kernel is asked anew to hold what comes next.
+    private static let aheadStep = 256 * 1024
+
     /// Bytes of the disk that are left alone.
     private static let spareRoom: UInt64 = 1024 * 1024
 
@@ -58,6 +65,8 @@ final class WriteAheadLog: Sendable {
     private let synced = Lock<UInt64>(0)
     /// The errno of the first failed sync; 0 if there was none.
     private let failure = Atomic<Int32>(0)
+    /// The step of the log whose successor the kernel was asked to hold; -1 before the first.
+    private let stepAhead = Atomic<Int>(-1)
 
     /// Opens the log of a database that SQLite has open in WAL mode.
     init(databasePath: String) throws(MetadataError) {
@@ -75,6 +84,18 @@ final class WriteAheadLog: Sendable {
     /// One more commit is in the file. Called under the writer's lock.
     func noteCommit() {
         committed.add(1, ordering: .releasing)
+    }
+
+    /// Asks the kernel to hold what the next commits write over: once for each `aheadStep`, for a
+    /// look at the page cache where it does already. Called under the writer's lock.
+    ///
+    /// - Parameter frames: those that the log has.
+    func bringAhead(of frames: Int) {
+        let end = Self.headerSize + frames * Self.frameSize
+        let step = end / Self.aheadStep
+        guard stepAhead.exchange(step, ordering: .relaxed) != step else { return }
+        let start = step * Self.aheadStep
+        _ = posix_fadvise(descriptor, off_t(start), off_t(2 * Self.aheadStep), POSIX_FADV_WILLNEED)
     }
 
     /// Throws if a sync has ever failed: nothing may be built on such a log.

@@ -47,4 +47,39 @@ struct LogTests {
         #expect(size < 1 << 20)
         #expect(Int(status.st_blocks) * 512 > WriterCore.cacheSizeKiB * 1024)
     }
+    @Test("what a commit writes over next is asked for before it is written")
+    func ahead() throws {
+        let folder = try TestFolder()
+        let database = try folder.open()
+        while try database.lengthenLog() {}
+        // SAFETY: the path lives for the call.
+        let descriptor = unsafe open(folder.database + "-wal", O_RDONLY)
+        try #require(descriptor >= 0)
+        defer { close(descriptor) }
+        for (ino, offset) in [(UInt64(1), 384 << 10), (2, 640 << 10)] {
+            #expect(posix_fadvise(descriptor, 0, 0, POSIX_FADV_DONTNEED) == 0)
+            #expect(!isCached(descriptor, at: offset))
+            try database.write { writer in
+                try writer.insertInode(file(ino))
+                // Long enough that the second commit reaches the log's next step.
+                let value = [UInt8](repeating: 1, count: 200 << 10)
+                try writer.setInline(ino, value)
+            }
+            try database.commit()
+            // The kernel reads in its own time.
+            let end = ContinuousClock.now + .seconds(20)
+            while !isCached(descriptor, at: offset), ContinuousClock.now < end { usleep(1000) }
+            #expect(isCached(descriptor, at: offset))
+        }
+    }
+
+    /// Whether the kernel has a page of a file in memory.
+    private func isCached(_ descriptor: Int32, at offset: Int) -> Bool {
+        // SAFETY: nothing reads the mapping, which ends here; `mincore` fills one byte of ours.
+        let page = unsafe mmap(nil, 4096, PROT_READ, MAP_SHARED, descriptor, off_t(offset))
+        guard let page = unsafe page, unsafe page != MAP_FAILED else { return false }
+        defer { unsafe munmap(page, 4096) }
+        var isResident: UInt8 = 0
+        return unsafe mincore(page, 4096, &isResident) == 0 && isResident & 1 == 1
+    }
 }

@@ -45,6 +45,14 @@ private final class TwoMachines {
         return after
     }
 
+    /// The same when the other machine has saved a pad.
+    func later(_ record: PadRecord) throws -> AntdDouble.Pointer {
+        try later {
+            let outcome = try there.put(record)
+            #expect(outcome == .accepted)
+        }
+    }
+
     /// Lets the other machine's change come in between.
     func interpose(
         _ pointer: AntdDouble.Pointer,
@@ -81,10 +89,7 @@ struct AutonomiTwoMachinesTests {
         let machines = try TwoMachines()
         defer { machines.daemon.stop() }
         #expect(try machines.here.put(try ours.seal("one", counter: 1)) == .accepted)
-        let other = try machines.later {
-            let outcome = try machines.there.put(try theirs.seal("two", counter: 1))
-            #expect(outcome == .accepted)
-        }
+        let other = try machines.later(try theirs.seal("two", counter: 1))
         // Between the look at the pointer and the new table.
         machines.interpose(other, AntdDouble.Intervention.before, "/v1/chunks")
         let record = try ours.seal("three", counter: 2)
@@ -100,10 +105,7 @@ struct AutonomiTwoMachinesTests {
         let machines = try TwoMachines()
         defer { machines.daemon.stop() }
         #expect(try machines.here.put(try ours.seal("one", counter: 1)) == .accepted)
-        let other = try machines.later {
-            let outcome = try machines.there.put(try theirs.seal("two", counter: 1))
-            #expect(outcome == .accepted)
-        }
+        let other = try machines.later(try theirs.seal("two", counter: 1))
         machines.interpose(other, AntdDouble.Intervention.after, "/v1/pointers/update")
         let record = try ours.seal("three", counter: 2)
         #expect(throws: StoreError.unreachable(retryAfter: nil)) { try machines.here.put(record) }
@@ -122,11 +124,8 @@ struct AutonomiTwoMachinesTests {
         let machines = try TwoMachines()
         defer { machines.daemon.stop() }
         #expect(try machines.here.put(try ours.seal("one", counter: 1)) == .accepted)
-        let other = try machines.later {
-            let large = String(repeating: "x", count: 9000)
-            let outcome = try machines.there.put(try theirs.seal(large, counter: 1))
-            #expect(outcome == .accepted)
-        }
+        let large = String(repeating: "x", count: 9000)
+        let other = try machines.later(try theirs.seal(large, counter: 1))
         // Between our last look and our change: nobody can see that.
         machines.interpose(other, AntdDouble.Intervention.before, "/v1/pointers/update")
         #expect(try machines.here.put(try ours.seal("three", counter: 2)) == .accepted)
@@ -147,10 +146,7 @@ struct AutonomiTwoMachinesTests {
         let machines = try TwoMachines()
         defer { machines.daemon.stop() }
         #expect(try machines.here.put(try ours.seal("one", counter: 1)) == .accepted)
-        let other = try machines.later {
-            let outcome = try machines.there.put(try ours.seal("theirs", counter: 2))
-            #expect(outcome == .accepted)
-        }
+        let other = try machines.later(try ours.seal("theirs", counter: 2))
         machines.interpose(other, AntdDouble.Intervention.before, "/v1/pointers/update")
         let winner = try ours.seal("ours", counter: 2)
         #expect(try machines.here.put(winner) == .accepted)

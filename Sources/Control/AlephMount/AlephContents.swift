@@ -28,10 +28,6 @@ struct AlephStoredContent: ForeignContent {
     func read(
         at offset: UInt64, into out: inout MutableSpan<UInt8>, _ patience: Patience?
     ) throws(FileError) -> Int {
-        do throws(SystemError) {
-            return try file.read(at: offset, into: &out)
-        } catch {
-            throw .inputOutput
-        }
+        try file.shown(at: offset, into: &out)
     }
 }

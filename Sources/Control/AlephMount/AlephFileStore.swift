@@ -16,7 +16,7 @@ import Glibc
 import Primitives
 
 /// A descriptor that several share.
-final class AlephLocalFile: Sendable {
+final class AlephLocalFile: AlephLocalBytes {
     private let descriptor: Descriptor
     /// Bytes of it.
     let size: UInt64
@@ -27,27 +27,7 @@ final class AlephLocalFile: Sendable {
     }
 
     func read(at offset: UInt64, into out: inout MutableSpan<UInt8>) throws(SystemError) -> Int {
-        var done = 0
-        while done < out.count {
-            var rest = out._mutatingExtracting(done...)
-            let count = try descriptor.read(at: offset + UInt64(done), into: &rest)
-            if count == 0 { break }
-            done += count
-        }
-        return done
-    }
-
-    /// Its bytes for who sends or checks them.
-    var source: AlephSource {
-        AlephSource(size: Int(clamping: size)) { offset, limit in
-            var bytes = [UInt8](repeating: 0, count: limit)
-            var span = bytes.mutableSpan
-            // Who asked says that the bytes could not be read.
-            guard let count = try? self.read(at: UInt64(offset), into: &span), count > 0 else {
-                return nil
-            }
-            return Array(bytes.prefix(count))
-        }
+        try descriptor.readFully(at: offset, into: &out)
     }
 }
 

@@ -266,10 +266,6 @@ struct AlephStagedContent: ForeignContent {
     func read(
         at offset: UInt64, into out: inout MutableSpan<UInt8>, _ patience: Patience?
     ) throws(FileError) -> Int {
-        do throws(SystemError) {
-            return try staged.read(at: offset, into: &out)
-        } catch {
-            throw .inputOutput
-        }
+        try staged.shown(at: offset, into: &out)
     }
 }

@@ -115,7 +115,7 @@ final class AlephStaging: Sendable {
 }
 
 /// Bytes that are being written, or wait for the network.
-final class AlephStaged: Sendable {
+final class AlephStaged: AlephLocalBytes {
     /// The most bytes of a file: the most that any node takes.
     static let maximumSize: UInt64 = 1 << 30
 
@@ -136,14 +136,7 @@ final class AlephStaged: Sendable {
     var size: UInt64 { length.withLock { $0 } }
 
     func read(at offset: UInt64, into out: inout MutableSpan<UInt8>) throws(SystemError) -> Int {
-        var done = 0
-        while done < out.count {
-            var rest = out._mutatingExtracting(done...)
-            let count = try descriptor.read(at: offset + UInt64(done), into: &rest)
-            if count == 0 { break }
-            done += count
-        }
-        return done
+        try descriptor.readFully(at: offset, into: &out)
     }
 
     func write(_ bytes: Span<UInt8>, at offset: UInt64) throws(SystemError) {
@@ -171,19 +164,6 @@ final class AlephStaged: Sendable {
         // Who asked says so.
         guard (try? read(at: 0, into: &span)) == size else { return nil }
         return bytes
-    }
-
-    /// Its bytes for who sends them.
-    var source: AlephSource {
-        AlephSource(size: Int(clamping: size)) { offset, limit in
-            var bytes = [UInt8](repeating: 0, count: limit)
-            var span = bytes.mutableSpan
-            // Who asked says that the bytes could not be read.
-            guard let count = try? self.read(at: UInt64(offset), into: &span), count > 0 else {
-                return nil
-            }
-            return Array(bytes.prefix(count))
-        }
     }
 
     /// Writes what another has.

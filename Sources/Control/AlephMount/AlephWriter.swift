@@ -25,11 +25,7 @@ final class AlephWriter: WritableForeignContent {
     func read(
         at offset: UInt64, into out: inout MutableSpan<UInt8>, _ patience: Patience?
     ) throws(FileError) -> Int {
-        do throws(SystemError) {
-            return try staged.read(at: offset, into: &out)
-        } catch {
-            throw .inputOutput
-        }
+        try staged.shown(at: offset, into: &out)
     }
 
     func write(at offset: UInt64, _ bytes: Span<UInt8>) throws(FileError) {

@@ -190,16 +190,9 @@ package struct CostEstimate {
         _ file: borrowing Descriptor, _ range: Range<UInt64>
     ) throws(SystemError) -> [UInt8] {
         var bytes = [UInt8](repeating: 0, count: range.count)
-        let size = range.count
-        var done = 0
-        while done < size {
-            var span = bytes.mutableSpan
-            var rest = span._mutatingExtracting(done..<size)
-            let count = try file.read(at: range.lowerBound + UInt64(done), into: &rest)
-            // Cut while it was read: what is missing counts as zeros.
-            if count == 0 { break }
-            done += count
-        }
+        var span = bytes.mutableSpan
+        // Cut while it was read: what is missing counts as zeros.
+        _ = try file.readFully(at: range.lowerBound, into: &span)
         return bytes
     }
 }

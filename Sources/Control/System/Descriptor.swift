@@ -80,6 +80,22 @@ package struct Descriptor: ~Copyable, Sendable {
         }
     }
 
+    /// Reads `out.count` bytes from `offset`, however many calls it takes.
+    ///
+    /// - Returns: how many there were: fewer only where the file ends.
+    package func readFully(
+        at offset: UInt64, into out: inout MutableSpan<UInt8>
+    ) throws(SystemError) -> Int {
+        var done = 0
+        while done < out.count {
+            var rest = out._mutatingExtracting(done...)
+            let count = try read(at: offset + UInt64(done), into: &rest)
+            if count == 0 { break }
+            done += count
+        }
+        return done
+    }
+
     /// Reads to the end.
     ///
     /// - Throws: EFBIG when there are more than `limit` bytes.
