@@ -26,6 +26,14 @@ package enum Brotli {
     /// Log2 of the window; the reference's default.
     private static let windowBits: UInt32 = 22
 
+    /// Bytes of input for each of which the output has at most one more.
+    ///
+    /// - Source: RFC 7932 §9.2: a stored block's header has 3 or 4 bytes, and a block here 16 KiB or
+    ///   more; `BrotliEncoderMaxCompressedSize` counts 4 bytes for each 16 KiB.
+    private static let growthDivisor = 4096
+    /// Bytes of a stream's own header and end, and some to spare.
+    private static let streamOverhead = 64
+
     /// The compressed form of `plain`.
     package static func compress(_ plain: Span<UInt8>, quality: BrotliQuality) -> [UInt8] {
         // SAFETY: ours until it is destroyed below; nil only without memory.
@@ -41,6 +49,9 @@ package enum Brotli {
         precondition(isReady, "brotli refused a parameter")
 
         var output: [UInt8] = []
+        // What does not compress grows by a few bytes a block. Memory that is not written costs
+        // nothing; growing by doubling would copy each chunk several times.
+        output.reserveCapacity(plain.count + plain.count / growthDivisor + streamOverhead)
         // SAFETY: the input is lent until the closure ends, and the encoder keeps no pointer to it.
         let isCompressed = unsafe plain.withUnsafeBufferPointer { input in
             var offset = 0

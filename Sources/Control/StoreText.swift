@@ -66,9 +66,12 @@ package enum StoreText {
                     + " need that part are still readable")
         case .unreachable, .busy:
             CommandFailure(.storeUnusable, sentence, advice: "see that it is there, then try again")
-        case .readOnly, .refused:
+        case .readOnly:
             CommandFailure(
                 .storeUnusable, sentence, advice: "see who may write there, then try again")
+        case .refused:
+            CommandFailure(
+                .storeUnusable, sentence, advice: "set right what it names, then try again")
         case .notAStore:
             CommandFailure(
                 .storeUnusable, sentence,

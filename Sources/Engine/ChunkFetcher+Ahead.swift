@@ -15,6 +15,8 @@ final class FileReads: Sendable {
     let number: UInt64
     /// A leaf: nothing is taken while it is held.
     let ahead = Lock(ReadAhead())
+    /// Set by the first read at the file's beginning.
+    let hasBegun = Atomic<Bool>(false)
 
     init(number: UInt64) {
         self.number = number
@@ -24,7 +26,7 @@ final class FileReads: Sendable {
 extension ChunkFetcher {
     /// The widest window of the moment, in bytes: what is fetched ahead has to lie somewhere until
     /// it is read.
-    private var widest: UInt64 {
+    var widest: UInt64 {
         let room = isKeeping.load(ordering: .relaxed) ? ReadAhead.most : ChunkFetcher.unkept
         guard let limit = volume.configuration.downloadLimit else { return room }
         // Somebody who then wants something else must not wait long for what nobody asked for.
@@ -40,6 +42,12 @@ extension ChunkFetcher {
     /// for the store.
     func note(_ inode: Inode, _ reads: FileReads, _ range: Range<UInt64>) {
         if range.isEmpty { return }
+        noteOwn(inode, reads, range)
+        if range.lowerBound == 0 { noteBeginning(inode, reads) }
+    }
+
+    /// What comes next in the same file.
+    private func noteOwn(_ inode: Inode, _ reads: FileReads, _ range: Range<UInt64>) {
         let size = inode.state.withLock { state -> UInt64? in
             guard state.row.form == .blocks, state.baseLimit > 0 else { return nil }
             return state.row.size
@@ -79,7 +87,7 @@ extension ChunkFetcher {
     /// Starts the chunks of a range.
     ///
     /// - Returns: from where on it could not be done; nil if it was.
-    private func begin(_ inode: Inode, _ reads: FileReads, _ range: Range<UInt64>) -> UInt64? {
+    func begin(_ inode: Inode, _ reads: FileReads, _ range: Range<UInt64>) -> UInt64? {
         let segments = inode.state.withLock { $0.base?.segments ?? [] }
         for segment in segments {
             let wanted = (segment.offset..<segment.offset + segment.size).clamped(to: range)

@@ -35,6 +35,10 @@ final class ChunkFetcher: Sendable {
     private let gate = Gate(openings: ChunkFetcher.openings)
     /// False after the arena had no room for a fetched chunk.
     let isKeeping = Atomic<Bool>(true)
+    /// What is fetched ahead of whoever reads a directory through; the database is read under it.
+    let siblings = Lock(SiblingAhead())
+    /// Under whose name that is.
+    let siblingReader = FileReads(number: 0)
     private let nextReader = Atomic<UInt64>(1)
 
     struct Chunks {

@@ -21,6 +21,7 @@ struct ContentWriter: Sendable {
     let reader: ContentReader
     let committer: Committer
     let room: RoomKeeper
+    let early: EarlyUploader
 
     /// Largest file: what fits into a signed 64-bit offset.
     static let maximumFileSize = UInt64(Int64.max)
@@ -242,7 +243,7 @@ struct ContentWriter: Sendable {
     private func relieve(_ inode: Inode, wroteTo end: UInt64) throws(FileError) {
         let isCrowded =
             volume.bufferedBytes.load(ordering: .relaxed) > ContentWriter.bufferLimit
-        let isLarge = try volume.change(inode) { (state) throws(FileError) -> Bool in
+        let size = try volume.change(inode) { (state) throws(FileError) -> UInt64? in
             let isSequential = state.lastWriteEnd <= end && end - state.lastWriteEnd <= 2 << 20
             state.lastWriteEnd = end
             let count = state.buffers.count
@@ -251,11 +252,12 @@ struct ContentWriter: Sendable {
                 // The block being appended to would only be sealed again.
                 let tail = end % UInt64(Arena.blockSize) == 0 ? nil : end / UInt64(Arena.blockSize)
                 try volume.sealBuffers(&state, keeping: tail)
-                return true
+                return state.row.size
             }
-            return false
+            return nil
         }
-        if isCrowded && !isLarge { try committer.drain() }
+        if let size { early.note(inode.ino, size: size) }
+        if isCrowded && size == nil { try committer.drain() }
         try committer.drainIfCrowded()
     }
 }

@@ -129,6 +129,7 @@ extension Engine {
         volume.arena.release(slots)
         volume.orphans.withLock { _ = $0.remove(ino) }
         flusher.forget(ino)
+        early.forget(ino)
         pads.forget(ino)
     }
 }

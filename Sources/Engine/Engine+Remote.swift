@@ -258,6 +258,7 @@ extension Engine {
         publisher.stop(until: deadline)
         pads.stop(until: deadline)
         flusher.stop(until: deadline)
+        early.stop(until: deadline)
         room.stop()
         background.stop()
         encoder.stop(until: deadline)

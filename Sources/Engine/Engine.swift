@@ -39,6 +39,8 @@ package final class Engine: Sendable {
     let loader: DirectoryLoader
     let room: RoomKeeper
     let encoder: FileEncoder
+    /// Sends what files that grow have behind them.
+    let early: EarlyUploader
     let flusher: Flusher
     let pads: PadKeeper
     let publisher: Publisher
@@ -66,7 +68,9 @@ package final class Engine: Sendable {
         let reader = ContentReader(volume: volume, fetcher: fetcher)
         let encoder = FileEncoder(
             volume: volume, fetcher: fetcher, reader: reader, threads: threads)
-        let flusher = Flusher(volume: volume, committer: committer, encoder: encoder)
+        let early = EarlyUploader(volume: volume, encoder: encoder)
+        let flusher = Flusher(
+            volume: volume, committer: committer, encoder: encoder, early: early)
         let pads = PadKeeper(volume: volume, committer: committer, parked: parked)
         let publisher = Publisher(
             volume: volume, committer: committer, head: head, unanswered: unanswered,
@@ -77,12 +81,14 @@ package final class Engine: Sendable {
         self.fetcher = fetcher
         self.reader = reader
         self.encoder = encoder
+        self.early = early
         self.flusher = flusher
         self.pads = pads
         self.publisher = publisher
         resolver = PublicResolver(volume: volume, fetcher: fetcher)
         trees = [PublicTree(resolver: resolver)] + volume.configuration.trees
-        writer = ContentWriter(volume: volume, reader: reader, committer: committer, room: room)
+        writer = ContentWriter(
+            volume: volume, reader: reader, committer: committer, room: room, early: early)
         loader = DirectoryLoader(volume: volume, fetcher: fetcher, partial: partial) {
             publisher.head.withLock { $0.hardLinks }
         }
@@ -103,6 +109,7 @@ package final class Engine: Sendable {
         for ino in dirty { flusher.note(ino) }
         room.start { flusher.flushNow() }
         flusher.start {}
+        early.start()
         pads.start(
             PadKeeper.Hooks(
                 keepConflict: { [weak self] ino, content in self?.keepConflict(ino, content) },

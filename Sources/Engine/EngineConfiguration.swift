@@ -52,8 +52,12 @@ package struct EngineConfiguration: Sendable {
     package var journal = JournalLimits()
     /// The device's name, kept in each revision it publishes.
     package var deviceName = "cairn"
+    /// When chunks of a file go out while it is still being written, to stores that take them.
+    package var earlyLimits = EarlyLimits()
     /// Idle time after which a file's dirty blocks are flushed.
     package var flushDelay = Duration.seconds(2)
+    /// A file that is written without a pause is flushed at last after this time.
+    package var flushCeiling = Duration.seconds(30)
     /// Quiet time after which changes are published.
     package var publishDelay = Duration.seconds(5)
     /// Longest time a change waits for its publication.

@@ -29,8 +29,12 @@ final class FileEncoder: Sendable {
     static let version = FormatVersion.v2
     /// Nice value of the encoding threads: the user's own work goes first.
     static let niceness: Int32 = 5
+    /// Threads that no chunk of a file that is still being written takes.
+    static let reservedThreads = 2
 
     let volume: Volume
+    /// How the chunks of every file are made.
+    let transform: ChunkTransform
     private let fetcher: ChunkFetcher
     private let reader: ContentReader
     private let pool: WorkerPool
@@ -39,6 +43,8 @@ final class FileEncoder: Sendable {
         self.volume = volume
         self.fetcher = fetcher
         self.reader = reader
+        transform = ChunkTransform(
+            version: FileEncoder.version, quality: volume.configuration.compression)
         pool = WorkerPool("cairn-encode", threads: threads, niceness: FileEncoder.niceness)
     }
 
@@ -53,7 +59,11 @@ final class FileEncoder: Sendable {
 
     /// Encodes the files and puts their chunks. Snapshots of the done ones are the caller's to
     /// release, with one pin each.
-    func encode(_ inodes: [UInt64]) -> (done: [EncodedFile], failed: [(UInt64, FileError)]) {
+    ///
+    /// - Parameter early: what is known of chunks that went out before.
+    func encode(
+        _ inodes: [UInt64], early: (UInt64) -> EarlyChunks?
+    ) -> (done: [EncodedFile], failed: [(UInt64, FileError)]) {
         let outcome = SharedBox(Outcome())
         var large: [FileSnapshot] = []
         var small: [FileSnapshot] = []
@@ -73,11 +83,13 @@ final class FileEncoder: Sendable {
                 outcome.value.withLock { $0.failed.append((ino, error)) }
             }
         }
-        for snapshot in large { finish(snapshot, isParallel: true, outcome) }
+        for snapshot in large {
+            finish(snapshot, isParallel: true, early(snapshot.inode.ino), outcome)
+        }
         let files = small
         do throws(FileError) {
             try pool.forEach(count: files.count) { (index) throws(FileError) in
-                self.finish(files[index], isParallel: false, outcome)
+                self.finish(files[index], isParallel: false, nil, outcome)
             }
         } catch {
             // `finish` keeps each file's own error; none is thrown here.
@@ -88,10 +100,11 @@ final class FileEncoder: Sendable {
     }
 
     private func finish(
-        _ snapshot: FileSnapshot, isParallel: Bool, _ outcome: SharedBox<Outcome>
+        _ snapshot: FileSnapshot, isParallel: Bool, _ early: EarlyChunks?,
+        _ outcome: SharedBox<Outcome>
     ) {
         do throws(FileError) {
-            let encoded = try encode(snapshot, isParallel: isParallel)
+            let encoded = try encode(snapshot, isParallel: isParallel, early)
             outcome.value.withLock { $0.done.append(encoded) }
         } catch {
             outcome.value.withLock { $0.failed.append((snapshot.inode.ino, error)) }
@@ -164,7 +177,7 @@ final class FileEncoder: Sendable {
     // MARK: One file
 
     private func encode(
-        _ snapshot: FileSnapshot, isParallel: Bool
+        _ snapshot: FileSnapshot, isParallel: Bool, _ early: EarlyChunks?
     ) throws(FileError) -> EncodedFile {
         let version = FileEncoder.version
         var segments: [Segment] = []
@@ -194,7 +207,7 @@ final class FileEncoder: Sendable {
             let plan = ReencryptionPlan(
                 version: version, old: oldMap, size: size, changed: changed,
                 maximumChunkSize: version.maximumChunkSize)
-            let full = try carryOut(plan, snapshot, run, isParallel)
+            let full = try carryOut(plan, snapshot, run, isParallel, early)
             segments.append(
                 Segment(offset: run.lowerBound, size: size, map: try store(full)))
             fullMaps[run.lowerBound] = full
@@ -204,37 +217,86 @@ final class FileEncoder: Sendable {
 
     private func carryOut(
         _ plan: ReencryptionPlan, _ snapshot: FileSnapshot, _ run: Range<UInt64>,
-        _ isParallel: Bool
+        _ isParallel: Bool, _ early: EarlyChunks?
     ) throws(FileError) -> DataMap {
-        let transform = ChunkTransform(
-            version: plan.version, quality: volume.configuration.compression)
         let layout = plan.layout
+        let done = EarlyWork(early, snapshot, run, layout)
         let known = SharedBox(plan.knownSources)
         let toHash = plan.toHash
         try forEach(toHash.count, isParallel) { (position) throws(FileError) in
             let index = toHash[position]
+            if let digest = done.source(of: index) {
+                known.value.withLock { $0[index] = digest }
+                return
+            }
             let plain = try self.read(snapshot, run, layout.range(of: index))
-            let digest = transform.sourceDigest(plain.span)
+            let digest = self.transform.sourceDigest(plain.span)
             known.value.withLock { $0[index] = digest }
         }
         let sources = known.value.withLock { $0.compactMap { $0 } }
         precondition(sources.count == layout.count, "a chunk's source digest is missing")
-        let toEncrypt = plan.toEncrypt(sources: sources)
-        let encrypted = SharedBox<[Int: Digest]>([:])
+        let addresses = done.addresses(plan.toEncrypt(sources: sources), sources)
+        let toEncrypt = plan.toEncrypt(sources: sources).filter { addresses[$0] == nil }
+        let encrypted = SharedBox(addresses)
         volume.counters.pendingChunks.add(toEncrypt.count, ordering: .relaxed)
         defer { volume.counters.pendingChunks.subtract(toEncrypt.count, ordering: .relaxed) }
         try forEach(toEncrypt.count, isParallel) { (position) throws(FileError) in
             let index = toEncrypt[position]
             let plain = try self.read(snapshot, run, layout.range(of: index))
             let neighbours = layout.neighbours(of: index)
-            let chunk = transform.encrypt(
-                plain.span, index: index, source: sources[index],
+            let address = try self.put(
+                plain, index: index, source: sources[index],
                 neighbours: (sources[neighbours.0], sources[neighbours.1]))
-            try self.put(chunk)
-            self.volume.counters.bytesFlushed.add(UInt64(plain.count), ordering: .relaxed)
-            encrypted.value.withLock { $0[index] = chunk.address }
+            encrypted.value.withLock { $0[index] = address }
         }
         return plan.map(sources: sources, encrypted: encrypted.value.withLock { $0 })
+    }
+
+    /// Encrypts a chunk and puts it; gives its address.
+    private func put(
+        _ plain: [UInt8], index: Int, source: Digest, neighbours: (Digest, Digest)
+    ) throws(FileError) -> Digest {
+        let chunk = transform.encrypt(
+            plain.span, index: index, source: source, neighbours: neighbours)
+        try put(chunk)
+        volume.counters.bytesFlushed.add(UInt64(plain.count), ordering: .relaxed)
+        return chunk.address
+    }
+
+    // MARK: Before the flush
+
+    /// Chunks that may be under way before their file's flush: some threads are left to the files
+    /// that are flushed meanwhile.
+    var earlyThreads: Int { max(1, pool.threadCount - FileEncoder.reservedThreads) }
+
+    /// Encrypts and puts a chunk on a thread of the pool, then calls `body` with its address; with
+    /// nil if that failed, which the flush will report.
+    ///
+    /// - Returns: false, with `body` not called, once the pool has ended.
+    func putEarly(
+        _ plain: [UInt8], index: Int, source: Digest, neighbours: (Digest, Digest),
+        _ body: @escaping @Sendable (Digest?) -> Void
+    ) -> Bool {
+        let pending = volume.counters
+        pending.pendingChunks.add(1, ordering: .relaxed)
+        let isAccepted = pool.submit {
+            var address: Digest?
+            do throws(FileError) {
+                address = try self.put(
+                    plain, index: index, source: source, neighbours: neighbours)
+            } catch {
+                // `put` has told of it; the flush tries again, and fails or succeeds for the file.
+            }
+            pending.pendingChunks.subtract(1, ordering: .relaxed)
+            body(address)
+        }
+        if !isAccepted { pending.pendingChunks.subtract(1, ordering: .relaxed) }
+        return isAccepted
+    }
+
+    /// The bytes of a part of a file.
+    func read(_ snapshot: FileSnapshot, _ part: Range<UInt64>) throws(FileError) -> [UInt8] {
+        try snapshot.read(part, volume, fetcher, patience())
     }
 
     /// Packs a map and stores its upper levels.
@@ -266,8 +328,7 @@ final class FileEncoder: Sendable {
     private func read(
         _ snapshot: FileSnapshot, _ run: Range<UInt64>, _ part: Range<UInt64>
     ) throws(FileError) -> [UInt8] {
-        let range = (run.lowerBound + part.lowerBound)..<(run.lowerBound + part.upperBound)
-        return try snapshot.read(range, volume, fetcher, patience())
+        try read(snapshot, run.lowerBound + part.lowerBound..<run.lowerBound + part.upperBound)
     }
 
     private func patience() -> Patience {

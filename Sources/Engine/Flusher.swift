@@ -22,12 +22,11 @@ final class Flusher: Sendable {
     static let batchLimit = 256
     /// How often due files are looked for.
     static let tick = Duration.milliseconds(250)
-    /// A file written without pause is flushed at last after this long.
-    static let patienceWithWriters = Duration.seconds(30)
 
     private let volume: Volume
     private let committer: Committer
     private let encoder: FileEncoder
+    private let early: EarlyUploader
     private let publisherPoke = Listener<Void>()
 
     /// A file that has bytes to flush.
@@ -50,10 +49,11 @@ final class Flusher: Sendable {
     }
     private let work = Monitor(Work())
 
-    init(volume: Volume, committer: Committer, encoder: FileEncoder) {
+    init(volume: Volume, committer: Committer, encoder: FileEncoder, early: EarlyUploader) {
         self.volume = volume
         self.committer = committer
         self.encoder = encoder
+        self.early = early
     }
 
     func start(poke: @escaping @Sendable () -> Void) {
@@ -160,7 +160,7 @@ final class Flusher: Sendable {
         if state.backoff.isWaiting(at: now) { return [] }
         let delay = volume.configuration.flushDelay
         // A delay that was asked for is never undercut.
-        let ceiling = max(Flusher.patienceWithWriters, delay)
+        let ceiling = max(volume.configuration.flushCeiling, delay)
         let isUrgent = state.isUrgent
         var batch: [UInt64] = []
         for (ino, candidate) in state.files {
@@ -180,7 +180,8 @@ final class Flusher: Sendable {
     }
 
     private func round(_ batch: [UInt64]) {
-        let (results, failed) = encoder.encode(batch.sorted())
+        early.hold(batch)
+        let (results, failed) = encoder.encode(batch.sorted(), early: early.chunks)
         var failure = failed.first?.1
         var lost = failed.map { $0.0 }
         if !results.isEmpty {
@@ -189,6 +190,7 @@ final class Flusher: Sendable {
                 volume.counters.storeAnswered()
             } catch {
                 failure = volume.reportStore(error)
+                early.forgetAll()
                 lost += results.map { $0.snapshot.inode.ino }
             }
         }
@@ -209,6 +211,7 @@ final class Flusher: Sendable {
         if results.count > 0 && failure == nil {
             do throws(FileError) { try committer.commit() } catch { failure = error }
         }
+        early.release(batch, lost: lost)
         settle(batch, lost: lost, failure)
         publisherPoke()
     }

@@ -12,6 +12,9 @@ extension S3Store: ListableChunkStore {
     /// A dozen uploads hide a round trip of 50 ms behind a line of 1 Gbit/s, and hold 100 MB.
     package var usefulConcurrency: Int { 12 }
 
+    /// An object is paid for by its size and time, and can be deleted.
+    package var takesUnnamedChunks: Bool { true }
+
     /// Up to as many chunks are asked for one by one; more by looking through the listing.
     private static let headLimit = 4
 

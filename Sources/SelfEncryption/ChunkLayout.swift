@@ -12,6 +12,10 @@ package struct ChunkLayout: Hashable, Sendable {
     /// The fewest bytes that can be cut: one for each of three chunks.
     package static let minimumFileSize: UInt64 = 3
 
+    /// From so many full chunks on every chunk but the last is a full one, and a file that grows
+    /// keeps its cut.
+    package static let leastFullChunks = 3
+
     /// The bytes all chunks have together.
     package let fileSize: UInt64
 

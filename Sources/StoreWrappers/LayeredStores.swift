@@ -65,6 +65,7 @@ class LayeredChunkStore: ChunkStore, StoppableStore, MetricsReporting, @unchecke
     }
 
     var usefulConcurrency: Int { inner.usefulConcurrency }
+    var takesUnnamedChunks: Bool { inner.takesUnnamedChunks }
 
     func stop() {
         layer.stop()

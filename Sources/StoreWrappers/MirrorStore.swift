@@ -77,6 +77,9 @@ package final class MirrorStore: ChunkStore, PadStore, StoppableStore, MetricsRe
     /// That of the one that waits more.
     package var usefulConcurrency: Int { sides.map(\.chunks.usefulConcurrency).max() ?? 1 }
 
+    /// If neither minds.
+    package var takesUnnamedChunks: Bool { sides.allSatisfy(\.chunks.takesUnnamedChunks) }
+
     /// Makes both durable.
     package func sync() throws(StoreError) {
         for side in sides { try side.chunks.sync() }

@@ -61,11 +61,18 @@ package protocol ChunkStore: Sendable {
     /// How many calls at once are worth a thread each, whatever the processors: 1 for a store that
     /// is as fast as they are; more for one behind a network, where most of a call is waiting.
     var usefulConcurrency: Int { get }
+
+    /// Whether a chunk that is put, and never named by anything, costs no more than its room: then
+    /// chunks may go out while their file is still being written, and may change. False where each
+    /// is paid for, or sent on by others, for ever.
+    var takesUnnamedChunks: Bool { get }
 }
 
 extension ChunkStore {
     /// As for a store on this machine.
     package var usefulConcurrency: Int { 1 }
+    /// As for a store that is near: a flush is soon done, and early chunks save no time.
+    package var takesUnnamedChunks: Bool { false }
 }
 
 /// A chunk store whose contents can be looked through and thinned out.

@@ -49,8 +49,25 @@ def timed(body):
     return time.monotonic() - start
 
 
+def limited(body):
+    """As `timed`; infinite for what does not come to an end within the limit."""
+    try:
+        return timed(body)
+    except subprocess.TimeoutExpired:
+        return float("inf")
+
+
 def copy(source, target):
     run(["cp", "-r", str(source), str(target)])
+
+
+def unmount(place):
+    """Once nobody is in it: a copy that was ended may sit in its last request."""
+    for attempt in range(60):
+        if subprocess.run(["umount", str(place)], capture_output=True).returncode == 0:
+            return
+        time.sleep(0.5)
+    sys.exit(f"s3.py: {place} cannot be unmounted")
 
 
 def high_water(pid):
@@ -133,11 +150,13 @@ class Rclone:
 
     def settle(self, size):
         """Its own counters are zero before it has begun: what the server has is what counts."""
-        while True:
+        end = time.monotonic() + LIMIT
+        while time.monotonic() < end:
             text = run(["rclone", "--config", self.configuration, "size", "--json", self.place])
             if json.loads(text.stdout)["bytes"] >= size:
                 return
             time.sleep(0.1)
+        raise subprocess.TimeoutExpired("rclone", LIMIT)
 
     def memory(self):
         return high_water(self.process.pid)
@@ -148,7 +167,7 @@ class Rclone:
         self.mount()
 
     def stop(self):
-        run(["umount", str(self.root)])
+        unmount(self.root)
         self.process.wait(timeout=60)
 
 
@@ -184,7 +203,7 @@ class S3FS:
         self.mount()
 
     def stop(self):
-        run(["umount", str(self.root)])
+        unmount(self.root)
         self.process.wait(timeout=60)
 
 
@@ -200,11 +219,13 @@ def measure(kind, large, small, options):
                 copy(source, subject.root)
                 total += sum(p.stat().st_size for p in [source, *source.rglob("*")] if p.is_file())
                 subject.settle(total)
-            times = [timed(lambda: write(large)), timed(lambda: write(small))]
+            times = [limited(lambda: write(large)), limited(lambda: write(small))]
             memory = [subject.memory()]
             subject.forget()
-            times += [timed(lambda: read(subject.root / large.name)),
-                      timed(lambda: read(subject.root / small.name))]
+            # What was not written whole is not there to be read whole.
+            for source, written in zip((large, small), list(times)):
+                times.append(float("inf") if written == float("inf")
+                             else timed(lambda: read(subject.root / source.name)))
             memory.append(subject.memory())
         finally:
             try:
@@ -360,10 +381,7 @@ def main():
         results = {}
         for _ in range(options.rounds):
             for name, contestant in contestants(options).items():
-                try:
-                    numbers = contestant(large, small, source)
-                except subprocess.TimeoutExpired:
-                    numbers = [float("inf")] * 4 + [None]
+                numbers = contestant(large, small, source)
                 print(f"{name}: " + ", ".join(text(value) for value in numbers), flush=True)
                 results.setdefault(name, []).append(numbers)
         content = table(results, options)

@@ -170,4 +170,67 @@ struct PrefetchTests {
         store.store.heal()
         #expect(same(try read(volume, file.handle, ino, 0..<content.count), content))
     }
+
+    /// A directory of files of three chunks each, on a store that is far away.
+    private func distantFolder(
+        _ count: Int
+    ) throws -> (volume: TestVolume, store: DistantStore, names: [String]) {
+        let distant = DistantStore(TestStore(), delay: .milliseconds(50))
+        let volume = try TestVolume(on: distant.store) {
+            $0.chunks = distant
+            $0.pads = distant
+        }
+        try volume.makeDirectory("/files/photos")
+        let names = (0..<count).map { "/files/photos/\(String($0 + 1000))" }
+        for (number, name) in names.enumerated() {
+            try volume.writeFile(name, pattern(60_000, seed: UInt64(number + 1)))
+        }
+        try volume.publish()
+        try volume.recover()
+        _ = try volume.list("/files/photos")
+        distant.isDistant.store(true, ordering: .relaxed)
+        return (volume, distant, names)
+    }
+
+    @Test("files of a directory that are read in its order are fetched before they are opened")
+    func siblings() throws {
+        let (volume, store, names) = try distantFolder(60)
+        let start = ContinuousClock.now
+        for (number, name) in names.enumerated() {
+            #expect(same(try volume.readFile(name), pattern(60_000, seed: UInt64(number + 1))))
+        }
+        let time = ContinuousClock.now - start
+        #expect(store.gets == 3 * names.count, "each chunk once")
+        #expect(store.mostAtOnce >= 8)
+        // One after the other they take 60 times as long as the store takes for one.
+        #expect(time < .milliseconds(50) * names.count * 2 / 3, "took \(time)")
+    }
+
+    @Test("files that are read backwards bring nothing besides themselves")
+    func backwardSiblings() throws {
+        let (volume, store, names) = try distantFolder(30)
+        for name in names.reversed().prefix(20) { _ = try volume.readFile(name) }
+        Thread.sleep(forTimeInterval: 0.5)
+        #expect(store.gets == 3 * 20)
+    }
+
+    @Test("a narrow line is left to what is asked for")
+    func narrowSiblings() throws {
+        let distant = DistantStore(TestStore(), delay: .milliseconds(1))
+        let volume = try TestVolume(on: distant.store) {
+            $0.chunks = distant
+            $0.pads = distant
+            $0.downloadLimit = 1 << 20
+        }
+        for number in 0..<20 {
+            try volume.writeFile("/files/\(number + 100)", pattern(60_000, seed: UInt64(number)))
+        }
+        try volume.publish()
+        try volume.recover()
+        distant.isDistant.store(true, ordering: .relaxed)
+        for number in 0..<5 { _ = try volume.readFile("/files/\(number + 100)") }
+        Thread.sleep(forTimeInterval: 0.3)
+        // The page of the directory is one more.
+        #expect(distant.gets <= 3 * 5 + 1)
+    }
 }

@@ -52,6 +52,8 @@ final class TestStore: Sendable {
         var padFaults: [PadAddress: PadRecord?] = [:]
         /// All calls that change something fail so.
         var putFailure: StoreError?
+        /// All that makes durable fails so.
+        var syncFailure: StoreError?
         /// Puts of pads fail so, but for the named one.
         var padFailure: StoreError?
         var padFailureSpares: PadAddress?
@@ -68,10 +70,16 @@ final class TestStore: Sendable {
     }
 
     let state = Lock(State())
+    /// What its connections say of themselves.
+    let takesUnnamedChunks: Bool
     private let gate = NSCondition()
     private let isHanging = Lock(false)
     /// Calls that wait at the gate now.
     let waiting = Atomic<Int>(0)
+
+    init(takesUnnamedChunks: Bool = true) {
+        self.takesUnnamedChunks = takesUnnamedChunks
+    }
 
     /// From now on every call waits; or all go on.
     func hang(_ isOn: Bool) {
@@ -95,6 +103,7 @@ final class TestStore: Sendable {
             state.chunkFaults = [:]
             state.padFaults = [:]
             state.putFailure = nil
+            state.syncFailure = nil
             state.padFailure = nil
             state.padFailureSpares = nil
             state.getFailure = nil
@@ -133,6 +142,8 @@ final class StoreConnection: ListableChunkStore, PadStore {
     init(_ store: TestStore) {
         self.store = store
     }
+
+    var takesUnnamedChunks: Bool { store.takesUnnamedChunks }
 
     /// Nothing passes from here on.
     func cut() {
@@ -185,7 +196,7 @@ final class StoreConnection: ListableChunkStore, PadStore {
     func sync() throws(StoreError) {
         try enter()
         try store.state.withLock { (state) throws(StoreError) in
-            if let failure = state.putFailure { throw failure }
+            if let failure = state.syncFailure ?? state.putFailure { throw failure }
             state.unsynced = []
             state.record(.sync)
         }

@@ -216,6 +216,7 @@ package final class FaultStore: ChunkStore, PadStore {
     }
 
     package var usefulConcurrency: Int { chunks.usefulConcurrency }
+    package var takesUnnamedChunks: Bool { chunks.takesUnnamedChunks }
 
     package func get(_ address: PadAddress) throws(StoreError) -> PadRecord? {
         try call { () throws(StoreError) in try pads.get(address) }
