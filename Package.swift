@@ -150,7 +150,8 @@ let package = Package(
         .target(name: "TestSupport", path: "Tests/TestSupport", swiftSettings: strict),
         testPart("LocalServer", []),
         testPart("AntdDouble", ["LocalServer", "JSON", "Primitives", "Cryptography"]),
-        testPart("AlephNodeDouble", ["Aleph", "AlephProtocol", "JSON", "LocalServer"]),
+        testPart(
+            "AlephNodeDouble", ["Aleph", "AlephProtocol", "Cryptography", "JSON", "LocalServer"]),
         testPart("S3Double", ["TestSupport", "LocalServer", "Cryptography", "Primitives"]),
         testPart(
             "FaultStore", ["TestSupport", "Primitives", "Scratchpads", "Stores"]),

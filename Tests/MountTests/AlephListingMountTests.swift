@@ -56,6 +56,42 @@ struct AlephListingMountTests {
         }
     }
 
+    @Test("a long list comes by the cursor, a page at a time, in little memory")
+    func long() throws {
+        // docs/performance.md has the numbers of ten thousand.
+        let given = ProcessInfo.processInfo.environment["CAIRN_ALEPH_MESSAGES"]
+        let count = given.flatMap { Int($0) } ?? 2000
+        try AlephMounted.with { aleph in
+            let writer = try aleph.node.fill(count, tag: "many")
+            let process = try aleph.volume.daemonPID()
+            func resident() throws -> Int {
+                let status = try String(contentsOfFile: "/proc/\(process)/status", encoding: .utf8)
+                let line = status.split(separator: "\n").first { $0.hasPrefix("VmRSS") }
+                return try #require(line?.split(separator: " ").dropLast().last.flatMap { Int($0) })
+            }
+            let before = try resident()
+            let started = ContinuousClock.now
+            let posts = "$ALEPH/accounts/\(writer)/posts"
+            #expect(try aleph.shell("ls \"\(posts)\" | wc -l") == "\(count)\n")
+            let took = ContinuousClock.now - started
+            let pages = aleph.node.questions.filter { question in
+                question.contains("owners=\(writer)") && !question.contains("startDate")
+            }
+            #expect(pages.count <= count / 200 + 1, "\(pages.count) questions")
+            #expect(pages.allSatisfy { $0.contains("cursor=") })
+            let grown = try resident() - before
+            print("\(count) messages: \(took), \(grown) KiB more memory")
+            #expect(grown < (16 << 10) + 8 * count, "\(grown) KiB")
+            let asked = aleph.questionCount
+            try aleph.shell(
+                """
+                test "$(ls -l "\(posts)" | wc -l)" = \(count + 1)
+                cat "\(posts)/$(ls "\(posts)" | tail -n 1)" | grep -q '"many"'
+                """)
+            #expect(aleph.questionCount == asked)
+        }
+    }
+
     @Test("tags and accounts of others are listed once something was found in them")
     func others() throws {
         try AlephMounted.with { aleph in
@@ -121,7 +157,8 @@ struct AlephListingMountTests {
                 for i in $(seq 100); do test -e "$ROOT/ready" && break; sleep 0.1; done
                 test -e "$ROOT/ready"
                 """ + "\nMNT=\"\(other.mountPoint)\" ME=\"\(other.mountPoint)/aleph/me\"\n" + """
-                    echo '{"v":2}' > "$ME/aggregates/K.json"; echo '{"tags":["t"]}' > "$ME/posts/b.json"
+                    echo '{"v":2}' > "$ME/aggregates/K.json"
+                    echo '{"tags":["t"]}' > "$ME/posts/b.json"
                     echo x > "$ME/files/x"
                     wait
                     test "$(cat "$ROOT/seen")" = '[2, 1, 2]'
