@@ -45,7 +45,8 @@ struct AlephInteropTests {
     ) throws -> String {
         try volume.shell(
             "trap 'echo \"$BASH_COMMAND\" >&2' ERR; "
-                + "export CAIRN_ALEPH_NODES=\(node.url); ME=\"$MNT/aleph/me\"; cd \"$ROOT\"; \(more)\n"
+                + "export CAIRN_ALEPH_NODES=\(node.url); ME=\"$MNT/aleph/me\"; "
+                + "cd \"$ROOT\"; \(more)\n"
                 + script)
     }
 
