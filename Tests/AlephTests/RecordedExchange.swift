@@ -203,7 +203,7 @@ extension RecordedExchange {
         return try JSONValue(parsing: String(text.output.1))
     }
 
-    /// The recorded name of the message that `rebuilt` makes anew, where anything is asked about it.
+    /// The recorded name of the message that `rebuilt` makes anew, where it is asked about.
     func messageName(_ all: [RecordedExchange]) -> String? {
         switch number {
         case 59: "693354ce68d7e77b4fc5087f40c6d37f8d3108664beea1daa10c57902a0db190"

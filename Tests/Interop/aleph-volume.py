@@ -23,6 +23,7 @@ from aleph.sdk.chains.solana import SOLAccount
 from aleph.sdk.client.authenticated_http import AuthenticatedAlephHttpClient
 from aleph.sdk.query.filters import MessageFilter, PostFilter
 from aleph_message.models import MessageType
+from aleph_message.models.execution.base import Payment, PaymentType
 from aleph_message.status import MessageStatus
 
 try:
@@ -164,6 +165,7 @@ async def write(url, work):
         store, _ = await client.create_store(
             file_content=b"stored by the sdk",
             extra_fields={"tags": ["sdk"], "metadata": {"filename": "sdk.txt", "size": 17}},
+            payment=Payment(chain=work["kind"], type=PaymentType.credit),
         )
         result["store"] = str(store.item_hash)
         # A letter of the form that docs/aleph.md section 2 tells, sealed by the reader's own tools.

@@ -44,7 +44,9 @@ struct AlephInteropTests {
         _ script: String, _ node: NodeDouble, _ volume: MountedVolume, _ more: String = ""
     ) throws -> String {
         try volume.shell(
-            "export CAIRN_ALEPH_NODES=\(node.url); ME=\"$MNT/aleph/me\"; cd \"$ROOT\"; \(more)\n"
+            "trap 'echo \"$BASH_COMMAND\" >&2' ERR; "
+                + "export CAIRN_ALEPH_NODES=\(node.url); ME=\"$MNT/aleph/me\"; "
+                + "cd \"$ROOT\"; \(more)\n"
                 + script)
     }
 
@@ -131,8 +133,9 @@ struct AlephInteropTests {
                 """
                 test "$("$CAIRN" aleph get "$STORE_")" = "stored by the sdk"
                 "$CAIRN" aleph query users --owner "$WRITER" --where '{"age":{"$gt":25}}' \
-                    --sort -age --paths > rows
+                    --sort -age --json > rows
                 test "$(wc -l < rows)" = 2
+                head -1 rows | grep -q cyd
                 "$CAIRN" aleph query users --owner "$WRITER" --where '{"age":{"$lt":25}}' --json \
                     | grep -q bob
                 "$CAIRN" aleph messages --tag sdk --tag 2026 --paths | grep -q "$POST"

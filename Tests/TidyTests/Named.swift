@@ -20,6 +20,7 @@ enum Named {
         "Engine": 3, "Check": 4, "FuseHost": 4, "Control": 5, "cairn": 5,
         // Above all that is shipped, so that nothing of it can depend on this.
         "TestSupport": 6, "ChunkBench": 6, "HotPaths": 6,
+        "TestSupport": 6, "ChunkBench": 6, "AlephNode": 6,
     ]
 
     /// Who may depend on whom within a layer. No pair is the reverse of another.
