@@ -154,7 +154,7 @@ def panel(results, number, all_sizes):
 def plot(results):
     """The picture as SVG, on a white ground, so that it can be read on a dark page too."""
     all_sizes = sizes(results)
-    width = LEFT + len(PANELS) * WIDTH + (len(PANELS) - 1) * GAP + 20
+    width = LEFT + len(PANELS) * WIDTH + (len(PANELS) - 1) * GAP + 40
     height = TOP + HEIGHT + 60
     out = [f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {width} {height}" '
            f'width="{width}" height="{height}" font-family="sans-serif">',
@@ -170,6 +170,6 @@ def plot(results):
                    'stroke-width="2"/>')
         out.append(text(x + 30, y, part, "start"))
         x += 120
-    out.append(text(width - 20, TOP + HEIGHT + 42, "files from left to right; both axes "
+    out.append(text(width - 40, TOP + HEIGHT + 42, "files from left to right; both axes "
                     "logarithmic", "end"))
     return "\n".join(out + ["</svg>", ""])
