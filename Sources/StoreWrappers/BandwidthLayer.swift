@@ -2,8 +2,8 @@
 //
 // Limits of bytes a second, each way.
 
+internal import Primitives
 package import Stores
-internal import Synchronization
 
 /// Bytes a second, on average. Pure: the caller brings the clock.
 ///
@@ -62,15 +62,15 @@ package struct AnswerEstimate: Sendable {
 
 /// Keeps what goes to a store, and what comes from it, below limits.
 package final class BandwidthLayer: StoreLayer {
-    private let upload: Mutex<ByteRate?>
-    private let download: Mutex<ByteRate?>
-    private let estimate = Mutex(AnswerEstimate())
+    private let upload: Lock<ByteRate?>
+    private let download: Lock<ByteRate?>
+    private let estimate = Lock(AnswerEstimate())
     private let pause = Pause()
 
     /// A layer with limits in bytes a second; nil for none.
     package init(upload: UInt64?, download: UInt64?) {
-        self.upload = Mutex(upload.map { ByteRate(bytesPerSecond: $0, now: .now) })
-        self.download = Mutex(download.map { ByteRate(bytesPerSecond: $0, now: .now) })
+        self.upload = Lock(upload.map { ByteRate(bytesPerSecond: $0, now: .now) })
+        self.download = Lock(download.map { ByteRate(bytesPerSecond: $0, now: .now) })
     }
 
     package func perform<Answer>(
@@ -94,7 +94,7 @@ package final class BandwidthLayer: StoreLayer {
     package func stop() { pause.stop() }
 
     private func wait(
-        _ rate: borrowing Mutex<ByteRate?>, _ count: Int
+        _ rate: Lock<ByteRate?>, _ count: Int
     ) throws(StoreError) {
         let wait = rate.withLock { $0?.take(count, now: .now) } ?? .zero
         guard pause.sleep(wait) else { throw .unreachable(retryAfter: nil) }

@@ -2,12 +2,12 @@
 //
 // Counts calls. Innermost of all layers: a call that is made again counts again.
 
+internal import Primitives
 package import Stores
-internal import Synchronization
 
 /// Counts what a store is asked, how long that takes and what comes of it.
 package final class MetricsLayer: StoreLayer, MetricsReporting {
-    private let numbers = Mutex(StoreMetrics())
+    private let numbers = Lock(StoreMetrics())
 
     /// A layer that has counted nothing.
     package init() {}

@@ -11,7 +11,6 @@ internal import Cryptography
 package import Primitives
 package import Scratchpads
 package import Stores
-internal import Synchronization
 
 /// Chunks and pads in two stores, either of which can be lost.
 ///
@@ -27,7 +26,7 @@ package final class MirrorStore: ChunkStore, PadStore, StoppableStore, MetricsRe
 
     private let sides: [Side]
     /// How long each took for a chunk, of late; the first one is asked first until that is known.
-    private let times = Mutex<[Duration]>([.zero, .milliseconds(1)])
+    private let times = Lock<[Duration]>([.zero, .milliseconds(1)])
 
     /// A mirror of two stores, each with its chunks and its pads.
     package init(

@@ -3,8 +3,8 @@
 // What a store means by "less often" holds for all of its calls, not only for the one it was said
 // to.
 
+internal import Primitives
 package import Stores
-internal import Synchronization
 
 /// How often calls may begin. Pure: the caller brings the clock.
 ///
@@ -66,7 +66,7 @@ package struct Pace: Sendable {
 
 /// Slows all calls down when a store asks for it.
 package final class PaceLayer: StoreLayer {
-    private let pace = Mutex(Pace(now: .now))
+    private let pace = Lock(Pace(now: .now))
     private let pause = Pause()
 
     /// A layer without a gap.

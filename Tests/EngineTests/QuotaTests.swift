@@ -247,6 +247,8 @@ struct QuotaTests {
         try first.publish()
         let second = try TestVolume(on: store, seed: first.seed, mode: .recover) {
             $0.quota = Self.limit
+            // One machine publishes; both save the pad.
+            ($0.publishDelay, $0.publishCeiling) = (.seconds(600), .seconds(600))
         }
         #expect(try second.readFile("/scratchpads/note") == Array("one".utf8))
         try second.writeFile("/files/rest", pattern(Int(Self.limit) - 3, seed: 3))

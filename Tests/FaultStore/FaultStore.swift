@@ -6,7 +6,6 @@ import Foundation
 package import Primitives
 package import Scratchpads
 package import Stores
-import Synchronization
 import TestSupport
 
 /// What goes wrong, and how often.
@@ -58,7 +57,7 @@ package final class FaultStore: ChunkStore, PadStore {
     private static let arrival = 20
     private let chunks: any ChunkStore
     private let pads: any PadStore
-    private let state: Mutex<State>
+    private let state: Lock<State>
     /// Held while what was held back is done: nobody is told that it is, before it is.
     private let releasing = NSLock()
 
@@ -67,7 +66,7 @@ package final class FaultStore: ChunkStore, PadStore {
     ) {
         self.chunks = chunks
         self.pads = pads
-        state = Mutex(State(dice: SeededGenerator(seed: seed), faults: faults))
+        state = Lock(State(dice: SeededGenerator(seed: seed), faults: faults))
     }
 
     /// Changes what goes wrong.
