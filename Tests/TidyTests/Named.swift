@@ -19,8 +19,7 @@ enum Named {
         "AlephStores": 2, "Metadata": 2, "Blocks": 2,
         "Engine": 3, "Check": 4, "FuseHost": 4, "Control": 5, "cairn": 5,
         // Above all that is shipped, so that nothing of it can depend on this.
-        "TestSupport": 6, "ChunkBench": 6, "HotPaths": 6,
-        "TestSupport": 6, "ChunkBench": 6, "AlephNode": 6,
+        "TestSupport": 6, "ChunkBench": 6, "HotPaths": 6, "AlephNode": 6,
     ]
 
     /// Who may depend on whom within a layer. No pair is the reverse of another.
