@@ -150,9 +150,9 @@ struct EarlyUploadTests {
         backwards.close()
     }
 
-    // SEMANTICS: On S3, chunks of a file of more than 32 MiB go out while it is still being written;
-    // when it is changed or removed before its flush, those that went out for nothing stay on the
-    // store.
+    // SEMANTICS: On S3, chunks of a file of more than 32 MiB go out while it is still being
+    // written; when it is changed or removed before its flush, those that went out for nothing stay
+    // on the store.
     @Test("nothing more is sent of a file whose last name is gone")
     func unlinked() throws {
         let store = TestStore()
