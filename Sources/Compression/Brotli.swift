@@ -28,8 +28,8 @@ package enum Brotli {
 
     /// Bytes of input for each of which the output has at most one more.
     ///
-    /// - Source: RFC 7932 §9.2: a stored block's header has 3 or 4 bytes, and a block here 16 KiB or
-    ///   more; `BrotliEncoderMaxCompressedSize` counts 4 bytes for each 16 KiB.
+    /// - Source: RFC 7932 §9.2: a stored block's header has 3 or 4 bytes, and a block here at
+    ///   least 16 KiB; `BrotliEncoderMaxCompressedSize` counts 4 bytes for each 16 KiB.
     private static let growthDivisor = 4096
     /// Bytes of a stream's own header and end, and some to spare.
     private static let streamOverhead = 64

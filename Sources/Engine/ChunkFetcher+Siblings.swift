@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// Fetching the beginnings of files that `SiblingAhead` expects to be opened next, as far as they are
-// not on this machine. Small ones are fetched whole; of others, a reader's own window brings the rest.
+// Fetching the beginnings of files that `SiblingAhead` expects to be opened next, as far as they
+// are not on this machine. Small ones come whole; of others, a reader's window brings the rest.
 
 import Metadata
 import Namespace

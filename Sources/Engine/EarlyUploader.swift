@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
 // Sends the chunks of a large file while it is still being written, so that little is left to be
-// sent when it is closed. Only to stores where a chunk that nobody names costs nothing but its room.
+// sent when it is closed. Only to stores where a chunk that nobody names costs its room alone.
 //
 // Nothing here changes a file, nor makes a block clean: a flush does the same work as without it,
 // and leaves out what it finds done (`FileEncoder`). What is known is in memory only; after a crash

@@ -5,8 +5,8 @@
 //
 // Of each of a few directories the files that were begun are followed in the order of the listing,
 // which is the order in which programs that read a tree open them. Who begins a third file in
-// that order has a window, the files fetched ahead; it doubles whenever half of it was read, and never
-// passes a limit. A file out of order closes the window.
+// that order has a window, the files fetched ahead; it doubles whenever half of it was read, and
+// never passes a limit. A file out of order closes the window.
 //
 // Invariants:
 // 1. No file is advised behind the one that is read, nor more than `most` files before it.
