@@ -20,6 +20,8 @@ package struct LargeFilePlan: Sendable {
     package var partSize = LargeFileManifest.standardPartSize
     /// Whether a part that the account stores already will stay: asked before it is relied on.
     package var isKept: @Sendable (ItemHash) -> Bool = { _ in true }
+    /// Is told of each part that was stored, and the message that keeps it: for who gives up.
+    package var stored: @Sendable (_ part: ItemHash, _ message: ItemHash) -> Void = { _, _ in }
 
     /// A plan with parts of the usual size.
     package init(name: String?, plan: StorePlan = StorePlan()) {
@@ -80,6 +82,7 @@ extension AlephClient {
                 let draft = StoreDraft(file: hash, tags: [LargeFileManifest.partTag])
                 let signed = try signStore(of: hash, draft, plan: plan, by: account)
                 try deliver(part, with: signed, plan: plan, by: account)
+                large.stored(hash, signed.envelope.itemHash)
             }
             parts.append(hash)
             start += size

@@ -178,4 +178,40 @@ struct AlephLargeMountTests {
             #expect(try aleph.messages("STORE").count <= 5)
         }
     }
+
+    @Test("what cannot be paid for leaves no part behind, and neither does what is given up")
+    func givenUp() throws {
+        try with { aleph in
+            // The account can pay for one part, and a bit of the second.
+            aleph.node.fund(aleph.address, tokens: 1.5 - 1_000_000)
+            try aleph.shell(
+                """
+                cp "$ROOT/film" "$ME/files/film"
+                ! sync "$ME/files/film" 2> "$ROOT/why" || exit 1
+                grep -q 'Disk quota exceeded' "$ROOT/why"
+                grep -q 'short by' "$MNT/.cairn/errors"
+                cmp "$ROOT/film" "$ME/files/film"
+                """)
+            #expect(uploads(aleph) >= 2)
+            try aleph.shell("\"$CAIRN\" sync \"$MNT\" || true")
+            #expect(try aleph.messages("STORE").isEmpty)
+            // Removed while its third part is under way.
+            aleph.node.fund(aleph.address, tokens: 1_000_000)
+            let sent = uploads(aleph)
+            aleph.node.change { settings in
+                settings.intercept = { request, _ in
+                    if request.target.contains("add_file") { usleep(300_000) }
+                    return nil
+                }
+            }
+            try aleph.shell("rm \"$ME/files/film\"; cp \"$ROOT/film\" \"$ME/files/again\"")
+            while uploads(aleph) < sent + 2 { usleep(50_000) }
+            try aleph.shell(
+                """
+                rm "$ME/files/again"; "$CAIRN" sync "$MNT"
+                test -z "$(ls "$ME/files")"
+                """)
+            #expect(try aleph.messages("STORE").isEmpty && aleph.messages("POST").isEmpty)
+        }
+    }
 }

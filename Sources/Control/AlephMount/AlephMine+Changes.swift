@@ -297,6 +297,7 @@ extension AlephMine {
             // These may have changed since the caller looked, and are not the caller's to set.
             placed.isPublishing = standing?.isPublishing ?? false
             placed.writers = standing?.writers ?? 0
+            placed.strays = standing?.strays ?? [:]
             state.owns[own.record.number] = placed
             state.names[own.name] = own.record.number
         }
@@ -314,10 +315,11 @@ extension AlephMine {
     /// Lets go of a name, with its record, and its bytes unless somebody else has them.
     func forgetOwn(_ own: AlephOwn, keepsBody: Bool) {
         unname(own)
-        state.withLock { state in
+        let last = state.withLock { state -> AlephOwn? in
             state.viewBytes -= state.owns[own.record.number]?.view?.count ?? 0
-            state.owns[own.record.number] = nil
+            return state.owns.removeValue(forKey: own.record.number)
         }
+        if let last { takeBackStrays(of: last) }
         var record = own.record
         if keepsBody { record.body = nil }
         staging.remove(record)

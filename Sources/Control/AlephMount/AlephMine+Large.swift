@@ -30,6 +30,9 @@ extension AlephMine {
             if let source {
                 var large = LargeFilePlan(name: manifestName(record), plan: plan)
                 large.isKept = isKept
+                large.stored = { [self] part, message in
+                    state.withLock { $0.owns[record.number]?.strays[part] = message }
+                }
                 manifest = try client.storeParts(of: source, large, by: account)
             } else {
                 manifest = try self.manifest(standing?.message)
@@ -71,6 +74,37 @@ extension AlephMine {
     /// The parts that a job relied on are others' to take back again.
     func release(_ job: Job) {
         if let user = job.partsUser { state.update { $0.parts.release(user) } }
+    }
+
+    /// Takes parts back of which nobody will publish a manifest, but for those that others have.
+    ///
+    /// What cannot be taken back now is said, and stays: it is found by its tag.
+    func takeBackStrays(of own: AlephOwn) {
+        let strays = own.strays
+        if strays.isEmpty { return }
+        state.update { $0.forgetsSent += 1 }
+        let isQueued = pool.submit { [self] in
+            defer { state.update { $0.forgetsSent -= 1 } }
+            let tell: @Sendable (AlephError?) -> Void = { [weak self] error in
+                guard let error else { return }
+                self?.trouble.report("parts of a file that was given up are kept on: \(error)")
+            }
+            do throws(AlephError) {
+                var parts = Set(strays.keys)
+                for manifest in try client.manifests(of: account.address).values {
+                    parts.subtract(manifest.parts)
+                }
+                let wanted = parts
+                let free = state.update { $0.parts.retire(wanted) }
+                forget(free.compactMap { strays[$0] }) { [weak self] error in
+                    self?.state.update { $0.parts.retired(free) }
+                    tell(error)
+                }
+            } catch {
+                tell(error)
+            }
+        }
+        if !isQueued { state.update { $0.forgetsSent -= 1 } }
     }
 
     // MARK: Taking back

@@ -199,6 +199,8 @@ extension AlephMine {
             own.isPublishing = false
             own.attempts = 0
             own.failure = nil
+            // A manifest keeps them now.
+            if message != nil, job.partsUser != nil { own.strays = [:] }
             own.record.envelope = nil
             let isSame =
                 own.generation == job.own.generation && own.record.name == job.own.record.name
@@ -295,6 +297,7 @@ extension AlephMine {
 
     private func failed(_ job: Job, _ error: AlephError) {
         release(job)
+        var given: AlephOwn?
         let number = job.own.record.number
         let isPassing = error.isTransient || error.isOfOneNode || error == .cancelled
         let record = state.update { state -> AlephRecord? in
@@ -309,6 +312,8 @@ extension AlephMine {
                 own.record.envelope = nil
                 own.failure = error.isQuota ? .quotaExceeded : AlephMine.reason(error)
                 own.failureText = "\(error)"
+                given = own
+                own.strays = [:]
             }
             // A message that was refused for good is not sent again as it is.
             if !isPassing { own.record.envelope = nil }
@@ -316,6 +321,7 @@ extension AlephMine {
             return own.record
         }
         if let record { keep(record) }
+        if let given { takeBackStrays(of: given) }
         _ = trouble.writing(error)
     }
 

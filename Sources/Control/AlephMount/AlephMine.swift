@@ -50,6 +50,9 @@ struct AlephOwn: Sendable {
     var attempts = 0
     var failure: FileError?
     var failureText = ""
+    /// Parts that were stored for a large file whose manifest is not published, and the messages
+    /// that keep them.
+    var strays: [ItemHash: ItemHash] = [:]
 
     var name: AlephOwnName { AlephOwnName(part: record.part, name: record.name) }
     /// Whether the network is to be told something.
