@@ -133,7 +133,10 @@ struct AlephTroubleTests {
         let both = url(nodes[0], nodes[1])
         let volume = try MountedVolume(storeURL: both)
         try volume.shell(
-            "cp -r /usr/include/linux/netfilter \"$MNT/files/t\"; printf one > \"$MNT/scratchpads/p\""
+            """
+            cp -r /usr/include/linux/netfilter "$MNT/files/tree"
+            printf one > "$MNT/scratchpads/p"
+            """
         )
         try volume.sync()
         nodes[1].learn(from: nodes[0])
