@@ -127,7 +127,11 @@ final class Flusher: Sendable {
             if let left, left <= .zero { return .wouldBlock }
             let step = min(left ?? Flusher.tick, Flusher.tick)
             let outcome = work.wait(atMost: step) { state -> FileError?? in
-                if state.files.isEmpty && state.flushing.isEmpty { return .some(nil) }
+                if state.files.isEmpty && state.flushing.isEmpty {
+                    // What is written from here on has its time, as ever.
+                    state.isUrgent = false
+                    return .some(nil)
+                }
                 if state.ended > begun, let failure = state.lastFailure, state.flushing.isEmpty {
                     return .some(failure)
                 }

@@ -10,7 +10,8 @@ package struct Evidence {
     /// The folder; it stays.
     package let path: String
 
-    /// Makes the folder, `cairn-KIND-SEED`, below `$CAIRN_EVIDENCE` or the system's temporary folder.
+    /// Makes the folder, `cairn-KIND-SEED`, below `$CAIRN_EVIDENCE` or the system's temporary
+    /// folder.
     ///
     /// What an earlier run of the same seed left there is gone.
     ///
