@@ -4,7 +4,6 @@
 
 import Primitives
 import Testing
-import Threading
 
 @testable import Engine
 
