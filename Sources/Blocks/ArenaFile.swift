@@ -7,6 +7,7 @@
 
 internal import CLinux
 internal import Glibc
+internal import Primitives
 
 /// An open, locked arena file. Any thread may call anything.
 final class ArenaFile: Sendable {
@@ -92,7 +93,8 @@ final class ArenaFile: Sendable {
             while done < buffer.count {
                 let rest = unsafe UnsafeRawBufferPointer(rebasing: buffer[done...])
                 let put = unsafe pwrite(
-                    descriptor, rest.baseAddress, rest.count, off_t(offset) + off_t(done))
+                    descriptor, rest.baseAddress, min(rest.count, FileWriting.callSize),
+                    off_t(offset) + off_t(done))
                 if put > 0 {
                     done += put
                 } else if put == 0 {

@@ -3,6 +3,7 @@
 // One open file. Short reads and writes and interrupted calls end here.
 
 internal import Glibc
+internal import Primitives
 
 /// An open file; closed when it goes.
 struct OpenFile: ~Copyable {
@@ -49,7 +50,8 @@ struct OpenFile: ~Copyable {
     func write(_ bytes: Span<UInt8>) throws(SystemError) {
         var offset = 0
         while offset < bytes.count {
-            let rest = bytes.extracting(offset..<bytes.count)
+            let end = min(bytes.count, offset + FileWriting.callSize)
+            let rest = bytes.extracting(offset..<end)
             let count = try retrying {
                 // SAFETY: the span's memory is lent for the call, with its size.
                 unsafe rest.withUnsafeBytes {
