@@ -6,8 +6,8 @@
 // request before it sleeps in the kernel. The others follow: they wait for the bell. Who has got a
 // request stops reading before it serves it, and rings
 // - if more requests wait already,
-// - if the request may take long: by its kind (`takes_long`), or because who serves it says that the
-//   disk comes next (`cfuse_reader_expect_wait`),
+// - if the request may take long: by its kind (`takes_long`), or because who serves it says that
+//   the disk comes next (`cfuse_reader_expect_wait`),
 // - if nobody watches, or only in its sleep, because nothing was asked for a while.
 // Otherwise it comes back by itself soon: waking another thread would cost as much as serving.
 // If it does not, the watcher, one of those who follow, reads after `watch_time`.

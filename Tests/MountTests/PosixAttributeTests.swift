@@ -291,8 +291,8 @@ final class PosixAttributeTests: EveryonesMount {
         #expect(try volume.shell("stat -c %x \"$MNT/files/f\"") == kept, "kept over a remount")
     }
 
-    // SEMANTICS: The new access time of a file that nobody has read or written since the kernel last
-    // looked it up shows from its first read on, or from its close.
+    // SEMANTICS: The new access time of a file that nobody has read or written since the kernel
+    // last looked it up shows from its first read on, or from its close.
     @Test("the access time of a file untouched since the mount shows from its first read or close")
     func accessTimesOfUntouched() throws {
         try volume.probe("write('read', b'x'); write('closed', b'x')")

@@ -40,7 +40,7 @@ enum WordChecks {
         }
     }
 
-    /// A closure that lies in a lock as such: generic code wraps it once more at each look, for good.
+    /// A closure that lies in a lock as such: generic code wraps it once more at each look.
     static func lockedClosure(_ file: SourceText) -> [Finding] {
         file.lines.indices.compactMap { index in
             let code = file.code[index]
