@@ -63,7 +63,7 @@ extension AlephMine {
     private func manifest(_ hash: ItemHash?) throws(AlephError) -> LargeFileManifest {
         guard let hash, let surroundings else { throw .notFound }
         do throws(FileError) {
-            return try surroundings.manifest(hash, Patience(until: .now + AlephMine.syncTime))
+            return try surroundings.manifest(hash, Patience(for: AlephMine.syncTime))
         } catch .notFound {
             throw .notFound
         } catch {
