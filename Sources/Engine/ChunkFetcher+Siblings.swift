@@ -20,9 +20,10 @@ extension ChunkFetcher {
         // On a narrow line it would be in the way, and without room nothing of it would be kept.
         guard widest >= ChunkFetcher.mostSiblingBytes else { return }
         let place = inode.state.withLock { state -> (parent: UInt64, cookie: UInt64)? in
-            guard state.row.form == .blocks, state.baseLimit > 0, !state.row.isHardLinked else {
-                return nil
-            }
+            // Who has patience comes here before the read that would load it.
+            guard state.row.form == .blocks, !state.row.isHardLinked,
+                (try? volume.loadBase(&state)) != nil, state.baseLimit > 0
+            else { return nil }
             return (state.row.parent, state.row.cookie)
         }
         guard let place else { return }
