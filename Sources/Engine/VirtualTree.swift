@@ -17,8 +17,17 @@ enum VirtualTree {
 
     /// Whether an inode is not the volume's own: of `.cairn`, or of a foreign tree.
     static func isVirtual(_ ino: UInt64) -> Bool {
-        (ino >= directory && ino <= 8) || ForeignInodes.isForeign(ino)
+        isMade(ino) || ForeignInodes.isForeign(ino)
     }
+
+    /// Whether an inode is of `.cairn`.
+    static func isMade(_ ino: UInt64) -> Bool { ino >= directory && ino <= 8 }
+}
+
+extension FileStatus {
+    /// Whether this holds at this moment only: what is made when it is asked for changes by itself,
+    /// so that nobody could tell the kernel of it.
+    package var isMomentary: Bool { VirtualTree.isMade(ino) }
 }
 
 extension Engine {

@@ -88,8 +88,7 @@ struct ReadDirectory: Operation {
         status.ino = number
         // The two dots count as no lookup, nor does what came without a status.
         let isLinked = !isDots && entry.status != nil
-        let timeouts = call.host.timeouts
-        let believed = cfuse_timeouts(entry: timeouts.entry, attributes: timeouts.attributes)
+        let believed = call.host.timeouts.believed(entry.status)
         // SAFETY: `start` has `room` bytes, and the name is alive for the length of the call.
         let taken = unsafe entry.name.withUnsafeBufferPointer { name in
             guard let bytes = name.baseAddress else { return 0 }

@@ -54,6 +54,12 @@ struct ReplyTimeouts: Sendable, Hashable {
         negative = Self.seconds(options.negativeTimeout)
     }
 
+    /// For a status that goes with a name, or stands alone.
+    func believed(_ status: FileStatus?) -> cfuse_timeouts {
+        cfuse_timeouts(
+            entry: entry, attributes: status?.isMomentary == true ? 0 : attributes)
+    }
+
     private static func seconds(_ duration: Duration) -> Double {
         let (seconds, attoseconds) = duration.components
         return max(0, Double(seconds) + Double(attoseconds) / 1e18)

@@ -65,22 +65,24 @@ import Engine
         _ reply: FuseReply, _ inodes: InodeTranslation, _ timeouts: ReplyTimeouts,
         _ scratch: ThreadScratch
     ) -> Int32 {
-        let believed = cfuse_timeouts(entry: timeouts.entry, attributes: timeouts.attributes)
         switch reply {
         case .done:
             return unsafe cfuse_reply_error(raw, 0)
         case .entry(let status):
+            let believed = timeouts.believed(status)
             var status = cfuse_status(status, inodes)
             return unsafe cfuse_reply_entry(raw, &status, believed)
         case .noEntry:
             return unsafe cfuse_reply_no_entry(raw, timeouts.negative)
         case .created(let status, let file):
+            let believed = timeouts.believed(status)
             var status = cfuse_status(status, inodes)
             return unsafe cfuse_reply_create(
                 raw, &status, believed, file.handle, Self.flags(file))
         case .attributes(let status):
+            let believed = timeouts.believed(status)
             var status = cfuse_status(status, inodes)
-            return unsafe cfuse_reply_attributes(raw, &status, timeouts.attributes)
+            return unsafe cfuse_reply_attributes(raw, &status, believed.attributes)
         case .target(let target):
             // libfuse measures the target itself, so it needs an end.
             return unsafe (target + [0]).withUnsafeBufferPointer { bytes in
