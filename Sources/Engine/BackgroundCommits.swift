@@ -105,7 +105,9 @@ final class BackgroundCommits: Sendable {
     /// much to be read and nothing to be synced.
     private func lengthenLog() {
         do throws(MetadataError) {
-            while try volume.metadata.lengthenLog(), !state.withLock({ $0.isStopping }) {
+            while try volume.metadata.lengthenLog(),
+                !state.withLock({ $0.isStopping || $0.isPressed })
+            {
                 volume.foreground.pause()
             }
         } catch {

@@ -40,10 +40,14 @@ extension ChunkFetcher {
 
     /// Notes a read of a file of the volume, and starts what it is good to have next. Never waits
     /// for the store.
-    func note(_ inode: Inode, _ reads: FileReads, _ range: Range<UInt64>) {
+    ///
+    /// - Parameter asksStore: not all of it is on this machine.
+    func note(
+        _ inode: Inode, _ reads: FileReads, _ range: Range<UInt64>, asksStore: Bool
+    ) {
         if range.isEmpty { return }
         noteOwn(inode, reads, range)
-        if range.lowerBound == 0 { noteBeginning(inode, reads) }
+        if range.lowerBound == 0 && asksStore { noteBeginning(inode, reads) }
     }
 
     /// What comes next in the same file.

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// Fetching the beginnings of files that `SiblingAhead` expects to be opened next, as far as they
-// are not on this machine. Small ones come whole; of others, a reader's window brings the rest.
+// Fetching the small files that `SiblingAhead` expects to be opened next, as far as they are not on
+// this machine. Large ones have the window of their own reader.
 
 import Metadata
 import Namespace
@@ -9,12 +9,11 @@ import Primitives
 import Synchronization
 
 extension ChunkFetcher {
-    /// Bytes that may be fetched ahead in one directory: a window of files that are larger than
-    /// their beginnings.
+    /// Bytes that may be fetched ahead in one directory: a window of the largest files that are.
     private static let mostSiblingBytes = UInt64(SiblingAhead.most) * ReadAhead.opening
 
-    /// Notes a read at the beginning of a file of the volume, and starts what comes next in its
-    /// directory if it is the reader's first. Never waits for the store.
+    /// Notes that a reader at the beginning of a file has to wait for the store, and starts what
+    /// comes next in its directory if it is the reader's first. Never waits for the store itself.
     func noteBeginning(_ inode: Inode, _ reads: FileReads) {
         guard !reads.hasBegun.exchange(true, ordering: .relaxed) else { return }
         // On a narrow line it would be in the way, and without room nothing of it would be kept.
@@ -58,7 +57,8 @@ extension ChunkFetcher {
             guard (try? volume.loadBase(&state)) != nil, state.baseLimit > 0 else { return nil }
             return state.row.size
         }
-        guard let size, size > 0 else { return }
-        _ = begin(inode, siblingReader, 0..<min(size, ReadAhead.opening))
+        // A chunk is fetched whole: the beginning of a large file would cost four times its bytes.
+        guard let size, size > 0, size <= ReadAhead.opening else { return }
+        _ = begin(inode, siblingReader, 0..<size)
     }
 }

@@ -10,7 +10,8 @@
 // Invariants:
 // 1. A chunk counts as put only after `ChunkStore.put` returned, and as acknowledged by the `sync`
 //    of the flush that names it, which begins later (docs/ARCHITECTURE.md §6.1).
-// 2. While a file is flushed, nothing of it is under way here.
+// 2. While a file is flushed, nothing is under way here of what was known of it when the flush
+//    began. What is noted of it after that may be put twice.
 // 3. After a `sync` that failed nothing counts as put any more.
 
 import Metadata
@@ -117,17 +118,11 @@ final class EarlyUploader: Sendable {
         }
     }
 
-    /// The flush is over. Of files that were `lost` it goes on being known what was put.
-    func release(_ inodes: [UInt64], lost: [UInt64]) {
+    /// The flush is over, for better or worse. After one that failed the next puts each chunk
+    /// again: a store that was away for hours may have come back with less than it had.
+    func release(_ inodes: [UInt64]) {
         state.update { state in
-            for ino in inodes {
-                if lost.contains(ino) {
-                    state.files[ino]?.isHeld = false
-                    state.files[ino]?.hasFailed = false
-                } else {
-                    state.files[ino] = nil
-                }
-            }
+            for ino in inodes { state.files[ino] = nil }
         }
     }
 

@@ -84,14 +84,14 @@ extension Engine {
         let (end, overflows) = offset.addingReportingOverflow(UInt64(out.count))
         let range = offset..<(overflows ? offset : end)
         // Who waits for the store asks for what comes next at once; who is served from here, after.
-        if patience != nil { fetcher.note(inode, reads, range) }
+        if patience != nil { fetcher.note(inode, reads, range, asksStore: true) }
         do throws(FileError) {
             let count = try reader.read(inode, at: offset, into: &out, patience)
             inode.state.withLock { state in
                 state.mayBeCached = true
                 state.isAccessUntold = false
             }
-            if patience == nil { fetcher.note(inode, reads, range) }
+            if patience == nil { fetcher.note(inode, reads, range, asksStore: false) }
             return count
         } catch {
             if error != .wouldBlock { reads.ahead.withLock { $0.fail() } }

@@ -185,6 +185,11 @@ final class Flusher: Sendable {
 
     private func round(_ batch: [UInt64]) {
         early.hold(batch)
+        // It may have waited long, and the encoder's threads end with the engine.
+        if work.withLock({ $0.isStopping }) {
+            early.release(batch)
+            return settle(batch, lost: batch, .wouldBlock)
+        }
         let (results, failed) = encoder.encode(batch.sorted(), early: early.chunks)
         var failure = failed.first?.1
         var lost = failed.map { $0.0 }
@@ -215,7 +220,7 @@ final class Flusher: Sendable {
         if results.count > 0 && failure == nil {
             do throws(FileError) { try committer.commit() } catch { failure = error }
         }
-        early.release(batch, lost: lost)
+        early.release(batch)
         settle(batch, lost: lost, failure)
         publisherPoke()
     }

@@ -117,8 +117,9 @@ internal import Threading
             }
             if let progress = transfer.lastProgress {
                 let end = progress + transfer.request.timeouts.stall
-                guard now < end else { return .failed(.timedOut(.stalled)) }
-                wait = min(wait, end - now)
+                let rest = end - .now
+                guard rest > .zero else { return .failed(.timedOut(.stalled)) }
+                wait = min(wait, rest)
             }
             let milliseconds =
                 Int32(clamping: wait.components.seconds * 1000)

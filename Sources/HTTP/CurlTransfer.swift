@@ -14,7 +14,10 @@ internal import Threading
 final class CurlTransfer {
     let request: HTTPRequest
     /// The last moment at which a byte moved; nil before there was a connection.
-    private(set) var lastProgress: WaitClock.Instant?
+    ///
+    /// Of a clock that goes on in a suspend: who forwards connections may have forgotten this one
+    /// by then, and the time that is left is better spent on another.
+    private(set) var lastProgress: ContinuousClock.Instant?
     private(set) var failure: HTTPError.Cause?
     private(set) var headers = HTTPHeaders()
     private(set) var body: [UInt8] = []

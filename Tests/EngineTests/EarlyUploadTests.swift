@@ -78,16 +78,15 @@ struct EarlyUploadTests {
 
     /// Waits until the store was given so many, or gives up.
     private func waitForPuts(_ store: TestStore, _ count: Int) -> Int {
-        let end = ContinuousClock.now + .seconds(60)
-        while puts(store) < count && ContinuousClock.now < end { usleep(5_000) }
+        _ = eventually(within: .seconds(60)) { puts(store) >= count }
         return puts(store)
     }
 
-    /// Waits until no new ones came for a while.
+    /// Waits until no new ones came for two seconds: one chunk takes far less to be made.
     private func settle(_ store: TestStore) -> Int {
         var last = puts(store)
         var quiet = 0
-        while quiet < 20 {
+        while quiet < 200 {
             usleep(10_000)
             let now = puts(store)
             quiet = now == last ? quiet + 1 : 0
@@ -203,6 +202,8 @@ struct EarlyUploadTests {
         let file = try Open(volume, "/files/film")
         let content = pattern(10 * Self.chunk, seed: 8)
         try file.write(content, at: 0)
+        #expect(eventually(within: .seconds(20)) { store.waiting.load(ordering: .relaxed) >= 1 })
+        // Those that are to come have the time to.
         usleep(300_000)
         // Fewer than the encoder's threads, and the publisher's own.
         #expect((1...10).contains(store.waiting.load(ordering: .relaxed)))

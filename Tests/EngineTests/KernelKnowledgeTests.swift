@@ -14,7 +14,11 @@ struct KernelKnowledgeTests {
     /// A volume with one file of 4 KiB that no kernel knows, and each open of which moves the
     /// access time.
     private func volume() throws -> (TestVolume, UInt64) {
-        let volume = try TestVolume { $0.accessTimes = .strict }
+        let volume = try TestVolume {
+            $0.accessTimes = .strict
+            // A flush would keep the inode, and what is known of it, in memory.
+            ($0.flushDelay, $0.flushCeiling) = (.seconds(3600), .seconds(3600))
+        }
         try volume.writeFile("/files/f", pattern(4096, seed: 1))
         let context = volume.context
         let name = Array("f".utf8)

@@ -195,15 +195,11 @@ struct PrefetchTests {
     @Test("files of a directory that are read in its order are fetched before they are opened")
     func siblings() throws {
         let (volume, store, names) = try distantFolder(60)
-        let start = ContinuousClock.now
         for (number, name) in names.enumerated() {
             #expect(same(try volume.readFile(name), pattern(60_000, seed: UInt64(number + 1))))
         }
-        let time = ContinuousClock.now - start
         #expect(store.gets == 3 * names.count, "each chunk once")
         #expect(store.mostAtOnce >= 8)
-        // One after the other they take 60 times as long as the store takes for one.
-        #expect(time < .milliseconds(50) * names.count * 2 / 3, "took \(time)")
     }
 
     @Test("files that are read backwards bring nothing besides themselves")

@@ -173,8 +173,10 @@ struct AlephTroubleTests {
             head -c 20000000 /dev/urandom > "$MNT/files/unsynced"
             cp -r "$MNT/files/tree" "$MNT/files/unsynced-tree"
             """)
-        #expect(kill(try volume.daemonPID(), SIGKILL) == 0)
+        let daemon = try volume.daemonPID()
+        #expect(kill(daemon, SIGKILL) == 0)
         _ = try run("/bin/umount", ["-l", volume.mountPoint])
+        #expect(eventually { !isRunning(daemon) })
         try FileManager.default.removeItem(atPath: volume.state)
         let made = try volume.cairn(
             ["recover", volume.name, "--store", volume.storeURL], input: volume.phrase)
