@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// The kernel's side of a mount, as it shows under /sys: a way to end a connection that hangs, how
-// far the kernel reads ahead, and how much it gathers before writers have to wait.
+// The kernel's side of a mount, as it shows under /sys: a way to end a connection that hangs, and
+// how far the kernel reads ahead.
 
 /// One FUSE connection of the kernel's.
 package struct FuseConnection: Sendable, Hashable {
@@ -36,30 +36,6 @@ package struct FuseConnection: Sendable, Hashable {
 
     /// Lets the kernel read so far ahead of a reader; whether it took it. Only root may.
     func setReadAhead(kibibytes: Int) -> Bool {
-        set("read_ahead_kb", to: "\(kibibytes)")
-    }
-
-    /// Percent of the pages that may be dirty on the machine, for the mount of a kernel without
-    /// `strict_limit`.
-    ///
-    /// - Source: linux Documentation/ABI/testing/sysfs-class-bdi, max_ratio; FUSE begins with 1.
-    private static let dirtyPercent = 10
-
-    /// Lets writers go on while the machine as a whole has few unwritten pages, as on a disk;
-    /// whether the kernel took it. Only root may.
-    ///
-    /// A FUSE mount begins with a limit of its own, 1 % of what may be dirty, below which its
-    /// writers are already slowed down to what the kernel guesses it can take, at first 100 MB/s:
-    /// a server that hangs, or whose network does, must not fill the memory with what it does not
-    /// take. Ours takes writes on the local disk alone. Beyond the machine's limits the share of
-    /// 1 % holds as before, so this mount cannot use them up by itself.
-    ///
-    /// - Source: linux mm/page-writeback.c, BDI_CAP_STRICTLIMIT; `strict_limit` is there from 6.2.
-    func gatherAsDisk() -> Bool {
-        set("strict_limit", to: "0") || set("max_ratio", to: "\(Self.dirtyPercent)")
-    }
-
-    private func set(_ attribute: String, to value: String) -> Bool {
-        SystemFile.write(value, to: "/sys/class/bdi/0:\(number)/\(attribute)")
+        SystemFile.write("\(kibibytes)", to: "/sys/class/bdi/0:\(number)/read_ahead_kb")
     }
 }

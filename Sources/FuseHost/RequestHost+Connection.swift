@@ -16,9 +16,6 @@ extension RequestHost {
         if mount?.connection?.setReadAhead(kibibytes: kibibytes) != true {
             options.log(.debug, "the device's read-ahead stays at the kernel's default")
         }
-        if options.writebackCache, mount?.connection?.gatherAsDisk() != true {
-            options.log(.debug, "the mount's limit of dirty pages stays at the kernel's default")
-        }
         let answer = ConnectionTerms.answer(to: offer, options)
         options.log(
             .debug,

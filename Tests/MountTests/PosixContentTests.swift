@@ -224,18 +224,4 @@ final class PosixContentTests: EveryonesMount {
                 assert event in seen, (event, seen)
             """)
     }
-
-    @Test("where root mounts, writers wait for the machine's limits, not for the mount's own")
-    func gathersAsDisk() throws {
-        try volume.probe(
-            """
-            device = os.stat('.').st_dev
-            bdi = '/sys/class/bdi/%d:%d/' % (os.major(device), os.minor(device))
-            value = lambda name: int(open(bdi + name).read())
-            # Where /sys cannot be written, the mount keeps the limit it began with.
-            if not os.access(bdi + 'max_ratio', os.W_OK): sys.exit(0)
-            if os.path.exists(bdi + 'strict_limit'): same(value('strict_limit'), 0)
-            else: assert value('max_ratio') > 1
-            """)
-    }
 }
