@@ -83,7 +83,8 @@ def report(results, path):
             lines.append(f"| {part} | {words}, {unit} | | {' | '.join(cells)} |")
     loads = [one["load"] for part in results.values() for one in part.values()]
     lines += ["", f"Load of the machine at each one's begin: {min(loads):.0f} to {max(loads):.0f}. "
-              "Two asterisks mark what misses its limit."]
+              "Two asterisks mark what misses its limit (`find` is judged from "
+              f"{FIND_JUDGED_FROM:,} files on).".replace(",", " ")]
     document.write(path, "scale", "\n".join(lines))
     return missed
 
