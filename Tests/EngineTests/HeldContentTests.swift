@@ -14,20 +14,20 @@ import Testing
 
 /// Does something once, when the next sync of the store has come back.
 private final class AfterSync: StoreLayer {
-    let action = Lock<(@Sendable () -> Void)?>(nil)
+    let action = Listener<Void>()
+    let isArmed = Lock(false)
 
     func perform<Answer>(
         _ call: StoreCall, received: (Answer) -> Int,
         _ body: () throws(StoreError) -> Answer
     ) throws(StoreError) -> Answer {
         let answer = try body()
-        if call.operation == .sync {
-            let action = action.withLock { action in
-                defer { action = nil }
-                return action
-            }
-            action?()
+        guard call.operation == .sync else { return answer }
+        let isDue = isArmed.withLock { isArmed in
+            defer { isArmed = false }
+            return isArmed
         }
+        if isDue { action() }
         return answer
     }
 
@@ -60,7 +60,8 @@ struct HeldContentTests {
         )
         defer { for inode in [file, last] { engine.volume.table.unpin(inode) } }
         let isRenamed = Lock(false)
-        layer.action.withLock { $0 = { Self.hold(last, until: isRenamed) } }
+        layer.action.set { Self.hold(last, until: isRenamed) }
+        layer.isArmed.withLock { $0 = true }
         engine.flusher.flushNow()
         try #require(
             eventually(within: .seconds(120)) {

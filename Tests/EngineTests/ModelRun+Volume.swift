@@ -255,9 +255,11 @@ extension ModelRun {
                 tree = candidate.tree
                 tree.expireIdentities(now: seconds)
                 history?.note(tree, torn: candidate.torn, volume.memory)
-                gone = []
                 if let torn = candidate.torn, candidateTree.nodes[torn] != nil { try adopt(torn) }
                 afterRestart()
+                // What came after is lost, and so may be a file without a name, which no
+                // comparison sees: their numbers may be given again.
+                gone = []
                 return
             }
             problems.append(problem)
