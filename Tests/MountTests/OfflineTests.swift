@@ -119,7 +119,8 @@ struct OfflineTests {
                 return text.decode()
             root, mount = os.environ['ROOT'], os.environ['MNT']
             with open(root + '/Größe 漢字', 'wb') as file:
-                file.write(os.urandom(40 << 20))
+                # Enough that the bar is drawn again before it is done.
+                file.write(os.urandom(1 << 20) * 300)
             for width in (100, 30):
                 text = shown(width, 'put', root + '/Größe 漢字', 'test:files/copy%d' % width)
                 lines = [l.replace('\\x1b[K', '') for l in text.replace('\\n', '\\r').split('\\r')]
