@@ -69,6 +69,24 @@ extension AlephClient {
         }
     }
 
+    /// The bytes a hash names, where it is known how many they are.
+    ///
+    /// - Throws: `untrue` if no node has them as they were named, and no more than these.
+    func file(_ hash: ItemHash, size: Int) throws(AlephError) -> [UInt8] {
+        try ask(.allMustMiss) { node throws(AlephError) in
+            let bytes: [UInt8]
+            do throws(AlephError) {
+                bytes = try AlephClient.collect(hash, at: node, limit: size)
+            } catch .tooLarge {
+                throw .untrue(.hashMismatch(wanted: hash.text))
+            }
+            guard hash.names(bytes, as: hash.type) else {
+                throw .untrue(.hashMismatch(wanted: hash.text))
+            }
+            return bytes
+        }
+    }
+
     /// The bytes a hash names.
     ///
     /// - Parameter limit: the most that are taken; more throws `tooLarge`.
@@ -88,19 +106,29 @@ extension AlephClient {
     /// - Parameters:
     ///   - sink: takes them in pieces. They are checked only at the end: until this returns, nobody
     ///     may see them. False ends it.
+    ///   - limit: the most bytes that the file has, if that is known. A node that sends more has
+    ///     another file, and the next one is asked.
     ///   - restart: called before another node is asked; what the sink took so far counts for
     ///     nothing.
     package func download(
-        _ hash: ItemHash, restart: () -> Void, into sink: @escaping (Span<UInt8>) -> Bool
+        _ hash: ItemHash, limit: Int = .max, restart: () -> Void,
+        into sink: @escaping (Span<UInt8>) -> Bool
     ) throws(AlephError) {
         var isFirst = true
         try ask(.allMustMiss) { node throws(AlephError) in
             if !isFirst { restart() }
             isFirst = false
             let checker = FileChecker(hash)
-            try node.download(hash) { bytes in
-                checker.update(bytes)
-                return sink(bytes)
+            var size = 0
+            do throws(AlephError) {
+                try node.download(hash) { bytes in
+                    size += bytes.count
+                    guard size <= limit else { return false }
+                    checker.update(bytes)
+                    return sink(bytes)
+                }
+            } catch .cancelled where size > limit {
+                throw .untrue(.hashMismatch(wanted: hash.text))
             }
             guard checker.isRight() else { throw .untrue(.hashMismatch(wanted: hash.text)) }
         }

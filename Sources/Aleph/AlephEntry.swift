@@ -166,11 +166,13 @@ extension AlephEntry {
             // One that cannot be read is a post like others.
             let manifest = try? LargeFileManifest(content)
         else { return nil }
-        let name = AlephName.name(for: manifest.name ?? message.itemHash.text)
+        var metadata = content["metadata"]?.object ?? JSONObject()
+        // A name that a manifest cannot have is in its metadata alone.
+        let given = manifest.name ?? metadata[Field.name]?.string ?? message.itemHash.text
+        let name = AlephName.name(for: given)
         var entry = AlephEntry(name, .storedFile(owner, name: name), from: message)
         entry.largeSize = manifest.size
         entry.manifests = [message.itemHash]
-        var metadata = content["metadata"]?.object ?? JSONObject()
         metadata[Field.size] = .number(JSONNumber(manifest.size))
         entry.metadata = metadata
         entry.tags = AlephTree.tags(of: message).filter { $0 != LargeFileManifest.tag }

@@ -12,6 +12,10 @@ internal import JSON
 
 /// Who stores a file in parts, and how.
 package struct LargeFilePlan: Sendable {
+    /// The least bytes that a node must take at once for a file to be cut at all: each part is a
+    /// message that is paid, and a node that says less has nobody store anything.
+    package static let minimumNodeLimit = 1 << 20
+
     /// How it may be called; nil for no name.
     package var name: String?
     /// How each part is stored.
@@ -22,6 +26,8 @@ package struct LargeFilePlan: Sendable {
     package var isKept: @Sendable (ItemHash) -> Bool = { _ in true }
     /// Is told of each part that was stored, and the message that keeps it: for who gives up.
     package var stored: @Sendable (_ part: ItemHash, _ message: ItemHash) -> Void = { _, _ in }
+    /// Whether the file is still to be stored: asked before each part, and after the last.
+    package var isWanted: @Sendable () -> Bool = { true }
 
     /// A plan with parts of the usual size.
     package init(name: String?, plan: StorePlan = StorePlan()) {
@@ -42,7 +48,8 @@ extension AlephClient {
     ///   - partSize: bytes of a part, as far as the node takes so much.
     ///   - progress: is told after each part how many bytes are stored.
     /// - Returns: the manifest's message.
-    /// - Throws: `tooLarge` if it would have too many parts; and as `store`.
+    /// - Throws: `tooLarge` if it would have too many parts, or if the node takes less than
+    ///   `LargeFilePlan.minimumNodeLimit` at once; and as `store`.
     package func storeLarge(
         _ file: AlephSource, name: String?, plan: StorePlan = StorePlan(),
         by account: AlephAccount, partSize: Int = LargeFileManifest.standardPartSize,
@@ -57,19 +64,24 @@ extension AlephClient {
 
     /// Stores the parts of a file, and publishes no manifest yet.
     ///
-    /// - Throws: as `storeLarge`; `cancelled` if `progress` answered so.
+    /// - Throws: as `storeLarge`; `cancelled` once the plan's `isWanted` answers no.
     package func storeParts(
         of file: AlephSource, _ large: LargeFilePlan, by account: AlephAccount,
         progress: (Int) -> Void = { _ in }
     ) throws(AlephError) -> LargeFileManifest {
         let plan = large.plan
-        let partSize = min(large.partSize, try uploadLimits().limit(of: plan))
+        let nodeLimit = try uploadLimits().limit(of: plan)
+        guard nodeLimit >= LargeFilePlan.minimumNodeLimit else {
+            throw .tooLarge(limit: nodeLimit)
+        }
+        let partSize = min(large.partSize, nodeLimit)
         let limit = partSize * LargeFileManifest.maximumPartCount
         guard file.size <= limit else { throw .tooLarge(limit: limit) }
         var whole = SHA256Hasher()
         var parts: [ItemHash] = []
         var start = 0
         while start < file.size {
+            guard large.isWanted() else { throw .cancelled }
             let offset = start
             let size = min(partSize, file.size - start)
             let part = AlephSource(size: size) { place, count in
@@ -88,6 +100,7 @@ extension AlephClient {
             start += size
             progress(start)
         }
+        guard large.isWanted() else { throw .cancelled }
         do throws(AlephProtocolError) {
             return try LargeFileManifest(
                 name: large.name, size: file.size, sha256: whole.finalize(), partSize: partSize,
@@ -97,7 +110,8 @@ extension AlephClient {
         }
     }
 
-    /// Whether the network keeps a file for an account.
+    /// Whether the network keeps a part for an account, and will: for a message that makes it a
+    /// part, for any other file of the same bytes is somebody's to remove.
     private func isStored(
         _ file: ItemHash, by account: AlephAccount
     ) throws(AlephError) -> Bool {
@@ -105,39 +119,50 @@ extension AlephClient {
         filter.types = [.store]
         filter.owners = [account.address]
         filter.files = [file]
+        filter.tags = [LargeFileManifest.partTag]
         var pages = MessagePages(self, filter)
         while let page = try pages.next() {
-            let isHere = page.messages.contains { message in
-                message.isOwnersOwn && AlephAddress.isSame(message.owner, account.address)
-                    && message.content["item_hash"]?.string == file.text
+            for message in page.messages
+            where AlephClient.part(message, of: account.address) == file {
+                // Lists have what is being removed for want of money too.
+                if try isProcessed(message.itemHash) { return true }
             }
-            if isHere { return true }
         }
         return false
     }
 
-    /// An account's manifests, by their messages.
-    ///
-    /// - Throws: `untrue` if a node lists one that cannot be checked: which parts it keeps nobody
-    ///   knows then.
-    package func manifests(
-        of owner: String
-    ) throws(AlephError) -> [ItemHash: LargeFileManifest] {
+    private func isProcessed(_ hash: ItemHash) throws(AlephError) -> Bool {
+        do {
+            return try ask(.allMustMiss) { node throws(AlephError) in
+                try node.statusName(of: hash) == "processed"
+            }
+        } catch .notFound {
+            return false
+        }
+    }
+
+    /// The part that a message keeps for an account; nil for all other messages.
+    private static func part(_ message: VerifiedMessage, of owner: String) -> ItemHash? {
+        guard message.isOwnersOwn, AlephAddress.isSame(message.owner, owner),
+            AlephTree.tags(of: message) == [LargeFileManifest.partTag]
+        else { return nil }
+        return message.content["item_hash"]?.string.flatMap { ItemHash($0) }
+    }
+
+    /// An account's manifests.
+    package func manifests(of owner: String) throws(AlephError) -> LargeFileManifests {
         var filter = MessageFilter()
         filter.types = [.post]
         filter.owners = [owner]
         filter.postTypes = [LargeFileManifest.postType]
-        var found: [ItemHash: LargeFileManifest] = [:]
+        var found = LargeFileManifests()
         var pages = MessagePages(self, filter)
         while let page = try pages.next() {
-            guard page.passedOver == 0 else { throw .untrue(.malformed(field: "parts")) }
+            found.uncheckedCount += page.passedOver
             for message in page.messages
             where message.isOwnersOwn && AlephAddress.isSame(message.owner, owner) {
-                // What is no manifest keeps no parts.
-                guard let content = message.content["content"],
-                    let manifest = try? LargeFileManifest(content)
-                else { continue }
-                found[message.itemHash] = manifest
+                let parts = LargeFileManifests.parts(of: message)
+                if !parts.isEmpty { found.parts[message.itemHash] = parts }
             }
         }
         return found
@@ -145,8 +170,11 @@ extension AlephClient {
 
     /// The messages that keep these parts for an account: those that were stored as parts, and no
     /// files that are the same by chance.
+    ///
+    /// - Parameter time: only those with an earlier content's time: what was signed later is for
+    ///   somebody who stored the part anew.
     package func messages(
-        keeping parts: Set<ItemHash>, of owner: String
+        keeping parts: Set<ItemHash>, of owner: String, before time: Double
     ) throws(AlephError) -> [ItemHash] {
         guard !parts.isEmpty else { return [] }
         var filter = MessageFilter()
@@ -156,15 +184,33 @@ extension AlephClient {
         var found: [ItemHash] = []
         var pages = MessagePages(self, filter)
         while let page = try pages.next() {
-            for message in page.messages
-            where message.isOwnersOwn && AlephAddress.isSame(message.owner, owner) {
-                if let file = message.content["item_hash"]?.string.flatMap({ ItemHash($0) }),
-                    parts.contains(file), AlephTree.tags(of: message) == [LargeFileManifest.partTag]
-                {
-                    found.append(message.itemHash)
+            for message in page.messages where message.time < time {
+                guard let file = AlephClient.part(message, of: owner), parts.contains(file) else {
+                    continue
                 }
+                found.append(message.itemHash)
             }
         }
         return found
+    }
+}
+
+/// Which parts an account's manifests name.
+package struct LargeFileManifests: Sendable {
+    /// The parts of each manifest, by its message; none has no parts.
+    package var parts: [ItemHash: Set<ItemHash>] = [:]
+    /// How many messages were listed that cannot be checked: which parts those keep nobody knows.
+    package var uncheckedCount = 0
+
+    /// None.
+    package init() {}
+
+    /// All hashes that a manifest gives as its parts, whatever else of it cannot be read: one of a
+    /// later version keeps its parts too. None for other messages.
+    package static func parts(of message: VerifiedMessage) -> Set<ItemHash> {
+        guard message.type == .post, message.content["type"]?.string == LargeFileManifest.postType
+        else { return [] }
+        let list = message.content["content"]?["parts"]?.array ?? []
+        return Set(list.compactMap { $0.string.flatMap { ItemHash($0) } })
     }
 }

@@ -63,7 +63,7 @@ package final class LargeFile: Sendable {
     private func part(_ index: Int) throws(AlephError) -> [UInt8] {
         if let kept = kept.withLock({ $0 }), kept.part == index { return kept.bytes }
         let size = manifest.size(ofPart: index)
-        let bytes = try client.file(manifest.parts[index], limit: size)
+        let bytes = try client.file(manifest.parts[index], size: size)
         guard bytes.count == size else { throw .untrue(.malformed(field: "parts")) }
         kept.withLock { $0 = (index, bytes) }
         return bytes

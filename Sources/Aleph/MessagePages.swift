@@ -1,10 +1,15 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// Long lists of messages, a page at a time: however many there are, one page is in memory.
+// Long lists of messages, a page at a time: however many there are, one page is in memory, and a
+// number for each message before it.
 //
-// Invariant: a page is given once, and no message before a page that was given is asked for again.
+// Invariants:
+// - A page is given once, and no message before a page that was given is asked for again.
+// - A list ends, whatever nodes answer: with the first page that brings nothing new, or as a
+//   failure after `limit` pages.
 
 package import AlephProtocol
+internal import JSON
 
 /// One page of checked messages.
 package struct MessagePage: Sendable {
@@ -17,10 +22,17 @@ package struct MessagePage: Sendable {
 
 /// The messages that fit a filter, in the order the filter asks for.
 package struct MessagePages: Sendable {
+    /// The most pages of one list: a node that makes up more has no end.
+    package static let limit = 50_000
+
     private let client: AlephClient
     private let filter: MessageFilter
     private var cursor: String? = ""
     private var pageSize: Int
+    private var count = 0
+    /// Numbers made of the names of what was listed: that two are equal by chance shortens no list
+    /// unless it happens to all of a page.
+    private var seen: Set<Int> = []
 
     /// Asks for nothing yet.
     ///
@@ -37,20 +49,38 @@ package struct MessagePages: Sendable {
 
     /// The next page; nil at the end. The end is where a page is empty or has no successor: what
     /// nodes say of totals is old, and wrong behind the end.
+    ///
+    /// - Throws: also `malformedAnswer` after `limit` pages.
     package mutating func next() throws(AlephError) -> MessagePage? {
         guard let cursor else { return nil }
+        guard count < MessagePages.limit else {
+            throw .malformedAnswer("a list that has no end")
+        }
+        count += 1
         while true {
             do {
-                let (page, next) = try ask(cursor)
-                self.cursor = next
-                return page.messages.isEmpty && page.passedOver == 0 ? nil : page
+                let answer = try ask(cursor)
+                let before = seen.count
+                seen.formUnion(answer.names)
+                // What leads back to what was given would never end.
+                let isNews = seen.count > before
+                self.cursor = isNews ? answer.next : nil
+                return isNews ? answer.page : nil
             } catch .tooLarge where pageSize > 1 {
                 pageSize = max(pageSize / 4, 1)
             }
         }
     }
 
-    private func ask(_ cursor: String) throws(AlephError) -> (MessagePage, String?) {
+    /// A page as a node gave it.
+    private struct Answer {
+        let page: MessagePage
+        /// One for each item, as `seen` has them.
+        let names: [Int]
+        let next: String?
+    }
+
+    private func ask(_ cursor: String) throws(AlephError) -> Answer {
         do {
             return try client.ask { node throws(AlephError) in
                 try read(cursor, at: node, isStrict: true)
@@ -66,7 +96,7 @@ package struct MessagePages: Sendable {
 
     private func read(
         _ cursor: String, at node: AlephNode, isStrict: Bool
-    ) throws(AlephError) -> (MessagePage, String?) {
+    ) throws(AlephError) -> Answer {
         let page = try node.messages(filter, cursor: cursor, pageSize: pageSize)
         var messages: [VerifiedMessage] = []
         var passedOver = 0
@@ -92,8 +122,8 @@ package struct MessagePages: Sendable {
                 passedOver += 1
             }
         }
-        // A cursor that leads to itself would never end.
-        let next = page.next == cursor ? nil : page.next
-        return (MessagePage(messages: messages, passedOver: passedOver), next)
+        return Answer(
+            page: MessagePage(messages: messages, passedOver: passedOver),
+            names: page.items.map { ($0["item_hash"]?.string ?? "").hashValue }, next: page.next)
     }
 }

@@ -122,8 +122,9 @@ extension AlephAccount {
     ///
     /// - Source: aleph-sdk-python 2.4.0.
     package static let inlineLimit = 50_000
-    /// The most bytes of a content beside its message: what a node takes without a signature.
-    package static let maximumContentSize = 25 << 20
+    /// The most bytes of a content beside its message: what can be read again here. A node takes
+    /// 25 MiB without a signature.
+    package static let maximumContentSize = JSONLimits.standard.size
 
     /// Signs what `draft` says.
     ///

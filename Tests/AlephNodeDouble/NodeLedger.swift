@@ -49,6 +49,9 @@ package struct NodeLedger {
     var credits: [String: Double] = [:]
     /// Whether a FORGET of what is forgotten already is rejected, as some nodes do.
     package var rejectsForgotten = false
+    /// Whether files are still there for who asks when no message keeps them any more: a real node
+    /// has them for a day, in which a test would not notice that they go.
+    package var keepsForgottenFiles = false
     /// Rejects messages by their contents, with a code and what the node says of it; nil lets
     /// them pass.
     package var verdict: (@Sendable (JSONObject) -> (code: Int, errors: JSONValue?)?)?
@@ -267,6 +270,27 @@ package struct NodeLedger {
                 references[owner + "/" + ref] = nil
             }
         }
+        if !keepsForgottenFiles { dropFiles(of: targets) }
+    }
+
+    /// Has all messages of a type that are in one state be in another.
+    package mutating func change(_ type: MessageType, from old: Status, to new: Status) {
+        for (hash, entry) in entries where entry.envelope.type == type && entry.status == old {
+            entries[hash]?.status = new
+        }
+    }
+
+    /// Files that no message keeps any more are gone.
+    private mutating func dropFiles(of messages: [String]) {
+        func file(_ entry: Entry?) -> String? {
+            entry?.envelope.type == .store ? entry?.content?["item_hash"]?.string : nil
+        }
+        var gone = Set(messages.compactMap { file(entries[$0]) })
+        if gone.isEmpty { return }
+        for entry in entries.values where [.pending, .processed, .removing].contains(entry.status) {
+            if let kept = file(entry) { gone.remove(kept) }
+        }
+        for name in gone { files[name] = nil }
     }
 
     private mutating func hold(_ hash: String, _ sign: Double) {

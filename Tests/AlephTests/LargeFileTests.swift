@@ -136,12 +136,98 @@ struct LargeFileTests {
     @Test("parts are never larger than the node takes")
     func nodesLimit() throws {
         var settings = NodeDouble.Settings()
-        settings.storageLimit = 300
-        let network = try TestNetwork(settings: settings)
+        settings.storageLimit = LargeFilePlan.minimumNodeLimit
+        var network = try TestNetwork(settings: settings)
+        network.nodes[0].fund(TestAccount.solana.address, credits: 1e12)
+        let bytes = [UInt8](repeating: 3, count: 3 << 20)
+        let file = try stored(bytes, in: network, partSize: 2 << 20)
+        #expect(file.manifest.partSize == 1 << 20 && file.manifest.parts.count == 3)
+        network.stop()
+        // A node that takes next to nothing would have each byte paid as a part.
+        settings.storageLimit -= 1
+        network = try TestNetwork(settings: settings)
         defer { network.stop() }
         network.nodes[0].fund(TestAccount.solana.address, credits: 1e12)
-        let file = try stored([UInt8](repeating: 3, count: 1000), in: network)
-        #expect(file.manifest.partSize == 300 && file.manifest.parts.count == 4)
+        #expect(
+            failure { _ = try stored(bytes, in: network) }
+                == .tooLarge(limit: LargeFilePlan.minimumNodeLimit - 1))
+        #expect(!network.nodes[0].questions.contains { $0.contains("add_file") })
+    }
+
+    @Test("only a message that makes it a part keeps a part, and only while it stays")
+    func keeping() throws {
+        let network = try network()
+        defer { network.stop() }
+        var dice = SeededGenerator(seed: 85)
+        let bytes = dice.bytes(2000)
+        // A file of the user's with the bytes of a part: to be removed by its user.
+        let small = try network.client.store(
+            source(Array(bytes.prefix(1000))), plan: StorePlan(payment: .credit),
+            by: TestAccount.solana
+        ) { StoreDraft(file: $0) }
+        let file = try stored(bytes, in: network)
+        _ = try network.client.publish(.forget([small.hash]), by: TestAccount.solana)
+        #expect(try file.read(at: 0, count: 2000) == bytes)
+        // What is being removed for want of money is listed, and will be gone.
+        func uploads() -> Int { network.nodes[0].questions.count { $0.contains("add_file") } }
+        let before = uploads()
+        _ = try stored(bytes, in: network)
+        #expect(uploads() == before)
+        network.nodes[0].ledger.withLock { ledger in
+            ledger.change(.store, from: .processed, to: .removing)
+        }
+        _ = try stored(bytes, in: network)
+        #expect(uploads() == before + 2)
+    }
+
+    @Test("a file that is not wanted any more ends between two parts")
+    func unwanted() throws {
+        let network = try network()
+        defer { network.stop() }
+        let stored = Mutex(0)
+        var plan = LargeFilePlan(name: nil, plan: StorePlan(payment: .credit))
+        plan.partSize = 1000
+        plan.stored = { _, _ in stored.withLock { $0 += 1 } }
+        plan.isWanted = { stored.withLock { $0 } < 2 }
+        var dice = SeededGenerator(seed: 86)
+        let file = source(dice.bytes(5000))
+        #expect(
+            failure { _ = try network.client.storeParts(of: file, plan, by: TestAccount.solana) }
+                == .cancelled)
+        #expect(stored.withLock { $0 } == 2)
+    }
+
+    @Test("a node that sends more than a part has is not believed, and another one is asked")
+    func tooMuch() throws {
+        let network = try TestNetwork(2)
+        defer { network.stop() }
+        network.nodes[0].fund(TestAccount.solana.address, credits: 1e12)
+        var dice = SeededGenerator(seed: 87)
+        let bytes = dice.bytes(1500)
+        let file = try stored(bytes, in: network)
+        network.spread()
+        let part = file.manifest.parts[0]
+        network.nodes[0].plant([UInt8](repeating: 6, count: 5000), as: part.text)
+        #expect(try file.read(at: 0, count: 1000) == Array(bytes.prefix(1000)))
+        let taken = Mutex<[UInt8]>([])
+        func download() throws {
+            try network.client.download(
+                part, limit: 1000, restart: { taken.withLock { $0 = [] } },
+                into: { piece in
+                    taken.withLock { taken in
+                        for index in piece.indices { taken.append(piece[index]) }
+                    }
+                    return true
+                })
+        }
+        try download()
+        #expect(taken.withLock { $0 } == Array(bytes.prefix(1000)))
+        network.nodes[1].plant([UInt8](repeating: 6, count: 5000), as: part.text)
+        guard case .untrue? = failure(download) else {
+            Issue.record("believed")
+            return
+        }
+        #expect(taken.withLock { $0.count } <= 1000)
     }
 
     @Test("what was interrupted is gone on with: no part is stored twice")

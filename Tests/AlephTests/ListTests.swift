@@ -80,6 +80,34 @@ struct ListTests {
         #expect(!page.messages.contains { $0.content["content"]?["n"] == 6 && $0.time == 1005 })
     }
 
+    @Test("a node that gives the same page under ever new cursors comes to an end")
+    func circle() throws {
+        let network = try TestNetwork()
+        defer { network.stop() }
+        let listed = try (0..<3).map { index in
+            try account.sign(
+                .post(type: "note", content: .number(JSONNumber(index))), time: 1000, channel: nil
+            ).envelope.json.bytes()
+        }
+        let page = Array(listed.joined(separator: [0x2C]))
+        let count = Mutex(0)
+        network.nodes[0].change { settings in
+            settings.intercept = { _, _ in
+                let number = count.withLock { count in
+                    count += 1
+                    return count
+                }
+                // A test that never ends would tell nothing.
+                guard number < 50 else { return .text(404, "no more") }
+                let end = "],\"next_cursor\":\"c\(number)\"}"
+                return NodeDouble.Reply(
+                    body: Array("{\"messages\":[".utf8) + page + Array(end.utf8))
+            }
+        }
+        #expect(try all(network.client, MessageFilter()).count == 3)
+        #expect(count.withLock { $0 } == 2)
+    }
+
     @Test("messages of chains that cannot be checked are counted and not shown")
     func unsupported() throws {
         let network = try TestNetwork()

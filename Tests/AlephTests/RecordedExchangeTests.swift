@@ -11,6 +11,7 @@ import Foundation
 import HTTP
 import JSON
 import Primitives
+import Synchronization
 import Testing
 
 struct RecordedExchangeTests {
@@ -34,6 +35,7 @@ struct RecordedExchangeTests {
         settings.authority = TestAccount.ethereum.address
         let node = try NodeDouble(settings)
         defer { node.stop() }
+        node.ledger.withLock { $0.keepsForgottenFiles = true }
         var replay = Replay(exchanges: exchanges, node: node)
         defer { replay.client.stop() }
         var count = 0

@@ -121,7 +121,12 @@ struct AlephSharedTreeTests {
         #expect(try names(tree, "me/files").isEmpty)
         #expect(try names(tree, "me/posts") == ["\(post.hash).json"])
         #expect(throws: AlephError.notFound) { try tree.file(keptBy: post.hash) }
-        #expect(try network.client.manifests(of: own).isEmpty)
+        #expect(try network.client.manifests(of: own).parts.isEmpty)
+        // One of a later version keeps the parts that it names.
+        let part = ItemHash(sha256Of: [1])
+        let later = try network.post(
+            ["version": 9, "parts": [.string(part.text), 5, "x"]], type: LargeFileManifest.postType)
+        #expect(try network.client.manifests(of: own).parts == [later.hash: [part]])
     }
 
     @Test("the messages that keep parts are found, and files that are the same are left out")
@@ -137,11 +142,22 @@ struct AlephSharedTreeTests {
             AlephSource(Array(bytes.prefix(2000))), by: TestAccount.solana
         ) { StoreDraft(file: $0) }
         let manifests = try network.client.manifests(of: own)
-        let manifest = try #require(manifests[signed.hash])
-        #expect(manifests.count == 1)
-        let keepers = try network.client.messages(keeping: Set(manifest.parts), of: own)
-        #expect(keepers.count == 2 && Set(keepers).count == 2)
-        #expect(try network.client.messages(keeping: [manifest.parts[1]], of: own).count == 1)
-        #expect(try network.client.messages(keeping: [], of: own).isEmpty)
+        let parts = try #require(manifests.parts[signed.hash])
+        #expect(manifests.parts.count == 1 && parts.count == 2 && manifests.uncheckedCount == 0)
+        func keepers(_ parts: Set<ItemHash>, before time: Double) throws -> [ItemHash] {
+            try network.client.messages(keeping: parts, of: own, before: time)
+        }
+        let now = network.client.clock.next()
+        let found = try keepers(parts, before: now)
+        #expect(found.count == 2 && Set(found).count == 2)
+        let first = try #require(parts.first)
+        #expect(try keepers([first], before: now).count == 1)
+        #expect(try keepers([], before: now).isEmpty)
+        // A part that somebody stored anew since is not taken from them.
+        _ = try network.client.store(
+            AlephSource(Array(bytes.prefix(2000))), by: TestAccount.solana
+        ) { StoreDraft(file: $0, tags: [LargeFileManifest.partTag]) }
+        #expect(Set(try keepers(parts, before: now)) == Set(found))
+        #expect(try keepers(parts, before: network.client.clock.next()).count == 3)
     }
 }

@@ -30,6 +30,25 @@ struct AlephLargeMountTests {
         aleph.node.questions.count { $0.contains("add_file") }
     }
 
+    /// Returns when the node was given so many files, and fails after a minute.
+    private func waitForUploads(_ count: Int, _ aleph: AlephMounted) throws {
+        let end = ContinuousClock.now + .seconds(60)
+        while uploads(aleph) < count {
+            try #require(ContinuousClock.now < end, "\(uploads(aleph)) of \(count) uploads")
+            usleep(20_000)
+        }
+    }
+
+    /// Has each upload take so long.
+    private func slow(_ aleph: AlephMounted, microseconds: UInt32) {
+        aleph.node.change { settings in
+            settings.intercept = { request, _ in
+                if request.target.contains("add_file") { usleep(microseconds) }
+                return nil
+            }
+        }
+    }
+
     // SEMANTICS: A file in `me/files/` that is larger than the node takes is stored in parts,
     // and is one file everywhere in `aleph/`; its parts, and the packs and pads of volumes that
     // rest on the network, are not listed. A part that another file of the account has too is
@@ -156,17 +175,13 @@ struct AlephLargeMountTests {
     func kill() throws {
         try with { aleph in
             let process = try aleph.volume.daemonPID()
-            aleph.node.change { settings in
-                settings.intercept = { request, reply in
-                    // Parts come slowly enough for the daemon to be killed between them.
-                    if request.target.contains("add_file") { usleep(700_000) }
-                    return nil
-                }
-            }
+            // Parts come slowly enough for the daemon to be killed between them.
+            slow(aleph, microseconds: 700_000)
+            try aleph.shell("cp \"$ROOT/film\" \"$ME/files/film\"")
+            try waitForUploads(1, aleph)
             try aleph.shell(
                 """
-                cp "$ROOT/film" "$ME/files/film"
-                sleep 2.2; kill -9 \(process)
+                kill -9 \(process)
                 while kill -0 \(process) 2> /dev/null; do sleep 0.1; done
                 """)
             let before = uploads(aleph)
@@ -195,23 +210,108 @@ struct AlephLargeMountTests {
             #expect(uploads(aleph) >= 2)
             try aleph.shell("\"$CAIRN\" sync \"$MNT\" || true")
             #expect(try aleph.messages("STORE").isEmpty)
-            // Removed while its third part is under way.
+            // Removed while its second part is under way.
             aleph.node.fund(aleph.address, tokens: 1_000_000)
             let sent = uploads(aleph)
-            aleph.node.change { settings in
-                settings.intercept = { request, _ in
-                    if request.target.contains("add_file") { usleep(300_000) }
-                    return nil
-                }
-            }
+            slow(aleph, microseconds: 700_000)
             try aleph.shell("rm \"$ME/files/film\"; cp \"$ROOT/film\" \"$ME/files/again\"")
-            while uploads(aleph) < sent + 2 { usleep(50_000) }
+            try waitForUploads(sent + 2, aleph)
             try aleph.shell(
                 """
                 rm "$ME/files/again"; "$CAIRN" sync "$MNT"
                 test -z "$(ls "$ME/files")"
                 """)
             #expect(try aleph.messages("STORE").isEmpty && aleph.messages("POST").isEmpty)
+            // It ended with the part under way.
+            #expect(uploads(aleph) <= sent + 3)
+        }
+    }
+
+    @Test("what takes the place of a large file that is under way stays, and its parts go")
+    func replaced() throws {
+        try with { aleph in
+            slow(aleph, microseconds: 800_000)
+            try aleph.shell("cp \"$ROOT/film\" \"$ME/files/film\"")
+            try waitForUploads(1, aleph)
+            try aleph.shell(
+                """
+                echo new > "$ME/files/other"; mv "$ME/files/other" "$ME/files/film"
+                test "$(cat "$ME/files/film")" = new
+                sync "$ME/files/film"; "$CAIRN" sync "$MNT"
+                test "$(cat "$ME/files/film")" = new
+                test "$(cat "$ALEPH/accounts/$ADDRESS/files/film")" = new
+                test "$(ls "$ME/files")" = film
+                """)
+            // The small file's is the one besides those that were under way.
+            #expect(uploads(aleph) <= 4)
+            #expect(try aleph.messages("STORE").count == 1 && aleph.messages("POST").isEmpty)
+            // The same with other bytes written over it: what parts have in common stays.
+            aleph.node.change { $0.intercept = nil }
+            try aleph.shell("\"$CAIRN\" sync \"$MNT\"")
+            let before = uploads(aleph)
+            slow(aleph, microseconds: 800_000)
+            try aleph.shell("cp \"$ROOT/film\" \"$ME/files/film\"")
+            try waitForUploads(before + 2, aleph)
+            try aleph.shell(
+                """
+                setfattr -n user.aleph.tags -v late "$ME/files/film"
+                printf changed | dd of="$ME/files/film" conv=notrunc status=none
+                printf changed | dd of="$ROOT/film" conv=notrunc status=none
+                "$CAIRN" sync "$MNT"
+                test "$(getfattr --only-values -n user.aleph.tags "$ME/files/film")" = late
+                cmp "$ROOT/film" "$ME/files/film"
+                hash=$(getfattr --only-values -n user.aleph.item_hash "$ME/files/film")
+                "$CAIRN" aleph get $hash "$ROOT/back"; cmp "$ROOT/film" "$ROOT/back"
+                """)
+            #expect(try aleph.messages("STORE").count == 4 && aleph.messages("POST").count == 1)
+            #expect(try aleph.errors.isEmpty)
+        }
+    }
+
+    @Test("a name that no manifest has, too many tags, and a list that nobody can read")
+    func names() throws {
+        try with { aleph in
+            try aleph.shell(
+                """
+                cp "$ROOT/film" "$ME/files/a%2Fb"; "$CAIRN" sync "$MNT"
+                test "$(ls "$ME/files")" = a%2Fb
+                cmp "$ROOT/film" "$ME/files/a%2Fb"
+                rm "$ME/files/a%2Fb"; "$CAIRN" sync "$MNT"
+                test -z "$(ls "$ME/files")"
+                """)
+            #expect(try aleph.messages("STORE").isEmpty && aleph.messages("POST").isEmpty)
+            // A manifest has a tag of its own: nothing is paid before that is found.
+            let sent = uploads(aleph)
+            try aleph.shell(
+                """
+                cp "$ROOT/film" "$ME/files/tagged"
+                setfattr -n user.aleph.tags -v $(seq -s, 16) "$ME/files/tagged"
+                ! sync "$ME/files/tagged" 2> "$ROOT/why" || exit 1
+                grep -q 'Invalid argument' "$ROOT/why"
+                setfattr -n user.aleph.tags -v $(seq -s, 15) "$ME/files/tagged"
+                """)
+            #expect(uploads(aleph) == sent)
+            try aleph.shell("sync \"$ME/files/tagged\"; \"$CAIRN\" sync \"$MNT\"")
+            // One manifest cannot be checked: files go all the same, parts do not.
+            aleph.node.change { settings in
+                settings.intercept = { request, reply in
+                    guard request.target.contains("contentTypes=cairn-large-file") else {
+                        return nil
+                    }
+                    var changed = reply
+                    let text = String(decoding: reply.body, as: UTF8.self)
+                    changed.body = Array(
+                        text.replacing("\\\"version\\\":1", with: "\\\"version\\\":2").utf8)
+                    return changed
+                }
+            }
+            try aleph.shell(
+                """
+                rm "$ME/files/tagged"; "$CAIRN" sync --timeout 60s "$MNT"
+                test -z "$(ls "$ME/files")"
+                grep -q 'cannot be checked: no parts are taken back' "$MNT/.cairn/errors"
+                """)
+            #expect(try aleph.messages("STORE").count == 4 && aleph.messages("POST").isEmpty)
         }
     }
 }

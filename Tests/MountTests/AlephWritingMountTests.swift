@@ -197,7 +197,7 @@ struct AlephWritingMountTests {
     // SEMANTICS: A saved file in `me/aggregates/` publishes the top-level keys that changed since
     // it was opened. A key that is gone becomes `null`, which is not shown.
     // SEMANTICS: files in `aleph/me/`: 10 000 parts of 25 MiB, or what the node takes
-    // SEMANTICS: posts and aggregates: 25 MiB
+    // SEMANTICS: posts and aggregates: 16 MiB
     @Test("what is larger than its limit is EFBIG, and nothing of it is published")
     func tooLarge() throws {
         try AlephMounted.with { aleph in
@@ -208,7 +208,7 @@ struct AlephWritingMountTests {
                 fails(errno.EFBIG, os.ftruncate, fd, (10000 * 25 << 20) + 1)
                 os.pwrite(fd, b'x', 0); os.close(fd)
                 post = os.open(me + 'posts/p.json', os.O_RDWR | os.O_CREAT)
-                os.write(post, b'"' + b'x' * (25 << 20) + b'"')
+                os.write(post, b'"' + b'x' * (16 << 20) + b'"')
                 fails(errno.EFBIG, os.fsync, post); fails(errno.EFBIG, os.close, post)
                 """)
             #expect(try aleph.messages("POST").isEmpty)

@@ -88,9 +88,10 @@ final class AlephFileStore: Sendable {
 
     /// A file, fetched unless it is here. Takes as long as that takes.
     ///
-    /// - Parameter limit: the most bytes it may have; nil if nobody says how many.
+    /// - Parameter limit: the most bytes it has, if somebody says how many.
+    /// - Throws: `untrue` if every node that has it sends more, or other bytes.
     func fetch(
-        _ hash: ItemHash, by client: AlephClient, limit: Int? = nil
+        _ hash: ItemHash, by client: AlephClient, limit: Int = .max
     ) throws(AlephError) -> AlephLocalFile {
         if let file = checked(hash) { return file }
         if size(hash) != nil, let file = try? open(hash) {
@@ -101,20 +102,17 @@ final class AlephFileStore: Sendable {
             remove(hash)
         }
         let part = path(hash) + ".part"
-        let most = limit.map { UInt64($0) } ?? .max
-        var isOver = false
         do {
             let file = try Descriptor.open(part, O_WRONLY | O_CREAT | O_TRUNC, mode: 0o600)
-            let writer = Writer(file, limit: most)
-            defer { isOver = writer.isOver }
-            try client.download(hash, restart: { writer.restart() }, into: { writer.take($0) })
+            let writer = Writer(file)
+            try client.download(
+                hash, limit: limit, restart: { writer.restart() }, into: { writer.take($0) })
             try Files.rename(part, to: path(hash))
             let whole = try open(hash)
             note(hash, whole.size)
             return whole
         } catch let error as AlephError {
             _ = try? Files.remove(part)  // The next start removes it.
-            if isOver, let limit { throw .tooLarge(limit: limit) }
             throw error
         } catch {
             throw .sourceFailed
@@ -167,16 +165,11 @@ final class AlephFileStore: Sendable {
     /// Bytes on their way to the disk.
     private final class Writer: Sendable {
         private let file: Descriptor
-        private let limit: UInt64
         private let offset = Lock<UInt64>(0)
 
-        init(_ file: consuming Descriptor, limit: UInt64) {
+        init(_ file: consuming Descriptor) {
             self.file = file
-            self.limit = limit
         }
-
-        /// Whether more came than there may be.
-        var isOver: Bool { offset.withLock { $0 > limit } }
 
         /// What came so far counts for nothing; what comes is never shorter than the right file.
         func restart() {
@@ -189,7 +182,6 @@ final class AlephFileStore: Sendable {
                 defer { offset += UInt64(bytes.count) }
                 return offset
             }
-            guard !isOver else { return false }
             do throws(SystemError) {
                 try file.writeAll(bytes, at: start)
                 return true

@@ -81,11 +81,7 @@ extension AlephMine {
         }
         let source: AlephSource? =
             isEmpty ? nil : try bytes(standing, known, patience)
-        let staged = try local { () throws(SystemError) in
-            let staged = try staging.make(staging.number())
-            if let source { try staged.copy(from: source) }
-            return staged
-        }
+        let staged = try self.copy(of: source, patience)
         var record =
             standing?.record
             ?? AlephRecord(number: staging.number(), part: name.part, name: name.name)
@@ -104,6 +100,24 @@ extension AlephMine {
         }
         try insert(own)
         return record.number
+    }
+
+    /// A file in the staging folder with these bytes; none is left there if they cannot be had.
+    private func copy(
+        of source: AlephSource?, _ patience: Patience?
+    ) throws(FileError) -> AlephStaged {
+        let staged = try local { () throws(SystemError) in try staging.make(staging.number()) }
+        guard let source else { return staged }
+        do throws(FileError) {
+            let isWhole = try local { () throws(SystemError) in try staged.copy(from: source) }
+            if isWhole { return staged }
+            if patience?.isInterrupted == true { throw FileError.interrupted }
+            trouble.report("the bytes of a file that is to be changed cannot be read")
+            throw FileError.inputOutput
+        } catch {
+            staging.removeBody(staged.number)
+            throw error
+        }
     }
 
     func bytes(
@@ -315,11 +329,14 @@ extension AlephMine {
     /// Lets go of a name, with its record, and its bytes unless somebody else has them.
     func forgetOwn(_ own: AlephOwn, keepsBody: Bool) {
         unname(own)
-        let last = state.withLock { state -> AlephOwn? in
-            state.viewBytes -= state.owns[own.record.number]?.view?.count ?? 0
-            return state.owns.removeValue(forKey: own.record.number)
+        let strays = state.update { state -> [ItemHash: ItemHash] in
+            let last = state.owns.removeValue(forKey: own.record.number)
+            state.viewBytes -= last?.view?.count ?? 0
+            let strays = last?.strays ?? [:]
+            if !strays.isEmpty { state.forgetsSent += 1 }
+            return strays
         }
-        if let last { takeBackStrays(of: last) }
+        takeBack(strays: strays)
         var record = own.record
         if keepsBody { record.body = nil }
         staging.remove(record)

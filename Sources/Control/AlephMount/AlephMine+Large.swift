@@ -7,50 +7,66 @@ import Aleph
 import AlephProtocol
 import Engine
 import JSON
+import Primitives
 import Threading
 
 extension AlephMine {
     /// Stores a file in parts, and hands over its manifest.
     ///
     /// Takes as long as its bytes take; parts that arrived before it was interrupted are not sent
-    /// again.
+    /// again. Ends with `cancelled` after the part under way when the name has other bytes, or none
+    /// any more.
     ///
     /// - Parameter source: nil if only what is said of the file is another.
     func storeLarge(
         _ job: inout Job, _ source: AlephSource?, _ standing: AlephEntry?
     ) throws(AlephError) -> SignedMessage {
-        let record = job.own.record
+        let (own, record) = (job.own, job.own.record)
+        let tags = record.tags ?? standing?.tags ?? []
+        // What nodes refuse in the manifest is refused before a part is paid.
+        do throws(AlephProtocolError) {
+            try MessageDraft.check(tags: [LargeFileManifest.tag] + tags)
+        } catch {
+            throw .invalid(error)
+        }
         let user = staging.number()
         job.partsUser = user
-        let isKept: @Sendable (ItemHash) -> Bool = { [self] part in
-            state.withLock { $0.parts.use(part, by: user) }
-        }
+        let strays = Lock(own.strays)
+        defer { job.strays = strays.withLock { $0 } }
         let manifest: LargeFileManifest
-        do throws(AlephError) {
-            if let source {
-                var large = LargeFilePlan(name: manifestName(record), plan: plan)
-                large.isKept = isKept
-                large.stored = { [self] part, message in
-                    state.withLock { $0.owns[record.number]?.strays[part] = message }
-                }
-                manifest = try client.storeParts(of: source, large, by: account)
-            } else {
-                manifest = try self.manifest(standing?.message)
-                for part in manifest.parts { _ = isKept(part) }
+        if let source {
+            var large = LargeFilePlan(name: manifestName(record), plan: plan)
+            large.isKept = { [self] part in state.withLock { $0.parts.use(part, by: user) } }
+            large.stored = { [self] part, message in
+                strays.withLock { $0[part] = message }
+                state.withLock { $0.owns[record.number]?.strays[part] = message }
             }
-            let draft = MessageDraft.post(
-                type: LargeFileManifest.postType,
-                content: manifest.content(
-                    tags: record.tags ?? standing?.tags ?? [],
-                    metadata: metadata(record, standing, size: manifest.size)))
-            let signed = try sign(draft, after: standing?.time)
-            note(signed, job.own)
-            try client.submitContent(signed)
-            _ = try client.submit(signed.envelope)
-            return signed
-        } catch {
-            release(job)
-            throw error
+            large.isWanted = { [self] in isWanted(own) }
+            manifest = try client.storeParts(of: source, large, by: account)
+        } else {
+            manifest = try self.manifest(standing?.message)
+            state.withLock { state in
+                for part in manifest.parts { _ = state.parts.use(part, by: user) }
+            }
+        }
+        job.parts = Set(manifest.parts)
+        let draft = MessageDraft.post(
+            type: LargeFileManifest.postType,
+            content: manifest.content(
+                tags: tags, metadata: metadata(record, standing, size: manifest.size)))
+        guard isWanted(own) else { throw .cancelled }
+        let signed = try sign(draft, after: standing?.time)
+        note(signed, own)
+        try client.submitContent(signed)
+        _ = try client.submit(signed.envelope)
+        return signed
+    }
+
+    /// Whether what is being sent is what its name still has.
+    private func isWanted(_ own: AlephOwn) -> Bool {
+        state.withLock { state in
+            guard !state.isEnded, let now = state.owns[own.record.number] else { return false }
+            return now.generation == own.generation && now.record.name == own.record.name
         }
     }
 
@@ -78,11 +94,13 @@ extension AlephMine {
 
     /// Takes parts back of which nobody will publish a manifest, but for those that others have.
     ///
-    /// What cannot be taken back now is said, and stays: it is found by its tag.
-    func takeBackStrays(of own: AlephOwn) {
-        let strays = own.strays
+    /// The caller has counted it in `forgetsSent`, in the step that made them strays. What cannot
+    /// be taken back now is said, and stays: it is found by its tag.
+    ///
+    /// - Parameter strays: with the messages that keep them; nothing is done, and nothing was
+    ///   counted, for none.
+    func takeBack(strays: [ItemHash: ItemHash]) {
         if strays.isEmpty { return }
-        state.update { $0.forgetsSent += 1 }
         let isQueued = pool.submit { [self] in
             defer { state.update { $0.forgetsSent -= 1 } }
             let tell: @Sendable (AlephError?) -> Void = { [weak self] error in
@@ -90,12 +108,7 @@ extension AlephMine {
                 self?.trouble.report("parts of a file that was given up are kept on: \(error)")
             }
             do throws(AlephError) {
-                var parts = Set(strays.keys)
-                for manifest in try client.manifests(of: account.address).values {
-                    parts.subtract(manifest.parts)
-                }
-                let wanted = parts
-                let free = state.update { $0.parts.retire(wanted) }
+                let free = try retire(Set(strays.keys), leaving: [])
                 forget(free.compactMap { strays[$0] }) { [weak self] error in
                     self?.state.update { $0.parts.retired(free) }
                     tell(error)
@@ -117,10 +130,20 @@ extension AlephMine {
         _ done: @escaping @Sendable (AlephError?) -> Void
     ) throws(AlephError) {
         guard !manifests.isEmpty else { return forget(hashes, done) }
-        let parts = try retire(manifests)
+        var wanted: Set<ItemHash> = []
+        for hash in manifests {
+            if let parts = try parts(of: hash) {
+                wanted.formUnion(parts)
+            } else {
+                trouble.report("a large file's list of parts cannot be read: they are kept on")
+            }
+        }
+        // Before they are set aside: who stores one anew from then on signs later than this.
+        let time = client.clock.next()
+        let parts = try retire(wanted, leaving: manifests)
         let messages: [ItemHash]
         do throws(AlephError) {
-            messages = try client.messages(keeping: parts, of: account.address)
+            messages = try client.messages(keeping: parts, of: account.address, before: time)
         } catch {
             state.update { $0.parts.retired(parts) }
             throw error
@@ -132,23 +155,67 @@ extension AlephMine {
         }
     }
 
-    /// The parts of these manifests that no other of the account's has.
-    private func retire(_ manifests: [ItemHash]) throws(AlephError) -> Set<ItemHash> {
-        var all = try client.manifests(of: account.address)
+    /// Sets parts aside to be taken back, but for those that another manifest of the account names,
+    /// or that somebody here is storing.
+    ///
+    /// They are set aside first and looked for then: who publishes a manifest between the two has
+    /// stored its parts anew.
+    ///
+    /// - Parameter leaving: manifests that count no more.
+    /// - Returns: those that may be taken back, until the caller says `retired`.
+    private func retire(
+        _ parts: Set<ItemHash>, leaving: [ItemHash]
+    ) throws(AlephError) -> Set<ItemHash> {
+        let free = state.update { $0.parts.retire(parts) }
+        do throws(AlephError) {
+            let named = try named(among: free, leaving: leaving)
+            state.update { $0.parts.retired(named) }
+            return free.subtracting(named)
+        } catch {
+            state.update { $0.parts.retired(free) }
+            throw error
+        }
+    }
+
+    /// Those of `parts` that a manifest of the account names; all of them if there is one that
+    /// nobody can read.
+    private func named(
+        among parts: Set<ItemHash>, leaving: [ItemHash]
+    ) throws(AlephError) -> Set<ItemHash> {
+        guard !parts.isEmpty else { return [] }
+        let listed = try client.manifests(of: account.address)
+        var named: Set<ItemHash> = []
+        for (hash, parts) in listed.parts where !leaving.contains(hash) { named.formUnion(parts) }
+        var isSure = listed.uncheckedCount == 0
         // What a node leaves out of its list may have been listed here before.
-        for hash in surroundings?.manifests() ?? [] where all[hash] == nil {
-            do throws(AlephError) {
-                all[hash] = try manifest(hash)
-            } catch .notFound {
-                continue
+        for hash in surroundings?.manifests() ?? []
+        where listed.parts[hash] == nil && !leaving.contains(hash) {
+            if let parts = try self.parts(of: hash) {
+                named.formUnion(parts)
+            } else {
+                isSure = false
             }
         }
-        var parts: Set<ItemHash> = []
-        for hash in manifests { parts.formUnion(all[hash]?.parts ?? []) }
-        for (hash, manifest) in all where !manifests.contains(hash) {
-            parts.subtract(manifest.parts)
+        guard isSure else {
+            trouble.report(
+                "one of the account's large files has a list of parts that cannot be checked: no"
+                    + " parts are taken back, and they cost on")
+            return parts
         }
-        let wanted = parts
-        return state.update { $0.parts.retire(wanted) }
+        return parts.intersection(named)
+    }
+
+    /// The parts that a manifest names, none if it is gone; nil if nobody can read it.
+    ///
+    /// - Throws: what may pass.
+    private func parts(of manifest: ItemHash) throws(AlephError) -> Set<ItemHash>? {
+        do throws(AlephError) {
+            return LargeFileManifests.parts(of: try client.processedMessage(manifest))
+        } catch .notFound, .forgotten, .rejected {
+            return []
+        } catch {
+            if error.isTransient || error == .cancelled { throw error }
+            return nil
+        }
     }
 }

@@ -196,7 +196,9 @@ extension AlephMine {
         body(&own.record)
         if own.record.encoded == before.encoded { return }
         own.record.envelope = nil
-        if own.staged == nil || !own.isDirty, !isLocal(name.name), name.part == .files {
+        // What is being sent already does not have it.
+        let areBytesToCome = own.staged != nil && own.isDirty && !own.isPublishing
+        if !areBytesToCome, !isLocal(name.name), name.part == .files {
             own.record.isRetold = true
             own.due = .now + AlephMine.delay
             own.generation += 1

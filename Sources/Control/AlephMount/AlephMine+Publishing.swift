@@ -30,6 +30,11 @@ extension AlephMine {
         var olderManifests: [ItemHash] = []
         /// Who has parts in use for it.
         var partsUser: UInt64?
+        /// The parts of the manifest that was made of it.
+        var parts: Set<ItemHash> = []
+        /// Parts that were stored for it, and the messages that keep them: its name may be gone
+        /// when it ends.
+        var strays: [ItemHash: ItemHash] = [:]
         /// The file that its bytes are.
         var file: ItemHash?
         /// What an aggregate or a post says.
@@ -39,6 +44,8 @@ extension AlephMine {
     /// Tells the network of one name. On a thread of the pool.
     func publish(_ number: UInt64) {
         guard let own = state.withLock({ $0.owns[number] }) else { return }
+        state.update { $0.sending += 1 }
+        defer { state.update { $0.sending -= 1 } }
         var job = Job(own: own)
         do throws(AlephError) {
             if own.record.isGone { return try takeBack(job) }
@@ -199,8 +206,8 @@ extension AlephMine {
             own.isPublishing = false
             own.attempts = 0
             own.failure = nil
-            // A manifest keeps them now.
-            if message != nil, job.partsUser != nil { own.strays = [:] }
+            // A manifest keeps them now; what is left of other bytes goes with the record.
+            if message != nil { own.strays = own.strays.filter { !job.parts.contains($0.key) } }
             own.record.envelope = nil
             let isSame =
                 own.generation == job.own.generation && own.record.name == job.own.record.name
@@ -297,32 +304,46 @@ extension AlephMine {
 
     private func failed(_ job: Job, _ error: AlephError) {
         release(job)
-        var given: AlephOwn?
         let number = job.own.record.number
         let isPassing = error.isTransient || error.isOfOneNode || error == .cancelled
-        let record = state.update { state -> AlephRecord? in
-            guard var own = state.owns[number] else { return nil }
+        let end = state.update { state -> (record: AlephRecord?, strays: [ItemHash: ItemHash]) in
+            var strays: [ItemHash: ItemHash] = [:]
+            // Counted in the step after which nobody else knows of them.
+            defer { if !strays.isEmpty { state.forgetsSent += 1 } }
+            guard var own = state.owns[number] else {
+                strays = job.strays
+                return (nil, strays)
+            }
             own.isPublishing = false
             let isSame = own.generation == job.own.generation
+            // A message that was refused for good is not sent again as it is.
+            if !isPassing { own.record.envelope = nil }
             if isPassing || !isSame {
-                own.attempts += 1
-                let wait = AlephMine.firstWait * (1 << min(own.attempts - 1, 6))
-                own.due = .now + min(wait, AlephMine.longestWait)
+                var wait = AlephMine.delay
+                if error != .cancelled {
+                    own.attempts += 1
+                    wait = min(
+                        AlephMine.firstWait * (1 << min(own.attempts - 1, 6)),
+                        AlephMine.longestWait)
+                }
+                // Who has it open to write tells when it is closed.
+                if own.record.isGone || own.record.isRetold || isReady(own) {
+                    own.due = .now + wait
+                }
             } else {
                 own.record.envelope = nil
                 own.failure = error.isQuota ? .quotaExceeded : AlephMine.reason(error)
                 own.failureText = "\(error)"
-                given = own
+                strays = own.strays
                 own.strays = [:]
             }
-            // A message that was refused for good is not sent again as it is.
-            if !isPassing { own.record.envelope = nil }
             state.owns[number] = own
-            return own.record
+            return (own.record, strays)
         }
-        if let record { keep(record) }
-        if let given { takeBackStrays(of: given) }
-        _ = trouble.writing(error)
+        if let record = end.record { keep(record) }
+        takeBack(strays: end.strays)
+        // Who ended it knows why.
+        if error != .cancelled { _ = trouble.writing(error) }
     }
 
     private static func reason(_ error: AlephError) -> FileError {

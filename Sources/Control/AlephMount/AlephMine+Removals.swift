@@ -140,6 +140,7 @@ extension AlephMine {
             let result = state.wait(atMost: AlephJobs.look) { state -> FileError?? in
                 if state.isEnded { return .some(nil) }
                 if state.owns.values.contains(where: { $0.isPending }) { return nil }
+                if state.sending > 0 { return nil }
                 let isForgetting = state.forgetDue != nil || state.forgetsSent > 0
                 if isForgetting || !state.forgets.isEmpty { return nil }
                 return .some(state.owns.values.lazy.compactMap { $0.failure }.first)

@@ -111,6 +111,8 @@ final class AlephMine: Sendable {
         var forgetDue: ContinuousClock.Instant?
         /// Batches of them that are on their way.
         var forgetsSent = 0
+        /// Messages that are being made and handed over, also for names that are gone since.
+        var sending = 0
         /// Parts of large files that are being stored, and taken back.
         var parts = AlephParts()
     }

@@ -168,7 +168,9 @@ final class AlephStaged: AlephLocalBytes {
     }
 
     /// Writes what another has.
-    func copy(from other: AlephSource) throws(SystemError) {
+    ///
+    /// - Returns: false if it could not be read to its end.
+    func copy(from other: AlephSource) throws(SystemError) -> Bool {
         var offset: UInt64 = 0
         var failure: SystemError?
         let isRead = other.forEachPiece { piece in
@@ -181,7 +183,7 @@ final class AlephStaged: AlephLocalBytes {
             }
         }
         if let failure { throw failure }
-        guard isRead else { throw SystemError("read", code: EIO) }
+        return isRead
     }
 }
 

@@ -1,0 +1,239 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// `aleph/` on a double of a node, without a mount: lists, limits, files on the local disk.
+
+import Aleph
+import AlephNodeDouble
+import AlephProtocol
+import Cryptography
+import Engine
+import Foundation
+import JSON
+import LocalServer
+import Namespace
+import Primitives
+import TestSupport
+import Testing
+import Threading
+
+@testable import Control
+
+/// A tree on a double, without a mount.
+private final class Shown {
+    let node: NodeDouble
+    let tree: AlephMount
+    let root: String
+    let account: AlephAccount
+    let told = Lock<[String]>([])
+
+    init() throws {
+        node = try NodeDouble()
+        root = NSTemporaryDirectory() + "cairn-aleph-" + UUID().uuidString
+        account = try AlephAccount(
+            secret: SecretBytes([UInt8](repeating: 5, count: 32)), chain: .solana)
+        tree = try AlephMount(
+            try AlephSession(nodes: [node.url]), account, folder: root, cacheBudget: 1 << 30,
+            plan: StorePlan(), interval: .milliseconds(200))
+        let told = told
+        tree.begin(
+            ForeignHost(
+                report: { line in told.withLock { $0.append(line) } }, nameChanged: { _, _ in },
+                statusChanged: { _ in }))
+    }
+
+    deinit {
+        tree.end()
+        node.stop()
+        // A temporary folder: what is left of it harms nobody.
+        try? FileManager.default.removeItem(atPath: root)
+    }
+
+    var patience: Patience { Patience(for: .seconds(280)) }
+
+    func resolve(_ path: String) throws(FileError) -> UInt64 {
+        var node: UInt64 = 0
+        for name in path.split(separator: "/") {
+            node = try tree.child(Array(name.utf8), of: node, patience)
+        }
+        return node
+    }
+
+    func names(_ node: UInt64, _ patience: Patience?) throws(FileError) -> [String] {
+        var names: [String] = []
+        var start = 0
+        while true {
+            let page = try tree.children(of: node, from: start, limit: 256, patience)
+            guard let last = page.last else { return names }
+            names += page.map { String(decoding: $0.name, as: UTF8.self) }
+            start = last.next
+        }
+    }
+}
+
+@Suite("aleph/ without a mount", .serialized)
+struct AlephMountListTests {
+    @Test("ten thousand messages are listed by pages, and then without a question")
+    func tenThousand() throws {
+        let shown = try Shown()
+        // Made beforehand: the double itself sorts all that it has for each page.
+        var listed: [[UInt8]] = []
+        for index in 0..<10_000 {
+            let signed = try shown.account.sign(
+                .post(type: "t", content: ["n": .number(JSONNumber(index)), "tags": ["many"]]),
+                time: Double(1_700_000_000 - index), channel: nil)
+            listed.append(signed.envelope.json.bytes())
+        }
+        let all = listed
+        shown.node.change { settings in
+            settings.intercept = { request, _ in
+                guard request.target.contains("tags=many"), !request.target.contains("startDate")
+                else { return nil }
+                let cursor = request.target.split(separator: "cursor=").dropFirst().last
+                let start = cursor.flatMap { Int($0) } ?? 0
+                let next = start + 200 < all.count ? "\"\(start + 200)\"" : "null"
+                let page = all[start..<min(start + 200, all.count)].joined(separator: [0x2C])
+                return NodeDouble.Reply(
+                    body: Array("{\"messages\":[".utf8) + page
+                        + Array("],\"next_cursor\":\(next)}".utf8))
+            }
+        }
+        let directory = try shown.resolve("tags/many")
+        #expect(throws: FileError.wouldBlock) {
+            try shown.tree.children(of: directory, from: 0, limit: 10, nil)
+        }
+        // The first names are there long before the last page.
+        let first = try shown.tree.children(of: directory, from: 0, limit: 10, shown.patience)
+        #expect((1...10).contains(first.count))
+        let names = try shown.names(directory, shown.patience)
+        #expect(Set(names).count == 10_000 && names.count == 10_000)
+        let pages = shown.node.questions.filter {
+            $0.contains("tags=many") && !$0.contains("startDate")
+        }
+        #expect((50...52).contains(pages.count))
+        #expect(pages.allSatisfy { $0.contains("cursor=") && $0.contains("pagination=200") })
+        // Without patience now: nobody is asked, for names nor for what the newest hold.
+        #expect(try shown.names(directory, nil) == names)
+        let newest = try shown.tree.child(Array(names[0].utf8), of: directory, nil)
+        #expect(try shown.tree.status(of: newest, nil).size > 100)
+        _ = try shown.tree.open(newest, nil)
+    }
+
+    // SEMANTICS: names listed of one directory of `aleph/`: 100 000
+    @Test("a listing has at most so many names, and says that it is cut")
+    func limit() throws {
+        let listing = AlephListing()
+        let account = try AlephAccount(
+            secret: SecretBytes([UInt8](repeating: 5, count: 32)), chain: .solana)
+        let signed = try account.sign(.post(type: "t", content: 1), time: 5, channel: nil)
+        let message = try VerifiedMessage(signed.envelope)
+        func entry(_ name: String) -> AlephEntry { AlephEntry(letter: message, name: name) }
+        for index in 0..<AlephListing.limit { #expect(listing.put(entry("\(index)"))) }
+        #expect(!listing.put(entry("more")))
+        #expect(listing.put(entry("7")))
+        listing.remove("0")
+        let trouble = AlephTrouble()
+        listing.finish(nil)
+        let page = try listing.page(from: 0, limit: 2, nil, trouble)
+        // A name that went moves no other.
+        #expect(page.map { $0.entry.name } == ["1", "2"] && page.map { $0.next } == [2, 3])
+        #expect(try listing.entry("0", nil, trouble) == nil)
+        #expect(try listing.page(from: AlephListing.limit, limit: 9, nil, trouble).isEmpty)
+    }
+
+    // SEMANTICS: names in `aleph/me/` that wait, or are local: 50 000
+    @Test("so many names of me/ wait or are local; one more finds no room, and says why")
+    func names() throws {
+        let shown = try Shown()
+        let mine = shown.tree.mine
+        #expect(AlephMine.limit == 50_000)
+        // In memory only: on the disk so many take minutes.
+        mine.state.withLock { state in
+            for index in 1..<AlephMine.limit {
+                let own = AlephOwn(
+                    record: AlephRecord(
+                        number: .max - UInt64(index), part: .posts, name: ".\(index)"))
+                state.owns[own.record.number] = own
+                state.names[own.name] = own.record.number
+            }
+        }
+        let posts = try shown.resolve("me/posts")
+        func create(_ name: String) throws {
+            _ = try shown.tree.create(Array(name.utf8), in: posts, mode: 0o600, shown.patience)
+        }
+        try create(".last")
+        #expect(throws: FileError.noSpace) { try create(".more") }
+        #expect(shown.told.withLock { $0.last?.contains("50000 files wait") } == true)
+        #expect(throws: FileError.notFound) { try shown.resolve("me/posts/.more") }
+        // What has a name already is written on, and a name that goes makes room.
+        let last = try shown.tree.openForWriting(
+            try shown.resolve("me/posts/.last"), truncates: true, shown.patience)
+        try last.write(at: 0, [1, 2, 3].span)
+        last.close()
+        try shown.tree.remove(Array(".last".utf8), in: posts, shown.patience)
+        try create(".more")
+    }
+
+    // SEMANTICS: stored files of `aleph/` on the disk: a twentieth of the cache's budget more, at
+    // most 2 GiB; as much for parts of large files
+    @Test("stored files on the disk are checked before they are used again, and have a budget")
+    func storedFiles() throws {
+        let shown = try Shown()
+        let folder = shown.root + "/store"
+        let client = shown.tree.session.client
+        func hash(_ byte: UInt8) -> ItemHash {
+            ItemHash(sha256Of: [UInt8](repeating: byte, count: 1000))
+        }
+        for byte: UInt8 in 1...5 {
+            shown.node.plant([UInt8](repeating: byte, count: 1000), as: hash(byte).text)
+        }
+        var store = try AlephFileStore(folder: folder, cacheBudget: 60_000)
+        for byte: UInt8 in 1...5 { _ = try store.fetch(hash(byte), by: client) }
+        #expect(store.size(hash(1)) == nil && store.size(hash(2)) == nil)
+        #expect(store.checked(hash(5)) != nil)
+        try Data(repeating: 9, count: 1000).write(to: URL(fileURLWithPath: folder + "/\(hash(5))"))
+        try Data().write(to: URL(fileURLWithPath: folder + "/\(hash(4)).part"))
+        store = try AlephFileStore(folder: folder, cacheBudget: 60_000)
+        #expect(store.checked(hash(5)) == nil)
+        let before = shown.node.questions.count
+        let file = try store.fetch(hash(5), by: client)
+        #expect(AlephClient.isFile(file.source, named: hash(5)))
+        #expect(shown.node.questions.count > before)
+        let between = shown.node.questions.count
+        _ = try store.fetch(hash(4), by: client)
+        #expect(shown.node.questions.count == between)
+        #expect(!FileManager.default.fileExists(atPath: folder + "/\(hash(4)).part"))
+        #expect(throws: AlephError.notFound) { _ = try store.fetch(hash(9), by: client) }
+        // More than there is to be is not what was asked for, and not too large for anybody.
+        shown.node.plant([UInt8](repeating: 7, count: 5000), as: hash(7).text)
+        do {
+            _ = try store.fetch(hash(7), by: client, limit: 1000)
+            Issue.record("it was taken")
+        } catch {
+            guard case .untrue = error else {
+                Issue.record("\(error)")
+                return
+            }
+        }
+        #expect(!FileManager.default.fileExists(atPath: folder + "/\(hash(7)).part"))
+    }
+
+    @Test("a file that cannot be copied to be changed leaves nothing behind, and says why")
+    func halfCopy() throws {
+        let shown = try Shown()
+        shown.node.fund(shown.account.address, tokens: 1000)
+        let client = shown.tree.session.client
+        _ = try client.storeLarge(
+            AlephSource((0..<2500).map { UInt8($0 % 251) }), name: "film", by: shown.account,
+            partSize: 1000)
+        let second = ItemHash(sha256Of: (1000..<2000).map { UInt8($0 % 251) })
+        shown.node.plant([UInt8](repeating: 9, count: 1000), as: second.text)
+        let film = try shown.resolve("me/files/film")
+        #expect(throws: FileError.inputOutput) {
+            _ = try shown.tree.openForWriting(film, truncates: false, shown.patience)
+        }
+        let staging = shown.root + "/aleph/staging"
+        #expect(try FileManager.default.contentsOfDirectory(atPath: staging).isEmpty)
+        #expect(shown.told.withLock { $0.last?.contains("cannot be read") } == true)
+        #expect(shown.told.withLock { lines in !lines.contains { $0.contains("local disk") } })
+    }
+}
