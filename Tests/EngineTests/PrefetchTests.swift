@@ -103,7 +103,8 @@ struct PrefetchTests {
         let chunks = try volume.engine.describe(ino, volume.context).chunkAddresses.count
         // The data map of so many chunks has a level above, of three more.
         #expect(store.gets - before <= chunks + 6)
-        #expect(store.mostAtOnce >= 8)
+        // Nobody asks for more than the three chunks that one read needs, unless ahead of it.
+        #expect(store.mostAtOnce > 3)
         let after = store.gets
         let again = try volume.engine.open(
             ino, OpenIntent(reads: true, writes: false), volume.context)
@@ -199,7 +200,8 @@ struct PrefetchTests {
             #expect(same(try volume.readFile(name), pattern(60_000, seed: UInt64(number + 1))))
         }
         #expect(store.gets == 3 * names.count, "each chunk once")
-        #expect(store.mostAtOnce >= 8)
+        // Nobody asks for more than the three chunks that one read needs, unless ahead of it.
+        #expect(store.mostAtOnce > 3)
     }
 
     @Test("files that are read backwards bring nothing besides themselves")

@@ -77,9 +77,17 @@ struct TimeTests {
                 if not group: os.kill(pid, signal.SIGCONT)
                 else:
                     put(group + lever, off)
-                    for thread in os.listdir(f'/proc/{pid}/task') if member == 'tasks' else [pid]:
-                        put(base + member, str(thread))
-                    os.rmdir(group)
+                    # Threads go on to be made: whoever is in the group leaves it, until none is.
+                    end = time.monotonic() + 20
+                    while True:
+                        with open(group + member) as file: inside = file.read().split()
+                        for thread in inside:
+                            try: put(base + member, thread)
+                            except OSError: pass
+                        try: os.rmdir(group); break
+                        except OSError:
+                            if time.monotonic() > end: raise
+                            time.sleep(0.01)
 
         """
 
