@@ -21,12 +21,14 @@ struct BlockCover: Equatable, CustomStringConvertible {
 
     /// Forgets blocks that lie whole in the range, and all beyond the end of the file.
     mutating func clear(_ range: Range<Int>, size: Int) {
-        // A flush may have filled the small holes before.
-        blocks = filled
-        blocks = blocks.filter { block in
+        // A flush may have filled the small holes before, or is doing so: to make a hole where one
+        // is already changes nothing that it would notice.
+        let gaps = filled.subtracting(blocks)
+        blocks = filled.filter { block in
             let start = block * BlockCover.blockSize
             let end = min(start + BlockCover.blockSize, size)
-            return start < size && !(range.lowerBound <= start && end <= range.upperBound)
+            let isCleared = range.lowerBound <= start && end <= range.upperBound
+            return start < size && (!isCleared || gaps.contains(block))
         }
     }
 
