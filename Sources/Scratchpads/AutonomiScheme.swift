@@ -3,7 +3,6 @@
 // Pads signed as those of the older Autonomi network are.
 
 internal import BLS12381
-internal import Primitives
 
 /// BLS signatures over BLS12-381: the IETF's basic scheme, with keys in the first group.
 ///
@@ -23,12 +22,9 @@ package enum AutonomiScheme: SignatureScheme {
     package static func signedBytes(
         address: PadAddress, encoding: UInt64, counter: UInt64, ciphertext: [UInt8]
     ) -> [UInt8] {
-        var writer = ByteWriter(capacity: 2 * addressSize + 16 + ciphertext.count)
-        writer.u64be(encoding)
-        writer.raw(Array(address.hex.utf8))
-        writer.u64be(counter)
-        writer.raw(ciphertext)
-        return writer.bytes
+        signedBytes(
+            after: "", address: address, encoding: encoding, counter: counter,
+            ciphertext: ciphertext)
     }
 
     /// Whether the key of `address` made `signature` over `message`.

@@ -3,7 +3,6 @@
 // Pads signed with Ed25519.
 
 package import Cryptography
-internal import Primitives
 
 /// Ed25519 (RFC 8032), with a domain tag so that no signature of a pad means anything elsewhere.
 package enum Ed25519Scheme: SeedScheme {
@@ -25,20 +24,12 @@ package enum Ed25519Scheme: SeedScheme {
     }
 
     /// Domain tag ‖ BE64(encoding) ‖ lower-case hexadecimal address ‖ BE64(counter) ‖ ciphertext.
-    ///
-    /// All but the last part have fixed sizes, so no two records give the same bytes. The order and
-    /// the textual address are those of Autonomi's pads.
     package static func signedBytes(
         address: PadAddress, encoding: UInt64, counter: UInt64, ciphertext: [UInt8]
     ) -> [UInt8] {
-        let fixedSize = domainTag.utf8.count + 2 * addressSize + 16
-        var writer = ByteWriter(capacity: fixedSize + ciphertext.count)
-        writer.raw(Array(domainTag.utf8))
-        writer.u64be(encoding)
-        writer.raw(Array(address.hex.utf8))
-        writer.u64be(counter)
-        writer.raw(ciphertext)
-        return writer.bytes
+        signedBytes(
+            after: domainTag, address: address, encoding: encoding, counter: counter,
+            ciphertext: ciphertext)
     }
 
     /// Whether the key of `address` made `signature` over `message`.

@@ -4,6 +4,7 @@
 // type that conforms to `SignatureScheme`, and one line in `SignatureSchemeID.registered`.
 
 package import Cryptography
+internal import Primitives
 
 /// One way of signing pads: the sizes, the signed bytes, and the two operations.
 ///
@@ -29,6 +30,26 @@ package protocol SignatureScheme: Sendable {
     static func isValid(
         signature: [UInt8], message: Span<UInt8>, address: [UInt8]
     ) -> Bool
+}
+
+extension SignatureScheme {
+    /// `prefix` ‖ BE64(encoding) ‖ lower-case hexadecimal address ‖ BE64(counter) ‖ ciphertext.
+    ///
+    /// All but the last part have fixed sizes within a scheme, so no two of its records give the
+    /// same bytes. The order and the textual address are those of Autonomi's pads.
+    static func signedBytes(
+        after prefix: String, address: PadAddress, encoding: UInt64, counter: UInt64,
+        ciphertext: [UInt8]
+    ) -> [UInt8] {
+        let fixedSize = prefix.utf8.count + 2 * addressSize + 16
+        var writer = ByteWriter(capacity: fixedSize + ciphertext.count)
+        writer.raw(Array(prefix.utf8))
+        writer.u64be(encoding)
+        writer.raw(Array(address.hex.utf8))
+        writer.u64be(counter)
+        writer.raw(ciphertext)
+        return writer.bytes
+    }
 }
 
 /// A scheme for pads of this volume's making: any seed makes a key.
