@@ -39,6 +39,8 @@ final class Committer: Sendable {
         var begun: UInt64 = 0
         var ended: UInt64 = 0
         var isRunning = false
+        /// The next round is to end in a COMMIT.
+        var isWholeWanted = false
         var failure: FileError?
         var failedRound: UInt64 = 0
     }
@@ -60,25 +62,32 @@ final class Committer: Sendable {
 
     /// Returns when everything done before the call is durable. Callers that come together share a
     /// round.
-    func commit() throws(FileError) {
+    ///
+    /// - Parameter isWhole: the database has it all in a COMMIT, for a snapshot; else its redo file
+    ///   may have the end of it.
+    func commit(isWhole: Bool = true) throws(FileError) {
         // A round that is running may have passed this caller's change: wait for one that begins
         // later.
-        let wanted = rounds.withLock { $0.begun + 1 }
+        let wanted = rounds.withLock { state in
+            if isWhole { state.isWholeWanted = true }
+            return state.begun + 1
+        }
         while true {
             let lead = rounds.wait { state -> Bool? in
                 if state.ended >= wanted { return false }
                 return state.isRunning ? nil : true
             }
             guard lead == true else { break }
-            let isLeader = rounds.update { state -> Bool in
-                if state.isRunning || state.ended >= wanted { return false }
+            let isRoundWhole = rounds.update { state -> Bool? in
+                if state.isRunning || state.ended >= wanted { return nil }
                 state.isRunning = true
                 state.begun += 1
-                return true
+                defer { state.isWholeWanted = false }
+                return state.isWholeWanted
             }
-            guard isLeader else { continue }
+            guard let isRoundWhole else { continue }
             var failure: FileError?
-            do throws(FileError) { try round() } catch { failure = error }
+            do throws(FileError) { try round(isWhole: isRoundWhole) } catch { failure = error }
             rounds.update { state in
                 state.isRunning = false
                 state.ended = state.begun
@@ -92,7 +101,7 @@ final class Committer: Sendable {
         if let failure { throw failure }
     }
 
-    private func round() throws(FileError) {
+    private func round(isWhole: Bool) throws(FileError) {
         // The long part without the lock: others may drain meanwhile, the second pass covers them.
         // A small commit has none, and leaves the arena alone.
         if !isSmall() {
@@ -115,7 +124,11 @@ final class Committer: Sendable {
                 try volume.metadata.write { (writer) throws(MetadataError) in
                     try volume.highWater.save(volume, isLast: false, writer)
                 }
-                try volume.metadata.commit()
+                if isWhole {
+                    try volume.metadata.commit()
+                } else {
+                    try volume.metadata.record()
+                }
             } catch {
                 throw volume.failure(error)
             }
@@ -128,7 +141,10 @@ final class Committer: Sendable {
         }
         volume.arena.endCommit(epoch)
         let isFirst = !hasCommitted.exchange(true, ordering: .relaxed)
-        if isFirst || volume.metadata.wantsCheckpoint || JournalSealing.isDue(volume) {
+        let metadata = volume.metadata
+        if isFirst || metadata.wantsCommit || metadata.wantsCheckpoint
+            || JournalSealing.isDue(volume)
+        {
             pressure()
         }
     }

@@ -213,7 +213,7 @@ final class PadKeeper: Sendable {
         if sealed.isEmpty { return }
         do throws(FileError) {
             // The counters are durable before the first record leaves this machine.
-            try committer.commit()
+            try committer.commit(isWhole: false)
         } catch {
             for (ino, _) in sealed { finish(ino, error) }
             return

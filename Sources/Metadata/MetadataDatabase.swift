@@ -40,6 +40,7 @@ package final class MetadataDatabase: Sendable {
 
     private let path: String
     private let log: WriteAheadLog
+    private let redoFile: RedoFile
     private let snapshots = SnapshotCounter()
     private let isClosed = Atomic<Bool>(false)
     private let checkpointer: Lock<SQLiteConnection?>
@@ -48,6 +49,8 @@ package final class MetadataDatabase: Sendable {
     private let logFrames = Atomic<Int>(0)
     /// Bytes recorded since the last commit.
     private let uncommitted = Atomic<Int>(0)
+    /// Bytes of the redo file that are in use.
+    private let recorded = Atomic<Int>(0)
     /// Frames in the log from which on `wantsCheckpoint` is true.
     private let nextCheckpoint = Atomic<Int>(
         MetadataDatabase.logLimit / WriteAheadLog.frameSize)
@@ -73,16 +76,17 @@ package final class MetadataDatabase: Sendable {
         self.path = path
         if creates { try Self.createFile(at: path) } else { try Self.requireFile(at: path) }
         let connection = try SQLiteConnection(path: path, timeout: Self.openTimeout)
-        try Self.prepare(connection)
+        try Self.prepare(connection, path)
         log = try WriteAheadLog(databasePath: path)
         // Frames another process left may never have been synced. A reader somewhere may keep the
         // checkpoint from finishing; the log is synced in any case.
         _ = try connection.checkpoint(.truncate)
         try log.sync()
+        redoFile = try RedoFile(databasePath: path)
         let background = try SQLiteConnection(path: path, timeout: Self.openTimeout)
         try background.execute(Self.connectionSettings)
         checkpointer = Lock(background)
-        let core = try WriterCore(connection: connection, log: log)
+        let core = try WriterCore(connection: connection, log: log, redoFile: redoFile)
         // From here on a busy lock means a reader of the log, for whom nobody waits under a lock.
         try connection.execute("PRAGMA busy_timeout = 0")
         writer = Lock(Writer(core: core))
@@ -125,14 +129,30 @@ package final class MetadataDatabase: Sendable {
             }
             logFrames.store(writer.core.logFrames, ordering: .relaxed)
             uncommitted.store(writer.core.redo.size, ordering: .relaxed)
+            recorded.store(0, ordering: .relaxed)
             log.bringAhead(of: writer.core.logFrames)
         }
     }
 
+    /// As `commit()` for who only wants what was written to be durable after `syncLog()`: the
+    /// changes themselves go to the disk, not the pages that they changed, unless they are too
+    /// many. Snapshots do not have them before the next `commit()`.
+    ///
+    /// - Throws: as `commit()`.
+    package func record() throws(MetadataError) {
+        let isRecorded = try writer.withLock { (writer) throws(MetadataError) in
+            let isRecorded = try writer.core.record()
+            recorded.store(writer.core.recordedSize, ordering: .relaxed)
+            return isRecorded
+        }
+        if !isRecorded { try commit() }
+    }
+
     /// Whether so much was written since the last commit that one should come before its time:
-    /// until then all of it is kept in memory.
+    /// until then all of it is kept in memory, and what was recorded keeps its place in a file.
     package var wantsCommit: Bool {
         uncommitted.load(ordering: .relaxed) >= RedoLog.commitSize
+            || recorded.load(ordering: .relaxed) >= RedoFile.commitSize
     }
 
     /// Whether the log has become long since the last `checkpoint()`, so that one should come
@@ -141,26 +161,31 @@ package final class MetadataDatabase: Sendable {
         logFrames.load(ordering: .relaxed) >= nextCheckpoint.load(ordering: .relaxed)
     }
 
-    /// Writes the log's first bytes before they are needed, so that syncs there are fast. For a
-    /// background thread; one step of many, at most a few hundred microseconds under the lock.
+    /// Writes the first bytes of the redo file and of the log before they are needed, so that syncs
+    /// there are fast. For a background thread; one step of many, at most a few hundred
+    /// microseconds under the lock.
     ///
     /// - Returns: false when there is nothing more to do.
     /// - Throws: as `syncLog()`.
     package func lengthenLog() throws(MetadataError) -> Bool {
-        let isLonger = writer.withLock { writer in
+        let (isRedoLonger, isLogLonger) = writer.withLock { writer in
             // Short of room, the space is for what somebody wants to keep.
-            !writer.core.connection.isClosed && !writer.core.lacksRoom
-                && log.lengthen(upTo: Self.writtenLog)
+            if writer.core.connection.isClosed || writer.core.lacksRoom { return (false, false) }
+            if redoFile.lengthen() { return (true, false) }
+            return (false, log.lengthen(upTo: Self.writtenLog))
         }
-        if isLonger { try log.syncZeros() }
-        return isLonger
+        if isRedoLonger { try redoFile.syncZeros() }
+        if isLogLonger { try log.syncZeros() }
+        return isRedoLonger || isLogLonger
     }
 
-    /// Brings the log to the disk, outside the writer's lock: when it returns, every `commit()`
-    /// that returned before it was called is durable. Those who call at the same time share a sync.
+    /// Brings the log and the redo file to the disk, outside the writer's lock: when it returns,
+    /// every `commit()` and `record()` that returned before it was called is durable. Those who
+    /// call at the same time share a sync.
     ///
     /// - Throws: `.logNotSynced`, now and ever after: then nothing since the last success is sure.
     package func syncLog() throws(MetadataError) {
+        try redoFile.sync()
         try log.sync()
     }
 
@@ -294,8 +319,48 @@ extension MetadataDatabase {
         if status.st_size == 0 { throw .corrupt("the file is empty") }
     }
 
+    /// Does again what the redo file has of the time after the last COMMIT, in one transaction.
+    ///
+    /// - Throws: `.full` and what else keeps it from being done: nothing is lost then, and the next
+    ///   start tries again.
+    private static func redo(
+        _ connection: SQLiteConnection, _ path: String
+    ) throws(MetadataError) {
+        guard let base = try base(connection) else { return }
+        let records = try RedoFile.changes(databasePath: path, after: base)
+        if records.isEmpty { return }
+        try connection.execute("BEGIN IMMEDIATE")
+        do {
+            var replay = RedoReplay(connection)
+            for record in records { try replay.run(record) }
+            // Done, and never again.
+            let forget = try SQLiteStatement(
+                connection, "DELETE FROM settings WHERE key = ?1"
+            ).begin()
+            try forget.bind(1, Array(WriterCore.baseKey.utf8))
+            try forget.run()
+            try connection.execute("COMMIT")
+        } catch {
+            try? connection.execute("ROLLBACK")
+            throw error
+        }
+    }
+
+    private static func base(_ connection: SQLiteConnection) throws(MetadataError) -> UInt64? {
+        let query = try SQLiteStatement(
+            connection, "SELECT value FROM settings WHERE key = ?1"
+        ).begin()
+        defer { query.reset() }
+        try query.bind(1, Array(WriterCore.baseKey.utf8))
+        return try query.step() ? query.uint64(0) : nil
+    }
+
     /// Checks that the file is ours, sets the connection up and brings the schema up to date.
-    private static func prepare(_ connection: SQLiteConnection) throws(MetadataError) {
+    ///
+    /// - Parameter path: of the database file, beside which its redo file is.
+    private static func prepare(
+        _ connection: SQLiteConnection, _ path: String
+    ) throws(MetadataError) {
         let version = Int(try connection.integer("PRAGMA user_version") ?? 0)
         let application = try connection.integer("PRAGMA application_id") ?? 0
         let pageCount = try connection.integer("PRAGMA page_count") ?? 0
@@ -315,6 +380,8 @@ extension MetadataDatabase {
             throw .sqlite(code: 1, message: "no write-ahead log on this filesystem")
         }
         try connection.execute(connectionSettings)
+        // In the words of the version that wrote it, so before anything is brought up to date.
+        if !isNew { try redo(connection, path) }
         try connection.migrate(Schema.migrations, from: version)
         guard try connection.integer("PRAGMA page_size") == Int64(Schema.pageSize) else {
             throw .corrupt("page size in the header")

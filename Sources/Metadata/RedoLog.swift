@@ -24,13 +24,14 @@ final class RedoLog: @unchecked Sendable {
 
     /// How much was recorded at some moment.
     struct Mark {
-        fileprivate let words: Int
-        fileprivate let integers: Int
-        fileprivate let blobs: Int
-        fileprivate let size: Int
+        fileprivate(set) var words: Int
+        var integers: Int
+        var blobs: Int
+        fileprivate(set) var size: Int
     }
 
-    private enum Tag {
+    /// What a word says besides a number: of a parameter, `4 x index + tag`.
+    enum Tag {
         static let integer: UInt16 = 0
         static let blob: UInt16 = 1
         static let null: UInt16 = 2
@@ -40,9 +41,9 @@ final class RedoLog: @unchecked Sendable {
     }
 
     private var statements: [SQLiteStatement] = []
-    private var words: [UInt16] = []
-    private var integers: [Int64] = []
-    private var blobs: [[UInt8]] = []
+    private(set) var words: [UInt16] = []
+    private(set) var integers: [Int64] = []
+    private(set) var blobs: [[UInt8]] = []
     /// Bytes recorded.
     private(set) var size = 0
     /// Where the statement began that is being bound; nil between statements.
@@ -110,6 +111,12 @@ final class RedoLog: @unchecked Sendable {
     var mark: Mark {
         Mark(words: words.count, integers: integers.count, blobs: blobs.count, size: size)
     }
+
+    /// How much of that is of statements that were run: all but one that was begun only.
+    var recorded: Mark { opened ?? mark }
+
+    /// The text of a statement that has a number.
+    func text(of statement: UInt16) -> String { statements[Int(statement)].sql }
 
     /// Forgets what was recorded after a mark: it was undone.
     func cut(to mark: Mark) {

@@ -21,7 +21,8 @@ import CSQLite
     private static let scratchSize = 512
 
     private let connection: SQLiteConnection
-    private let sql: String
+    /// Its text.
+    let sql: String
     /// Its number in the connection's redo log; nil if it is not recorded.
     private var redoNumber: UInt16?
     private let isRecorded: Bool
@@ -63,6 +64,12 @@ import CSQLite
         let code = unsafe sqlite3_prepare_v3(
             connection.handle, sql, -1, UInt32(SQLITE_PREPARE_PERSISTENT), &handle, nil)
         if code != SQLITE_OK { throw connection.failure(code) }
+    }
+
+    /// Parameters of the statement, which must have been begun.
+    var parameterCount: Int32 {
+        // SAFETY: the handle is valid until `close`; no handle has no parameters.
+        connection.isClosed ? 0 : unsafe sqlite3_bind_parameter_count(handle)
     }
 
     /// Binds an integer.

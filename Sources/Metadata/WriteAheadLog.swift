@@ -27,15 +27,9 @@
 //
 // Closing this descriptor is harmless: POSIX drops all locks a process has on a file when any
 // descriptor of it is closed, but SQLite locks the database and the `-shm` file, never the log.
-//
-// Invariants:
-// - `synced` never passes a commit whose frames were not written before an fdatasync began.
-// - After one failed fdatasync no later one is believed: `failure` stays.
-// - The lock is held during fdatasync, and no other lock is taken under it.
 
 import CLinux
 import Glibc
-import Primitives
 import Synchronization
 
 /// The log of one open database.
@@ -60,14 +54,7 @@ final class WriteAheadLog: Sendable {
     private static let spareRoom: UInt64 = 1024 * 1024
 
     private let databasePath: String
-    private let descriptor: Int32
-    /// Commits so far, counting what stood in the log when it was opened as one.
-    private let committed = Atomic<UInt64>(1)
-    /// Commits that are on the disk. Held while syncing, so that those who wait find their commit
-    /// synced by whoever went before them.
-    private let synced = Lock<UInt64>(0)
-    /// The errno of the first failed sync; 0 if there was none.
-    private let failure = Atomic<Int32>(0)
+    private let file: SyncedFile
     /// The step of the log whose successor the kernel was asked to hold; -1 before the first.
     private let stepAhead = Atomic<Int>(-1)
 
@@ -76,17 +63,17 @@ final class WriteAheadLog: Sendable {
         self.databasePath = databasePath
         let path = databasePath + "-wal"
         // SAFETY: the path lives for the call.
-        descriptor = unsafe open(path, O_RDWR | O_CLOEXEC)
+        let descriptor = unsafe open(path, O_RDWR | O_CLOEXEC)
         guard descriptor >= 0 else { throw .logNotSynced(errno: errno) }
+        // What stood in the log when it was opened may never have been synced.
+        file = SyncedFile(descriptor, isSettled: false)
     }
 
-    deinit {
-        close(descriptor)
-    }
+    private var descriptor: Int32 { file.descriptor }
 
     /// One more commit is in the file. Called under the writer's lock.
     func noteCommit() {
-        committed.add(1, ordering: .releasing)
+        file.note()
     }
 
     /// Asks the kernel to hold what the next commits write over: once for each `aheadStep`, for a
@@ -104,62 +91,24 @@ final class WriteAheadLog: Sendable {
     }
 
     /// Throws if a sync has ever failed: nothing may be built on such a log.
-    func checkSound() throws(MetadataError) {
-        let code = failure.load(ordering: .acquiring)
-        if code != 0 { throw .logNotSynced(errno: code) }
-    }
+    func checkSound() throws(MetadataError) { try file.checkSound() }
 
     /// Brings to the disk every commit that was noted before this was called.
-    func sync() throws(MetadataError) {
-        let wanted = committed.load(ordering: .acquiring)
-        try synced.withLock { (synced) throws(MetadataError) in
-            try checkSound()
-            guard synced < wanted else { return }
-            // Whatever was noted by now was written by now: the sync covers it too.
-            let covered = committed.load(ordering: .acquiring)
-            try syncFile()
-            synced = covered
-        }
-    }
+    func sync() throws(MetadataError) { try file.sync() }
+
+    /// Whether every commit that was noted is on the disk.
+    var isSettled: Bool { file.isSettled }
 
     /// Makes the file longer by one step of zeros, if it is shorter than a size. Called under the
     /// writer's lock.
     ///
     /// - Returns: false when there is nothing more to do, or no room to do it.
-    func lengthen(upTo size: Int) -> Bool {
-        var file = stat()
-        // SAFETY: the call fills a structure of ours.
-        guard unsafe fstat(descriptor, &file) == 0 else { return false }
-        let start = Int(file.st_size)
-        let count = min(Self.zerosStep, size - start)
-        guard count > 0 else { return false }
-        let zeros = [UInt8](repeating: 0, count: count)
-        // SAFETY: the buffer has `count` bytes for the time of the call.
-        let written = unsafe zeros.withUnsafeBytes { bytes in
-            unsafe pwrite(descriptor, bytes.baseAddress, count, off_t(start))
-        }
-        // Less is no harm: it only makes a later sync as slow as it would have been.
-        return written == count
-    }
+    func lengthen(upTo size: Int) -> Bool { file.lengthen(by: Self.zerosStep, upTo: size) }
 
     /// Brings zeros to the disk, so that no commit's sync has to.
     ///
     /// - Throws: `.logNotSynced`, as `sync()`.
-    func syncZeros() throws(MetadataError) {
-        try synced.withLock { (_) throws(MetadataError) in
-            try checkSound()
-            try syncFile()
-        }
-    }
-
-    private func syncFile() throws(MetadataError) {
-        var code = fdatasync(descriptor)
-        while code != 0 && errno == EINTR { code = fdatasync(descriptor) }
-        guard code == 0 else {
-            failure.store(errno, ordering: .releasing)
-            throw .logNotSynced(errno: errno)
-        }
-    }
+    func syncZeros() throws(MetadataError) { try file.syncAll() }
 
     /// Whether the disk has space for the log to take some more, for the database file to grow to a
     /// size, and a little besides: the `-shm` file takes 32 KiB for every 16 MiB of log.

@@ -26,6 +26,8 @@ final class WriterCore: @unchecked Sendable {
     static let firstCookie: UInt64 = 16
     /// Cookies that are reserved at once. A crash wastes at most as many of 2^63.
     private static let cookieBatch: UInt64 = 65_536
+    /// Where the base is kept that records of the redo file follow.
+    static let baseKey = "metadata.base"
     /// Where the end of the reserved cookies is kept.
     private static let cookieKey = "metadata.cookies"
     /// Room beyond what is known to be needed: what 64 changes may dirty or add until room is
@@ -46,6 +48,20 @@ final class WriterCore: @unchecked Sendable {
     let reads: ReadStatements
     let writes: WriteStatements
     private let log: WriteAheadLog
+    private let redoFile: RedoFile
+
+    /// What the redo file has of the standing transaction.
+    private struct Recorded {
+        /// What the COMMIT before wrote into the database.
+        let base: UInt64
+        var end: RedoLog.Mark
+        var declared: Set<UInt16> = []
+        var records: UInt64 = 0
+        /// Bytes.
+        var size = 0
+    }
+    /// Nil before the first COMMIT of this process.
+    private var recorded: Recorded?
 
     private var nextCookie: UInt64 = 0
     private var reservedCookies: UInt64 = 0
@@ -69,9 +85,12 @@ final class WriterCore: @unchecked Sendable {
     private var nextRecovery = ContinuousClock.now
 
     /// Takes a connection in WAL mode, and begins the standing transaction.
-    init(connection: SQLiteConnection, log: WriteAheadLog) throws(MetadataError) {
+    init(
+        connection: SQLiteConnection, log: WriteAheadLog, redoFile: RedoFile
+    ) throws(MetadataError) {
         self.connection = connection
         self.log = log
+        self.redoFile = redoFile
         reads = ReadStatements(connection)
         writes = WriteStatements(connection)
         connection.redo = redo
@@ -116,11 +135,10 @@ final class WriterCore: @unchecked Sendable {
     ///
     /// - Parameter between: what is done to the log while no transaction stands.
     func commit(_ between: (WriterCore) -> Void) throws(MetadataError) {
-        if connection.isClosed { throw .closed }
-        try log.checkSound()
-        _ = recover()
-        if let loss = connection.loss { throw loss }
+        try requireSound()
         guard hasChanges else { return }
+        let base = UInt64.random(in: .min ... .max)
+        try setInteger(Self.baseKey, Int64(bitPattern: base))
         do throws(MetadataError) {
             try writes.transaction.commit.begin().run()
         } catch {
@@ -129,6 +147,7 @@ final class WriterCore: @unchecked Sendable {
             try writes.transaction.commit.begin().run()
         }
         redo.clear()
+        recorded = Recorded(base: base, end: redo.mark)
         logFrames = connection.logFrames
         log.noteCommit()
         between(self)
@@ -136,6 +155,39 @@ final class WriterCore: @unchecked Sendable {
         // connection lost, and the next call says so.
         try? begin()
     }
+
+    private func requireSound() throws(MetadataError) {
+        if connection.isClosed { throw .closed }
+        try log.checkSound()
+        try redoFile.checkSound()
+        _ = recover()
+        if let loss = connection.loss { throw loss }
+    }
+
+    /// Writes what was changed since the last COMMIT, and is not there yet, into the redo file.
+    ///
+    /// - Returns: false if that can not be: it wants a COMMIT then.
+    func record() throws(MetadataError) -> Bool {
+        try requireSound()
+        guard hasChanges else { return true }
+        guard var next = recorded, redo.isWhole, log.isSettled else { return false }
+        let encoded = redo.encoded(
+            from: next.end, declared: &next.declared, limit: RedoFile.recordLimit)
+        guard let (changes, end) = encoded else { return false }
+        if changes.isEmpty { return true }
+        let record = RedoFile.record(changes, base: next.base, number: next.records)
+        guard next.size + record.count <= RedoFile.size,
+            redoFile.write(record, at: next.size)
+        else { return false }
+        next.end = end
+        next.records += 1
+        next.size += record.count
+        recorded = next
+        return true
+    }
+
+    /// Bytes of the redo file that are in use.
+    var recordedSize: Int { recorded?.size ?? 0 }
 
     /// Ends a transaction that has changed nothing, does something, and begins anew.
     func betweenTransactions(_ body: (WriterCore) -> Void) throws(MetadataError) {

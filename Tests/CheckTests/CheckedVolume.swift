@@ -199,7 +199,7 @@ final class CheckedVolume: Sendable {
             try FileManager.default.createDirectory(
                 atPath: copy, withIntermediateDirectories: true)
             // Without the shared index: it is memory of the process that was killed.
-            for name in ["meta.db", "meta.db-wal", "arena"] {
+            for name in ["meta.db-redo", "meta.db", "meta.db-wal", "arena"] {
                 try FileManager.default.copyItem(
                     atPath: state + "/" + name, toPath: copy + "/" + name)
             }

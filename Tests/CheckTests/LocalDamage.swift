@@ -254,7 +254,7 @@ extension Damage {
         Damage(
             "a database file that is gone", { $0 == .unreadableRows("the file is gone") }
         ) { volume in
-            for file in ["/meta.db", "/meta.db-wal", "/meta.db-shm"] {
+            for file in ["/meta.db", "/meta.db-wal", "/meta.db-shm", "/meta.db-redo"] {
                 let path = volume.state + file
                 if FileManager.default.fileExists(atPath: path) { try volume.remove(path) }
             }

@@ -63,7 +63,7 @@ struct LostChangesTests {
 
     // SEMANTICS: They can not be made again after more than 64 MiB of them, or if the disk failed
     // in the middle of an operation on names: then the volume answers EIO until it is mounted
-    // again, with the state of its last commit. `.cairn/errors` says so.
+    // again, with the state of its last sync or commit. `.cairn/errors` says so.
     @Test("half an operation is never committed", arguments: [false, true])
     func middleOfAnOperation(isTooLong: Bool) throws {
         let volume = try TestVolume(on: TestStore()) { $0.flushDelay = .seconds(600) }

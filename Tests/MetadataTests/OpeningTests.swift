@@ -14,7 +14,7 @@ struct OpeningTests {
     func modes() throws {
         let folder = try TestFolder()
         let database = try folder.open()
-        for suffix in ["", "-wal", "-shm"] {
+        for suffix in ["", "-wal", "-shm", "-redo"] {
             let attributes = try FileManager.default.attributesOfItem(
                 atPath: folder.database + suffix)
             #expect(attributes[.posixPermissions] as? Int == 0o600, "of \(suffix)")

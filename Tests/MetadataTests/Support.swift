@@ -35,6 +35,7 @@ final class TestFolder: Sendable {
     /// and log, opened anew.
     func crashCopy(name: String, logBytes: Int? = nil) throws -> MetadataDatabase {
         let copy = path + "/" + name
+        try copyRedoFile(to: copy)
         try FileManager.default.copyItem(atPath: database, toPath: copy)
         try FileManager.default.copyItem(atPath: database + "-wal", toPath: copy + "-wal")
         if let logBytes {
@@ -43,6 +44,12 @@ final class TestFolder: Sendable {
             try handle.close()
         }
         return try MetadataDatabase(path: copy)
+    }
+
+    /// First of the files: one that is older than its database is no harm.
+    func copyRedoFile(to copy: String) throws {
+        guard FileManager.default.fileExists(atPath: database + "-redo") else { return }
+        try FileManager.default.copyItem(atPath: database + "-redo", toPath: copy + "-redo")
     }
 
     func size(of suffix: String) throws -> Int {

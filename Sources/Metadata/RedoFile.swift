@@ -1,0 +1,200 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// The `-redo` file beside the database: changes since the last COMMIT that were promised to be
+// durable. docs/decisions/0037-redo-file.md says why, docs/format.md §15 has the layout.
+//
+// A COMMIT writes each changed page to the log, ten and more for one small file. What changed is a
+// few hundred bytes. So a sync writes those, and the COMMIT comes later, in the background; a start
+// after a crash does the changes again on the state of the last COMMIT.
+//
+// Invariants:
+// 1. Records lie behind each other from the file's start, numbered from 0, all with the base that
+//    the last COMMIT has written into the database. Whatever follows has another base or number, or
+//    is damaged, and ends the reading.
+// 2. A record of a base is written only once that base's COMMIT is on the disk: until then the
+//    records before it may be all there is of what it holds.
+// 3. A process writes no record before a COMMIT of its own: bases are random, so no record of an
+//    earlier process ever follows one of its own.
+
+import Glibc
+import Primitives
+
+/// The redo file of one open database.
+final class RedoFile: Sendable {
+    /// Bytes of the file at most: what comes later is committed.
+    static let size = 8 << 20
+    /// Bytes from which on a COMMIT should come, so that the file begins anew before it is full.
+    static let commitSize = size / 2
+    /// Bytes of one record's changes at most; a sync of more is a COMMIT.
+    static let recordLimit = 256 << 10
+    /// Bytes before a record's changes.
+    static let headSize = 40
+    /// What a record begins with.
+    private static let magic: UInt32 = 0x6f64_6572
+    /// Bytes of zeros that are written, and synced, at once.
+    private static let zerosStep = 256 << 10
+
+    private let file: SyncedFile
+
+    /// Opens the file, or makes it.
+    ///
+    /// - Throws: `.full`; `.sqlite` never; `.logNotSynced` if it can not be opened or its name not
+    ///   be brought to the disk.
+    init(databasePath: String) throws(MetadataError) {
+        let path = Self.path(databasePath)
+        // SAFETY: the path lives for the call.
+        let descriptor = unsafe open(path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0o600)
+        guard descriptor >= 0 else { throw Self.error(errno) }
+        file = SyncedFile(descriptor, isSettled: true)
+        // Its name must last before anything in it is promised to.
+        try Self.syncFolder(of: path)
+    }
+
+    private static func path(_ databasePath: String) -> String { databasePath + "-redo" }
+
+    private static func error(_ code: Int32) -> MetadataError {
+        code == ENOSPC || code == EDQUOT ? .full : .logNotSynced(errno: code)
+    }
+
+    private static func syncFolder(of path: String) throws(MetadataError) {
+        let folder = path.lastIndex(of: "/").map { String(path[..<$0]) + "/" } ?? "."
+        // SAFETY: the path lives for the call.
+        let descriptor = unsafe open(folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC)
+        guard descriptor >= 0 else { throw error(errno) }
+        defer { close(descriptor) }
+        if fsync(descriptor) != 0 { throw error(errno) }
+    }
+
+    // MARK: Writing
+
+    /// Throws if a sync has ever failed.
+    func checkSound() throws(MetadataError) { try file.checkSound() }
+
+    /// Brings every record written before this call to the disk.
+    func sync() throws(MetadataError) { try file.sync() }
+
+    /// Writes a record. Called under the writer's lock.
+    ///
+    /// - Returns: false if the disk took it not whole: then nothing was written.
+    func write(_ record: [UInt8], at offset: Int) -> Bool {
+        // SAFETY: the buffer lives for the call.
+        let count = unsafe record.withUnsafeBytes { bytes in
+            unsafe pwrite(file.descriptor, bytes.baseAddress, bytes.count, off_t(offset))
+        }
+        guard count == record.count else { return false }
+        file.note()
+        return true
+    }
+
+    /// Writes the file's first bytes before they are needed, one step of many, so that a sync there
+    /// does not make it longer. Called under the writer's lock.
+    ///
+    /// - Returns: false when there is nothing more to do, or no room to do it.
+    func lengthen() -> Bool { file.lengthen(by: Self.zerosStep, upTo: Self.size) }
+
+    /// Brings zeros to the disk, so that no record's sync has to.
+    func syncZeros() throws(MetadataError) { try file.syncAll() }
+
+    // MARK: Records
+
+    /// A record's bytes.
+    ///
+    /// - Parameters:
+    ///   - base: of the COMMIT that the changes follow.
+    ///   - number: how many records follow that COMMIT before this one.
+    static func record(_ changes: [UInt8], base: UInt64, number: UInt64) -> [UInt8] {
+        let sum = Self.sum(of: changes, base: base, number: number)
+        var writer = ByteWriter(capacity: headSize + changes.count)
+        writer.u32le(magic)
+        writer.u32le(UInt32(changes.count))
+        writer.u64le(base)
+        writer.u64le(number)
+        writer.u64le(sum.0)
+        writer.u64le(sum.1)
+        writer.raw(changes)
+        return writer.bytes
+    }
+
+    /// A check that finds torn writes and what was left by others, and no more: SQLite's of its log
+    /// (file format, §4.2), on words of 64 bits.
+    private static func sum(
+        of changes: [UInt8], base: UInt64, number: UInt64
+    ) -> (UInt64, UInt64) {
+        var (first, second) = (base, number &+ UInt64(changes.count))
+        func take(_ word: UInt64) {
+            first = (first &+ word &+ second).multipliedFullWidth(by: 0x9e37_79b9_7f4a_7c15).low
+            second = (second &+ first) ^ (second >> 29)
+        }
+        // SAFETY: each load lies within the buffer, which lives for the call.
+        unsafe changes.withUnsafeBytes { bytes in
+            let whole = bytes.count / 8 * 8
+            for offset in stride(from: 0, to: whole, by: 8) {
+                take(
+                    UInt64(
+                        littleEndian: unsafe bytes.loadUnaligned(
+                            fromByteOffset: offset, as: UInt64.self)))
+            }
+            var last: UInt64 = 0
+            for offset in whole..<bytes.count {
+                last = last << 8 | UInt64(unsafe bytes[offset])
+            }
+            take(last)
+        }
+        return (first, second)
+    }
+
+    /// The changes of each record that follows a COMMIT, in order.
+    ///
+    /// - Throws: `.logNotSynced` if the file can not be read; one that is not there has none.
+    static func changes(
+        databasePath: String, after base: UInt64
+    ) throws(MetadataError) -> [[UInt8]] {
+        var reader = ByteReader(try contents(of: path(databasePath)))
+        var found: [[UInt8]] = []
+        while let next = next(&reader, base: base, number: UInt64(found.count)) {
+            found.append(next)
+        }
+        return found
+    }
+
+    private static func next(
+        _ reader: inout ByteReader, base: UInt64, number: UInt64
+    ) -> [UInt8]? {
+        do {
+            guard try reader.u32le() == magic else { return nil }
+            let count = Int(try reader.u32le())
+            guard count <= recordLimit, try reader.u64le() == base, try reader.u64le() == number
+            else { return nil }
+            let sum = (try reader.u64le(), try reader.u64le())
+            let changes = try reader.raw(count)
+            return Self.sum(of: changes, base: base, number: number) == sum ? changes : nil
+        } catch {
+            // It ends before the record does: what was never written whole.
+            return nil
+        }
+    }
+
+    /// The file's bytes, at most `size` and one record more.
+    private static func contents(of path: String) throws(MetadataError) -> [UInt8] {
+        // SAFETY: the path lives for the call.
+        let descriptor = unsafe open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW)
+        if descriptor < 0 && errno == ENOENT { return [] }
+        guard descriptor >= 0 else { throw error(errno) }
+        defer { close(descriptor) }
+        var bytes = [UInt8](repeating: 0, count: size)
+        var filled = 0
+        while filled < size {
+            // SAFETY: the buffer has `size` bytes for the time of the call.
+            let count = unsafe bytes.withUnsafeMutableBytes { buffer in
+                let rest = unsafe UnsafeMutableRawBufferPointer(rebasing: buffer[filled...])
+                return unsafe pread(descriptor, rest.baseAddress, rest.count, off_t(filled))
+            }
+            if count < 0 && errno == EINTR { continue }
+            guard count >= 0 else { throw error(errno) }
+            if count == 0 { break }
+            filled += count
+        }
+        bytes.removeLast(size - filled)
+        return bytes
+    }
+}
