@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// The commit nobody asked for: a change is durable after a few seconds, as on any filesystem.
+// The commit nobody asked for: a change is durable after a few seconds, as on any filesystem. And,
+// before the first, the names nobody asked for yet.
 
 import Blocks
 import Metadata
@@ -46,6 +47,7 @@ final class BackgroundCommits: Sendable {
     }
 
     private func run() {
+        readNamesAhead()
         var committed = volume.lastChange.load(ordering: .relaxed)
         var due = ContinuousClock.now + Committer.interval
         while true {
@@ -84,6 +86,21 @@ final class BackgroundCommits: Sendable {
             volume.arena.punchFreed(limit: BackgroundCommits.punchLimit)
         }
         state.update { $0.isStopped = true }
+    }
+
+    /// While nobody wants anything written, so that the first listings find names in memory.
+    private func readNamesAhead() {
+        var place = NamesAhead()
+        while !place.isAtEnd, !state.withLock({ $0.isStopping || $0.isPressed }) {
+            do throws(MetadataError) {
+                place = try volume.metadata.write { (writer) throws(MetadataError) in
+                    try writer.readAhead(place)
+                }
+            } catch {
+                // A disk that does not tell is met by who asks for the name.
+                return
+            }
+        }
     }
 
     private func sealJournal() {

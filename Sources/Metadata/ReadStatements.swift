@@ -12,6 +12,7 @@ package final class ReadStatements: @unchecked Sendable {
     let content: ContentQueries
     let publishing: PublishingQueries
     let integrity: IntegrityQueries
+    let ahead: AheadQueries
 
     init(_ connection: SQLiteConnection) {
         inodes = InodeQueries(connection)
@@ -19,6 +20,7 @@ package final class ReadStatements: @unchecked Sendable {
         content = ContentQueries(connection)
         publishing = PublishingQueries(connection)
         integrity = IntegrityQueries(connection)
+        ahead = AheadQueries(connection)
     }
 }
 
