@@ -37,7 +37,7 @@ struct PosixDirectoryTests {
     // meanwhile.
     // SEMANTICS: Directories may have a million entries and more: the process takes at most 300
     // MiB.
-    @Test("a listing of 100 000 names gives each that stays once, at its place, while others change")
+    @Test("a listing of 100 000 names gives each that stays once, at its place, while others go")
     func largeDirectory() throws {
         let count = Effort.isLong ? 1_000_000 : 100_000
         let found = try volume.probe(
