@@ -149,7 +149,10 @@ final class TestStore: Sendable {
     }
 
     var putCount: Int { state.withLock { $0.puts.count } }
-    var pads: [PadAddress: PadRecord] { state.withLock { $0.pads } }
+    /// A copy that shares no memory with what the store goes on changing.
+    var pads: [PadAddress: PadRecord] {
+        state.withLock { Dictionary(uniqueKeysWithValues: $0.pads.lazy.map { ($0, $1) }) }
+    }
 }
 
 /// One engine's way to the store.
