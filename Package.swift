@@ -104,7 +104,8 @@ let package = Package(
             "RemoteStores",
             [
                 "Primitives", "Cryptography", "JSON", "Autonomi", "AlephProtocol", "Aleph",
-                "AlephStores", "Scratchpads", "HTTP", "Stores", "StoreWrappers", "S3", "CLinux",
+                "AlephStores", "Scratchpads", "HTTP", "Stores", "StoreWrappers", "S3", "Threading",
+                "CLinux",
             ]),
         library(
             "Metadata",
@@ -170,7 +171,7 @@ let package = Package(
         tests("HTTPTests", ["TestSupport", "HTTP", "LocalServer"]),
         tests("PrimitivesTests", ["TestSupport", "Primitives"]),
         tests("JSONTests", ["TestSupport", "JSON"]),
-        tests("ThreadingTests", ["Threading"]),
+        tests("ThreadingTests", ["TestSupport", "Threading"]),
         tests(
             "CryptographyTests", ["TestSupport", "Cryptography", "Primitives"],
             resources: [.copy("Vectors")]),

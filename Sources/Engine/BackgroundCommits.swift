@@ -49,7 +49,7 @@ final class BackgroundCommits: Sendable {
     private func run() {
         readNamesAhead()
         var committed = volume.lastChange.load(ordering: .relaxed)
-        var due = ContinuousClock.now + Committer.interval
+        var due = ContinuousClock.now + volume.configuration.commitInterval
         while true {
             let isStopping = state.wait(atMost: due - .now) { state -> Bool? in
                 if state.isStopping { return true }
@@ -67,7 +67,7 @@ final class BackgroundCommits: Sendable {
                 // Pressure without end must not keep the commit away.
                 if .now < due { continue }
             }
-            due = .now + Committer.interval
+            due = .now + volume.configuration.commitInterval
             let now = volume.lastChange.load(ordering: .relaxed)
             if now != committed || !volume.dirty.withLock({ $0.isEmpty }) {
                 // A failure is in the error log; the next interval tries again.

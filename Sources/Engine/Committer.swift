@@ -21,8 +21,6 @@ import Threading
 
 /// Drains dirty inodes into the database and commits, for one caller or many.
 final class Committer: Sendable {
-    /// Longest time a change waits for a commit nobody asked for.
-    static let interval = Duration.seconds(5)
     /// Dirty inodes at which whoever made the last one drains them: a bound on memory.
     static let drainThreshold = 1024
     /// Dirty inodes that are locked at once: a few milliseconds for those who write to them.

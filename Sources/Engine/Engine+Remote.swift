@@ -33,9 +33,9 @@ private struct WaitMarks {
 extension Engine {
     /// Rounds after which a volume that keeps changing counts as published.
     static let synchronizationRounds = 100
-    /// Longest time a wait for the store goes on while the local disk is full: the background gives
-    /// back what the log and the cache can spare, at every `Committer.interval` at the latest.
-    static let localRoomTime = Committer.interval + .seconds(2)
+    /// How much longer than the interval of commits a wait for the store goes on while the local
+    /// disk is full: the background gives back what the log and the cache can spare with each.
+    static let localRoomTime = Duration.seconds(2)
 
     /// Flushes all files, sends all pads, publishes, and waits.
     ///
@@ -46,7 +46,7 @@ extension Engine {
         timeout: Duration?, progress: ((EngineStatus) -> Void)? = nil
     ) -> RemoteSyncOutcome {
         let deadline = timeout.map { WaitClock.now + $0 }
-        let roomDeadline = WaitClock.now + Engine.localRoomTime
+        let roomDeadline = WaitClock.now + configuration.commitInterval + Engine.localRoomTime
         var marks = WaitMarks()
         while true {
             let slice = WaitClock.now + .milliseconds(500)

@@ -54,6 +54,8 @@ package struct EngineConfiguration: Sendable {
     package var deviceName = "cairn"
     /// When chunks of a file go out while it is still being written, to stores that take them.
     package var earlyLimits = EarlyLimits()
+    /// Longest time a change waits for a commit nobody asked for.
+    package var commitInterval = Duration.seconds(5)
     /// Idle time after which a file's dirty blocks are flushed.
     package var flushDelay = Duration.seconds(2)
     /// A file that is written without a pause is flushed at last after this time.

@@ -4,6 +4,7 @@
 // folder, from changing the same thing at once.
 
 internal import Glibc
+internal import Threading
 
 /// Locks an open file for this process alone.
 ///
@@ -12,18 +13,20 @@ internal import Glibc
 /// - Parameters:
 ///   - patience: how long somebody else is waited for.
 ///   - pause: between two attempts, in microseconds.
+///   - clock: what `patience` is measured by. The default stands still in a suspend, during which
+///     nobody can let go of the lock; tests bring clocks of their own.
 /// - Throws: EWOULDBLOCK when patience is at its end; what else `flock` says, at once.
-func lockExclusively(
-    _ descriptor: Int32, patience: Duration, pause: useconds_t
-) throws(SystemError) {
-    let deadline = ContinuousClock.now + patience
-    while true {
+func lockExclusively<Measure: Clock>(
+    _ descriptor: Int32, patience: Duration, pause: useconds_t, by clock: Measure = WaitClock()
+) throws(SystemError) where Measure.Duration == Duration {
+    let isLocked = try polled(within: patience, every: pause, by: clock) { () throws(SystemError) in
         do throws(SystemError) {
             _ = try retrying { flock(descriptor, LOCK_EX | LOCK_NB) }
-            return
+            return true
         } catch {
-            guard error.code == EWOULDBLOCK, ContinuousClock.now < deadline else { throw error }
+            guard error.code == EWOULDBLOCK else { throw error }
+            return false
         }
-        _ = usleep(pause)
     }
+    guard isLocked else { throw SystemError(code: EWOULDBLOCK) }
 }

@@ -37,6 +37,7 @@ struct JournalTests {
         try TestVolume(on: TestStore()) { configuration in
             configuration.journal = limits
             configuration.cacheBudget = budget
+            configuration.commitInterval = .seconds(600)
             configuration.flushDelay = .seconds(600)
             configuration.publishDelay = .seconds(600)
             configuration.publishCeiling = .seconds(600)

@@ -124,7 +124,10 @@ struct LostChangesTests {
 
     @Test("what is kept in memory until the next commit has a commit come before its time")
     func commitsEarly() throws {
-        let volume = try TestVolume(on: TestStore()) { $0.flushDelay = .seconds(600) }
+        let volume = try TestVolume(on: TestStore()) {
+            $0.flushDelay = .seconds(600)
+            $0.commitInterval = .seconds(600)
+        }
         try volume.writeFile("/files/f", [1])
         let ino = try volume.resolve("/files/f")
         let metadata = volume.engine.volume.metadata
@@ -136,9 +139,7 @@ struct LostChangesTests {
             count += 1
         }
         #expect(count > 200 && count < 1000)
-        let start = ContinuousClock.now
         try volume.writeFile("/files/g", [1])
         #expect(eventually { !metadata.wantsCommit })
-        #expect(ContinuousClock.now - start < Committer.interval)
     }
 }

@@ -196,7 +196,9 @@ struct RequestLog: Sendable {
             var attempt = verdict
             let judge = StateJudge(
                 shown: shown, history: history, index: index, end: end,
-                wasAnswered: { address in self.wasAnswered(address, before: root.position) })
+                wasAnswered: { address in
+                    self.wasAnswered(address, before: before?.position ?? 0)
+                })
             if let problem = judge.problem(&attempt) {
                 problems.append("\(index): \(problem)")
                 continue
@@ -210,6 +212,9 @@ struct RequestLog: Sendable {
 
     /// Whether the machine surely knew that the store had the pad: a second record is sealed only
     /// when the first was answered for.
+    ///
+    /// - Parameter position: of the root before the one that is judged. A revision is made of one
+    ///   moment between the two, and pads go on reaching the store until its own root does.
     private func wasAnswered(_ address: String, before position: Int) -> Bool {
         requests.prefix(position).contains {
             guard case .pad(let record) = $0 else { return false }

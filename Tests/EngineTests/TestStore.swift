@@ -57,12 +57,23 @@ final class TestStore: Sendable {
         /// Puts of pads fail so, but for the named one.
         var padFailure: StoreError?
         var padFailureSpares: PadAddress?
+        /// Calls that change something, or make it durable, that were made so far.
+        var changeCount = 0
+        /// From the call of this number on they fail so; nil for never.
+        var refusal: (from: Int, error: StoreError)?
         /// All calls that read fail so.
         var getFailure: StoreError?
         /// Puts of pads succeed, and their answer is lost on the way.
         var losesPadAnswers = false
         /// Called with each pad record before it is accepted.
         var witness: (@Sendable (PadRecord, State) -> Void)?
+
+        /// Counts a call that changes something; throws if it is one that is refused.
+        mutating func enterChange() throws(StoreError) {
+            changeCount += 1
+            if let refusal, changeCount >= refusal.from { throw refusal.error }
+            if let putFailure { throw putFailure }
+        }
 
         mutating func record(_ request: StoreRequest) {
             if isRecording { requests.append(request) }
@@ -103,6 +114,7 @@ final class TestStore: Sendable {
             state.chunkFaults = [:]
             state.padFaults = [:]
             state.putFailure = nil
+            state.refusal = nil
             state.syncFailure = nil
             state.padFailure = nil
             state.padFailureSpares = nil
@@ -115,6 +127,12 @@ final class TestStore: Sendable {
     /// Writing fails with this until `heal`.
     func refuseWrites(_ error: StoreError) {
         state.withLock { $0.putFailure = error }
+    }
+
+    /// The first so many calls that change something are done, and all later ones fail with this
+    /// until `heal`.
+    func refuseWrites(_ error: StoreError, after count: Int) {
+        state.withLock { $0.refusal = (from: $0.changeCount + count + 1, error) }
     }
 
     /// Everything fails with this until `heal`.
@@ -131,7 +149,10 @@ final class TestStore: Sendable {
     }
 
     var putCount: Int { state.withLock { $0.puts.count } }
-    var pads: [PadAddress: PadRecord] { state.withLock { $0.pads } }
+    /// A copy that shares no memory with what the store goes on changing.
+    var pads: [PadAddress: PadRecord] {
+        state.withLock { Dictionary(uniqueKeysWithValues: $0.pads.lazy.map { ($0, $1) }) }
+    }
 }
 
 /// One engine's way to the store.
@@ -159,7 +180,7 @@ final class StoreConnection: ListableChunkStore, PadStore {
         try enter()
         if bytes.count > StoreLimits.maximumChunkSize { throw .tooLarge }
         try store.state.withLock { (state) throws(StoreError) in
-            if let failure = state.putFailure { throw failure }
+            try state.enterChange()
             state.puts.append(digest)
             if state.chunks[digest] == nil { state.unsynced.insert(digest) }
             state.chunks[digest] = bytes
@@ -196,7 +217,8 @@ final class StoreConnection: ListableChunkStore, PadStore {
     func sync() throws(StoreError) {
         try enter()
         try store.state.withLock { (state) throws(StoreError) in
-            if let failure = state.syncFailure ?? state.putFailure { throw failure }
+            if let failure = state.syncFailure { throw failure }
+            try state.enterChange()
             state.unsynced = []
             state.record(.sync)
         }
@@ -216,7 +238,7 @@ final class StoreConnection: ListableChunkStore, PadStore {
     func delete(_ digest: Digest) throws(StoreError) {
         try enter()
         try store.state.withLock { (state) throws(StoreError) in
-            if let failure = state.putFailure { throw failure }
+            try state.enterChange()
             state.chunks[digest] = nil
             state.unsynced.remove(digest)
             state.record(.delete(digest))
@@ -239,7 +261,7 @@ final class StoreConnection: ListableChunkStore, PadStore {
         try enter()
         do { try record.verify() } catch { throw .refused("not signed by its owner") }
         return try store.state.withLock { (state) throws(StoreError) in
-            if let failure = state.putFailure { throw failure }
+            try state.enterChange()
             if let failure = state.padFailure, record.address != state.padFailureSpares {
                 throw failure
             }

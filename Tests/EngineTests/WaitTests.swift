@@ -9,26 +9,6 @@ import Primitives
 import TestSupport
 import Testing
 
-/// A clock that moves when it is told to, and not by itself.
-private final class HandClock: Clock {
-    struct Instant: InstantProtocol {
-        var time: Duration
-        func advanced(by duration: Duration) -> Instant { Instant(time: time + duration) }
-        func duration(to other: Instant) -> Duration { other.time - time }
-        static func < (left: Instant, right: Instant) -> Bool { left.time < right.time }
-    }
-
-    private let time = Lock(Duration.zero)
-    var now: Instant { Instant(time: time.withLock { $0 }) }
-    var minimumResolution: Duration { .nanoseconds(1) }
-
-    func move(by duration: Duration) { time.withLock { $0 += duration } }
-
-    func sleep(until deadline: Instant, tolerance: Duration?) async throws {
-        preconditionFailure("nobody sleeps by this clock")
-    }
-}
-
 @Suite("waits for a store that says nothing")
 struct WaitTests {
     /// Reads a file on a thread of its own; what came of it, once something did.

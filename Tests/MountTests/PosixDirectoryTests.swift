@@ -37,7 +37,7 @@ struct PosixDirectoryTests {
     // meanwhile.
     // SEMANTICS: Directories may have a million entries and more: the process takes at most 300
     // MiB.
-    @Test("a listing of 100 000 names gives each that stays once, while others come and go")
+    @Test("a listing of 100 000 names gives each that stays once, at its place, while others go")
     func largeDirectory() throws {
         let count = Effort.isLong ? 1_000_000 : 100_000
         let found = try volume.probe(
@@ -50,9 +50,11 @@ struct PosixDirectoryTests {
                 print('made', round(COUNT / (time.monotonic() - start)), 'names a second')
                 start = time.monotonic(); same(len(os.listdir('d')), COUNT)
                 print('listed in', round(time.monotonic() - start, 1), 's')
-                listing = Listing('d'); seen = []; change = 0
+                listing = Listing('d'); seen = []; change = 0; places = {}; place = listing.tell()
                 while (name := listing.next()) is not None:
                     seen.append(name)
+                    if len(seen) % 997 == 1 and name in stays: places[name] = place
+                    place = listing.tell()
                     if len(seen) % 50 == 0:
                         # One that goes, before or after the place; one that comes; one that moves.
                         os.unlink(f'd/{change * 10:07d}'); write(f'd/new{change}')
@@ -64,6 +66,11 @@ struct PosixDirectoryTests {
                 same(len(got), len(set(got)), 'doubled'); same(set(got), stays, 'missed')
                 names = os.listdir('d'); same(len(names), len(set(names)))
                 assert stays <= {name.encode() for name in names}
+                assert len(places) > COUNT / 1200, len(places)
+                for again in [listing, Listing('d')]:
+                    # In no order that the directory has.
+                    for name, place in sorted(places.items(), key=lambda item: item[0][::-1]):
+                        again.seek(place); same(again.next(), name)
                 """)
         let peak = try volume.shell(
             "grep VmHWM /proc/\(try volume.daemonPID())/status | tr -dc 0-9")

@@ -160,6 +160,50 @@ struct TimeTests {
             """)
     }
 
+    @Test("a suspend ends no wait for another process: for a lock, an answer, or a daemon's end")
+    func othersAsleep() throws {
+        let volume = try Self.volume(countsSuspend: true)
+        try volume.probe(
+            """
+            import subprocess
+            ROOT = os.environ['ROOT']; os.chdir('/'); day = 86_400
+            clock = dict(
+                LD_PRELOAD=ROOT + '/clock.so', CLOCK_OFFSET=ROOT + '/offset', CLOCK_SUSPENDED='1')
+            def slept(days): write(ROOT + '/offset', b'%d' % (days * day), 'r+b')
+            def command(*words):
+                return subprocess.Popen([os.environ['CAIRN'], *words], env={**os.environ, **clock})
+            def locked(path):
+                lock = os.open(path, os.O_RDWR); fcntl.flock(lock, fcntl.LOCK_EX); return lock
+            # The folder store's lock, which another machine has; the daemon waits for it.
+            write(PADS + '/p', b'before')
+            sealed = lambda: os.getxattr(PADS + '/p', 'user.cairn.state') == b'published'
+            eventually(sealed, 60)
+            lock = locked(os.environ['STORE'] + '/lock')
+            write(PADS + '/p', b'after'); time.sleep(2); slept(1); time.sleep(1)
+            assert not sealed(); os.close(lock); eventually(sealed, 60)
+            same(read(MNT + '/.cairn/errors'), b'')
+            # The daemon's answer.
+            os.kill(\(try volume.daemonPID()), signal.SIGSTOP)
+            try:
+                asking = command('status', 'test'); time.sleep(1); slept(2); time.sleep(0.2)
+                same(asking.poll(), None)
+            finally: os.kill(\(try volume.daemonPID()), signal.SIGCONT)
+            same(asking.wait(60), 0)
+            # Its end, which a lock that is had next makes look late.
+            def next_holder():
+                lock = locked(os.environ['CAIRN_STATE'] + '/volumes/test/lock')
+                write(ROOT + '/had'); eventually(lambda: os.path.exists(ROOT + '/enough'), 60)
+            holder = child(next_holder)
+            ending = command('unmount', '--now', 'test')
+            eventually(lambda: os.path.exists(ROOT + '/had'), 60)
+            slept(3); time.sleep(0.5); write(ROOT + '/enough')
+            ended(holder); same(ending.wait(60), 0)
+            """)
+        try volume.mount()
+        try volume.recover()
+        try volume.probe("same(read(PADS + '/p'), b'after')")
+    }
+
     // SEMANTICS: A file that is written without a pause is flushed after 30 seconds, and changes
     // without a pause are published after 60.
     @Test("what is written without a pause is flushed after 30 seconds and published after 60")

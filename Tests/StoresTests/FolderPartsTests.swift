@@ -7,6 +7,7 @@ import Primitives
 import Scratchpads
 import Stores
 import Synchronization
+import TestSupport
 import Testing
 
 @testable import RemoteStores
@@ -101,6 +102,38 @@ struct FolderPartsTests {
         }
         // Neither a failure within nor one to get it keeps the lock.
         try theirs.withLock {}
+    }
+
+    @Test("a lock is waited for as long as the clock stands still, and once it has moved no more")
+    func lockByClock() throws {
+        let temporary = try TemporaryFolder()
+        defer { temporary.remove() }
+        let path = temporary.path + "/lock"
+        try #require(FileManager.default.createFile(atPath: path, contents: nil))
+        let files = try [0, 1].map { _ in try #require(FileHandle(forUpdatingAtPath: path)) }
+        let (ours, theirs) = (files[0].fileDescriptor, files[1].fileDescriptor)
+        defer { withExtendedLifetime(files) {} }
+        let clock = HandClock()
+        let outcomes = try [true, false].map { letsGo throws in
+            try #require(flock(theirs, LOCK_EX) == 0)
+            let outcome = Lock<SystemError??>(nil)
+            Thread.detachNewThread {
+                var failure: SystemError?
+                do throws(SystemError) {
+                    try lockExclusively(ours, patience: .seconds(1), pause: 100, by: clock)
+                } catch {
+                    failure = error
+                }
+                outcome.withLock { $0 = .some(failure) }
+            }
+            usleep(100_000)
+            #expect(outcome.withLock { $0 } == nil, "it has not ended by itself")
+            if letsGo { flock(theirs, LOCK_UN) } else { clock.move(by: .seconds(1)) }
+            #expect(eventually { outcome.withLock { $0 } != nil })
+            flock(ours, LOCK_UN)
+            return outcome.withLock { $0 }
+        }
+        #expect(outcomes == [.some(nil), .some(SystemError(code: EWOULDBLOCK))])
     }
 
     @Test("eight holders of eight locks on one file never hold it at once")

@@ -3,6 +3,7 @@
 // Waiting, waking, and threads of our own.
 
 import Glibc
+import TestSupport
 import Testing
 import Threading
 
@@ -148,6 +149,56 @@ struct SystemThreadTests {
     func tooSmall() async {
         await #expect(processExitsWith: .failure) {
             _ = SystemThread.start("test-tiny", stackSize: 1) {}
+        }
+    }
+}
+
+@Suite("waits that nobody is woken from")
+struct PolledTests {
+    @Test("it is looked until it is so, however long the clock stands still")
+    func standsStill() {
+        let clock = HandClock()
+        var looks = 0
+        let isSo = polled(within: .seconds(1), every: 100, by: clock) {
+            looks += 1
+            return looks == 300
+        }
+        #expect(isSo && looks == 300)
+    }
+
+    @Test("when the time is over it is looked once more, and then no more")
+    func ends() {
+        let clock = HandClock()
+        var looks: [Bool] = []
+        for answer in [false, true] {
+            var count = 0
+            looks.append(
+                polled(within: .seconds(1), every: 100, by: clock) {
+                    count += 1
+                    // Time passes behind the first look; what comes is the last.
+                    clock.move(by: .seconds(1))
+                    return count == 2 && answer
+                })
+            #expect(count == 2)
+        }
+        #expect(looks == [false, true])
+    }
+
+    @Test("without time it is looked once", arguments: [0, -5])
+    func looksOnce(seconds: Int) {
+        var looks = 0
+        let isSo = polled(within: .seconds(seconds), every: 100) {
+            looks += 1
+            return false
+        }
+        #expect(!isSo && looks == 1)
+    }
+
+    @Test("what a look throws ends it")
+    func throwing() {
+        struct Refusal: Error {}
+        #expect(throws: Refusal.self) {
+            try polled(within: .seconds(60), every: 100) { () throws(Refusal) in throw Refusal() }
         }
     }
 }

@@ -4,6 +4,7 @@
 
 package import Engine
 import Glibc
+import Threading
 
 /// Brings volumes to their store, and away from their mount points.
 package struct Unmounting: Sendable {
@@ -111,15 +112,10 @@ package struct Unmounting: Sendable {
     }
 
     private func awaitEnd() throws(CommandFailure) {
-        let clock = ContinuousClock()
-        let deadline = clock.now + Self.endPatience
-        while target.folder.isLocked {
-            guard clock.now < deadline else {
-                throw CommandFailure(
-                    .failure, "the daemon of “\(target.folder.name)” does not end",
-                    advice: "it is unmounted; “\(target.folder.log)” may say why")
-            }
-            usleep(5000)
+        guard polled(within: Self.endPatience, every: 5000, { !target.folder.isLocked }) else {
+            throw CommandFailure(
+                .failure, "the daemon of “\(target.folder.name)” does not end",
+                advice: "it is unmounted; “\(target.folder.log)” may say why")
         }
     }
 }

@@ -285,9 +285,8 @@ package final class Daemon: Sendable {
     }
 
     private func awaitSession() {
-        let clock = ContinuousClock()
-        let deadline = clock.now + Self.sessionPatience
-        while let event = events.receive(within: deadline - clock.now) {
+        let deadline = WaitClock.now + Self.sessionPatience
+        while let event = events.receive(within: deadline - WaitClock.now) {
             if case .sessionEnded(let error) = event {
                 if let error { log.write(.error, error.sentence) }
                 return

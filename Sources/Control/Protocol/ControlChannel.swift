@@ -7,6 +7,7 @@
 internal import CLinux
 import Glibc
 package import Primitives
+import Threading
 
 /// Why a control connection gave no message.
 package enum ControlError: Error, Equatable, Sendable {
@@ -60,8 +61,7 @@ package struct ControlChannel: ~Copyable, Sendable {
         writer.raw(message)
         let bytes = writer.bytes
         var done = 0
-        let clock = ContinuousClock()
-        let deadline = clock.now + ControlLimits.patience
+        let deadline = WaitClock.now + ControlLimits.patience
         while done < bytes.count {
             // SAFETY: the array lives through the call, which only reads it.
             let count = unsafe bytes.withUnsafeBytes { buffer in
@@ -72,7 +72,7 @@ package struct ControlChannel: ~Copyable, Sendable {
             if count >= 0 {
                 done += count
             } else if errno == EAGAIN {
-                guard socket.isReady(for: POLLOUT, within: deadline - clock.now) else {
+                guard socket.isReady(for: POLLOUT, within: deadline - WaitClock.now) else {
                     throw .timedOut
                 }
             } else if errno == EPIPE || errno == ECONNRESET {
@@ -87,7 +87,7 @@ package struct ControlChannel: ~Copyable, Sendable {
     ///
     /// - Parameter wait: until the whole message is there; nil waits for ever.
     package func receive(limit: Int, within wait: Duration?) throws(ControlError) -> [UInt8] {
-        let deadline = wait.map { ContinuousClock().now + $0 }
+        let deadline = wait.map { WaitClock.now + $0 }
         var head = ByteReader(try exactly(4, by: deadline))
         let count: UInt32
         do {
@@ -100,12 +100,12 @@ package struct ControlChannel: ~Copyable, Sendable {
     }
 
     private func exactly(
-        _ count: Int, by deadline: ContinuousClock.Instant?
+        _ count: Int, by deadline: WaitClock.Instant?
     ) throws(ControlError) -> [UInt8] {
         var bytes = [UInt8](repeating: 0, count: count)
         var done = 0
         while done < count {
-            let rest = deadline.map { $0 - ContinuousClock().now } ?? .seconds(3600)
+            let rest = deadline.map { $0 - WaitClock.now } ?? .seconds(3600)
             guard rest > .zero else { throw .timedOut }
             guard socket.isReady(for: POLLIN, within: rest) else { continue }
             var all = bytes.mutableSpan

@@ -65,11 +65,8 @@ package final class ControlServer: Sendable {
 
     /// Waits until every connection has had its reply, at most as long as this.
     package func drain(within wait: Duration) {
-        let clock = ContinuousClock()
-        let deadline = clock.now + wait
-        while connections.withLock({ $0 }) > 0, clock.now < deadline {
-            usleep(5000)
-        }
+        // Whoever was not answered by then finds its connection closed.
+        _ = polled(within: wait, every: 5000) { connections.withLock { $0 } == 0 }
     }
 
     private func acceptConnections() {

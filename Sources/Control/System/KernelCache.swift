@@ -3,7 +3,7 @@
 // What the kernel still holds of a mount, brought to its daemon.
 
 import FuseHost
-import Glibc
+import Threading
 
 /// The kernel's cache of unwritten pages.
 package enum KernelCache {
@@ -20,13 +20,9 @@ package enum KernelCache {
     /// - Returns: as `ProcessSettings.syncFilesystem`.
     package static func flush(_ mountPoint: String) throws(SystemError) -> SystemError? {
         let dropped = try ProcessSettings.syncFilesystem(at: mountPoint)
-        let clock = ContinuousClock()
-        let deadline = clock.now + patience
         // Without fusectl, as in many containers, there is no count to watch.
         let connection = MountTable.current().mount(at: mountPoint)?.connection
-        while clock.now < deadline, let waiting = connection?.waitingCount, waiting > 0 {
-            usleep(2000)
-        }
+        _ = polled(within: patience, every: 2000) { (connection?.waitingCount ?? 0) == 0 }
         return dropped
     }
 }

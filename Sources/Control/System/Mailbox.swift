@@ -7,6 +7,7 @@
 
 import Glibc
 import Synchronization
+import Threading
 
 /// A queue of values from any thread to one that waits for them.
 package final class Mailbox<Value: Sendable>: Sendable {
@@ -47,12 +48,11 @@ package final class Mailbox<Value: Sendable>: Sendable {
 
     /// Takes the oldest value, waiting up to `wait`; nil waits for ever.
     package func receive(within wait: Duration?) -> Value? {
-        let clock = ContinuousClock()
-        let deadline = wait.map { clock.now + $0 }
+        let deadline = wait.map { WaitClock.now + $0 }
         while true {
-            let rest = deadline.map { $0 - clock.now } ?? .seconds(3600)
+            let rest = deadline.map { $0 - WaitClock.now } ?? .seconds(3600)
             if reading.isReadable(within: max(.zero, rest)), let value = take() { return value }
-            if let deadline, clock.now >= deadline { return nil }
+            if let deadline, WaitClock.now >= deadline { return nil }
         }
     }
 

@@ -60,6 +60,10 @@ def save(path, data):
 class Filler(threading.Thread):
     """Fills the disk and makes room again, until it is ended."""
 
+    # Bytes that it leaves: little enough that each step of a write, a flush and a revision is
+    # once the one that finds no room.
+    ROOMS = [0, 0, 1 << 14, 1 << 17, 1 << 20, 6 << 20, 20 << 20]
+
     def __init__(self, path, seed):
         super().__init__()
         self.path = path
@@ -68,7 +72,7 @@ class Filler(threading.Thread):
 
     def run(self):
         while not self.over.wait(self.dice.uniform(0.3, 1.5)):
-            fill(self.path, self.dice.choice([0, 0, 1 << 20, 6 << 20, 20 << 20]))
+            fill(self.path, self.dice.choice(self.ROOMS))
             # Longer than a write waits for room, now and then.
             self.over.wait(self.dice.choice([0.3, 1, 2, 4]))
             os.unlink(self.path)
