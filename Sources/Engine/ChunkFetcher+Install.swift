@@ -25,31 +25,60 @@ extension ChunkFetcher {
         do throws(FileError) {
             try volume.change(inode) { (state) throws(FileError) in
                 guard state.base?.segments.contains(home.segment) == true else { return }
-                var ready: [PlainBlock] = []
+                var whole: Range<UInt64>?
                 for block in blocks where state.buffers[block] == nil {
-                    guard try volume.entry(block, &state) == .absent, state.baseCovers(block),
-                        let bytes = assemble(block, place, home, plain, limit: state.baseLimit)
+                    guard try volume.entry(block, &state) == .absent, state.baseCovers(block)
                     else { continue }
-                    ready.append(
-                        PlainBlock(
-                            bytes: bytes, owner: BlockOwner(ino: home.ino, block: block),
-                            isDirty: false, usesReservation: false))
+                    let end = min((block + 1) * size, state.baseLimit)
+                    if range.lowerBound <= block * size, end <= range.upperBound {
+                        if let run = whole, run.upperBound == block {
+                            whole = run.lowerBound..<block + 1
+                        } else {
+                            if let run = whole { keep(run, home, plain, from: range, &state) }
+                            whole = block..<block + 1
+                        }
+                    } else if let bytes = assemble(
+                        block, place, home, plain, limit: state.baseLimit)
+                    {
+                        let piece = block * size..<block * size + UInt64(bytes.count)
+                        keep(block..<block + 1, home, bytes, from: piece, &state)
+                    }
                 }
-                if ready.isEmpty { return }
-                guard let references = try? volume.arena.write(ready) else {
-                    isKeeping.store(false, ordering: .relaxed)
-                    room.ask()
-                    return
-                }
-                isKeeping.store(true, ordering: .relaxed)
-                for (block, reference) in zip(ready, references) {
-                    volume.setEntry(block.owner.block, .clean(reference), &state)
-                }
+                if let run = whole { keep(run, home, plain, from: range, &state) }
             }
         } catch {
             return
         }
         room.askIfShort()
+    }
+
+    /// Seals neighbouring blocks into the arena, as clean; says in `isKeeping` whether it could.
+    ///
+    /// - Parameters:
+    ///   - blocks: all within `range`, but for what lies beyond the end of what the base has.
+    ///   - bytes: the bytes of `range`, a part of the file.
+    private func keep(
+        _ blocks: Range<UInt64>, _ home: Home, _ bytes: [UInt8], from range: Range<UInt64>,
+        _ state: inout InodeState
+    ) {
+        let size = UInt64(Arena.blockSize)
+        let start = blocks.lowerBound * size
+        let end = min(blocks.upperBound * size, state.baseLimit)
+        let part = Int(start - range.lowerBound)..<Int(end - range.lowerBound)
+        guard
+            let references = try? volume.arena.write(
+                contiguous: bytes.span.extracting(part),
+                first: BlockOwner(ino: home.ino, block: blocks.lowerBound), isDirty: false,
+                usesReservation: false)
+        else {
+            isKeeping.store(false, ordering: .relaxed)
+            room.ask()
+            return
+        }
+        isKeeping.store(true, ordering: .relaxed)
+        for (block, reference) in zip(blocks, references) {
+            volume.setEntry(block, .clean(reference), &state)
+        }
     }
 
     /// The bytes of one block, if this chunk and its remembered neighbours have all of them.
