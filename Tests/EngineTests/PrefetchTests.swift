@@ -91,6 +91,49 @@ struct PrefetchTests {
         return bytes
     }
 
+    @Test(
+        "what is written, cut and grown while its chunks come stays so",
+        arguments: [21, 22, 23] as [UInt64])
+    func changed(seed: UInt64) throws {
+        var dice = SeededGenerator(seed: seed)
+        let (volume, _, content) = try distant(24 << 20)
+        var model = content
+        let ino = try volume.resolve("/files/film")
+        let file = try volume.engine.open(
+            ino, OpenIntent(reads: true, writes: true), volume.context)
+        let handle = file.handle
+        let isOver = Atomic<Bool>(false)
+        let reader = Thread {
+            // Only for the chunks that it brings: what it sees changes under its eyes.
+            _ = try? volume.readFile("/files/film")
+            isOver.store(true, ordering: .releasing)
+        }
+        reader.start()
+        while !isOver.load(ordering: .acquiring) {
+            if Int.random(in: 0..<8, using: &dice) == 0 {
+                let size = Int.random(in: 1 << 20..<model.count, using: &dice)
+                for size in [size, model.count] {
+                    var change = AttributeChange()
+                    change.size = UInt64(size)
+                    _ = try volume.engine.setAttributes(of: ino, change, volume.context)
+                }
+                model.replaceSubrange(
+                    size..., with: [UInt8](repeating: 0, count: model.count - size))
+            }
+            let count = Int.random(in: 1...100_000, using: &dice)
+            let at = Int.random(in: 0..<model.count - count, using: &dice)
+            let bytes = pattern(count, seed: dice.next())
+            _ = try volume.engine.write(
+                handle, ino: ino, at: UInt64(at), bytes.span, volume.context)
+            model.replaceSubrange(at..<at + count, with: bytes)
+        }
+        #expect(same(try read(volume, handle, ino, 0..<model.count), model), "seed \(seed)")
+        volume.engine.release(handle, ino: ino)
+        try volume.publish()
+        try volume.recover()
+        #expect(same(try volume.readFile("/files/film"), model), "seed \(seed)")
+    }
+
     @Test("a film is read many chunks at once, each fetched once, and kept")
     func sequential() throws {
         let (volume, store, content) = try distant(64 << 20)

@@ -12,6 +12,10 @@
 /// fallocate(2), FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE: 0, or -1 with errno.
 int32_t cairn_punch_hole(int32_t descriptor, int64_t offset, int64_t length);
 
+/// sync_file_range(2), SYNC_FILE_RANGE_WRITE: the system begins to write what is dirty there. Makes
+/// nothing durable.
+void cairn_start_writing(int32_t descriptor, int64_t offset, int64_t length);
+
 /// fallocate(2), FALLOC_FL_KEEP_SIZE: 0, or -1 with errno.
 int32_t cairn_reserve(int32_t descriptor, int64_t offset, int64_t length);
 
