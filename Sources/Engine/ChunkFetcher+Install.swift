@@ -16,7 +16,7 @@ extension ChunkFetcher {
         var blocks: Range<UInt64>
         /// The first byte behind the blocks' content: their own end, or where the base ends.
         var end: UInt64
-        /// The bytes of an edge block, of more chunks than one; nil where the chunk has all of them.
+        /// The bytes of an edge block, of two chunks or more; nil where this one has all of them.
         var bytes: [UInt8]?
 
         /// Where block `block` of the run has its last byte.
@@ -28,8 +28,8 @@ extension ChunkFetcher {
     /// Seals the blocks that this chunk completes into the arena, as clean.
     ///
     /// Sealing and writing take milliseconds, in which the file's readers and other fetches must
-    /// not wait: so the inode is looked at, left alone, and looked at once more. A block that became
-    /// something else meanwhile stays what it became.
+    /// not wait: so the inode is looked at, left alone, and looked at once more. A block that
+    /// became something else meanwhile stays what it became.
     func install(_ place: Place, _ plain: [UInt8]) {
         guard let home = place.home else { return }
         let inner = place.layout.range(of: place.index)
@@ -114,8 +114,8 @@ extension ChunkFetcher {
             contiguous: part, first: first, isDirty: false, usesReservation: false)
     }
 
-    /// Names the slots in the inode's rows, as clean; gives those back whose block is no longer what
-    /// was sealed.
+    /// Names the slots in the inode's rows, as clean; gives those back whose block is no longer
+    /// what was sealed.
     private func name(
         _ references: [BlockReference], _ run: Run, _ home: Home, _ inode: Inode
     ) throws(FileError) {

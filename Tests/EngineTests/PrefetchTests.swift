@@ -9,6 +9,7 @@ import Primitives
 import Scratchpads
 import Stores
 import Synchronization
+import TestSupport
 import Testing
 
 /// A store whose every answer takes a while, as behind a long line, and that counts them.
@@ -102,23 +103,29 @@ struct PrefetchTests {
         let file = try volume.engine.open(
             ino, OpenIntent(reads: true, writes: true), volume.context)
         let handle = file.handle
-        let isOver = Atomic<Bool>(false)
+        let isOver = Lock(false)
+        let (engine, context, size) = (volume.engine, volume.context, model.count)
         let reader = Thread {
             // Only for the chunks that it brings: what it sees changes under its eyes.
-            _ = try? volume.readFile("/files/film")
-            isOver.store(true, ordering: .releasing)
+            var bytes = [UInt8](repeating: 0, count: 131_072)
+            for position in stride(from: 0, to: size, by: bytes.count) {
+                var span = bytes.mutableSpan
+                _ = try? engine.read(
+                    handle, ino: ino, at: UInt64(position), into: &span, context)
+            }
+            isOver.withLock { $0 = true }
         }
         reader.start()
-        while !isOver.load(ordering: .acquiring) {
+        while !isOver.withLock({ $0 }) {
             if Int.random(in: 0..<8, using: &dice) == 0 {
                 let size = Int.random(in: 1 << 20..<model.count, using: &dice)
-                for size in [size, model.count] {
+                for end in [size, model.count] {
                     var change = AttributeChange()
-                    change.size = UInt64(size)
-                    _ = try volume.engine.setAttributes(of: ino, change, volume.context)
+                    change.size = UInt64(end)
+                    _ = try engine.setAttributes(of: ino, change, context)
                 }
-                model.replaceSubrange(
-                    size..., with: [UInt8](repeating: 0, count: model.count - size))
+                let zeros = [UInt8](repeating: 0, count: model.count - size)
+                model.replaceSubrange(size..<model.count, with: zeros)
             }
             let count = Int.random(in: 1...100_000, using: &dice)
             let at = Int.random(in: 0..<model.count - count, using: &dice)

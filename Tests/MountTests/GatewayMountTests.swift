@@ -42,14 +42,18 @@ struct GatewayMountTests {
     }
 
     /// Writes the keys of a new session into a file, as `credentials=` of a store's address takes.
-    private func writeSession(_ kind: String, to path: String) throws {
+    ///
+    /// - Returns: the endpoint that takes them.
+    @discardableResult
+    private func writeSession(_ kind: String, to path: String) throws -> Substring {
         let lines = try gateway("session", kind).split(separator: "\n")
-        try #require(lines.count == 3)
+        try #require(lines.count == 4)
         let text =
             "[default]\naccess_key_id = \(lines[0])\nsecret_access_key = \(lines[1])\n"
             + "session_token = \(lines[2])\n"
         try Data(text.utf8).write(to: URL(fileURLWithPath: path))
         try FileManager.default.setAttributes([.posixPermissions: 0o600], ofItemAtPath: path)
+        return lines[3]
     }
 
     @Test("a tree that was synced is the same on another machine")
@@ -180,11 +184,11 @@ struct GatewayMountTests {
 
     @Test("a session that the service no longer takes is said, loses nothing, and ends by new keys")
     func sessions() throws {
-        let endpoint = try #require(gatewayEnvironment["CAIRN_RGW_ENDPOINT"])
         try gateway("make-bucket", "sessions")
         let keys = "/tmp/cairn-keys-\(UUID().uuidString)"
         // A scratch file of this test: nothing depends on its removal.
         defer { try? FileManager.default.removeItem(atPath: keys) }
+        let endpoint = try writeSession("good", to: keys)
         let url = "s3://sessions/\(UUID().uuidString)?endpoint=\(endpoint)&credentials=\(keys)"
         for kind in ["expired", "foreign"] {
             try writeSession(kind, to: keys)

@@ -51,14 +51,16 @@ enum Gateway {
         _ = try script("admin", arguments)
     }
 
-    /// Keys with a session token, as variables: a good one, one that expired, or a foreign one.
-    static func session(_ kind: String) throws -> [String: String] {
+    /// Keys with a session token, as variables: a good one, one that expired, or a foreign one; and
+    /// where they are taken.
+    static func session(_ kind: String) throws -> (keys: [String: String], endpoint: String) {
         let lines = try script("session", [kind]).split(separator: "\n").map(String.init)
-        try #require(lines.count == 3)
-        return [
+        try #require(lines.count == 4)
+        let keys = [
             "AWS_ACCESS_KEY_ID": lines[0], "AWS_SECRET_ACCESS_KEY": lines[1],
             "AWS_SESSION_TOKEN": lines[2],
         ]
+        return (keys, lines[3])
     }
 
     private static func script(_ verb: String, _ arguments: [String]) throws -> String {
@@ -125,26 +127,29 @@ struct GatewayTests {
     @Test("a session's keys open it; a token that ran out, or of another service, does not")
     func sessions() throws {
         try Gateway.make(bucket: "sessions")
-        let address = Gateway.address("sessions")
-        let store = try Gateway.open(address, Gateway.surroundings(Gateway.session("good")))
+        let good = try Gateway.session("good")
+        var address = Gateway.address("sessions")
+        address.endpoint = good.endpoint
+        let place = address
+        let store = try Gateway.open(place, Gateway.surroundings(good.keys))
         let (digest, bytes) = chunk("by a role")
         try store.put(digest, bytes)
         #expect(try store.get(digest) == bytes)
         func refusal(_ changes: [String: String]) -> StoreError? {
             do {
-                _ = try Gateway.open(address, Gateway.surroundings(changes))
+                _ = try Gateway.open(place, Gateway.surroundings(changes))
                 return nil
             } catch {
                 return error as? StoreError
             }
         }
-        let expired = try #require(refusal(Gateway.session("expired")))
+        let expired = try #require(refusal(Gateway.session("expired").keys))
         #expect(expired.description.contains("the session token has expired; get new keys"))
         #expect(!expired.isTransient)
-        let foreign = try #require(refusal(Gateway.session("foreign")))
+        let foreign = try #require(refusal(Gateway.session("foreign").keys))
         #expect(foreign.description.contains("session token"))
         #expect(foreign.description.contains("get new keys") && !foreign.isTransient)
-        var cut = try Gateway.session("good")
+        var cut = good.keys
         cut["AWS_SESSION_TOKEN"]?.removeLast(8)
         #expect(refusal(cut)?.description.contains("session token") == true)
     }
