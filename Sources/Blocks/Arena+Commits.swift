@@ -28,6 +28,23 @@ extension Arena {
         }
     }
 
+    /// Has the disk begin with these slots, so that the next sync finds less to do. Makes nothing
+    /// durable, and waits for nothing but the disk's queue.
+    ///
+    /// - Parameter slots: in the order of their file's blocks; neighbours are written together.
+    package func startWriting(_ slots: [UInt32]) {
+        var first = slots.startIndex
+        while first < slots.endIndex {
+            var end = first + 1
+            while end < slots.endIndex, slots[end - 1] < .max, slots[end] == slots[end - 1] + 1 {
+                end += 1
+            }
+            let start = Self.offset(of: slots[first])
+            file.startWriting(start..<start + UInt64((end - first) * Self.blockSize))
+            first = end
+        }
+    }
+
     /// Closes the epoch of slots freed so far. The commit that forgets them comes after this.
     package func beginCommit() -> FreeEpoch { table.withLock { $0.closeEpoch() } }
 

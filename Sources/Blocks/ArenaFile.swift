@@ -117,6 +117,13 @@ final class ArenaFile: Sendable {
         }
     }
 
+    /// Has the system begin to write what of `range` is not on the disk; waits for none of it.
+    ///
+    /// Nothing is promised by it, and no error is told or forgotten: `sync` meets each.
+    func startWriting(_ range: Range<UInt64>) {
+        cairn_start_writing(descriptor, Int64(range.lowerBound), Int64(range.count))
+    }
+
     /// Gives the disk blocks of `range` back; the file keeps its size and reads zeros there.
     ///
     /// - Throws: `io(EOPNOTSUPP)` where the filesystem cannot.

@@ -18,6 +18,11 @@ int32_t cairn_punch_hole(int32_t descriptor, int64_t offset, int64_t length) {
     return fallocate(descriptor, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, offset, length);
 }
 
+void cairn_start_writing(int32_t descriptor, int64_t offset, int64_t length) {
+    // Without the flags that wait, the kernel neither tells of errors here nor forgets them.
+    (void)sync_file_range(descriptor, offset, length, SYNC_FILE_RANGE_WRITE);
+}
+
 int32_t cairn_reserve(int32_t descriptor, int64_t offset, int64_t length) {
     return fallocate(descriptor, FALLOC_FL_KEEP_SIZE, offset, length);
 }

@@ -41,6 +41,50 @@ package enum ChaCha20Poly1305 {
         return output
     }
 
+    /// As `seal`, in the memory of the message: nothing is copied where it has room for the tag.
+    package static func seal(inPlace message: inout [UInt8], key: [UInt8], nonce: [UInt8]) {
+        let size = message.count
+        message.append(contentsOf: repeatElement(0, count: tagSize))
+        let cipher = Cipher.chaCha20Poly1305
+        let isSealed = cipher.lend { context in
+            guard context.begin(.seal, cipher, key: key.span, nonce: nonce.span) else {
+                return false
+            }
+            var span = message.mutableSpan
+            var sealed = span._mutatingExtracting(first: size)
+            guard context.run(inPlace: &sealed) else { return false }
+            var tag = span._mutatingExtracting(last: tagSize)
+            return context.readTag(into: &tag)
+        }
+        precondition(isSealed, "libcrypto could not seal")
+    }
+
+    /// As `open`, in the memory of the message, which is empty when this throws.
+    package static func open(
+        inPlace message: inout [UInt8], key: [UInt8], nonce: [UInt8]
+    ) throws(CryptographyError) {
+        let size = message.count - tagSize
+        guard size >= 0 else {
+            message = []
+            throw .authenticationFailed
+        }
+        let tag = InlineArray<16, UInt8> { message[size + $0] }
+        message.removeLast(tagSize)
+        let cipher = Cipher.chaCha20Poly1305
+        let isOpened = cipher.lend { context in
+            guard context.begin(.open, cipher, key: key.span, nonce: nonce.span),
+                context.setTag(tag.span)
+            else { return false }
+            var span = message.mutableSpan
+            return context.run(inPlace: &span)
+        }
+        guard isOpened else {
+            // libcrypto decrypts before it compares tags; nobody may see what came of it.
+            message = []
+            throw .authenticationFailed
+        }
+    }
+
     /// The plaintext of what `seal` gave for the same key, nonce and data.
     ///
     /// - Throws: `authenticationFailed` if the message was not sealed so, or was changed since.

@@ -159,6 +159,26 @@ extension Context {
         }
     }
 
+    /// Runs the whole message through in the place where it is. False if libcrypto refused, or the
+    /// tag that was set is not the message's.
+    func run(inPlace message: inout MutableSpan<UInt8>) -> Bool {
+        precondition(message.count <= Cipher.maximumSize, "a message too large for one call")
+        // SAFETY: the context is lent to this thread; libcrypto's stream ciphers take the same
+        // memory for both, and write as many bytes as they read, and nothing at the end.
+        return unsafe message.withUnsafeMutableBufferPointer { bytes in
+            var count: CInt = 0
+            var nothing: UInt8 = 0
+            if bytes.count > 0 {
+                guard
+                    unsafe EVP_CipherUpdate(
+                        pointer, bytes.baseAddress, &count, bytes.baseAddress, CInt(bytes.count))
+                        == 1
+                else { return false }
+            }
+            return unsafe EVP_CipherFinal_ex(pointer, &nothing, &count) == 1
+        }
+    }
+
     /// Runs the whole message through a block cipher, with its padding. `output` has room for a
     /// block more than the message. False if libcrypto refused or the padding is wrong.
     @discardableResult

@@ -123,12 +123,7 @@ extension ChunkFetcher {
         let size = UInt64(Arena.blockSize)
         let blocks = (offset / size)..<((offset + UInt64(count) + size - 1) / size)
         return inode.state.withLock { state in
-            blocks.contains { block in
-                guard state.buffers[block] == nil, state.baseCovers(block) else { return false }
-                // A row that does not decode is said by the read that needs it.
-                guard case .absent? = try? volume.entry(block, &state) else { return false }
-                return true
-            }
+            blocks.contains { isAbsent($0, &state) }
         }
     }
 }

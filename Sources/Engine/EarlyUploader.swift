@@ -14,6 +14,7 @@
 //    began. What is noted of it after that may be put twice.
 // 3. After a `sync` that failed nothing counts as put any more.
 
+import Blocks
 import Metadata
 import Namespace
 import Primitives
@@ -176,6 +177,9 @@ final class EarlyUploader: Sendable {
                 return false
             }
             let plain = try encoder.read(part, range)
+            // It stays as it is, most likely: the commit that comes with the file's end would have
+            // to write all of it at once, and everybody would wait for the disk then.
+            volume.arena.startWriting(part.slots)
             return note(ino, file.serial, index, places, plain)
         } catch {
             // The flush meets the same error, and tells of it.

@@ -96,6 +96,8 @@ extension Engine {
     private func flushEverything(
         _ marks: inout WaitMarks, until deadline: WaitClock.Instant?
     ) -> FileError? {
+        // Encrypting and sending need no commit, and a commit of much takes its time on the disk.
+        flusher.flushNow()
         do throws(FileError) { try committer.commit() } catch { return error }
         for _ in 0..<Engine.synchronizationRounds {
             if let failure = flusher.flushAll(&marks.flush, until: deadline) { return failure }

@@ -87,11 +87,15 @@ final class S3Client: Sendable {
         var response = try sendOnce(request)
         if response.isSuccess || accepted.contains(response.status) { return response }
         // Whoever makes keys that expire writes new ones before; those may be there by now.
-        if S3Failure(response).isAboutKeys, source.refresh() {
+        if failure(response).isAboutKeys, source.refresh() {
             response = try sendOnce(request)
             if response.isSuccess || accepted.contains(response.status) { return response }
         }
-        throw S3Failure(response).storeError(bucket: address.bucket)
+        throw failure(response).storeError(bucket: address.bucket)
+    }
+
+    private func failure(_ response: HTTPResponse) -> S3Failure {
+        S3Failure(response, usedToken: source.credentials.sessionToken != nil)
     }
 
     private func sendOnce(_ request: S3Request) throws(StoreError) -> HTTPResponse {

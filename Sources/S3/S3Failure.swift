@@ -13,8 +13,11 @@ struct S3Failure {
     /// The region that the service names, where the request's was wrong.
     let region: String?
     let retryAfter: Duration?
+    /// Whether the request was signed by keys that end with a session.
+    let usedToken: Bool
 
-    init(_ response: HTTPResponse) {
+    init(_ response: HTTPResponse, usedToken: Bool = false) {
+        self.usedToken = usedToken
         let text = XMLText(response.body)
         status = response.status
         // A word of letters and digits: it may stand in a sentence that a person reads.
@@ -35,10 +38,17 @@ struct S3Failure {
 
     /// Whether other keys might do.
     var isAboutKeys: Bool {
-        [
-            "ExpiredToken", "ExpiredTokenException", "TokenRefreshRequired", "InvalidToken",
-            "InvalidAccessKeyId", "SignatureDoesNotMatch", "RequestExpired",
-        ].contains(code)
+        isPerhapsAboutToken
+            || [
+                "ExpiredToken", "ExpiredTokenException", "TokenRefreshRequired", "InvalidToken",
+                "InvalidAccessKeyId", "SignatureDoesNotMatch", "RequestExpired",
+            ].contains(code)
+    }
+
+    /// Ceph has no code of its own for tokens: one that ran out is a denied access, and one that it
+    /// did not make, or no longer reads, an invalid argument.
+    private var isPerhapsAboutToken: Bool {
+        usedToken && ["AccessDenied", "InvalidArgument"].contains(code)
     }
 
     /// The cause, in the words of stores.
@@ -46,6 +56,15 @@ struct S3Failure {
     /// - Parameter bucket: the bucket that was asked, which the person named themself.
     func storeError(bucket: String) -> StoreError {
         if let error = byCode(bucket: bucket) { return error }
+        if isPerhapsAboutToken {
+            return .refused(
+                code == "AccessDenied"
+                    ? "access to the bucket “\(bucket)” is denied\(word): perhaps the session token"
+                        + " has expired; get new keys"
+                    : "the server does not accept a request with this session token\(word):"
+                        + " perhaps another service made it, or it is no longer valid; get new keys"
+            )
+        }
         switch status {
         case 301, 307, 308: return wrongRegion(bucket)
         case 400 where region != nil: return wrongRegion(bucket)

@@ -65,14 +65,20 @@ struct ChunkKeys {
         }
     }
 
-    /// `sealed`, the pad already taken off, back through the cipher.
-    func open(_ sealed: Span<UInt8>) throws(CryptographyError) -> [UInt8] {
+    /// As `seal`, in the memory of the plain bytes where the cipher can.
+    func seal(inPlace bytes: inout [UInt8]) {
         switch version {
-        case .v1:
-            return try AES128CBC.decrypt(sealed, key: key, iv: nonce)
-        case .v2:
-            let nothing: [UInt8] = []
-            return try ChaCha20Poly1305.open(sealed, key: key, nonce: nonce, aad: nothing.span)
+        case .v1: bytes = AES128CBC.encrypt(bytes.span, key: key, iv: nonce)
+        case .v2: ChaCha20Poly1305.seal(inPlace: &bytes, key: key, nonce: nonce)
+        }
+    }
+
+    /// Sealed bytes, the pad already taken off, back through the cipher, in their memory where it
+    /// can.
+    func open(inPlace bytes: inout [UInt8]) throws(CryptographyError) {
+        switch version {
+        case .v1: bytes = try AES128CBC.decrypt(bytes.span, key: key, iv: nonce)
+        case .v2: try ChaCha20Poly1305.open(inPlace: &bytes, key: key, nonce: nonce)
         }
     }
 }

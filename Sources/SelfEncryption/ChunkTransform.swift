@@ -51,7 +51,13 @@ package struct ChunkTransform: Sendable {
         let keys = ChunkKeys(
             version: version, index: index, childLevel: childLevel, source: source,
             neighbours: neighbours)
-        var bytes = keys.seal(Brotli.compress(plain, quality: quality).span)
+        var bytes = Brotli.compress(plain, quality: quality)
+        if bytes.count >= plain.count / 2 {
+            keys.seal(inPlace: &bytes)
+        } else {
+            // It has room for what does not compress: whoever keeps the chunk keeps its size only.
+            bytes = keys.seal(bytes.span)
+        }
         keys.pad.apply(to: &bytes)
         return EncryptedChunk(
             address: Digests.of(bytes.span, algorithm: version.digestAlgorithm), bytes: bytes)
@@ -86,8 +92,9 @@ package struct ChunkTransform: Sendable {
             ))
         let plain: [UInt8]
         do {
-            let compressed = try keys.open(keys.pad.applied(to: chunk).span)
-            plain = try Brotli.decompress(compressed.span, limit: Int(descriptor.size))
+            var bytes = keys.pad.applied(to: chunk)
+            try keys.open(inPlace: &bytes)
+            plain = try Brotli.decompress(bytes.span, limit: Int(descriptor.size))
         } catch {
             // Which step noticed says nothing more: the bytes are not the ones that were stored.
             throw .corruptChunk(index: index)

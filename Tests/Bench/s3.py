@@ -9,6 +9,14 @@ and reading both back by a mount that has no cache; and the most memory that its
 several rounds, in which all take turns, the median counts. Needs root, rclone, s3fs and boto3; who
 is not installed is left out. Everything is made in a temporary folder and removed again. With
 --table the table is written into that file, between its two markers.
+
+One program at a time, so that a machine need not be idle for long, all of them into one table:
+
+    Tests/Ceph/rgw run Tests/Bench/s3.py --cairn CAIRN --only s3fs --files 300 --results FILE
+    Tests/Ceph/rgw run Tests/Bench/s3.py --cairn CAIRN --only Cairn --results FILE --table TABLE
+
+Who was given fewer small files than the others has it said in its cells, and is compared by the
+file.
 """
 
 import argparse
@@ -32,6 +40,7 @@ BUCKET = "bench"
 LIMIT = 300
 BEGIN = "<!-- s3: begin -->"
 END = "<!-- s3: end -->"
+ORDER = ("Cairn", "rclone mount", "s3fs", "plain: rclone copy", "plain: boto3")
 
 
 def run(command, **options):
@@ -44,6 +53,8 @@ def run(command, **options):
 
 
 def timed(body):
+    # What was written before is on its disk: it is nobody's who comes after.
+    os.sync()
     start = time.monotonic()
     body()
     return time.monotonic() - start
@@ -308,30 +319,51 @@ def contestants(options):
     return found
 
 
-def text(value):
+def text(value, count=None):
+    """Seconds, and for how many files if it is not for as many as the heading says."""
     if value is None:
         return ""
-    return f"> {LIMIT}" if value == float("inf") else f"{value:.1f}"
+    seconds = f"> {LIMIT}" if value == float("inf") else f"{value:.1f}"
+    return seconds if count is None else f"{seconds} ({count})"
+
+
+def gather(path, results):
+    """Adds the turns to those that the file has, and gives them all."""
+    path = pathlib.Path(path)
+    known = json.loads(path.read_text()) if path.exists() else {}
+    for name, rounds in results.items():
+        known.setdefault(name, []).extend(rounds)
+    path.write_text(json.dumps(known, indent=1) + "\n")
+    # In the table's order, whatever the order of the turns.
+    return {name: known[name] for name in ORDER if name in known}
+
+
+def summary(rounds):
+    """The medians of a program's times, its memory at most, and how many small files it had."""
+    columns = list(zip(*(turn["times"] for turn in rounds)))
+    # A process's memory is what it took at most.
+    return ([statistics.median(column) for column in columns[:4]]
+            + [max(columns[4]) if columns[4][0] is not None else None], rounds[0]["files"])
 
 
 def table(results, options):
     """The whole text between the markers; ratios of Cairn to the best of the others."""
+    turns = min(len(rounds) for rounds in results.values())
     lines = [
         f"Measured on {datetime.date.today()}, {os.cpu_count()} processors, load "
         f"{os.getloadavg()[0]:.1f} at the end, Linux {platform.release().split('-')[0]}, "
-        + (f"medians of {options.rounds} rounds" if options.rounds > 1 else "one round")
+        + (f"medians of {turns} rounds" if turns > 1 else "one round")
         + " in which all take turns.", "",
         f"| s | write {options.mib} MiB | write {options.files} × 4 KiB | read {options.mib} MiB"
         " | read the small | memory, MiB |", "|---|---:|---:|---:|---:|---:|"]
     medians = {}
     for name, rounds in results.items():
-        columns = list(zip(*rounds))
-        # A process's memory is what it took at most.
-        medians[name] = [statistics.median(column) for column in columns[:4]] + [
-            max(columns[4]) if columns[4][0] is not None else None]
-        cells = [text(value) for value in medians[name][:4]]
-        memory = medians[name][4]
-        cells.append("" if memory is None else f"{memory:.0f}")
+        values, files = summary(rounds)
+        count = None if files == options.files else files
+        cells = [text(values[0]), text(values[1], count), text(values[2]), text(values[3], count),
+                 "" if values[4] is None else f"{values[4]:.0f}"]
+        # Small files are compared by the file.
+        medians[name] = [values[0], values[1] / files, values[2], values[3] / files]
         lines.append(f"| {name} | " + " | ".join(cells) + " |")
     for title, plain in (("the better mount", False), ("the better plain client", True)):
         others = [times for name, times in medians.items()
@@ -361,6 +393,7 @@ def main():
     parser.add_argument("--files", type=int, default=10_000)
     parser.add_argument("--rounds", type=int, default=1)
     parser.add_argument("--only", help="names of the table, with commas")
+    parser.add_argument("--results", help="a file that gathers the turns of several runs")
     parser.add_argument("--table", help="a file with the two markers")
     options = parser.parse_args()
     if "CAIRN_RGW" not in os.environ:
@@ -383,7 +416,10 @@ def main():
             for name, contestant in contestants(options).items():
                 numbers = contestant(large, small, source)
                 print(f"{name}: " + ", ".join(text(value) for value in numbers), flush=True)
-                results.setdefault(name, []).append(numbers)
+                results.setdefault(name, []).append(
+                    {"files": options.files, "times": numbers})
+        if options.results:
+            results = gather(options.results, results)
         content = table(results, options)
         print(content)
         if options.table:

@@ -50,6 +50,29 @@ struct ArenaDiskTests {
         #expect(arena.violations() == [])
     }
 
+    @Test("what the disk was told to begin with is what it was, in whatever slots")
+    func startedEarly() throws {
+        let folder = try TemporaryFolder()
+        let arena = try openArena(folder, budget: 64 * mebibyte)
+        let references = try arena.write(fullBlocks(300))
+        let slots = references.map(\.slot)
+        arena.startWriting([])
+        arena.startWriting(slots.reversed())
+        arena.startWriting(Array(slots[0..<100] + slots[200..<300]))
+        // The arena's writer is not kept waiting, but the disk is soon busy with them.
+        let end = ContinuousClock.now + .seconds(20)
+        while diskBytes(folder.arena) < 200 * blockSize, ContinuousClock.now < end {
+            usleep(10_000)
+        }
+        #expect(diskBytes(folder.arena) >= 200 * blockSize, "nothing was begun")
+        try arena.sync()
+        for (index, reference) in references.enumerated() {
+            let expected = [UInt8](repeating: UInt8(truncatingIfNeeded: index), count: blockSize)
+            #expect(try arena.bytes(reference) == expected)
+        }
+        #expect(arena.violations() == [])
+    }
+
     @Test("short runs are punched only when much is free")
     func shortRuns() throws {
         let folder = try TemporaryFolder()

@@ -53,6 +53,34 @@ struct SealTests {
                 + "3ff4def08e4b7a9de576d26586cec64b6116" + "1ae10b594f09e26a7e902ecbd0600691")
     }
 
+    @Test("in place it is the same message, and one that was changed leaves nothing behind")
+    func inPlace() throws {
+        let key = [UInt8](0x80...0x9F)
+        let nonce = [UInt8](0..<12)
+        for size in [0, 1, 15, 16, 17, 63, 64, 65, 4096, 100_003] {
+            let plain = (0..<size).map { UInt8(truncatingIfNeeded: $0 &* 7 &+ $0 >> 8) }
+            let sealed = MessageCipher.chaCha.seal(plain, key: key, nonce: nonce, aad: [])
+            var message = plain
+            ChaCha20Poly1305.seal(inPlace: &message, key: key, nonce: nonce)
+            #expect(message == sealed, "\(size) bytes")
+            try ChaCha20Poly1305.open(inPlace: &message, key: key, nonce: nonce)
+            #expect(message == plain, "\(size) bytes")
+            for place in [0, size / 2, size, size + 15] {
+                var changed = sealed
+                changed[place] ^= 0x10
+                #expect(throws: CryptographyError.authenticationFailed) {
+                    try ChaCha20Poly1305.open(inPlace: &changed, key: key, nonce: nonce)
+                }
+                #expect(changed.isEmpty)
+            }
+        }
+        var short = [UInt8](repeating: 1, count: 15)
+        #expect(throws: CryptographyError.authenticationFailed) {
+            try ChaCha20Poly1305.open(inPlace: &short, key: key, nonce: nonce)
+        }
+        #expect(short.isEmpty)
+    }
+
     @Test("ChaCha20-Poly1305 opens as RFC 8439 appendix A.5 says")
     func rfc8439Open() throws {
         let plain = try MessageCipher.chaCha.open(

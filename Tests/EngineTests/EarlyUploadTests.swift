@@ -214,6 +214,28 @@ struct EarlyUploadTests {
         #expect(same(try volume.readFile("/files/film"), content))
     }
 
+    @Test("a file that is cut to nothing and written anew before its flush costs its size twice")
+    func rewritten() throws {
+        let store = TestStore()
+        let volume = try volume(on: store)
+        let file = try Open(volume, "/files/film")
+        let first = pattern(10 * Self.chunk, seed: 31)
+        try file.write(first, at: 0)
+        // The first two wait for the file's end, and so does what is near it.
+        #expect(waitForPuts(store, 6) >= 6)
+        let content = pattern(10 * Self.chunk, seed: 32)
+        try file.resize(0)
+        try file.write(content, at: 0)
+        file.close()
+        try volume.publish()
+        #expect(puts(store) <= 2 * 10)
+        try volume.recover()
+        #expect(same(try volume.readFile("/files/film"), content))
+        // And nothing is sent of it any more.
+        let sent = puts(store)
+        #expect(settle(store) == sent)
+    }
+
     @Test(
         "whatever happens behind and before the writer, the store has what was written",
         arguments: [11, 12] as [UInt64])

@@ -9,6 +9,7 @@ import Primitives
 import Scratchpads
 import Stores
 import Synchronization
+import TestSupport
 import Testing
 
 /// A store whose every answer takes a while, as behind a long line, and that counts them.
@@ -89,6 +90,55 @@ struct PrefetchTests {
                 volume.context)
         }
         return bytes
+    }
+
+    @Test(
+        "what is written, cut and grown while its chunks come stays so",
+        arguments: [21, 22, 23] as [UInt64])
+    func changed(seed: UInt64) throws {
+        var dice = SeededGenerator(seed: seed)
+        let (volume, _, content) = try distant(24 << 20)
+        var model = content
+        let ino = try volume.resolve("/files/film")
+        let file = try volume.engine.open(
+            ino, OpenIntent(reads: true, writes: true), volume.context)
+        let handle = file.handle
+        let isOver = Lock(false)
+        let (engine, context, size) = (volume.engine, volume.context, model.count)
+        let reader = Thread {
+            // Only for the chunks that it brings: what it sees changes under its eyes.
+            var bytes = [UInt8](repeating: 0, count: 131_072)
+            for position in stride(from: 0, to: size, by: bytes.count) {
+                var span = bytes.mutableSpan
+                _ = try? engine.read(
+                    handle, ino: ino, at: UInt64(position), into: &span, context)
+            }
+            isOver.withLock { $0 = true }
+        }
+        reader.start()
+        while !isOver.withLock({ $0 }) {
+            if Int.random(in: 0..<8, using: &dice) == 0 {
+                let size = Int.random(in: 1 << 20..<model.count, using: &dice)
+                for end in [size, model.count] {
+                    var change = AttributeChange()
+                    change.size = UInt64(end)
+                    _ = try engine.setAttributes(of: ino, change, context)
+                }
+                let zeros = [UInt8](repeating: 0, count: model.count - size)
+                model.replaceSubrange(size..<model.count, with: zeros)
+            }
+            let count = Int.random(in: 1...100_000, using: &dice)
+            let at = Int.random(in: 0..<model.count - count, using: &dice)
+            let bytes = pattern(count, seed: dice.next())
+            _ = try volume.engine.write(
+                handle, ino: ino, at: UInt64(at), bytes.span, volume.context)
+            model.replaceSubrange(at..<at + count, with: bytes)
+        }
+        #expect(same(try read(volume, handle, ino, 0..<model.count), model), "seed \(seed)")
+        volume.engine.release(handle, ino: ino)
+        try volume.publish()
+        try volume.recover()
+        #expect(same(try volume.readFile("/files/film"), model), "seed \(seed)")
     }
 
     @Test("a film is read many chunks at once, each fetched once, and kept")

@@ -27,15 +27,33 @@ struct GatewayMountTests {
         withExtendedLifetime(volume) {}
     }
 
-    private func gateway(_ verb: String, _ arguments: String...) throws {
+    @discardableResult
+    private func gateway(_ verb: String, _ arguments: String...) throws -> String {
         try gateway(verb, arguments)
     }
 
-    private func gateway(_ verb: String, _ arguments: [String]) throws {
+    @discardableResult
+    private func gateway(_ verb: String, _ arguments: [String]) throws -> String {
         let script = gatewayEnvironment["CAIRN_RGW_SCRIPT"] ?? ""
         let folder = gatewayEnvironment["CAIRN_RGW"] ?? ""
         let result = try run(script, [verb, folder] + arguments)
         guard result.status == 0 else { throw ShellFailure(command: "rgw \(verb)", result: result) }
+        return result.output
+    }
+
+    /// Writes the keys of a new session into a file, as `credentials=` of a store's address takes.
+    ///
+    /// - Returns: the endpoint that takes them.
+    @discardableResult
+    private func writeSession(_ kind: String, to path: String) throws -> Substring {
+        let lines = try gateway("session", kind).split(separator: "\n")
+        try #require(lines.count == 4)
+        let text =
+            "[default]\naccess_key_id = \(lines[0])\nsecret_access_key = \(lines[1])\n"
+            + "session_token = \(lines[2])\n"
+        try Data(text.utf8).write(to: URL(fileURLWithPath: path))
+        try FileManager.default.setAttributes([.posixPermissions: 0o600], ofItemAtPath: path)
+        return lines[3]
     }
 
     @Test("a tree that was synced is the same on another machine")
@@ -162,6 +180,40 @@ struct GatewayMountTests {
                 "cat \"$MNT/.cairn/status.json\" \"$CAIRN_STATE\"/volumes/test/config")
             #expect(!log.contains(secret) && !state.contains(secret))
         }
+    }
+
+    @Test("a session that the service no longer takes is said, loses nothing, and ends by new keys")
+    func sessions() throws {
+        try gateway("make-bucket", "sessions")
+        let keys = "/tmp/cairn-keys-\(UUID().uuidString)"
+        // A scratch file of this test: nothing depends on its removal.
+        defer { try? FileManager.default.removeItem(atPath: keys) }
+        let endpoint = try writeSession("good", to: keys)
+        let url = "s3://sessions/\(UUID().uuidString)?endpoint=\(endpoint)&credentials=\(keys)"
+        for kind in ["expired", "foreign"] {
+            try writeSession(kind, to: keys)
+            let failure = #expect(throws: ShellFailure.self) {
+                _ = try MountedVolume(mounts: false, storeURL: url)
+            }
+            #expect(failure?.result.status == Refusal.storeUnusable.rawValue)
+            #expect(failure?.result.errors.contains("session token") == true, "\(kind)")
+        }
+        try writeSession("good", to: keys)
+        let volume = try MountedVolume(mountOptions: "durability=remote", storeURL: url)
+        let save = """
+            fd = os.open('\(volume.mountPoint)/files/a', os.O_RDWR); os.fsync(fd)
+            """
+        try volume.shell("head -c 3000000 /dev/urandom > \"$MNT/files/a\"")
+        #expect(try volume.outcome(of: save) == "ok")
+        try gateway("forget-sessions")
+        try volume.shell("head -c 3000000 /dev/urandom > \"$MNT/files/a\"")
+        #expect(try volume.outcome(of: save) == "EIO")
+        let refused = try volume.tried("sync", volume.mountPoint)
+        expectRefusal(refused, .unpublished, "session token", "safe on this machine")
+        try writeSession("good", to: keys)
+        try volume.sync()
+        #expect(try volume.outcome(of: save) == "ok")
+        try volume.expectSameTreeAfterRecovery()
     }
 
     @Test("a quota, a user who is suspended, and a bucket that is removed, under a mount")

@@ -48,13 +48,32 @@ enum Gateway {
 
     /// radosgw-admin.
     static func admin(_ arguments: [String]) throws {
+        _ = try script("admin", arguments)
+    }
+
+    /// Keys with a session token, as variables: a good one, one that expired, or a foreign one; and
+    /// where they are taken.
+    static func session(_ kind: String) throws -> (keys: [String: String], endpoint: String) {
+        let lines = try script("session", [kind]).split(separator: "\n").map(String.init)
+        try #require(lines.count == 4)
+        let keys = [
+            "AWS_ACCESS_KEY_ID": lines[0], "AWS_SECRET_ACCESS_KEY": lines[1],
+            "AWS_SESSION_TOKEN": lines[2],
+        ]
+        return (keys, lines[3])
+    }
+
+    private static func script(_ verb: String, _ arguments: [String]) throws -> String {
         let process = Process()
         process.executableURL = URL(fileURLWithPath: environment["CAIRN_RGW_SCRIPT"] ?? "")
-        process.arguments = ["admin", environment["CAIRN_RGW"] ?? ""] + arguments
-        process.standardOutput = FileHandle.nullDevice
+        process.arguments = [verb, environment["CAIRN_RGW"] ?? ""] + arguments
+        let output = Pipe()
+        process.standardOutput = output
         try process.run()
+        let text = output.fileHandleForReading.readDataToEndOfFile()
         process.waitUntilExit()
         try #require(process.terminationStatus == 0)
+        return String(decoding: text, as: UTF8.self)
     }
 }
 
@@ -95,11 +114,44 @@ struct GatewayTests {
         }
         #expect(refusal(["AWS_SECRET_ACCESS_KEY": "wrong"])?.contains("secret key") == true)
         #expect(refusal(["AWS_ACCESS_KEY_ID": "NOBODY"])?.contains("access key") == true)
-        #expect(refusal([:], late: 3600)?.contains("clock") == true)
-        #expect(refusal([:], late: -3600)?.contains("clock") == true)
+        // The service allows a quarter of an hour.
+        for late in [1200, -1200, 3600, -3600] as [Int64] {
+            #expect(refusal([:], late: late)?.contains("clock") == true, "late by \(late) s")
+        }
+        #expect(refusal([:], late: 600) == nil)
         let none = sentence { _ = try Gateway.open(Gateway.address("not-there")) }
         #expect(none?.contains("there is no bucket “not-there”") == true)
         #expect(refusal([:]) == nil)
+    }
+
+    @Test("a session's keys open it; a token that ran out, or of another service, does not")
+    func sessions() throws {
+        try Gateway.make(bucket: "sessions")
+        let good = try Gateway.session("good")
+        var address = Gateway.address("sessions")
+        address.endpoint = good.endpoint
+        let place = address
+        let store = try Gateway.open(place, Gateway.surroundings(good.keys))
+        let (digest, bytes) = chunk("by a role")
+        try store.put(digest, bytes)
+        #expect(try store.get(digest) == bytes)
+        func refusal(_ changes: [String: String]) -> StoreError? {
+            do {
+                _ = try Gateway.open(place, Gateway.surroundings(changes))
+                return nil
+            } catch {
+                return error as? StoreError
+            }
+        }
+        let expired = try #require(refusal(Gateway.session("expired").keys))
+        #expect(expired.description.contains("the session token has expired; get new keys"))
+        #expect(!expired.isTransient)
+        let foreign = try #require(refusal(Gateway.session("foreign").keys))
+        #expect(foreign.description.contains("session token"))
+        #expect(foreign.description.contains("get new keys") && !foreign.isTransient)
+        var cut = good.keys
+        cut["AWS_SESSION_TOKEN"]?.removeLast(8)
+        #expect(refusal(cut)?.description.contains("session token") == true)
     }
 
     @Test(

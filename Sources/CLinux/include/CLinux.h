@@ -12,6 +12,10 @@
 /// fallocate(2), FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE: 0, or -1 with errno.
 int32_t cairn_punch_hole(int32_t descriptor, int64_t offset, int64_t length);
 
+/// sync_file_range(2), SYNC_FILE_RANGE_WRITE: the system begins to write what is dirty there. Makes
+/// nothing durable.
+void cairn_start_writing(int32_t descriptor, int64_t offset, int64_t length);
+
 /// fallocate(2), FALLOC_FL_KEEP_SIZE: 0, or -1 with errno.
 int32_t cairn_reserve(int32_t descriptor, int64_t offset, int64_t length);
 
@@ -36,9 +40,14 @@ int32_t cairn_forbid_dumps(void);
 /// characters at most. 0, or -1 with errno.
 int32_t cairn_name_thread(const char *name);
 
-/// mallopt(3): at most `arenas` arenas; what is freed above `threshold` bytes goes back to the
-/// system. 0, or -1 when glibc refuses.
-int32_t cairn_limit_heap(int32_t arenas, int32_t threshold);
+/// mallopt(3): at most `arenas` arenas; pieces of `mapped` bytes and more are the system's again
+/// when they are freed; of what is free at the end of an arena about `kept` bytes stay in it. 0, or
+/// -1 when glibc refuses.
+int32_t cairn_limit_heap(int32_t arenas, int32_t mapped, int32_t kept);
+
+/// malloc_trim(3): gives every whole page that is free in the heap back to the system. Other
+/// threads that allocate wait meanwhile, for some milliseconds.
+void cairn_trim_heap(void);
 
 /// close_range(2) of every descriptor from `first` upwards: 0, or -1 with errno.
 int32_t cairn_close_from(int32_t first);
