@@ -226,8 +226,7 @@ def polite(options):
                                                   "flush": []}
                 for number in range(options.rounds):
                     one["alone"] += [ask(program, volume, what, threads) for _ in range(4)]
-                    path = volume.directory / "large"
-                    put(path, os.urandom(options.large))
+                    put(volume.directory / "flushed", os.urandom(options.large))
                     start = now()
                     flush = subprocess.Popen(
                         [volume.binary, "sync", "bench"], env=volume.environment,
