@@ -28,7 +28,7 @@ final class FileEncoder: Sendable {
     /// The generation that is written.
     static let version = FormatVersion.v2
     /// Nice value of the encoding threads: the user's own work goes first.
-    static let niceness: Int32 = 5
+    static let niceness: Int32 = 10
     /// Threads that no chunk of a file that is still being written takes.
     static let reservedThreads = 2
 

@@ -182,7 +182,7 @@ static void *run(void *number) {
 
 int main(int count, char **words) {
     if (count != 5) {
-        fprintf(stderr, "usage: ask prepare|large|random|getattr|create|small|list DIRECTORY THREADS MS\n");
+        fprintf(stderr, "usage: ask WHAT DIRECTORY THREADS MS\n");
         return 64;
     }
     what = words[1];

@@ -40,9 +40,9 @@ int32_t cairn_forbid_dumps(void);
 /// characters at most. 0, or -1 with errno.
 int32_t cairn_name_thread(const char *name);
 
-/// mallopt(3): at most `arenas` arenas; a block of `large` bytes or more is memory of its own, which
-/// goes back to the system when it is freed; an arena keeps up to `kept` free bytes at its end. 0,
-/// or -1 when glibc refuses.
+/// mallopt(3): at most `arenas` arenas; a block of `large` bytes or more is memory of its own, and
+/// goes back to the system when freed; an arena keeps up to `kept` free bytes at its end. 0, or -1
+/// when glibc refuses.
 int32_t cairn_limit_heap(int32_t arenas, int32_t large, int32_t kept);
 
 /// malloc_trim(3): gives every free page of the heap back to the system.
