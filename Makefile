@@ -15,6 +15,8 @@
 #                 how soon a volume of 200,000 files is there on another machine
 # make bench      the table of docs/performance.md, on this machine; PEERS=gocryptfs,securefs,encfs
 # make bench-scale   how cost grows from a thousand to a million files: SIZES=1000,10000
+# make bench-flush   a flush beside the reference library, what it leaves to programs, and an edit:
+#                    REFERENCE=python3.7 with the library
 # make bench-share   Cairn beside a filesystem in C that only remembers
 # make instructions  what the hot paths take, beside what is noted; NOTE=--note notes it
 # make conformance PJDFSTEST=DIR   the table of docs/conformance.md; DIR has pjdfstest, built
@@ -44,7 +46,7 @@ BENCHFLAGS ?=
 PJDFSTEST ?=
 
 .PHONY: build mount unmount test check format lint tidy install uninstall bench bench-s3 bench-restore \
-	bench-scale bench-share instructions conformance clean \
+	bench-scale bench-share bench-flush instructions conformance clean \
 	soak soak-crash fuzz fuzz-build fuzz-run fuzz-corpus tsan asan
 
 build:
@@ -218,6 +220,14 @@ bench-scale: build
 bench-share: build
 	@.ci/packages bench-share
 	Tests/Bench/share.py --cairn "$(CAIRN)" --table docs/performance.md $(BENCHFLAGS)
+
+# A Python that has the reference library; without it the rates stand alone.
+REFERENCE ?=
+FLUSHES ?= .build/flush.json
+bench-flush: build
+	@.ci/packages bench-share
+	Tests/Bench/flush.py --cairn "$(CAIRN)" $(if $(REFERENCE),--reference "$(REFERENCE)") \
+		--results "$(FLUSHES)" --table docs/performance.md $(BENCHFLAGS)
 
 bench-s3: build
 	@.ci/packages bench-s3

@@ -29,14 +29,14 @@ int32_t cairn_name_thread(const char *name) {
     return prctl(PR_SET_NAME, name, 0, 0, 0);
 }
 
-int32_t cairn_limit_heap(int32_t arenas, int32_t mapped, int32_t kept) {
-    const int done = mallopt(M_ARENA_MAX, arenas) && mallopt(M_MMAP_THRESHOLD, mapped) &&
+int32_t cairn_limit_heap(int32_t arenas, int32_t large, int32_t kept) {
+    const int done = mallopt(M_ARENA_MAX, arenas) && mallopt(M_MMAP_THRESHOLD, large) &&
                      mallopt(M_TRIM_THRESHOLD, kept);
     return done ? 0 : -1;
 }
 
 void cairn_trim_heap(void) {
-    (void)malloc_trim(0);
+    malloc_trim(0);
 }
 
 int32_t cairn_close_from(int32_t first) {

@@ -14,6 +14,10 @@ final class BackgroundCommits: Sendable {
     /// Bytes given back to the disk at a time.
     static let punchLimit: UInt64 = 128 << 20
 
+    /// Bytes of chunks, made or fetched, after which freed memory is given back: their buffers are
+    /// what the heap is large for.
+    static let heapInterest: UInt64 = 16 << 20
+
     private let volume: Volume
     private let committer: Committer
     private let room: RoomKeeper
@@ -49,6 +53,7 @@ final class BackgroundCommits: Sendable {
     private func run() {
         readNamesAhead()
         var committed = volume.lastChange.load(ordering: .relaxed)
+        var handled: UInt64 = 0
         var due = ContinuousClock.now + volume.configuration.commitInterval
         while true {
             let isStopping = state.wait(atMost: due - .now) { state -> Bool? in
@@ -84,6 +89,7 @@ final class BackgroundCommits: Sendable {
             room.askIfShort()
             volume.foreground.pause()
             volume.arena.punchFreed(limit: BackgroundCommits.punchLimit)
+            giveBackMemory(&handled)
         }
         state.update { $0.isStopped = true }
     }
@@ -101,6 +107,17 @@ final class BackgroundCommits: Sendable {
                 return
             }
         }
+    }
+
+    /// Where chunks went through since the last time. Also while a flush runs: every few seconds it
+    /// costs nothing.
+    private func giveBackMemory(_ handled: inout UInt64) {
+        let now =
+            volume.counters.bytesFlushed.load(ordering: .relaxed)
+            &+ volume.counters.bytesFetched.load(ordering: .relaxed)
+        guard now &- handled >= BackgroundCommits.heapInterest else { return }
+        handled = now
+        HeapMemory.giveBack()
     }
 
     private func sealJournal() {

@@ -294,17 +294,30 @@ final class ChunkFetcher: Sendable {
     func stored(
         _ digest: Digest, _ patience: Patience
     ) throws(FileError) -> Result<[UInt8], StoreError> {
-        let box = Monitor<Result<[UInt8], StoreError>?>(nil)
+        try wait(for: try begin(digest), patience)
+    }
+
+    /// Begins what `wait(for:)` ends.
+    func begin(_ digest: Digest) throws(FileError) -> StoredFetch {
+        let fetch = StoredFetch(digest: digest)
         let isQueued = pool.demand {
             let result = Result { () throws(StoreError) in try self.fetchVerified(digest) }
-            box.update { $0 = result }
+            fetch.result.update { $0 = result }
         }
         if !isQueued { throw .inputOutput }
+        return fetch
+    }
+
+    /// What came of a fetch that was begun, waited for with patience.
+    func wait(
+        for fetch: StoredFetch, _ patience: Patience
+    ) throws(FileError) -> Result<[UInt8], StoreError> {
         while true {
-            if let result = box.wait(atMost: ChunkFetcher.step, { $0 }) { return result }
+            if let result = fetch.result.wait(atMost: ChunkFetcher.step, { $0 }) { return result }
             if patience.isInterrupted { throw .interrupted }
             if patience.isOver {
-                volume.errors.add(.store, "a page or map did not come in time", detail: digest.hex)
+                volume.errors.add(
+                    .store, "a page or map did not come in time", detail: fetch.digest.hex)
                 throw .inputOutput
             }
         }
@@ -339,4 +352,11 @@ final class ChunkFetcher: Sendable {
             }
         }
     }
+}
+
+/// A chunk that is fetched as it is on the store.
+struct StoredFetch: Sendable {
+    let digest: Digest
+    /// Nil until it is over.
+    let result = Monitor<Result<[UInt8], StoreError>?>(nil)
 }

@@ -18,6 +18,9 @@ final class DirectoryLoader: Sendable {
     private let fetcher: ChunkFetcher
     private let hardLinks: @Sendable () -> PageReference?
     private let loading = Monitor<Set<UInt64>>([])
+    let running = Monitor(RunningLoads())
+    /// Interrupted when the engine stops; what it says of time counts for nobody.
+    let stopping = Patience(for: .zero)
     /// Directories of which some rows are there already and others not: nobody may take them for
     /// whole, lest a publication leaves the others out.
     private let partial: Lock<Set<UInt64>>
@@ -37,6 +40,7 @@ final class DirectoryLoader: Sendable {
     }
 
     func stop(until deadline: ContinuousClock.Instant) {
+        stopLoads(until: deadline)
         pads.stop(until: deadline)
     }
 
@@ -83,10 +87,22 @@ final class DirectoryLoader: Sendable {
     func ensureLoaded(_ row: InodeRow, _ patience: Patience?) throws(FileError) {
         if row.isLoaded { return }
         guard let patience else { throw .wouldBlock }
-        try once(row.ino, patience) { () throws(FileError) in
-            let now = try volume.row(row.ino)
-            if now.isLoaded { return }
-            try load(now, patience)
+        let isLarge = row.size >= DirectoryLoader.largeDirectory
+        if isLarge, try waitForLoad(of: row.ino, patience) { return }
+        try loadOnce(row.ino, { patience }, afterLeaf: {})
+    }
+
+    /// Loads the directory on this thread, unless another has.
+    ///
+    /// - Parameters:
+    ///   - patience: asked for once for each page.
+    ///   - afterLeaf: called when the entries of another leaf are rows.
+    func loadOnce(
+        _ directory: UInt64, _ patience: () -> Patience, afterLeaf: () -> Void
+    ) throws(FileError) {
+        try once(directory, patience()) { () throws(FileError) in
+            let row = try volume.row(directory)
+            if !row.isLoaded { try load(row, patience, afterLeaf) }
         }
     }
 
@@ -104,11 +120,16 @@ final class DirectoryLoader: Sendable {
         try body()
     }
 
-    private func load(_ row: InodeRow, _ patience: Patience) throws(FileError) {
+    private func load(
+        _ row: InodeRow, _ patience: () -> Patience, _ afterLeaf: () -> Void
+    ) throws(FileError) {
         let root = try volume.query { (reader) throws(MetadataError) in try reader.pageOf(row.ino) }
         var walker = PageWalker(root: root, entryCount: row.size)
         var leaves: [LeafRow] = []
-        while let leaf = try next(&walker, patience) {
+        var pages = PagesAhead(fetcher)
+        while true {
+            let patience = patience()
+            guard let leaf = try next(&walker, &pages, patience) else { break }
             leaves.append(
                 LeafRow(
                     first: leaf.link.first, reference: leaf.link.reference,
@@ -120,6 +141,7 @@ final class DirectoryLoader: Sendable {
                 if isFirst { try setPartial(row.ino, true, writer) }
                 for prepared in rows { try insert(prepared, into: row.ino, writer) }
             }
+            afterLeaf()
         }
         let all = leaves
         try finish(row.ino, all)
@@ -148,11 +170,20 @@ final class DirectoryLoader: Sendable {
     }
 
     private func next(
-        _ walker: inout PageWalker, _ patience: Patience
+        _ walker: inout PageWalker, _ pages: inout PagesAhead, _ patience: Patience
     ) throws(FileError) -> (link: PageLink, entries: [Entry])? {
         do throws(PageWalkError<FileError>) {
-            return try walker.nextLeaf { (digest) throws(FileError) in
-                try fetcher.raw(digest, patience)
+            while true {
+                // What comes after the page that is opened now.
+                let upcoming = walker.upcoming(PagesAhead.window, after: 1)
+                let visit = try walker.nextPage { (digest) throws(FileError) in
+                    try pages.raw(digest, then: upcoming, patience)
+                }
+                guard let visit else { return nil }
+                guard case .leaf(let entries) = visit.page else { continue }
+                let link = PageLink(
+                    first: visit.first, reference: visit.reference, entryCount: visit.entryCount)
+                return (link, entries)
             }
         } catch {
             switch error {
@@ -174,7 +205,8 @@ final class DirectoryLoader: Sendable {
         try once(Volume.hardLinkDirectory, patience) { () throws(FileError) in
             var walker = PageWalker(root: hardLinks(), keys: .inodes)
             var leaves: [LeafRow] = []
-            while let leaf = try next(&walker, patience) {
+            var pages = PagesAhead(fetcher)
+            while let leaf = try next(&walker, &pages, patience) {
                 leaves.append(
                     LeafRow(
                         first: leaf.link.first, reference: leaf.link.reference,

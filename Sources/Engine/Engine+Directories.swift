@@ -20,7 +20,7 @@ extension Engine {
         if ino != Engine.rootInode && !VirtualTree.isVirtual(ino) {
             let row = try volume.row(ino)
             guard row.kind == .directory else { throw .notDirectory }
-            try loader.ensureLoaded(row, context.patience)
+            try loader.ensureListable(row, context.patience)
             if isAccessDue(row.attributes, .now()) {
                 try volume.with(ino) { (inode) throws(FileError) in try noteAccess(inode) }
             }
@@ -34,9 +34,15 @@ extension Engine {
 
     /// Lists from `offset` on until `body` returns false; the entry it refused is given again next
     /// time.
+    ///
+    /// A large directory that is on its way from the store is listed as its pages come, without
+    /// statuses: its names are looked up in the whole.
+    ///
+    /// - Parameter inPieces: what is there already is enough, if it is anything: the caller asks
+    ///   again from where it ended, and takes only a call that gives nothing for the end.
     package func readDirectory(
         _ handle: UInt64, ino: UInt64, from offset: UInt64, withStatus: Bool,
-        _ context: RequestContext, _ body: (ListedEntry) -> Bool
+        inPieces: Bool = false, _ context: RequestContext, _ body: (ListedEntry) -> Bool
     ) throws(FileError) {
         if VirtualTree.isVirtual(ino) || ino == Engine.rootInode {
             try listFixed(ino, from: offset, withStatus, context, body)
@@ -44,8 +50,13 @@ extension Engine {
         }
         guard try listDots(ino, from: offset, body) else { return }
         var cursor = offset <= Engine.firstCookieOffset ? 0 : offset - Engine.firstCookieOffset
+        var isEmpty = offset >= Engine.firstCookieOffset
         while true {
             let from = cursor
+            // Of a directory that is being loaded what is there, without more: a name counts only
+            // once all are there.
+            let extent = loader.extent(of: ino)
+            let withStatus = withStatus && extent == nil
             let mark = volume.drained.load(ordering: .acquiring)
             let page = try volume.query { (reader) throws(MetadataError) in
                 withStatus
@@ -67,8 +78,12 @@ extension Engine {
                     nextOffset: item.cookie + Engine.firstCookieOffset, status: status)
                 if !body(entry) { return }
                 cursor = item.cookie
+                isEmpty = false
             }
-            if page.count < Engine.listingBatch { return }
+            if page.count < Engine.listingBatch {
+                guard let extent, isEmpty || !inPieces else { return }
+                try loader.waitForGrowth(of: ino, beyond: extent, context.patience)
+            }
         }
     }
 

@@ -28,7 +28,7 @@ final class FileEncoder: Sendable {
     /// The generation that is written.
     static let version = FormatVersion.v2
     /// Nice value of the encoding threads: the user's own work goes first.
-    static let niceness: Int32 = 5
+    static let niceness: Int32 = 10
     /// Threads that no chunk of a file that is still being written takes.
     static let reservedThreads = 2
 
@@ -207,7 +207,10 @@ final class FileEncoder: Sendable {
             let plan = ReencryptionPlan(
                 version: version, old: oldMap, size: size, changed: changed,
                 maximumChunkSize: version.maximumChunkSize)
-            let full = try carryOut(plan, snapshot, run, isParallel, early)
+            let work = MapWork(
+                plan: plan, snapshot: snapshot, run: run, isNew: oldMap == nil,
+                isParallel: isParallel)
+            let full = try carryOut(work, early)
             segments.append(
                 Segment(offset: run.lowerBound, size: size, map: try store(full)))
             fullMaps[run.lowerBound] = full
@@ -215,45 +218,8 @@ final class FileEncoder: Sendable {
         return EncodedFile(snapshot: snapshot, segments: segments, fullMaps: fullMaps)
     }
 
-    private func carryOut(
-        _ plan: ReencryptionPlan, _ snapshot: FileSnapshot, _ run: Range<UInt64>,
-        _ isParallel: Bool, _ early: EarlyChunks?
-    ) throws(FileError) -> DataMap {
-        let layout = plan.layout
-        let done = EarlyWork(early, snapshot, run, layout)
-        let known = SharedBox(plan.knownSources)
-        let toHash = plan.toHash
-        try forEach(toHash.count, isParallel) { (position) throws(FileError) in
-            let index = toHash[position]
-            if let digest = done.source(of: index) {
-                known.value.withLock { $0[index] = digest }
-                return
-            }
-            let plain = try self.read(snapshot, run, layout.range(of: index))
-            let digest = self.transform.sourceDigest(plain.span)
-            known.value.withLock { $0[index] = digest }
-        }
-        let sources = known.value.withLock { $0.compactMap { $0 } }
-        precondition(sources.count == layout.count, "a chunk's source digest is missing")
-        let addresses = done.addresses(plan.toEncrypt(sources: sources), sources)
-        let toEncrypt = plan.toEncrypt(sources: sources).filter { addresses[$0] == nil }
-        let encrypted = SharedBox(addresses)
-        volume.counters.pendingChunks.add(toEncrypt.count, ordering: .relaxed)
-        defer { volume.counters.pendingChunks.subtract(toEncrypt.count, ordering: .relaxed) }
-        try forEach(toEncrypt.count, isParallel) { (position) throws(FileError) in
-            let index = toEncrypt[position]
-            let plain = try self.read(snapshot, run, layout.range(of: index))
-            let neighbours = layout.neighbours(of: index)
-            let address = try self.put(
-                plain, index: index, source: sources[index],
-                neighbours: (sources[neighbours.0], sources[neighbours.1]))
-            encrypted.value.withLock { $0[index] = address }
-        }
-        return plan.map(sources: sources, encrypted: encrypted.value.withLock { $0 })
-    }
-
     /// Encrypts a chunk and puts it; gives its address.
-    private func put(
+    func put(
         _ plain: [UInt8], index: Int, source: Digest, neighbours: (Digest, Digest)
     ) throws(FileError) -> Digest {
         let chunk = transform.encrypt(
@@ -325,17 +291,12 @@ final class FileEncoder: Sendable {
         volume.counters.bytesStored.add(UInt64(chunk.bytes.count), ordering: .relaxed)
     }
 
-    private func read(
-        _ snapshot: FileSnapshot, _ run: Range<UInt64>, _ part: Range<UInt64>
-    ) throws(FileError) -> [UInt8] {
-        try read(snapshot, run.lowerBound + part.lowerBound..<run.lowerBound + part.upperBound)
-    }
-
     private func patience() -> Patience {
         Patience(for: volume.configuration.readDeadline)
     }
 
-    private func forEach(
+    /// On all threads of the pool, or on this one; either way the indexes are begun in order.
+    func forEach(
         _ count: Int, _ isParallel: Bool,
         _ body: @escaping @Sendable (Int) throws(FileError) -> Void
     ) throws(FileError) {

@@ -42,7 +42,7 @@ struct ReadDirectory: Operation {
         var refusesFirst = false
         scratch.countedInodes.removeAll(keepingCapacity: true)
         try call.engine.readDirectory(
-            handle, ino: ino, from: offset, withStatus: wantsStatus, call.context
+            handle, ino: ino, from: offset, withStatus: wantsStatus, inPieces: true, call.context
         ) { entry in
             // What lies above the root of the mount is no concern of this mount's.
             let isAbove = isRoot && entry.name == SpecialName.parent

@@ -112,6 +112,16 @@ package struct PageWalker: Sendable {
         pending.popLast().map { ($0.reference, $0.first, $0.entryCount) }
     }
 
+    /// Where the pages are that `nextPage` opens next, as far as they are known: those below an
+    /// index page are once it is open.
+    ///
+    /// - Parameters:
+    ///   - count: the most that are given.
+    ///   - skipped: so many of the first are left out.
+    package func upcoming(_ count: Int, after skipped: Int = 0) -> [Digest] {
+        pending.dropLast(skipped).suffix(count).reversed().map(\.reference.address)
+    }
+
     /// The entry called `name`; nil if there is none. Fetches the pages on the way, no others.
     ///
     /// - Parameters:

@@ -27,6 +27,10 @@ package final class FolderStore: ListableChunkStore, CapacityReporting {
     /// waits for other programs' writes too, where that does what it says.
     static let individualSyncLimit = 8
 
+    /// A file of as many bytes goes to the disk while the next chunks are made. Smaller ones are
+    /// written together, by the sync.
+    static let writeAtOnceSize = 1 << 20
+
     let layout: FolderLayout
     let names = TemporaryNames()
     let padLock: StoreLock
@@ -269,7 +273,11 @@ extension FolderStore {
         let file = try layout.temporary.newFile(name, permissions: layout.filePermissions)
         do throws(SystemError) {
             try file.write(bytes)
-            if isSynced { try file.syncContent() }
+            if isSynced {
+                try file.syncContent()
+            } else if bytes.count >= FolderStore.writeAtOnceSize {
+                file.startWriting()
+            }
             try file.close()
             do throws(SystemError) {
                 try layout.temporary.rename(name, to: path, in: folder)

@@ -2,6 +2,7 @@
 //
 // One open file. Short reads and writes and interrupted calls end here.
 
+internal import CLinux
 internal import Glibc
 internal import Primitives
 
@@ -105,6 +106,14 @@ struct OpenFile: ~Copyable {
             offset += wanted
         }
         return true
+    }
+
+    /// Has the system begin to write the content to the disk; waits for none of it.
+    ///
+    /// Without this the disk would stand still until somebody syncs. What fails here, or on a
+    /// filesystem that has no such call, the sync does and tells.
+    func startWriting() {
+        _ = cairn_start_writeback(descriptor)
     }
 
     /// Waits until the content, and the size with it, is on the disk.

@@ -9,13 +9,16 @@
 //   random    reads of 4 KiB anywhere in it
 //   getattr   attributes of FILE_COUNT files, which the kernel has and must ask for again
 //   create    new empty files, closed at once
+//   small     files called small-0 to small-999, which are there: opened, 4 KiB read, closed
+//   list      the directory's names, and the attributes of each, which the kernel may have
 //
-// Before the first, `ask prepare DIRECTORY 1 0` makes what they need. Prints calls a second.
+// Before the first four, `ask prepare DIRECTORY 1 0` makes what they need. Prints calls a second.
 //
 //   gcc -O2 -Wall -Wextra -Werror ask.c -o ask -pthread
 
 #define _GNU_SOURCE
 
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <pthread.h>
@@ -128,6 +131,37 @@ static void creations(long thread) {
     }
 }
 
+/// Each file is opened past the page cache.
+static void smalls(long thread) {
+    char path[4096];
+    void *bytes;
+    if (posix_memalign(&bytes, 4096, SMALL) != 0) fail("memory", directory);
+    for (long index = thread; !is_over; index++) {
+        snprintf(path, sizeof path, "%s/small-%ld", directory, index % FILE_COUNT);
+        int file = open_file(path, O_RDONLY | O_DIRECT);
+        if (pread(file, bytes, SMALL, 0) != SMALL) fail("read", path);
+        close(file);
+        calls[thread]++;
+    }
+    free(bytes);
+}
+
+/// What `ls -l` asks, as often as there is time for.
+static void listings(long thread) {
+    struct stat status;
+    while (!is_over) {
+        DIR *stream = opendir(directory);
+        if (!stream) fail("opendir", directory);
+        long seen = 0;
+        for (struct dirent *entry; (entry = readdir(stream)); seen++)
+            if (fstatat(dirfd(stream), entry->d_name, &status, AT_SYMLINK_NOFOLLOW) != 0)
+                fail("stat", entry->d_name);
+        closedir(stream);
+        if (seen < 2) fail("readdir", directory);
+        calls[thread]++;
+    }
+}
+
 static void *run(void *number) {
     long thread = (long)(intptr_t)number;
     if (strcmp(what, "large") == 0) {
@@ -136,6 +170,10 @@ static void *run(void *number) {
         reads(thread, SMALL);
     } else if (strcmp(what, "getattr") == 0) {
         attributes(thread);
+    } else if (strcmp(what, "small") == 0) {
+        smalls(thread);
+    } else if (strcmp(what, "list") == 0) {
+        listings(thread);
     } else {
         creations(thread);
     }
@@ -144,7 +182,7 @@ static void *run(void *number) {
 
 int main(int count, char **words) {
     if (count != 5) {
-        fprintf(stderr, "usage: ask prepare|large|random|getattr|create DIRECTORY THREADS MS\n");
+        fprintf(stderr, "usage: ask WHAT DIRECTORY THREADS MS\n");
         return 64;
     }
     what = words[1];

@@ -33,6 +33,10 @@ TOLD = [
     (("tree", "directory"), "lookup_us", "`lstat` of a name not yet known to the kernel", "µs"),
     (("tree", "directory"), "find_cold", "`find` after a mount", "entries/s"),
     (("tree", "directory"), "find_recovered", "`find` on another machine", "entries/s"),
+    (("directory",), "list_begin_ms", "the first name of it, from the store", "ms"),
+    (("pad",), "save_ms", "a save brought to the store, the command included", "ms"),
+    (("pad",), "save_late_ms", "the same, of the last tenth", "ms"),
+    (("pad",), "counter", "steps of its counter", ""),
     (("tree",), "list_directories_ms", "first `ls` of all directories", "ms"),
     (("tree",), "list_worst_ms", "the slowest of 21 first `ls`", "ms"),
     (("directory",), "list_first_ms", "first `ls` of it, from the store", "ms"),
@@ -78,9 +82,10 @@ def report(results, path):
             lines.append(f"| {part} | {words}, {unit} | {sign} {digits(limit)} | "
                          f"{' | '.join(cells)} |")
     for parts, key, words, unit in TOLD:
+        unit = f", {unit}" if unit else ""
         for part in (part for part in parts if part in results):
             cells = [digits(value) for value in row(results, part, key, all_sizes)]
-            lines.append(f"| {part} | {words}, {unit} | | {' | '.join(cells)} |")
+            lines.append(f"| {part} | {words}{unit} | | {' | '.join(cells)} |")
     loads = [one["load"] for part in results.values() for one in part.values()]
     lines += ["", f"Load of the machine at each one's begin: {min(loads):.0f} to {max(loads):.0f}. "
               "Two asterisks mark what misses its limit (`find` is judged from "

@@ -9,7 +9,7 @@ For each size N four volumes are made, measured and removed again:
     tree        N files of 100 bytes in directories of a hundred
     directory   one directory of N such files
     sparse      a file of 1 TiB with N / 1000 written places
-    pad         a pad saved N / 100 times
+    pad         a pad saved N / 100 times, each of them brought to the store
 
 Each is made on a mount, brought to a folder store, changed, mounted again, and recovered from its
 phrase on a state folder of its own. What is measured stands beside the limits of LIMITS; one that is
@@ -36,8 +36,6 @@ BYTES = 100
 FILES_A_DIRECTORY = 100
 TEBIBYTE = 1 << 40
 PLACE = 4096
-# Saves of a pad between two syncs: each sync is a step of its counter.
-SAVES_A_SYNC = 100
 # Places that are looked at; of their times the median counts.
 LOOKUPS = 2000
 LISTS = 21
@@ -141,6 +139,15 @@ def found(path):
     return listed.count(b"\n"), now() - start
 
 
+def listing(path):
+    """A directory's names, and the moment at which the first of them was there."""
+    with os.scandir(path) as entries:
+        names = [next(entries).name]
+        first = now()
+        names += [entry.name for entry in entries]
+    return names, first
+
+
 def same(actual, wanted, what):
     """A value that is not what was written makes the run fail."""
     if actual != wanted:
@@ -189,14 +196,16 @@ def files(volume, count, directory, rng):
     start = now()
     same(sorted(os.listdir(volume.files / "t")), directories, "the directory of directories")
     got["list_directories_ms"] = (now() - start) * 1e3
-    times = []
+    times, begun = [], []
     for one in rng.sample(directories, min(LISTS, len(directories))):
         start = now()
-        listed = os.listdir(volume.files / "t" / one)
+        listed, first = listing(volume.files / "t" / one)
         times.append((now() - start) * 1e3)
+        begun.append((first - start) * 1e3)
         wanted = count if len(directories) == 1 else FILES_A_DIRECTORY
         same(len(listed), wanted, "the first look into a directory")
     got["list_first_ms"], got["list_worst_ms"] = statistics.median(times), max(times)
+    got["list_begin_ms"] = statistics.median(begun)
     seen, seconds = found(volume.files / "t")
     same(seen, entries, "find on another machine")
     got["find_recovered"] = entries / seconds
@@ -264,20 +273,20 @@ def pad(volume, count, rng):
     got = {"mount_new_s": volume.mount()}
     path = volume.mount_point / "scratchpads" / "pad"
     times, synced, data = [], [], b""
+    counter = lambda: int(os.getxattr(path, "user.cairn.counter"))
     for number in range(saves):
         data = b"save %d %s" % (number, rng.randbytes(500).hex().encode())
         start = now()
         write(path, data)
         times.append(now() - start)
-        if number % SAVES_A_SYNC == SAVES_A_SYNC - 1:
-            synced.append(volume.sync())
+        # Else saves that follow each other soon would be one step of its counter.
+        synced.append(volume.sync())
     got["create"] = saves / sum(times)
     got["create_late"] = (saves // 10) / sum(times[-(saves // 10):])
-    got["publish_all_s"] = volume.sync()
-    counter = int(os.getxattr(path, "user.cairn.counter"))
-    if not max(1, len(synced)) <= counter <= saves:
-        raise SystemExit(f"scale: {saves} saves and {len(synced)} syncs came to counter {counter}")
-    got["counter"] = counter
+    got["save_ms"] = statistics.median(synced) * 1e3
+    got["save_late_ms"] = statistics.median(synced[-(saves // 10):]) * 1e3
+    got["counter"] = counter()
+    same(got["counter"], saves, "the counter")
 
     def change(number):
         nonlocal data

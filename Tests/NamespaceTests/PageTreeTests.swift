@@ -59,6 +59,24 @@ struct PageTreeTests {
         #expect(last.count == leaves.last.map { Int($0.entryCount) })
     }
 
+    @Test("what is said to be upcoming is what is opened next")
+    func upcoming() throws {
+        let box = ChunkBox()
+        let (root, leaves) = try box.build(manyFiles(30_000))
+        var walker = PageWalker(root: root)
+        #expect(walker.upcoming(9) == [try #require(root).address])
+        #expect(walker.upcoming(9, after: 1).isEmpty)
+        _ = try walker.nextPage(box.fetch)
+        let addresses = leaves.map(\.reference.address)
+        #expect(addresses.count > 4)
+        for index in addresses.indices {
+            #expect(walker.upcoming(3) == Array(addresses.dropFirst(index).prefix(3)))
+            #expect(walker.upcoming(3, after: 1) == Array(addresses.dropFirst(index + 1).prefix(3)))
+            _ = try walker.nextPage(box.fetch)
+        }
+        #expect(walker.upcoming(3).isEmpty)
+    }
+
     @Test("leaves fit into a page, keep the order, and are cut the same way again")
     func leafSizes() throws {
         var random = SeededGenerator(seed: 11)

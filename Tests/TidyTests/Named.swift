@@ -205,6 +205,8 @@ enum Named {
             "Sources/Control/System/ProcessSettings.swift",
             "Sources/Metadata/WriteAheadLog.swift",
             "Sources/RemoteStores/Folder.swift",
+            "Sources/RemoteStores/OpenFile.swift",
+            "Sources/Threading/HeapMemory.swift",
             "Sources/Threading/SystemThread.swift",
         ],
         "CFuse": [

@@ -28,6 +28,10 @@ int64_t cairn_seek_hole(int32_t descriptor, int64_t offset);
 /// syncfs(2) of the filesystem that `descriptor` is on: 0, or -1 with errno.
 int32_t cairn_sync_filesystem(int32_t descriptor);
 
+/// sync_file_range(2), SYNC_FILE_RANGE_WRITE, of the whole file: begins to write what is not on the
+/// disk, and waits for none of it. 0, or -1 with errno.
+int32_t cairn_start_writeback(int32_t descriptor);
+
 /// fstatfs(2), f_type: the kind of the filesystem that `descriptor` is on, a number of
 /// linux/magic.h; or -1 with errno.
 int64_t cairn_filesystem_kind(int32_t descriptor);
@@ -40,13 +44,12 @@ int32_t cairn_forbid_dumps(void);
 /// characters at most. 0, or -1 with errno.
 int32_t cairn_name_thread(const char *name);
 
-/// mallopt(3): at most `arenas` arenas; pieces of `mapped` bytes and more are the system's again
-/// when they are freed; of what is free at the end of an arena about `kept` bytes stay in it. 0, or
-/// -1 when glibc refuses.
-int32_t cairn_limit_heap(int32_t arenas, int32_t mapped, int32_t kept);
+/// mallopt(3): at most `arenas` arenas; a block of `large` bytes or more is memory of its own, and
+/// goes back to the system when freed; an arena keeps up to `kept` free bytes at its end. 0, or -1
+/// when glibc refuses.
+int32_t cairn_limit_heap(int32_t arenas, int32_t large, int32_t kept);
 
-/// malloc_trim(3): gives every whole page that is free in the heap back to the system. Other
-/// threads that allocate wait meanwhile, for some milliseconds.
+/// malloc_trim(3): gives every free page of the heap back to the system.
 void cairn_trim_heap(void);
 
 /// close_range(2) of every descriptor from `first` upwards: 0, or -1 with errno.

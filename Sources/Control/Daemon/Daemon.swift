@@ -41,8 +41,6 @@ package final class Daemon: Sendable {
 
     /// How long a session may take to end after its unmount.
     static let sessionPatience = Duration.seconds(20)
-    /// How often free memory goes back to the system.
-    static let trimInterval = Duration.seconds(10)
     /// How long connections have to take their last reply.
     static let replyPatience = Duration.seconds(2)
 
@@ -201,9 +199,9 @@ package final class Daemon: Sendable {
 
     private func serve() {
         while true {
-            switch events.receive(within: Self.trimInterval) {
+            switch events.receive(within: nil) {
             case nil:
-                ProcessSettings.returnFreeMemory()
+                continue
             case .signal(let number):
                 log.write(.note, "signal \(number): it ends")
                 leave(isForced: true)

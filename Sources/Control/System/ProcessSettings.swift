@@ -9,13 +9,13 @@ import Glibc
 package enum ProcessSettings {
     /// Heap arenas of glibc. Threads beyond share them; more would each keep freed memory.
     static let heapArenaCount: Int32 = 2
-    /// Allocations of this many bytes and more go back to the system when freed: 8 MiB. All that a
-    /// chunk needs on its way is smaller and is used again for the next one; memory from the system
-    /// is filled with zeros first, a page fault for each 4 KiB.
-    static let heapMapThreshold: Int32 = 8 << 20
-    /// Free bytes at the end of an arena that stay with it until `returnFreeMemory`: 64 MiB, the
-    /// chunks that are on their way at once.
-    static let heapKeepThreshold: Int32 = 64 << 20
+    /// Blocks of this many bytes and more are memory of their own, which the system has to find and
+    /// to clear for each. A chunk and the compressor's memory for it are smaller: where they were
+    /// such memory, a flush spent half of its time on that.
+    static let ownMemorySize: Int32 = 16 << 20
+    /// Free bytes that an arena keeps at its end: what the encoding threads that share it use for a
+    /// chunk each. `HeapMemory.giveBack` takes them when the work is done.
+    static let heapKeptSize: Int32 = 64 << 20
     /// Open files we ask for, as far as the hard limit allows.
     static let openFileTarget: rlim_t = 65_536
 
@@ -38,7 +38,7 @@ package enum ProcessSettings {
     /// Keeps a long-lived process small, and lets it open enough files.
     package static func prepareForLongLife() {
         // Both only tune; a system that refuses them still runs the daemon.
-        _ = cairn_limit_heap(heapArenaCount, heapMapThreshold, heapKeepThreshold)
+        _ = cairn_limit_heap(heapArenaCount, ownMemorySize, heapKeptSize)
         var limit = rlimit()
         // RLIMIT_NOFILE is 7 on Linux; Glibc's module gives the name an enumeration type of its
         // own.
@@ -47,12 +47,6 @@ package enum ProcessSettings {
         guard unsafe getrlimit(openFiles, &limit) == 0 else { return }
         limit.rlim_cur = max(limit.rlim_cur, min(limit.rlim_max, openFileTarget))
         _ = unsafe setrlimit(openFiles, &limit)
-    }
-
-    /// Gives memory that is free back to the system: `prepareForLongLife` lets it be kept for what
-    /// comes next, and nothing may come for days.
-    package static func returnFreeMemory() {
-        cairn_trim_heap()
     }
 
     /// Lets go of what a daemon inherits: files above `keeping`, the directory, the umask; and the

@@ -1,0 +1,224 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// A directory of many pages on a store that gives some of them and not the others yet.
+
+import Engine
+import Foundation
+import Primitives
+import Stores
+import Synchronization
+import TestSupport
+import Testing
+
+/// Between an engine and its store: after some more chunks it gives no others, until it is told to.
+private final class HeldStore: ChunkStore, StoppableStore {
+    private struct State {
+        /// Chunks that still pass; nil for all.
+        var left: Int?
+        /// What those get that do not pass; nil if they wait.
+        var failure: StoreError?
+        var isStopped = false
+    }
+    private let inner: any ChunkStore
+    private let state = Lock(State())
+    private let condition = NSCondition()
+
+    init(_ inner: any ChunkStore) { self.inner = inner }
+
+    /// From now on so many chunks pass, and others wait, or fail.
+    func pass(_ count: Int?, others failure: StoreError? = nil) {
+        condition.lock()
+        state.withLock { state in
+            state.left = count
+            state.failure = failure
+        }
+        condition.broadcast()
+        condition.unlock()
+    }
+
+    func get(_ digest: Digest) throws(StoreError) -> [UInt8] {
+        condition.lock()
+        defer { condition.unlock() }
+        while true {
+            let (isFree, failure) = state.withLock { state -> (Bool, StoreError?) in
+                if state.isStopped { return (false, .unreachable(retryAfter: nil)) }
+                guard let left = state.left else { return (true, nil) }
+                if left == 0 { return (false, state.failure) }
+                state.left = left - 1
+                return (true, nil)
+            }
+            if isFree { return try inner.get(digest) }
+            if let failure { throw failure }
+            condition.wait()
+        }
+    }
+
+    func stop() {
+        condition.lock()
+        state.withLock { $0.isStopped = true }
+        condition.broadcast()
+        condition.unlock()
+    }
+
+    func put(_ digest: Digest, _ bytes: [UInt8]) throws(StoreError) {
+        try inner.put(digest, bytes)
+    }
+    func has(_ digests: [Digest]) throws(StoreError) -> Set<Digest> { try inner.has(digests) }
+    func sync() throws(StoreError) { try inner.sync() }
+}
+
+@Suite("large directories", .serialized)
+struct LargeDirectoryTests {
+    /// Seven pages and more: a name of 200 bytes takes 250 in a page of 256 KiB.
+    private static let count = 8000
+    /// The directory's index page, and the leaves that are fetched at a time.
+    private static let first = 5
+
+    private static func name(_ number: Int) -> String {
+        String(repeating: "0123456789", count: 19) + String(1_000_000_000 + number)
+    }
+
+    private static let names = (0..<count).map(name).sorted()
+
+    /// Another machine, which knows that the directory is there and has no name of it.
+    private func recovered() throws -> (TestVolume, HeldStore) {
+        let held = Lock<HeldStore?>(nil)
+        let volume = try TestVolume(on: TestStore()) { configuration in
+            let store = HeldStore(configuration.chunks)
+            configuration.chunks = store
+            held.withLock { $0 = store }
+        }
+        try volume.makeDirectory("/files/large")
+        for number in 0..<Self.count {
+            try volume.writeFile("/files/large/" + Self.name(number), [])
+        }
+        try volume.recover()
+        _ = try volume.resolve("/files/large")
+        return (volume, try #require(held.withLock { $0 }))
+    }
+
+    /// Somebody who waits not as long as the test does.
+    private func hasty() -> RequestContext {
+        RequestContext(
+            user: 1000, group: 1000, patience: Patience(for: Duration.milliseconds(300).scaled))
+    }
+
+    /// Names from `offset` on, as the kernel asks for them; where the listing ended.
+    private func names(
+        _ volume: TestVolume, _ handle: UInt64, _ ino: UInt64, from offset: inout UInt64,
+        _ context: RequestContext, withStatus: Bool = false
+    ) throws -> [String] {
+        var names: [String] = []
+        var next = offset
+        try volume.engine.readDirectory(
+            handle, ino: ino, from: offset, withStatus: withStatus, inPieces: true, context
+        ) { entry in
+            names.append(String(decoding: entry.name, as: UTF8.self))
+            // A name that others may change meanwhile counts as no lookup.
+            if withStatus, entry.name.count > 2 { #expect(entry.status == nil) }
+            next = entry.nextOffset
+            return true
+        }
+        offset = next
+        return names.filter { $0.count > 2 }
+    }
+
+    // SEMANTICS: A directory of 4096 names or more that this machine has never seen is listed as
+    // its pages come; looking up one of its names waits for all of them.
+    @Test("its first names are listed while its last pages are still on their way")
+    func streaming() throws {
+        let (volume, store) = try recovered()
+        let ino = try volume.resolve("/files/large")
+        store.pass(Self.first)
+        let handle = try volume.engine.openDirectory(ino, volume.context)
+        defer { volume.engine.releaseDirectory(handle) }
+        var (offset, listed): (UInt64, [String]) = (0, [])
+        #expect(throws: FileError.inputOutput) {
+            while true {
+                listed += try names(volume, handle, ino, from: &offset, hasty(), withStatus: true)
+            }
+        }
+        #expect(!listed.isEmpty && listed.count < Self.count)
+        #expect(listed == Array(Self.names.prefix(listed.count)))
+        // Whoever cannot wait is told that waiting is what it takes.
+        #expect(throws: FileError.wouldBlock) {
+            try names(
+                volume, handle, ino, from: &offset, RequestContext(user: 0, group: 0))
+        }
+        store.pass(nil)
+        while true {
+            let more = try names(volume, handle, ino, from: &offset, volume.context)
+            if more.isEmpty { break }
+            listed += more
+        }
+        #expect(listed == Self.names)
+    }
+
+    @Test("a load goes on when who began it has lost patience")
+    func impatience() throws {
+        let (volume, store) = try recovered()
+        store.pass(Self.first)
+        let path = "/files/large/" + Self.name(Self.count - 1)
+        let ino = try volume.resolve("/files/large")
+        #expect(throws: FileError.inputOutput) {
+            try volume.engine.lookup(Array(Self.name(3).utf8), in: ino, hasty())
+        }
+        store.pass(nil)
+        _ = try volume.status(path)
+        // Nothing is left to be fetched.
+        store.pass(0, others: .refused("closed"))
+        #expect(try volume.list("/files/large") == Self.names)
+    }
+
+    @Test("a page that does not come is an error in the listing, and the next one begins anew")
+    func failure() throws {
+        let (volume, store) = try recovered()
+        let ino = try volume.resolve("/files/large")
+        store.pass(Self.first, others: .unreachable(retryAfter: nil))
+        let handle = try volume.engine.openDirectory(ino, volume.context)
+        var (offset, listed): (UInt64, [String]) = (0, [])
+        #expect(throws: FileError.inputOutput) {
+            while true {
+                listed += try names(volume, handle, ino, from: &offset, volume.context)
+            }
+        }
+        volume.engine.releaseDirectory(handle)
+        #expect(listed.count < Self.count)
+        #expect(throws: FileError.inputOutput) { try volume.list("/files/large") }
+        store.pass(nil)
+        #expect(try volume.list("/files/large") == Self.names)
+    }
+
+    @Test("a name that is made while it is loaded joins the others, here and on the store")
+    func change() throws {
+        let (volume, store) = try recovered()
+        let ino = try volume.resolve("/files/large")
+        store.pass(Self.first)
+        let handle = try volume.engine.openDirectory(ino, volume.context)
+        volume.engine.releaseDirectory(handle)
+        // Also one that is a row already: it may not change before the others are there.
+        #expect(throws: FileError.inputOutput) {
+            try volume.engine.unlink(Array(Self.name(0).utf8), in: ino, hasty())
+        }
+        store.pass(nil)
+        try volume.writeFile("/files/large/new", [1, 2, 3])
+        try volume.unlink("/files/large/" + Self.name(0))
+        let wanted = Array(Self.names.dropFirst()) + ["new"]
+        #expect(try volume.list("/files/large") == wanted)
+        try volume.recover()
+        #expect(try volume.list("/files/large") == wanted)
+    }
+
+    @Test("a volume that is stopped meanwhile goes on at its next start")
+    func stop() throws {
+        let (volume, store) = try recovered()
+        let ino = try volume.resolve("/files/large")
+        store.pass(Self.first)
+        let handle = try volume.engine.openDirectory(ino, volume.context)
+        volume.engine.releaseDirectory(handle)
+        let start = ContinuousClock.now
+        try volume.restart()
+        #expect(ContinuousClock.now - start < Duration.seconds(5).scaled)
+        #expect(try volume.list("/files/large") == Self.names)
+    }
+}
