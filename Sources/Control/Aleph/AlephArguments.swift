@@ -160,8 +160,11 @@ package enum AlephArguments {
     }
 
     /// Pins a file of IPFS, and gives the message's name.
+    ///
+    /// - Parameter waiting: is told the message's name where the network is not done at once: it
+    ///   looks for the file, and that may take minutes.
     package static func pin(
-        _ cid: String, isCredit: Bool, by speaker: AlephSpeaker
+        _ cid: String, isCredit: Bool, by speaker: AlephSpeaker, waiting: (String) -> Void
     ) throws(CommandFailure) -> String {
         guard let parsed = ContentIdentifier(cid), parsed.codec == .dagPB else {
             throw CommandFailure(
@@ -170,7 +173,13 @@ package enum AlephArguments {
         }
         let draft = StoreDraft(file: ItemHash(parsed), payment: isCredit ? .credit : nil)
         return try speaker.session.run { client throws(AlephError) in
-            try client.publish(.store(draft), by: speaker.account).envelope.itemHash.text
+            let signed = try client.signStore(
+                of: draft.file, draft, plan: StorePlan(payment: draft.payment), by: speaker.account)
+            let hash = signed.envelope.itemHash
+            if try client.submit(signed.envelope) { return hash.text }
+            waiting(hash.text)
+            try client.waitForProcessing(hash)
+            return hash.text
         }
     }
 }

@@ -43,9 +43,14 @@ extension AlephMine {
 
     /// Tells the network of one name. On a thread of the pool.
     func publish(_ number: UInt64) {
-        guard let own = state.withLock({ $0.owns[number] }) else { return }
         state.update { $0.sending += 1 }
-        defer { state.update { $0.sending -= 1 } }
+        defer {
+            state.update { state in
+                state.sending -= 1
+                state.long.remove(number)
+            }
+        }
+        guard let own = state.withLock({ $0.owns[number] }) else { return }
         var job = Job(own: own)
         do throws(AlephError) {
             if own.record.isGone { return try takeBack(job) }

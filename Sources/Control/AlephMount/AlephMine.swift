@@ -55,6 +55,10 @@ struct AlephOwn: Sendable {
     var strays: [ItemHash: ItemHash] = [:]
 
     var name: AlephOwnName { AlephOwnName(part: record.part, name: record.name) }
+    /// Whether its bytes take a while to send.
+    var isLong: Bool {
+        isDirty && !record.isGone && staged.map { $0.size >= AlephMine.longSize } ?? false
+    }
     /// Whether the network is to be told something.
     var isPending: Bool { isPublishing || due != nil }
 }
@@ -93,6 +97,10 @@ final class AlephMine: Sendable {
     static let syncTime = Duration.seconds(120)
     /// Messages and files that are sent at once.
     static let threadCount = 12
+    /// Bytes from which on a file is long to send.
+    static let longSize: UInt64 = 8 << 20
+    /// How many of those are sent at once, so that small ones always find a thread.
+    static let longLimit = 6
     /// The most bytes of a post or aggregate: what travels beside a message.
     static let textLimit = AlephAccount.maximumContentSize
     /// The most bytes of all views.
@@ -113,6 +121,8 @@ final class AlephMine: Sendable {
         var forgetsSent = 0
         /// Messages that are being made and handed over, also for names that are gone since.
         var sending = 0
+        /// Names of those of them that are long to send.
+        var long: Set<UInt64> = []
         /// Parts of large files that are being stored, and taken back.
         var parts = AlephParts()
     }
@@ -250,12 +260,19 @@ final class AlephMine: Sendable {
         let now = ContinuousClock.now
         let work = state.withLock { state -> (ready: [UInt64], forgets: Bool)? in
             if state.isEnded { return nil }
-            let ready = state.owns.filter { entry in
+            let due = state.owns.filter { entry in
                 !entry.value.isPublishing && entry.value.due.map { $0 <= now } ?? false
             }.keys.sorted()
-            for number in ready {
+            var ready: [UInt64] = []
+            for number in due {
+                if state.owns[number]?.isLong == true {
+                    // It stays due.
+                    guard state.long.count < AlephMine.longLimit else { continue }
+                    state.long.insert(number)
+                }
                 state.owns[number]?.isPublishing = true
                 state.owns[number]?.due = nil
+                ready.append(number)
             }
             let forgets = state.forgetDue.map { $0 <= now } ?? false
             if forgets { state.forgetDue = nil }
