@@ -118,6 +118,10 @@ struct AlephCommandTests {
         #expect(try found(["a", "b"], []).count == 2)
         #expect(try found(["a", "b"], ["language=en", "n=5"]) == [both])
         #expect(try found(["a"], ["none=x"]).isEmpty)
+        let before = setting.node.questions.count
+        // Nodes would look for two tags; and for all messages.
+        for wrong in ["a,b", ""] { #expect(code { _ = try found([wrong], []) } == .usage) }
+        #expect(setting.node.questions.count == before)
         let message = try setting.session.client.processedMessage(both)
         #expect(MessageQuestion.line(message, .paths) == "messages/\(both).json\n")
         let json = try JSONValue(parsing: MessageQuestion.line(message, .json))

@@ -4,6 +4,7 @@
 
 import AlephNodeDouble
 import Foundation
+import LocalServer
 import Synchronization
 import TestSupport
 import Testing

@@ -2,7 +2,7 @@
 //
 // What the network said, kept in memory within limits.
 //
-// Texts are few: of what a directory lists, `AlephListing` knows names and sizes, and a text that is
+// Texts are few: of what a directory lists, `AlephListing` knows names and sizes. A text that is
 // not here is asked for when somebody opens it.
 //
 // Invariant: `bytes` is the cost of all files, at most `byteLimit` once something was added.
