@@ -5,8 +5,8 @@
 //
 // Invariants:
 // - No message is given twice while it is among the `seenLimit` newest.
-// - One that is in `seen` and was to be given is in `held` until it is: a poll that is cut off loses
-//   nothing.
+// - One that is in `seen` and was to be given is in `held` until it is: a poll that is cut off
+//   loses nothing.
 
 package import AlephProtocol
 

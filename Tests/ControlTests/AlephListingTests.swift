@@ -167,6 +167,7 @@ struct AlephListingTests {
         #expect(whole > 1000 && whole * 3000 <= AlephDetails.limit)
     }
 
+    // SEMANTICS: one directory of `aleph/` in memory: 128 MiB
     @Test("a directory ends where its bytes do, however few its names are")
     func bytes() throws {
         let writer = try Writer()

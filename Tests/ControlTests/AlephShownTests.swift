@@ -72,6 +72,8 @@ private final class Shown {
 
 @Suite("aleph/ without a mount", .serialized)
 struct AlephMountListTests {
+    // SEMANTICS: Of what a directory lists, names, times and sizes stay in memory; a text that has
+    // no room is asked for when somebody opens it.
     @Test("ten thousand messages are listed by pages, and then without a question")
     func tenThousand() throws {
         let shown = try Shown()

@@ -82,6 +82,8 @@ struct AlephRoomMountTests {
     func parts() throws {
         try AlephMounted.with { aleph in
             aleph.node.change { $0.storageLimit = 3_000_000 }
+            // As nodes do, for a day.
+            aleph.node.ledger.withLock { $0.keepsForgottenFiles = true }
             try aleph.shell(
                 """
                 head -c 10000000 /dev/urandom > "$ROOT/film"

@@ -182,7 +182,7 @@ extension AlephMount {
         }
     }
 
-    /// A stored file with all that its owner says of it, which may be more than its directory keeps.
+    /// A stored file with all that its owner says of it: its directory may keep less.
     func whole(_ entry: AlephEntry, _ patience: Patience?) throws(FileError) -> AlephEntry {
         guard entry.isBrief, let hash = entry.message else { return entry }
         let client = session.client
