@@ -203,12 +203,19 @@ extension AlephClient {
         filter.isOldestFirst = true
         var messages: [VerifiedMessage] = []
         var pages = MessagePages(self, filter)
+        var size = 0
         while let page = try pages.next() {
-            messages += page.messages.filter { message in
+            let found = page.messages.filter { message in
                 AlephAddress.isSame(message.owner, owner)
                     && (message.isOwnersOwn || trusted.contains(message.envelope.sender))
                     && AggregateValue.key(of: message) == key
             }
+            size += found.reduce(0) { $0 + $1.contentSize }
+            // A value without some of its elements would be another one.
+            guard size <= AlephTree.elementByteLimit else {
+                throw .tooLarge(limit: AlephTree.elementByteLimit)
+            }
+            messages += found
         }
         let value = AggregateValue(key: key, messages: messages)
         guard value.time != nil else { throw .notFound }

@@ -25,6 +25,9 @@ package struct AlephEntry: Sendable, Equatable {
     package var tags: [String] = []
     /// As `tags`.
     package var metadata: JSONObject?
+    /// Whether tags and metadata are left out but for what a directory shows, because there are too
+    /// many of them: the message has them.
+    package private(set) var isBrief = false
     /// Bytes of a file that is stored in parts, of which `message` is the manifest; nil for others.
     package var largeSize: Int?
     /// The messages that must be taken back for the name to be gone.
@@ -56,12 +59,57 @@ package struct AlephEntry: Sendable, Equatable {
         self.init(name, .message(message.itemHash), from: message)
     }
 
+    /// What a message makes that is known by its name and time alone: a message, or a post.
+    package init(message hash: ItemHash, at path: AlephPath, time: Double, sender: String?) {
+        self.init("\(hash).json", path)
+        self.time = time
+        self.sender = sender
+        message = hash
+        sources = [hash]
+    }
+
+    /// The entry with tags and metadata only as far as a directory shows them.
+    package var brief: AlephEntry {
+        var entry = self
+        entry.isBrief = true
+        entry.tags = []
+        entry.metadata = metadata.map { whole in
+            var kept = JSONObject()
+            for field in [Field.size, Field.mode, Field.modified] {
+                if let number = whole[field]?.number, number.text.utf8.count <= Field.numberSize {
+                    kept[field] = .number(number)
+                }
+            }
+            return kept
+        }
+        return entry
+    }
+
+    /// A brief entry with the tags and metadata that its message has.
+    ///
+    /// - Parameter message: the one that `message` names; what is in another is passed over.
+    package func completed(from message: VerifiedMessage) -> AlephEntry {
+        guard message.itemHash == self.message,
+            let whole = AlephEntry.entries(from: message).first
+        else { return self }
+        var entry = self
+        (entry.tags, entry.metadata, entry.isBrief) = (whole.tags, whole.metadata, false)
+        return entry
+    }
+
+    /// Bytes of tags and metadata, as JSON has them.
+    package var detailSize: Int {
+        tags.reduce(0) { $0 + $1.utf8.count }
+            + (metadata.map { JSONValue.object($0).bytes().count } ?? 0)
+    }
+
     /// The same under another name.
     func named(_ name: String, _ path: AlephPath) -> AlephEntry {
         var entry = AlephEntry(name, path)
         (entry.time, entry.message, entry.sender) = (time, message, sender)
         (entry.file, entry.tags, entry.metadata) = (file, tags, metadata)
         (entry.largeSize, entry.sources, entry.manifests) = (largeSize, sources, manifests)
+        entry.isBrief = isBrief
         return entry
     }
 
@@ -89,6 +137,8 @@ extension AlephEntry {
         package static let mode = "mode"
         /// When it was changed last, in seconds since 1970.
         package static let modified = "mtime"
+        /// The most characters of a number that is kept with a name: JSON sets none.
+        static let numberSize = 32
     }
 
     /// The most bytes that a file is believed to have before it is there.

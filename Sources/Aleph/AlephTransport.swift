@@ -22,6 +22,15 @@ package struct AlephSource: Sendable {
         read = { offset, limit in Array(bytes[offset..<min(offset + limit, bytes.count)]) }
     }
 
+    /// Some of the bytes, as a source of their own.
+    ///
+    /// - Parameters:
+    ///   - start: where they begin.
+    ///   - size: how many; all of them are there.
+    package func piece(at start: Int, size: Int) -> AlephSource {
+        AlephSource(size: size) { place, count in read(start + place, min(count, size - place)) }
+    }
+
     /// Hands all bytes to `body`, a piece at a time; false if they could not be read.
     package func forEachPiece(_ body: (Span<UInt8>) -> Void) -> Bool {
         var offset = 0

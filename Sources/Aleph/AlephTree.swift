@@ -16,6 +16,12 @@ package struct AlephTree: Sendable {
     /// are everybody's show of it.
     package static let ownMessageLimit = 1000
 
+    /// The most bytes of all elements of one aggregate: they are merged in memory.
+    package static let elementByteLimit = 64 << 20
+    /// The most bytes of replacements whose posts were not listed yet that are held: of others the
+    /// list has no text, and who opens them asks.
+    package static let replacementByteLimit = 4 << 20
+
     let client: AlephClient
     /// The account that `me` stands for.
     let own: String?
@@ -164,28 +170,19 @@ package struct AlephTree: Sendable {
         var filter = MessageFilter()
         filter.types = [.post]
         filter.owners = [address]
-        var last: [String: VerifiedMessage] = [:]
-        var given: [String: AlephEntry] = [:]
+        var replacements = PostReplacements()
         try forEach(filter) { message in
             guard AlephTree.isOwn(message, address) else { return true }
             if message.content["type"] == "amend" {
-                guard let ref = message.content["ref"]?.string,
-                    message.time > last[ref]?.time ?? -1
-                else { return true }
-                if last.count < AlephTree.maximumNameCount { last[ref] = message }
-                guard let post = given[ref], message.time > post.time else { return true }
-                return body(post.replaced(by: message))
+                guard let (post, time) = replacements.note(message) else { return true }
+                return body(
+                    AlephEntry(message: post, at: .post(address, post), time: time, sender: address)
+                        .replaced(by: message))
             }
             for post in AlephEntry.entries(from: message) {
                 // A large file is among the files.
                 guard case .post = post.path else { continue }
-                let ref = message.itemHash.text
-                // Kept without its text: this is for posts that are replaced by what is older.
-                var bare = post
-                bare.text = nil
-                if given.count < AlephTree.maximumNameCount { given[ref] = bare }
-                let newest = last[ref].map { $0.time > message.time ? post.replaced(by: $0) : post }
-                guard body(newest ?? post) else { return false }
+                guard body(replacements.newest(of: post, message.itemHash)) else { return false }
             }
             return true
         }
@@ -223,11 +220,13 @@ package struct AlephTree: Sendable {
         of address: String
     ) throws(AlephError) -> [String: AlephEntry] {
         var files: [String: AlephEntry] = [:]
+        var details = AlephDetails()
         for filter in AlephTree.fileFilters(address) {
             try forEach(filter) { message in
                 guard AlephTree.isOwn(message, address) else { return true }
                 for entry in AlephEntry.entries(from: message) {
                     guard case .storedFile = entry.path else { continue }
+                    let entry = details.fit(entry)
                     files[entry.name] = files[entry.name].map { $0.joined(with: entry) } ?? entry
                 }
                 return files.count < AlephTree.maximumNameCount
@@ -298,13 +297,19 @@ package struct AlephTree: Sendable {
         // A node places elements by time, and of equal ones keeps the first it processed.
         filter.isOldestFirst = true
         var found: [VerifiedMessage] = []
+        var size = 0
         try forEach(filter) { message in
             if AlephTree.isOwn(message, address), AggregateValue.key(of: message) == key {
+                size += message.contentSize
                 found.append(message)
             }
-            return found.count < AlephTree.maximumNameCount
+            return found.count < AlephTree.maximumNameCount && size <= AlephTree.elementByteLimit
         }
         guard !found.isEmpty else { throw .notFound }
+        // A value without its newest elements would be another one.
+        guard size <= AlephTree.elementByteLimit else {
+            throw .tooLarge(limit: AlephTree.elementByteLimit)
+        }
         return found
     }
 

@@ -5,10 +5,14 @@
 // Invariants:
 // - A manifest is published only after the network has processed the message of each part.
 // - A part that another manifest of the account names is not taken back with one.
+// - Who relied on a part of somebody else's looks after its manifest is processed whether the part
+//   is there still; who took one back looks after that whether a manifest names it (0029, 0035).
+//   One of the two sees the other.
 
 package import AlephProtocol
 internal import Cryptography
 internal import JSON
+internal import Primitives
 
 /// Who stores a file in parts, and how.
 package struct LargeFilePlan: Sendable {
@@ -24,6 +28,9 @@ package struct LargeFilePlan: Sendable {
     package var partSize = LargeFileManifest.standardPartSize
     /// Whether a part that the account stores already will stay: asked before it is relied on.
     package var isKept: @Sendable (ItemHash) -> Bool = { _ in true }
+    /// Is told of each part that was not stored because a message keeps it already, with its
+    /// number in the file: for `restoreParts`.
+    package var relied: @Sendable (_ index: Int, _ message: ItemHash) -> Void = { _, _ in }
     /// Is told of each part that was stored, and the message that keeps it: for who gives up.
     package var stored: @Sendable (_ part: ItemHash, _ message: ItemHash) -> Void = { _, _ in }
     /// Whether the file is still to be stored: asked before each part, and after the last.
@@ -36,6 +43,15 @@ package struct LargeFilePlan: Sendable {
     }
 }
 
+/// The parts of a file that somebody relied on, and the messages that keep them.
+final class ReliedParts: Sendable {
+    private let messages = Lock<[Int: ItemHash]>([:])
+
+    func note(_ index: Int, _ message: ItemHash) { messages.withLock { $0[index] = message } }
+
+    var all: [Int: ItemHash] { messages.withLock { $0 } }
+}
+
 extension AlephClient {
     /// Stores a file in parts, and publishes the manifest.
     ///
@@ -45,21 +61,63 @@ extension AlephClient {
     /// - Parameters:
     ///   - file: at least one byte.
     ///   - name: how it may be called; nil for no name.
+    ///   - tags: what it is found by, one less than a message may have.
     ///   - partSize: bytes of a part, as far as the node takes so much.
     ///   - progress: is told after each part how many bytes are stored.
     /// - Returns: the manifest's message.
     /// - Throws: `tooLarge` if it would have too many parts, or if the node takes less than
     ///   `LargeFilePlan.minimumNodeLimit` at once; and as `store`.
     package func storeLarge(
-        _ file: AlephSource, name: String?, plan: StorePlan = StorePlan(),
+        _ file: AlephSource, name: String?, tags: [String] = [], plan: StorePlan = StorePlan(),
         by account: AlephAccount, partSize: Int = LargeFileManifest.standardPartSize,
         progress: (Int) -> Void = { _ in }
     ) throws(AlephError) -> SignedMessage {
+        // What nodes refuse in the manifest is refused before a part is paid.
+        do throws(AlephProtocolError) {
+            try MessageDraft.check(tags: [LargeFileManifest.tag] + tags)
+        } catch {
+            throw .invalid(error)
+        }
+        let relied = ReliedParts()
         var large = LargeFilePlan(name: name, plan: plan)
         large.partSize = partSize
+        large.relied = { relied.note($0, $1) }
         let manifest = try storeParts(of: file, large, by: account, progress: progress)
-        return try publish(
-            .post(type: LargeFileManifest.postType, content: manifest.content), by: account)
+        let signed = try publish(
+            .post(
+                type: LargeFileManifest.postType,
+                content: manifest.content(tags: tags, metadata: nil)), by: account)
+        try restoreParts(relied.all, of: manifest, from: file, plan: plan, by: account)
+        return signed
+    }
+
+    /// Stores the parts of a file anew that were taken back while it relied on them. Call it once
+    /// the network has processed the manifest: who takes parts back from then on sees that.
+    ///
+    /// - Parameter relied: numbers of parts, and the messages that kept them.
+    /// - Throws: as `store`: then the file is not whole, and storing it again mends it.
+    package func restoreParts(
+        _ relied: [Int: ItemHash], of manifest: LargeFileManifest, from file: AlephSource,
+        plan: StorePlan, by account: AlephAccount
+    ) throws(AlephError) {
+        for (index, message) in relied.sorted(by: { $0.key < $1.key }) {
+            if try isProcessed(message) { continue }
+            let part = file.piece(at: index * manifest.partSize, size: manifest.size(ofPart: index))
+            let draft = StoreDraft(file: manifest.parts[index], tags: [LargeFileManifest.partTag])
+            let signed = try signStore(of: manifest.parts[index], draft, plan: plan, by: account)
+            try deliver(part, with: signed, plan: plan, by: account)
+        }
+    }
+
+    /// Has the network keep parts on whose messages were taken back: their bytes are there for a
+    /// day. Nothing is uploaded.
+    package func keepParts(
+        _ parts: Set<ItemHash>, plan: StorePlan, by account: AlephAccount
+    ) throws(AlephError) {
+        for part in parts {
+            let draft = StoreDraft(file: part, tags: [LargeFileManifest.partTag])
+            try publish(try signStore(of: part, draft, plan: plan, by: account).envelope)
+        }
     }
 
     /// Stores the parts of a file, and publishes no manifest yet.
@@ -82,15 +140,14 @@ extension AlephClient {
         var start = 0
         while start < file.size {
             guard large.isWanted() else { throw .cancelled }
-            let offset = start
             let size = min(partSize, file.size - start)
-            let part = AlephSource(size: size) { place, count in
-                file.read(offset + place, min(count, size - place))
-            }
+            let part = file.piece(at: start, size: size)
             guard part.forEachPiece({ whole.update($0) }) else { throw .sourceFailed }
             let hash = try AlephClient.name(of: part, engine: plan.engine)
-            let isKept = large.isKept(hash) ? try isStored(hash, by: account) : false
-            if !isKept {
+            let keeper = large.isKept(hash) ? try message(storing: hash, by: account) : nil
+            if let keeper {
+                large.relied(parts.count, keeper)
+            } else {
                 let draft = StoreDraft(file: hash, tags: [LargeFileManifest.partTag])
                 let signed = try signStore(of: hash, draft, plan: plan, by: account)
                 try deliver(part, with: signed, plan: plan, by: account)
@@ -110,11 +167,11 @@ extension AlephClient {
         }
     }
 
-    /// Whether the network keeps a part for an account, and will: for a message that makes it a
-    /// part, for any other file of the same bytes is somebody's to remove.
-    private func isStored(
-        _ file: ItemHash, by account: AlephAccount
-    ) throws(AlephError) -> Bool {
+    /// The message by which the network keeps a part for an account, and will: one that makes it a
+    /// part, for any other file of the same bytes is somebody's to remove. Nil if there is none.
+    private func message(
+        storing file: ItemHash, by account: AlephAccount
+    ) throws(AlephError) -> ItemHash? {
         var filter = MessageFilter()
         filter.types = [.store]
         filter.owners = [account.address]
@@ -125,10 +182,10 @@ extension AlephClient {
             for message in page.messages
             where AlephClient.part(message, of: account.address) == file {
                 // Lists have what is being removed for want of money too.
-                if try isProcessed(message.itemHash) { return true }
+                if try isProcessed(message.itemHash) { return message.itemHash }
             }
         }
-        return false
+        return nil
     }
 
     private func isProcessed(_ hash: ItemHash) throws(AlephError) -> Bool {

@@ -3,7 +3,10 @@
 // New messages as they come, by asking again and again: the library this is built on has no
 // websockets in the release it comes from.
 //
-// Invariant: no message is given twice while it is among the `seenLimit` newest.
+// Invariants:
+// - No message is given twice while it is among the `seenLimit` newest.
+// - One that is in `seen` and was to be given is in `held` until it is: a poll that is cut off
+//   loses nothing.
 
 package import AlephProtocol
 
@@ -25,6 +28,8 @@ package struct MessageFeed {
     private var filter: MessageFilter
     private var seen: Set<ItemHash> = []
     private var order: [ItemHash] = []
+    /// What came before a poll failed.
+    private var held: [VerifiedMessage] = []
     /// The list that is being read, and when that began.
     private var pass: (pages: MessagePages, start: Double)?
     /// Whether a whole list was read: before that, everything was there already.
@@ -52,10 +57,9 @@ package struct MessageFeed {
     }
 
     /// What came since the last call, the oldest first; none if nothing did, and none the first
-    /// time.
+    /// time. After a failure the next call gives what came before it, too.
     package mutating func poll() throws(AlephError) -> [VerifiedMessage] {
         var current = pass ?? (MessagePages(client, filter), client.time.now())
-        var new: [VerifiedMessage] = []
         for _ in 0..<MessageFeed.pageLimit {
             guard let page = try current.pages.next() else {
                 pass = nil
@@ -63,15 +67,20 @@ package struct MessageFeed {
                 // By our clock and not by theirs: a time of the future would hide what comes.
                 filter.since = current.start - MessageFeed.overlap
                 forgetOldest()
-                return new
+                return taken()
             }
             for message in page.messages where seen.insert(message.itemHash).inserted {
                 order.append(message.itemHash)
-                if isPrimed { new.append(message) }
+                if isPrimed { held.append(message) }
             }
             pass = current
         }
-        return new
+        return taken()
+    }
+
+    private mutating func taken() -> [VerifiedMessage] {
+        defer { held = [] }
+        return held
     }
 
     private mutating func forgetOldest() {

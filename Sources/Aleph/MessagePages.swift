@@ -4,6 +4,7 @@
 // number for each message before it.
 //
 // Invariants:
+// - `rest` has the end of a page that was asked for and not given, and `cursor` leads behind it.
 // - A page is given once, and no message before a page that was given is asked for again.
 // - A list ends, whatever nodes answer: with the first page that brings nothing new, or as a
 //   failure after `limit` pages.
@@ -24,12 +25,16 @@ package struct MessagePage: Sendable {
 package struct MessagePages: Sendable {
     /// The most pages of one list: a node that makes up more has no end.
     package static let limit = 50_000
+    /// Bytes of contents after which a page ends early: what travels beside its message has up to
+    /// 16 MiB, and a page 200 messages. One content more than this can be in memory.
+    package static let byteLimit = 16 << 20
 
     private let client: AlephClient
     private let filter: MessageFilter
     private var cursor: String? = ""
     private var pageSize: Int
     private var count = 0
+    private var rest: [JSONValue] = []
     /// Numbers made of the names of what was listed: that two are equal by chance shortens no list
     /// unless it happens to all of a page.
     private var seen: Set<Int> = []
@@ -52,6 +57,12 @@ package struct MessagePages: Sendable {
     ///
     /// - Throws: also `malformedAnswer` after `limit` pages.
     package mutating func next() throws(AlephError) -> MessagePage? {
+        if !rest.isEmpty {
+            let items = rest
+            let (page, taken) = try check(items)
+            rest.removeFirst(taken)
+            return page
+        }
         guard let cursor else { return nil }
         guard count < MessagePages.limit else {
             throw .malformedAnswer("a list that has no end")
@@ -65,6 +76,7 @@ package struct MessagePages: Sendable {
                 // What leads back to what was given would never end.
                 let isNews = seen.count > before
                 self.cursor = isNews ? answer.next : nil
+                rest = isNews ? answer.rest : []
                 return isNews ? answer.page : nil
             } catch .tooLarge where pageSize > 1 {
                 pageSize = max(pageSize / 4, 1)
@@ -75,6 +87,8 @@ package struct MessagePages: Sendable {
     /// A page as a node gave it.
     private struct Answer {
         let page: MessagePage
+        /// What the page has no room for.
+        let rest: [JSONValue]
         /// One for each item, as `seen` has them.
         let names: [Int]
         let next: String?
@@ -97,10 +111,39 @@ package struct MessagePages: Sendable {
     private func read(
         _ cursor: String, at node: AlephNode, isStrict: Bool
     ) throws(AlephError) -> Answer {
-        let page = try node.messages(filter, cursor: cursor, pageSize: pageSize)
+        let list = try node.messages(filter, cursor: cursor, pageSize: pageSize)
+        let (page, taken) = try check(list.items, at: node, isStrict: isStrict)
+        return Answer(
+            page: page, rest: Array(list.items.dropFirst(taken)),
+            names: list.items.map { ($0["item_hash"]?.string ?? "").hashValue }, next: list.next)
+    }
+
+    /// Checks items that a node listed; contents beside them come from any node.
+    private func check(
+        _ items: [JSONValue]
+    ) throws(AlephError) -> (page: MessagePage, taken: Int) {
+        do {
+            return try client.ask { node throws(AlephError) in
+                try check(items, at: node, isStrict: true)
+            }
+        } catch .untrue {
+            return try client.ask { node throws(AlephError) in
+                try check(items, at: node, isStrict: false)
+            }
+        }
+    }
+
+    /// Checks items until all are, or their contents are as many bytes as a page has.
+    ///
+    /// - Returns: how many were looked at, at least one if there are any.
+    private func check(
+        _ items: [JSONValue], at node: AlephNode, isStrict: Bool
+    ) throws(AlephError) -> (page: MessagePage, taken: Int) {
         var messages: [VerifiedMessage] = []
-        var passedOver = 0
-        for item in page.items {
+        var (passedOver, taken, size) = (0, 0, 0)
+        for item in items {
+            if size >= MessagePages.byteLimit { break }
+            taken += 1
             do throws(AlephError) {
                 let envelope: MessageEnvelope
                 do throws(AlephProtocolError) {
@@ -108,7 +151,9 @@ package struct MessagePages: Sendable {
                 } catch {
                     throw AlephError.untrue(error)
                 }
-                messages.append(try AlephClient.verified(envelope, at: node))
+                let message = try AlephClient.verified(envelope, at: node)
+                size += message.contentSize
+                messages.append(message)
             } catch .untrue(let error) {
                 if case .unsupportedChain = error {
                     passedOver += 1
@@ -122,8 +167,6 @@ package struct MessagePages: Sendable {
                 passedOver += 1
             }
         }
-        return Answer(
-            page: MessagePage(messages: messages, passedOver: passedOver),
-            names: page.items.map { ($0["item_hash"]?.string ?? "").hashValue }, next: page.next)
+        return (MessagePage(messages: messages, passedOver: passedOver), taken)
     }
 }

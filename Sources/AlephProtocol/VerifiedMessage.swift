@@ -23,6 +23,8 @@ package struct VerifiedMessage: Sendable, Equatable {
     package let owner: String
     /// The content's time, in seconds since 1970: what decides among messages.
     package let time: Double
+    /// Bytes of the content as it was signed: what bounds how many messages are held at once.
+    package let contentSize: Int
 
     /// The name of the message.
     package var itemHash: ItemHash { envelope.itemHash }
@@ -70,6 +72,7 @@ package struct VerifiedMessage: Sendable, Equatable {
         self.content = fields
         self.owner = owner
         self.time = time
+        contentSize = content.count
     }
 }
 

@@ -30,7 +30,8 @@ struct AlephStoreCommand: ParsableCommand {
     func run() throws {
         let isWatched = Output.isWatched
         let hash = try AlephFiles(try nodes.session()).store(
-            file, tags: tag, plan: try storing.plan(), as: try identity.identity().account()
+            file, tags: try AlephArguments.values(tag, of: "--tag"), plan: try storing.plan(),
+            as: try identity.identity().account()
         ) { done, size in
             if isWatched {
                 let share = SizeText.rounded(UInt64(done)) + " of " + SizeText.rounded(UInt64(size))

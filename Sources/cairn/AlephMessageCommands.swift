@@ -176,7 +176,9 @@ struct AlephPinCommand: ParsableCommand {
         commandName: "pin",
         abstract: "Have the network keep a file of IPFS.",
         discussion: """
-            The network fetches it from IPFS, which may take minutes; nothing is uploaded from here.
+            The network fetches it from IPFS, which may take minutes; nothing is uploaded from \
+            here. The command waits for that for two minutes; the network goes on, also if you \
+            end it.
 
             EXAMPLE
               cairn aleph pin QmbFMke1KXqnYyBBWxB74N4c5SBnJMVAiMNRcGu6x1AwQH
@@ -191,7 +193,11 @@ struct AlephPinCommand: ParsableCommand {
 
     func run() throws {
         try identity.publish(over: nodes) { speaker throws(CommandFailure) in
-            try AlephArguments.pin(cid, isCredit: credit, by: speaker)
+            try AlephArguments.pin(cid, isCredit: credit, by: speaker) { message in
+                Output.note(
+                    "cairn: the network looks for the file in IPFS, and goes on if you end this"
+                        + " (message \(message)).\n")
+            }
         }
     }
 }

@@ -57,8 +57,23 @@ struct AlephCommandTests {
             question.text(rows, .paths) == "accounts/\(account.address)/aggregates/users.json\n")
         question.limit = 1
         #expect(try question.rows(setting.session).count == 1)
-        question.key = "none"
-        #expect(code { _ = try question.rows(setting.session) } == .notOnNetwork)
+        question.key = "none\u{1B}[2J"
+        do {
+            _ = try question.rows(setting.session)
+            Issue.record("there is no such aggregate")
+        } catch {
+            #expect(error.code == .notOnNetwork)
+            // What is not there, whose it would be, and what is there instead.
+            #expect(error.sentence.contains("no aggregate “none\u{FFFD}[2J”"), "\(error.sentence)")
+            #expect(error.sentence.contains(account.address) && error.advice.contains("“users”"))
+        }
+        question.owner = try setting.account(2).address
+        do {
+            _ = try question.rows(setting.session)
+            Issue.record("that account has none")
+        } catch {
+            #expect(error.advice.contains("it has none"), "\(error.advice)")
+        }
     }
 
     @Test(
@@ -103,6 +118,10 @@ struct AlephCommandTests {
         #expect(try found(["a", "b"], []).count == 2)
         #expect(try found(["a", "b"], ["language=en", "n=5"]) == [both])
         #expect(try found(["a"], ["none=x"]).isEmpty)
+        let before = setting.node.questions.count
+        // Nodes would look for two tags; and for all messages.
+        for wrong in ["a,b", ""] { #expect(code { _ = try found([wrong], []) } == .usage) }
+        #expect(setting.node.questions.count == before)
         let message = try setting.session.client.processedMessage(both)
         #expect(MessageQuestion.line(message, .paths) == "messages/\(both).json\n")
         let json = try JSONValue(parsing: MessageQuestion.line(message, .json))
@@ -181,14 +200,16 @@ struct AlephCommandTests {
         setting.node.plant(Array("hello\n".utf8), as: cid)
         let account = try setting.account(1)
         let hash = try AlephArguments.pin(
-            cid, isCredit: false, by: AlephSpeaker(account, over: setting.session))
+            cid, isCredit: false, by: AlephSpeaker(account, over: setting.session),
+            waiting: { _ in })
         let message = try setting.session.client.processedMessage(try AlephArguments.hash(hash))
         #expect(message.content["item_hash"]?.string == cid)
         for wrong in ["", "zzz", "bafkreicysg23kiwv34eg2d7qweipxwosdo2py4ldv42nbauguluen5v6am"] {
             #expect(
                 code {
                     _ = try AlephArguments.pin(
-                        wrong, isCredit: false, by: AlephSpeaker(account, over: setting.session))
+                        wrong, isCredit: false, by: AlephSpeaker(account, over: setting.session),
+                        waiting: { _ in })
                 } == .usage)
         }
         #expect(
@@ -205,16 +226,20 @@ struct AlephCommandTests {
             patience: AlephPatience(rounds: 1, processing: .milliseconds(100)))
         defer { session.stop() }
         let account = try setting.account(1)
+        var said: [String] = []
         do {
             // No node has it, so that it stays pending.
             _ = try AlephArguments.pin(
                 "QmZULkCELmmk5XNfCgTnCyFgAVxBRBXyDHGGMVoLFLiXEN", isCredit: false,
-                by: AlephSpeaker(account, over: session))
+                by: AlephSpeaker(account, over: session)
+            ) { said.append($0) }
             Issue.record("a pin that nobody has fetched is not done")
         } catch {
             #expect(error.code == .storeUnusable)
             #expect(error.sentence.contains("not done with it yet"), "\(error.sentence)")
             #expect(error.sentence.contains(/[0-9a-f]{64}/), "\(error.sentence)")
+            // Said before the wait, so that who does not want to wait knows what to look for.
+            #expect(said.count == 1 && said.allSatisfy { error.sentence.contains($0) }, "\(said)")
             #expect(error.advice.contains("goes on by itself"), "\(error.advice)")
         }
     }

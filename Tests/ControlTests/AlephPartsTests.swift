@@ -99,13 +99,13 @@ struct AlephKnownTests {
         return (made.path, made)
     }
 
-    // SEMANTICS: texts of `aleph/` in memory: 64 MiB
+    // SEMANTICS: texts of `aleph/` in memory: 16 MiB
     @Test("texts are kept within their bytes; what was used least lately goes")
     func bytes() throws {
         let known = AlephKnown()
         let size = 1 << 20
         var paths: [AlephPath] = []
-        for seed in 0..<80 {
+        for seed in 0..<20 {
             let (path, entry) = try entry(seed, size: size)
             known.keep(entry, as: path)
             paths.append(path)
@@ -113,8 +113,8 @@ struct AlephKnownTests {
             #expect(known.file(paths[0]) != nil)
         }
         let kept = paths.filter { known.file($0) != nil }.count
-        #expect(kept < 65 && kept > 30)
-        #expect(known.file(paths[79]) != nil && known.file(paths[1]) == nil)
+        #expect(kept < 16 && kept > 7)
+        #expect(known.file(paths[19]) != nil && known.file(paths[1]) == nil)
         known.forget(paths[0])
         #expect(known.file(paths[0]) == nil)
     }

@@ -72,6 +72,8 @@ private final class Shown {
 
 @Suite("aleph/ without a mount", .serialized)
 struct AlephMountListTests {
+    // SEMANTICS: Of what a directory lists, names, times and sizes stay in memory; a text that has
+    // no room is asked for when somebody opens it.
     @Test("ten thousand messages are listed by pages, and then without a question")
     func tenThousand() throws {
         let shown = try Shown()
@@ -113,9 +115,76 @@ struct AlephMountListTests {
         #expect(pages.allSatisfy { $0.contains("cursor=") && $0.contains("pagination=200") })
         // Without patience now: nobody is asked, for names nor for what the newest hold.
         #expect(try shown.names(directory, nil) == names)
-        let newest = try shown.tree.child(Array(names[0].utf8), of: directory, nil)
-        #expect(try shown.tree.status(of: newest, nil).size > 100)
-        _ = try shown.tree.open(newest, nil)
+        for name in names {
+            let node = try shown.tree.child(Array(name.utf8), of: directory, nil)
+            #expect(try shown.tree.status(of: node, nil).size > 100)
+        }
+        let oldest = try shown.tree.child(Array(names[9_999].utf8), of: directory, nil)
+        _ = try shown.tree.open(oldest, nil)
+        // Other texts take the room of these: what a directory shows of them stays, and who opens
+        // one asks for it.
+        for number: UInt8 in 0..<6 {
+            let hash = ItemHash(sha256Of: [number])
+            var other = AlephEntry(message: hash, at: .message(hash), time: 1, sender: nil)
+            other.text = [UInt8](repeating: 0x78, count: AlephKnown.textLimit - 2000)
+            shown.tree.known.keep(other, as: other.path)
+        }
+        #expect(try shown.tree.status(of: oldest, nil).size > 100)
+        #expect(throws: FileError.wouldBlock) { _ = try shown.tree.open(oldest, nil) }
+    }
+
+    @Test("what came while a directory was read is not undone by the list, which is older")
+    func newsWhileListing() throws {
+        let shown = try Shown()
+        shown.node.fund(shown.account.address, tokens: 1000)
+        let client = shown.tree.session.client
+        func store(_ text: String) throws -> ItemHash? {
+            let signed = try client.store(AlephSource(Array(text.utf8)), by: shown.account) {
+                StoreDraft(file: $0, metadata: JSONObject([("name", "f")]))
+            }
+            return try VerifiedMessage(signed.envelope).content["item_hash"]?.string
+                .flatMap { ItemHash($0) }
+        }
+        _ = try store("one")
+        let hold = Lock((isHeld: false, isReleased: false))
+        shown.node.change { settings in
+            settings.intercept = { request, _ in
+                guard request.target.contains("msgTypes=STORE"),
+                    !request.target.contains("startDate")
+                else { return nil }
+                hold.withLock { $0.isHeld = true }
+                for _ in 0..<3000 where !hold.withLock({ $0.isReleased }) { usleep(10_000) }
+                return nil
+            }
+        }
+        let listing = shown.tree.listing(.part(shown.account.address, .files))
+        for _ in 0..<3000 where !hold.withLock({ $0.isHeld }) { usleep(10_000) }
+        let second = try #require(try store("two"))
+        for _ in 0..<3000 where listing.known("f")?.file != second { usleep(10_000) }
+        #expect(listing.known("f")?.file == second)
+        hold.withLock { $0.isReleased = true }
+        #expect(try shown.names(try shown.resolve("me/files"), shown.patience) == ["f"])
+        let shownLast = try #require(listing.known("f"))
+        // And what it takes to remove the name is both messages.
+        #expect(shownLast.file == second && shownLast.sources.count == 2)
+    }
+
+    @Test("files that take long to come do not keep others from being asked for")
+    func longQuestions() throws {
+        let jobs = AlephJobs(AlephTrouble())
+        defer { jobs.stop() }
+        let isReleased = Lock(false)
+        for number: UInt8 in 0..<64 {
+            jobs.begin(.download(ItemHash(sha256Of: [number]))) { () throws(AlephError) in
+                for _ in 0..<3000 where !isReleased.withLock({ $0 }) { usleep(10_000) }
+                return 0
+            }
+        }
+        let answer = try jobs.ask(
+            .size(ItemHash(sha256Of: [0])), Patience(for: .seconds(25))
+        ) { () throws(AlephError) in 5 }
+        #expect(answer == 5)
+        isReleased.withLock { $0 = true }
     }
 
     // SEMANTICS: names listed of one directory of `aleph/`: 100 000

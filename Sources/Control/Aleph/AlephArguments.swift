@@ -68,6 +68,21 @@ package enum AlephArguments {
         return Double(seconds)
     }
 
+    /// Texts that messages can be found by: nodes part what they are asked for at commas.
+    ///
+    /// - Parameter option: the one that they were given with.
+    package static func values(
+        _ texts: [String], of option: String
+    ) throws(CommandFailure) -> [String] {
+        for text in texts where text.contains(",") || text.isEmpty {
+            throw CommandFailure(
+                .usage, "\(option) “\(text.prefix(100))” can find nothing",
+                advice: text.isEmpty
+                    ? "it is empty" : "nodes part it at the comma; give \(option) several times")
+        }
+        return texts
+    }
+
     /// A question for messages.
     package static func question(
         tags: [String], owners: [String], types: [String], channels: [String],
@@ -76,9 +91,9 @@ package enum AlephArguments {
         var filter = MessageFilter()
         if let since { filter.since = try time(since) }
         if let until { filter.until = try time(until) }
-        filter.tags = tags
-        filter.owners = owners
-        filter.channels = channels
+        filter.tags = try values(tags, of: "--tag")
+        filter.owners = try values(owners, of: "--owner")
+        filter.channels = try values(channels, of: "--channel")
         for name in types {
             guard let type = MessageType(rawValue: name.uppercased()) else {
                 throw CommandFailure(
@@ -160,8 +175,11 @@ package enum AlephArguments {
     }
 
     /// Pins a file of IPFS, and gives the message's name.
+    ///
+    /// - Parameter waiting: is told the message's name where the network is not done at once: it
+    ///   looks for the file, and that may take minutes.
     package static func pin(
-        _ cid: String, isCredit: Bool, by speaker: AlephSpeaker
+        _ cid: String, isCredit: Bool, by speaker: AlephSpeaker, waiting: (String) -> Void
     ) throws(CommandFailure) -> String {
         guard let parsed = ContentIdentifier(cid), parsed.codec == .dagPB else {
             throw CommandFailure(
@@ -170,7 +188,13 @@ package enum AlephArguments {
         }
         let draft = StoreDraft(file: ItemHash(parsed), payment: isCredit ? .credit : nil)
         return try speaker.session.run { client throws(AlephError) in
-            try client.publish(.store(draft), by: speaker.account).envelope.itemHash.text
+            let signed = try client.signStore(
+                of: draft.file, draft, plan: StorePlan(payment: draft.payment), by: speaker.account)
+            let hash = signed.envelope.itemHash
+            if try client.submit(signed.envelope) { return hash.text }
+            waiting(hash.text)
+            try client.waitForProcessing(hash)
+            return hash.text
         }
     }
 }

@@ -23,7 +23,7 @@ package struct AlephFiles: Sendable {
     /// Stores a file, in parts if it is larger than the node takes.
     ///
     /// - Parameters:
-    ///   - tags: what it is found by; only for a file in one piece.
+    ///   - tags: what it is found by.
     ///   - progress: is told how many bytes of how many are stored, where there are parts.
     /// - Returns: the message that the file is fetched by.
     package func store(
@@ -41,7 +41,9 @@ package struct AlephFiles: Sendable {
                         metadata: name.map { JSONObject([("name", .string($0))]) })
                 }.envelope.itemHash
             }
-            return try client.storeLarge(source, name: name, plan: plan.plan, by: account) { done in
+            return try client.storeLarge(
+                source, name: name, tags: tags, plan: plan.plan, by: account
+            ) { done in
                 progress(done, source.size)
             }.envelope.itemHash
         }

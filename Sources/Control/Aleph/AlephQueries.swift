@@ -30,6 +30,9 @@ package struct AggregateQuestion: Sendable {
     /// The most results.
     package var limit: Int?
 
+    /// The most keys that are named where the one that was asked for is not there.
+    private static let shownKeys = 20
+
     /// A question about a whole aggregate.
     package init(owner: String, key: String) {
         self.owner = owner
@@ -48,11 +51,37 @@ package struct AggregateQuestion: Sendable {
     package func rows(_ session: AlephSession) throws(CommandFailure) -> [Row] {
         // Before anything is asked for: a wrong query costs nothing.
         let query = try query()
-        let value = try session.run { client throws(AlephError) in
-            try client.aggregate(owner: owner, key: key)
+        let value: AggregateValue
+        do throws(AlephError) {
+            value = try session.client.aggregate(owner: owner, key: key)
+        } catch .notFound {
+            throw try missing(session)
+        } catch {
+            throw CommandFailure(error)
         }
         let rows = value.value.fields.map { Row(name: $0.name, value: $0.value) }
         return query.run(rows) { $0.value }
+    }
+
+    /// What is said of an aggregate that is not there: which ones are.
+    private func missing(_ session: AlephSession) throws(CommandFailure) -> CommandFailure {
+        var keys: [String] = []
+        var isCut = false
+        try session.run { client throws(AlephError) in
+            try AlephTree(client, own: nil).list(.part(owner, .aggregates)) { entry in
+                guard case .aggregate(_, let key) = entry.path else { return true }
+                isCut = keys.count == AggregateQuestion.shownKeys
+                if !isCut { keys.append(TextTable.cell(key, width: 0)) }
+                return !isCut
+            }
+        }
+        let list = keys.sorted().map { "“\($0)”" }.joined(separator: ", ")
+        return CommandFailure(
+            .notOnNetwork,
+            "the account \(owner) has no aggregate “\(TextTable.cell(key, width: 0))”",
+            advice: keys.isEmpty
+                ? "it has none; --owner names another account"
+                : "it has \(list)\(isCut ? ", and more" : "")")
     }
 
     private func query() throws(CommandFailure) -> Query {

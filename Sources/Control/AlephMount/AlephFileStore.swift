@@ -72,6 +72,9 @@ final class AlephFileStore: Sendable {
         self.state = Lock(state)
     }
 
+    /// Whether so many bytes are kept at a time.
+    func holds(_ size: Int) -> Bool { UInt64(clamping: size) <= budget }
+
     /// Bytes of a file that is here.
     func size(_ hash: ItemHash) -> UInt64? { state.withLock { $0.files[hash]?.size } }
 

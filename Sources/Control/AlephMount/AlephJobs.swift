@@ -16,6 +16,8 @@ import Threading
 enum AlephQuestion: Hashable, Sendable {
     /// A file's text, or which stored file it is.
     case file(AlephPath)
+    /// What its owner says of a stored file.
+    case details(ItemHash)
     /// Bytes of a stored file.
     case size(ItemHash)
     /// A stored file, onto the local disk.
@@ -26,10 +28,23 @@ enum AlephQuestion: Hashable, Sendable {
     case letter(ItemHash)
 }
 
+extension AlephQuestion {
+    /// Whether the answer is a whole file, which may take minutes.
+    var isLong: Bool {
+        switch self {
+        case .download, .letter: true
+        case .file, .details, .size, .confirmations: false
+        }
+    }
+}
+
 /// Asks.
 final class AlephJobs: Sendable {
     /// Questions that are asked at once.
     static let threadCount = 16
+    /// Whole files that are fetched at once, on threads of their own: who looks at names and
+    /// messages does not wait for them.
+    static let longThreadCount = 8
     /// Questions under way, those included that nobody waits for any more.
     static let limit = 256
     /// How long a signal may go unnoticed.
@@ -39,6 +54,7 @@ final class AlephJobs: Sendable {
     private typealias Pending = Monitor<Answer?>
 
     private let pool = WorkerPool("cairn-aleph", threads: AlephJobs.threadCount)
+    private let longPool = WorkerPool("cairn-alephget", threads: AlephJobs.longThreadCount)
     private let pending = Lock<[AlephQuestion: Pending]>([:])
     private let trouble: AlephTrouble
 
@@ -67,7 +83,10 @@ final class AlephJobs: Sendable {
     func start(_ work: @escaping @Sendable () -> Void) { _ = pool.submit(work) }
 
     /// Lets running questions end by themselves: nobody asks any more.
-    func stop() { pool.stop(until: .now) }
+    func stop() {
+        pool.stop(until: .now)
+        longPool.stop(until: .now)
+    }
 
     /// Begins a question whose answer is looked for later, if at all; not if too many are under
     /// way.
@@ -93,7 +112,7 @@ final class AlephJobs: Sendable {
             throw .inputOutput
         }
         guard isNew else { return answer }
-        let isQueued = pool.submit { [self] in
+        let isQueued = (question.isLong ? longPool : pool).submit { [self] in
             let result: Answer
             do throws(AlephError) {
                 result = .success(try work())

@@ -2,7 +2,10 @@
 //
 // What the network said, kept in memory within limits.
 //
-// Invariant: `bytes` is the size of all texts, at most `byteLimit` once something was added.
+// Texts are few: of what a directory lists, `AlephListing` knows names and sizes. A text that is
+// not here is asked for when somebody opens it.
+//
+// Invariant: `bytes` is the cost of all files, at most `byteLimit` once something was added.
 
 import Aleph
 import AlephProtocol
@@ -10,14 +13,19 @@ import Primitives
 
 /// Files and listings that were asked for before.
 final class AlephKnown: Sendable {
-    /// The most bytes of texts.
-    static let byteLimit = 64 << 20
-    /// The most files that are known, with their texts or without.
-    static let fileLimit = 50_000
+    /// The most bytes of files that are known, with their texts or without: some ten thousand
+    /// messages of a few hundred bytes.
+    static let byteLimit = 16 << 20
+    /// What a file is counted as besides its text, in bytes.
+    static let fileCost = 768
+    /// The most bytes of a text that is kept: one more would let go of too many others.
+    static let textLimit = byteLimit / 4
+    /// The most sizes of stored files that are known.
+    static let sizeLimit = 50_000
     /// The most directories.
     static let listingLimit = 64
-    /// The most entries of all directories together; the one that was read last always stays.
-    static let entryLimit = 400_000
+    /// The most bytes of all directories together; the one that was read last always stays.
+    static let listingByteLimit = 256 << 20
     /// For how many seconds it is believed that there is no such thing.
     static let absence = 5.0
     /// The most things that are known not to be there.
@@ -65,24 +73,32 @@ final class AlephKnown: Sendable {
         }
     }
 
-    /// Keeps a file.
+    /// Keeps a file, unless its text is too long for that.
     func keep(_ entry: AlephEntry, as path: AlephPath) {
+        let cost = AlephKnown.cost(entry)
         state.withLock { state in
-            let now = state.tick()
-            state.bytes -= state.files[path]?.entry.text?.count ?? 0
-            state.bytes += entry.text?.count ?? 0
-            state.files[path] = (entry, now)
             state.absent[path] = nil
-            if state.bytes > AlephKnown.byteLimit || state.files.count > AlephKnown.fileLimit {
-                AlephKnown.trim(&state)
-            }
+            AlephKnown.drop(path, &state)
+            guard cost <= AlephKnown.textLimit else { return }
+            let now = state.tick()
+            state.bytes += cost
+            state.files[path] = (entry, now)
+            if state.bytes > AlephKnown.byteLimit { AlephKnown.trim(&state) }
         }
+    }
+
+    private static func cost(_ entry: AlephEntry) -> Int {
+        fileCost + (entry.text?.count ?? 0) + entry.detailSize
+    }
+
+    private static func drop(_ path: AlephPath, _ state: inout State) {
+        if let gone = state.files.removeValue(forKey: path) { state.bytes -= cost(gone.entry) }
     }
 
     /// A file is not what it was.
     func forget(_ path: AlephPath) {
         state.withLock { state in
-            state.bytes -= state.files.removeValue(forKey: path)?.entry.text?.count ?? 0
+            AlephKnown.drop(path, &state)
             state.absent[path] = nil
         }
     }
@@ -91,10 +107,8 @@ final class AlephKnown: Sendable {
     /// one at a time would cost as much each time.
     private static func trim(_ state: inout State) {
         for (path, file) in state.files.sorted(by: { $0.value.use < $1.value.use }) {
-            guard
-                state.bytes > byteLimit / 4 * 3 || state.files.count > fileLimit / 4 * 3
-            else { return }
-            state.bytes -= file.entry.text?.count ?? 0
+            guard state.bytes > byteLimit / 4 * 3 else { return }
+            state.bytes -= cost(file.entry)
             state.files[path] = nil
         }
     }
@@ -122,7 +136,7 @@ final class AlephKnown: Sendable {
     /// Keeps a size. Sizes belong to hashes, and so stay true.
     func keepSize(_ size: Int, of file: ItemHash) {
         state.withLock { state in
-            if state.sizes.count >= AlephKnown.fileLimit { state.sizes.removeAll() }
+            if state.sizes.count >= AlephKnown.sizeLimit { state.sizes.removeAll() }
             state.sizes[file] = size
         }
     }
@@ -149,15 +163,16 @@ final class AlephKnown: Sendable {
                 state.listings[path]?.use = now
                 return (found.listing, false)
             }
-            let fresh = AlephListing()
+            let fresh = AlephListing(path)
             state.listings[path] = (fresh, now)
-            var total = state.listings.values.reduce(0) { $0 + $1.listing.count }
+            var total = state.listings.values.reduce(0) { $0 + $1.listing.bytes }
             for (path, old) in state.listings.sorted(by: { $0.value.use < $1.value.use }) {
                 guard
-                    state.listings.count > AlephKnown.listingLimit || total > AlephKnown.entryLimit,
+                    state.listings.count > AlephKnown.listingLimit
+                        || total > AlephKnown.listingByteLimit,
                     old.listing !== fresh
                 else { break }
-                total -= old.listing.count
+                total -= old.listing.bytes
                 state.listings[path] = nil
             }
             return (fresh, true)
@@ -174,9 +189,7 @@ final class AlephKnown: Sendable {
     func forget(where isGone: (AlephPath) -> Bool) {
         state.withLock { state in
             for path in state.listings.keys where isGone(path) { state.listings[path] = nil }
-            for path in state.files.keys where isGone(path) {
-                state.bytes -= state.files.removeValue(forKey: path)?.entry.text?.count ?? 0
-            }
+            for path in state.files.keys where isGone(path) { AlephKnown.drop(path, &state) }
         }
     }
 }

@@ -5,32 +5,88 @@
 //
 // Invariants:
 // - An entry keeps its position for the life of the listing; one that went leaves a gap.
-// - `positions` has exactly the entries that are there.
-// - There are at most `limit` positions.
+// - `table` leads to exactly the entries that are there.
+// - There are at most `limit` positions, and all of it is about `byteLimit` bytes.
 
 import Aleph
 import AlephProtocol
 import Engine
 import Threading
 
+/// What a directory shows of a name without its bytes.
+struct AlephFact: Sendable, Equatable {
+    /// Bytes of what it holds.
+    let size: Int
+    /// When it was published, in seconds since 1970.
+    let time: Double
+}
+
 /// The entries of a directory. Their texts are elsewhere.
 final class AlephListing: Sendable {
     /// The most entries that are shown of one directory.
     static let limit = 100_000
+    /// The most bytes of one directory, as they are counted here: names that strangers choose, and
+    /// what they say of their files.
+    static let byteLimit = 128 << 20
 
-    private struct State {
-        var entries: [AlephEntry?] = []
-        var positions: [String: Int] = [:]
-        var isComplete = false
-        var failure: AlephError?
+    /// The messages that a directory names by their hashes, which are most of all there is: of
+    /// these a hash, a time and a size are enough to make the entry anew.
+    enum Shape: Sendable {
+        /// `messages/`, and what is below `tags/`
+        case messages
+        /// The posts of an account
+        case posts(String)
+        /// Others have all entries as they are.
+        case others
+
+        /// That of a directory.
+        init(_ path: AlephPath?) {
+            switch path {
+            case .messages, .tagged: self = .messages
+            case .part(let address, .posts): self = .posts(address)
+            default: self = .others
+            }
+        }
+
+        /// What a message is in the directory.
+        func entry(_ name: AlephMessageName, _ time: Double) -> AlephEntry? {
+            let hash = name.hash
+            switch self {
+            case .messages:
+                return AlephEntry(message: hash, at: .message(hash), time: time, sender: nil)
+            case .posts(let address):
+                return AlephEntry(
+                    message: hash, at: .post(address, hash), time: time, sender: address)
+            case .others: return nil
+            }
+        }
+
+        /// The message that an entry is, if nothing else need be known of it.
+        func message(_ entry: AlephEntry) -> AlephMessageName? {
+            guard let hash = entry.message, entry.sources == [hash],
+                let name = AlephMessageName(hash), entry.name == name.fileName
+            else { return nil }
+            switch (self, entry.path) {
+            case (.messages, .message(hash)), (.posts, .post(_, hash)): return name
+            default: return nil
+            }
+        }
     }
 
-    private let state = Monitor(State())
+    private let state: Monitor<AlephListingTable>
 
-    init() {}
+    /// Nothing was read yet.
+    ///
+    /// - Parameter path: of the directory; nil for one that no path leads to.
+    init(_ path: AlephPath? = nil) {
+        state = Monitor(AlephListingTable(Shape(path)))
+    }
 
     /// How many positions there are.
-    var count: Int { state.withLock { $0.entries.count } }
+    var count: Int { state.withLock { $0.count } }
+
+    /// What it takes, as `AlephListingTable` counts it.
+    var bytes: Int { state.withLock { $0.bytes } }
 
     /// Whether reading it failed: who asks next reads anew.
     var hasFailed: Bool { state.withLock { $0.failure != nil } }
@@ -40,30 +96,16 @@ final class AlephListing: Sendable {
     /// - Returns: false when no more fit.
     @discardableResult
     func put(_ entry: AlephEntry, isNews: Bool = false) -> Bool {
-        var entry = entry
-        entry.text = nil
-        let added = entry
-        return state.update { state in
-            if let position = state.positions[added.name], let standing = state.entries[position] {
-                // A post that came again is the whole of it; a file adds what it takes to
-                // remove it.
-                state.entries[position] = isNews ? added.joined(with: standing) : added
-                return true
-            }
-            guard state.entries.count < AlephListing.limit else { return false }
-            state.positions[added.name] = state.entries.count
-            state.entries.append(added)
+        state.update { state in
+            guard let standing = state.entry(entry.name) else { return state.add(entry) }
+            // A post that came again is the whole of it; a file adds what it takes to remove it.
+            state.replace(isNews ? entry.joined(with: standing) : entry)
             return true
         }
     }
 
     /// Takes an entry away.
-    func remove(_ name: String) {
-        state.update { state in
-            guard let position = state.positions.removeValue(forKey: name) else { return }
-            state.entries[position] = nil
-        }
-    }
+    func remove(_ name: String) { state.update { $0.remove(name) } }
 
     /// All entries were read, or reading them failed.
     func finish(_ failure: AlephError?) {
@@ -74,16 +116,25 @@ final class AlephListing: Sendable {
     }
 
     /// An entry that is known already.
-    func known(_ name: String) -> AlephEntry? {
-        state.withLock { state in state.positions[name].flatMap { state.entries[$0] } }
-    }
+    func known(_ name: String) -> AlephEntry? { state.withLock { $0.entry(name) } }
+
+    /// What is shown of a message's file without its text; nil if that is not known.
+    func fact(_ name: String) -> AlephFact? { state.withLock { $0.fact(name) } }
+
+    /// Keeps how long the text of a name is, as it is shown from now on; nil for not known.
+    func noteSize(_ size: Int?, of name: String) { state.withLock { $0.noteSize(size, of: name) } }
 
     /// All entries that were read.
-    var entries: [AlephEntry] { state.withLock { $0.entries.compactMap { $0 } } }
+    var entries: [AlephEntry] { state.withLock { $0.entries(where: { _ in true }) } }
 
     /// Names of all entries that `isWanted` picks.
     func names(where isWanted: (AlephEntry) -> Bool) -> [String] {
-        state.withLock { $0.entries.compactMap { $0 }.filter(isWanted).map { $0.name } }
+        state.withLock { $0.entries(where: isWanted).map { $0.name } }
+    }
+
+    /// Names of the entries that come from one of these messages.
+    func names(from messages: Set<ItemHash>) -> [String] {
+        state.withLock { $0.names(from: messages) }
     }
 
     /// The entry of a name, once it was read; nil if all were and it is not there.
@@ -91,7 +142,7 @@ final class AlephListing: Sendable {
         _ name: String, _ patience: Patience?, _ trouble: AlephTrouble
     ) throws(FileError) -> AlephEntry? {
         try wait(patience, trouble) { state -> AlephEntry?? in
-            if let position = state.positions[name] { return .some(state.entries[position]) }
+            if let found = state.entry(name) { return .some(found) }
             return state.isComplete ? .some(nil) : nil
         }
     }
@@ -101,17 +152,14 @@ final class AlephListing: Sendable {
         from start: Int, limit: Int, _ patience: Patience?, _ trouble: AlephTrouble
     ) throws(FileError) -> [(next: Int, entry: AlephEntry)] {
         try wait(patience, trouble) { state in
-            var found: [(next: Int, entry: AlephEntry)] = []
-            for position in state.entries.indices.dropFirst(start) where found.count < limit {
-                if let entry = state.entries[position] { found.append((position + 1, entry)) }
-            }
+            let found = state.page(from: start, limit: limit)
             return found.isEmpty && !state.isComplete ? nil : found
         }
     }
 
     private func wait<Result>(
         _ patience: Patience?, _ trouble: AlephTrouble,
-        _ body: @escaping (inout State) -> Result?
+        _ body: @escaping (inout AlephListingTable) -> Result?
     ) throws(FileError) -> Result {
         if let result = state.withLock({ body(&$0) }) { return result }
         guard let patience else { throw .wouldBlock }

@@ -43,14 +43,18 @@ extension AlephMine {
         _ name: AlephOwnName, truncates: Bool, _ patience: Patience?
     ) throws(FileError) -> any WritableForeignContent {
         let good = wholeText(name)
-        let number = try localCopy(of: name, isEmpty: truncates, patience)
-        if let good { state.withLock { $0.owns[number]?.good = good } }
-        let staged = state.withLock { state in
-            state.owns[number]?.writers += 1
-            return state.owns[number]?.staged
+        for _ in 0..<AlephMine.openAttempts {
+            let number = try localCopy(of: name, isEmpty: truncates, patience)
+            if let good { state.withLock { $0.owns[number]?.good = good } }
+            let staged = state.withLock { state -> AlephStaged? in
+                guard let staged = state.owns[number]?.staged else { return nil }
+                state.owns[number]?.writers += 1
+                return staged
+            }
+            // The network may have got it meanwhile, so that the bytes here were let go.
+            if let staged { return AlephWriter(mine: self, number: number, staged) }
         }
-        guard let staged else { throw .stale }
-        return AlephWriter(mine: self, number: number, staged)
+        throw .stale
     }
 
     /// A text that would be lost if what is written over it is none.
@@ -185,17 +189,23 @@ extension AlephMine {
 
     /// Nobody has it open any more: soon it is published.
     func close(_ number: UInt64) {
-        let record = state.withLock { state -> AlephRecord? in
+        let closed = state.withLock { state -> AlephOwn? in
             guard var own = state.owns[number] else { return nil }
             own.writers -= 1
-            if own.writers == 0, own.isDirty {
+            if own.writers == 0 {
                 own.record.size = own.staged?.size
-                if isReady(own) { own.due = .now + AlephMine.delay }
+                if own.isDirty, isReady(own) { own.due = .now + AlephMine.delay }
             }
             state.owns[number] = own
-            return own.record
+            return own
         }
-        if let record { keep(record) }
+        keep(number)
+        if let closed, closed.isSettled, !isLocal(closed.record.name), let staged = closed.staged {
+            // It was published while it was open, or only opened.
+            let text =
+                closed.record.part == .files ? nil : staged.bytes(limit: AlephMine.viewLimit)
+            settle(closed, text: text, file: closed.published)
+        }
         wake()
     }
 
@@ -291,80 +301,6 @@ extension AlephMine {
                             + " volumes' pads"
                         : "names in me/\(name.part.rawValue) end in “.json”")
             throw .invalid
-        }
-    }
-
-    /// Puts a name in its place, with its record on the disk first.
-    func insert(_ own: AlephOwn) throws(FileError) {
-        let isFull = state.withLock { state in
-            state.owns[own.record.number] == nil && state.owns.count >= AlephMine.limit
-        }
-        if isFull {
-            trouble.report("more than \(AlephMine.limit) files wait to be published")
-            throw .noSpace
-        }
-        try local { () throws(SystemError) in try staging.keep(own.record) }
-        state.withLock { state in
-            let standing = state.owns[own.record.number]
-            state.viewBytes += (own.view?.count ?? 0) - (standing?.view?.count ?? 0)
-            var placed = own
-            // These may have changed since the caller looked, and are not the caller's to set.
-            placed.isPublishing = standing?.isPublishing ?? false
-            placed.writers = standing?.writers ?? 0
-            placed.strays = standing?.strays ?? [:]
-            state.owns[own.record.number] = placed
-            state.names[own.name] = own.record.number
-        }
-    }
-
-    /// Keeps a record that has changed. If the disk is full, the older one stands.
-    func keep(_ record: AlephRecord) {
-        do throws(SystemError) {
-            try staging.keep(record)
-        } catch {
-            trouble.report("what is to be published cannot be noted on the disk: \(error)")
-        }
-    }
-
-    /// Lets go of a name, with its record, and its bytes unless somebody else has them.
-    func forgetOwn(_ own: AlephOwn, keepsBody: Bool) {
-        unname(own)
-        let strays = state.update { state -> [ItemHash: ItemHash] in
-            let last = state.owns.removeValue(forKey: own.record.number)
-            state.viewBytes -= last?.view?.count ?? 0
-            let strays = last?.strays ?? [:]
-            if !strays.isEmpty { state.forgetsSent += 1 }
-            return strays
-        }
-        takeBack(strays: strays)
-        var record = own.record
-        if keepsBody { record.body = nil }
-        staging.remove(record)
-    }
-
-    func unname(_ own: AlephOwn) {
-        state.withLock { state in
-            if state.names[own.name] == own.record.number { state.names[own.name] = nil }
-        }
-    }
-
-    func drop(_ name: AlephOwnName) {
-        if let standing = own(name) { forgetOwn(standing, keepsBody: false) }
-    }
-
-    func local<Result>(
-        _ body: () throws(SystemError) -> Result
-    ) throws(FileError) -> Result {
-        do throws(SystemError) {
-            return try body()
-        } catch {
-            switch error.code {
-            case ENOSPC, EDQUOT: throw .noSpace
-            case EFBIG: throw .tooLarge
-            default:
-                trouble.report("the local disk failed: \(error)")
-                throw .inputOutput
-            }
         }
     }
 }

@@ -34,9 +34,11 @@ extension AlephMine {
         let strays = Lock(own.strays)
         defer { job.strays = strays.withLock { $0 } }
         let manifest: LargeFileManifest
+        let relied = Lock<[Int: ItemHash]>([:])
         if let source {
             var large = LargeFilePlan(name: manifestName(record), plan: plan)
             large.isKept = { [self] part in state.withLock { $0.parts.use(part, by: user) } }
+            large.relied = { index, message in relied.withLock { $0[index] = message } }
             large.stored = { [self] part, message in
                 strays.withLock { $0[part] = message }
                 state.withLock { $0.owns[record.number]?.strays[part] = message }
@@ -59,6 +61,11 @@ extension AlephMine {
         note(signed, own)
         try client.submitContent(signed)
         _ = try client.submit(signed.envelope)
+        let others = relied.withLock { $0 }
+        if let source, !others.isEmpty {
+            try client.waitForProcessing(signed.envelope.itemHash)
+            try client.restoreParts(others, of: manifest, from: source, plan: plan, by: account)
+        }
         return signed
     }
 
@@ -109,10 +116,7 @@ extension AlephMine {
             }
             do throws(AlephError) {
                 let free = try retire(Set(strays.keys), leaving: [])
-                forget(free.compactMap { strays[$0] }) { [weak self] error in
-                    self?.state.update { $0.parts.retired(free) }
-                    tell(error)
-                }
+                forget(free.compactMap { strays[$0] }, parts: free, leaving: [], tell)
             } catch {
                 tell(error)
             }
@@ -149,9 +153,50 @@ extension AlephMine {
             throw error
         }
         // The manifests last: who is interrupted finds by them what is left.
-        forget(messages + hashes) { [weak self] error in
-            self?.state.update { $0.parts.retired(parts) }
-            done(error)
+        forget(messages + hashes, parts: parts, leaving: manifests, done)
+    }
+
+    /// Takes messages back that keep parts which were set aside, and then looks who else has these.
+    ///
+    /// - Parameter leaving: manifests that count no more.
+    private func forget(
+        _ messages: [ItemHash], parts: Set<ItemHash>, leaving manifests: [ItemHash],
+        _ done: @escaping @Sendable (AlephError?) -> Void
+    ) {
+        // Who waits for all to be taken back waits for the look, too.
+        state.update { $0.forgetsSent += 1 }
+        forget(messages) { [weak self] error in
+            guard let self else { return done(error) }
+            let end: @Sendable () -> Void = { [self] in
+                state.update { state in
+                    state.parts.retired(parts)
+                    state.forgetsSent -= 1
+                }
+                done(error)
+            }
+            if error != nil || parts.isEmpty { return end() }
+            let isQueued = pool.submit { [self] in
+                keepOthers(parts, leaving: manifests)
+                end()
+            }
+            if !isQueued { end() }
+        }
+    }
+
+    /// Keeps parts on that were just taken back, and that a manifest names which was published
+    /// meanwhile: by a command beside this mount, or on another machine.
+    private func keepOthers(_ parts: Set<ItemHash>, leaving manifests: [ItemHash]) {
+        do throws(AlephError) {
+            let listed = try client.manifests(of: account.address)
+            var named: Set<ItemHash> = []
+            for (hash, others) in listed.parts where !manifests.contains(hash) {
+                named.formUnion(others)
+            }
+            try client.keepParts(parts.intersection(named), plan: plan, by: account)
+        } catch {
+            trouble.report(
+                "parts were taken back, and whether another file that was stored meanwhile has"
+                    + " them cannot be seen to; storing that again mends it: \(error)")
         }
     }
 

@@ -120,7 +120,8 @@ extension AlephMine {
             return
         }
         guard own.record.part == .posts, own.record.target != nil else {
-            return forgetOwn(own, keepsBody: false)
+            forgetOwn(own, keepsBody: false)
+            return
         }
         state.withLock { state in
             state.viewBytes -= own.view?.count ?? 0
@@ -131,12 +132,12 @@ extension AlephMine {
     /// The post that a name stands for was taken back: what is being written there is a new one.
     func targetForgotten(_ name: AlephOwnName) {
         guard let own = own(name), !own.record.isGone else { return }
-        guard own.staged != nil else { return forgetOwn(own, keepsBody: false) }
-        let record = state.withLock { state in
-            state.owns[own.record.number]?.record.target = nil
-            return state.owns[own.record.number]?.record
+        guard own.staged != nil else {
+            forgetOwn(own, keepsBody: false)
+            return
         }
-        if let record { keep(record) }
+        state.withLock { $0.owns[own.record.number]?.record.target = nil }
+        keep(own.record.number)
     }
 
     // MARK: Attributes
@@ -183,22 +184,36 @@ extension AlephMine {
     ) throws(FileError) {
         let standing = own(name)
         if standing?.record.isGone == true { throw .notFound }
-        var own: AlephOwn
-        if let standing {
-            own = standing
+        if let number = standing?.record.number {
+            // As it is now: who has it open may be closing it at this moment.
+            let isChanged = state.withLock { state in
+                guard var own = state.owns[number] else { return false }
+                guard retold(&own, body) else { return false }
+                state.owns[number] = own
+                return true
+            }
+            if !isChanged { return }
+            keep(number)
         } else {
             guard let known = try entry(name, nil, patience) else { throw .notFound }
             var record = AlephRecord(number: staging.number(), part: name.part, name: name.name)
             adoptFacts(of: known, into: &record)
-            own = AlephOwn(record: record)
+            var own = AlephOwn(record: record)
+            guard retold(&own, body) else { return }
+            try insert(own)
         }
-        let before = own.record
+        wake()
+    }
+
+    /// Changes what is told of a name, and says whether anything became another.
+    private func retold(_ own: inout AlephOwn, _ body: (inout AlephRecord) -> Void) -> Bool {
+        let before = own.record.encoded
         body(&own.record)
-        if own.record.encoded == before.encoded { return }
+        if own.record.encoded == before { return false }
         own.record.envelope = nil
         // What is being sent already does not have it.
         let areBytesToCome = own.staged != nil && own.isDirty && !own.isPublishing
-        if !areBytesToCome, !isLocal(name.name), name.part == .files {
+        if !areBytesToCome, !isLocal(own.record.name), own.record.part == .files {
             own.record.isRetold = true
             own.due = .now + AlephMine.delay
             own.generation += 1
@@ -206,7 +221,6 @@ extension AlephMine {
             own.due = .now + AlephMine.delay
         }
         own.failure = nil
-        try insert(own)
-        wake()
+        return true
     }
 }

@@ -43,9 +43,14 @@ extension AlephMine {
 
     /// Tells the network of one name. On a thread of the pool.
     func publish(_ number: UInt64) {
-        guard let own = state.withLock({ $0.owns[number] }) else { return }
         state.update { $0.sending += 1 }
-        defer { state.update { $0.sending -= 1 } }
+        defer {
+            state.update { state in
+                state.sending -= 1
+                state.long.remove(number)
+            }
+        }
+        guard let own = state.withLock({ $0.owns[number] }) else { return }
         var job = Job(own: own)
         do throws(AlephError) {
             if own.record.isGone { return try takeBack(job) }
@@ -117,11 +122,8 @@ extension AlephMine {
     }
 
     func note(_ signed: SignedMessage, _ own: AlephOwn) {
-        let record = state.withLock { state -> AlephRecord? in
-            state.owns[own.record.number]?.record.envelope = signed.envelope
-            return state.owns[own.record.number]?.record
-        }
-        if let record { keep(record) }
+        state.withLock { $0.owns[own.record.number]?.record.envelope = signed.envelope }
+        keep(own.record.number)
     }
 
     /// What the network has of a name.
@@ -220,6 +222,9 @@ extension AlephMine {
             }
             if isSame {
                 own.isDirty = false
+                // Whole, for a start after a crash, though somebody may have it open.
+                own.record.size = own.staged?.size
+                own.published = job.file
                 own.good = nil
                 own.record.isRetold = false
                 own.record.tags = nil
@@ -239,8 +244,8 @@ extension AlephMine {
             release(job)
             forgetOlder(nobodys, but: nil)
         }
-        guard end.isDone, end.own.writers == 0 else { return keep(end.own.record) }
-        settle(end.own, job)
+        guard end.isDone, end.own.writers == 0 else { return keep(number) }
+        settle(end.own, text: job.text, file: job.file)
     }
 
     /// Takes back what a job replaced, on a thread that may ask the network what that takes.
@@ -270,11 +275,16 @@ extension AlephMine {
     }
 
     /// What is left of a name that the network has.
-    private func settle(_ own: AlephOwn, _ job: Job) {
-        let staged = own.staged
+    ///
+    /// Does nothing for one that somebody opened meanwhile: who closes it does it again.
+    ///
+    /// - Parameters:
+    ///   - text: what a post or aggregate has here.
+    ///   - file: the stored file that the bytes here are; nil if that is not known.
+    func settle(_ own: AlephOwn, text: [UInt8]?, file: ItemHash?) {
         guard !own.record.isGone, own.record.part != .files else {
-            if let staged, let file = job.file { surroundings?.adopt(staged.path, file) }
-            forgetOwn(own, keepsBody: false)
+            guard forgetOwn(own, keepsBody: file != nil, ifIdle: true) else { return }
+            if let staged = own.staged, let file { surroundings?.adopt(staged.path, file) }
             if !own.record.isGone { surroundings?.changed(own.name) }
             return
         }
@@ -283,16 +293,15 @@ extension AlephMine {
         kept.staged = nil
         kept.record.body = nil
         let room = AlephMine.viewLimit - state.withLock { $0.viewBytes }
-        if let text = job.text, text.count <= room { kept.view = text }
+        if let text, text.count <= room { kept.view = text }
         let isNamed =
             own.record.part == .posts && own.record.target.map { "\($0).json" } != own.record.name
         if kept.view == nil && !isNamed {
-            forgetOwn(own, keepsBody: false)
-            surroundings?.changed(own.name)
+            if forgetOwn(own, keepsBody: false, ifIdle: true) { surroundings?.changed(own.name) }
             return
         }
         do throws(FileError) {
-            try insert(kept)
+            guard try insert(kept, ifIdle: true) else { return keep(own.record.number) }
             if let body = own.record.body { staging.removeBody(body) }
             if kept.view == nil { surroundings?.changed(own.name) }
         } catch {
@@ -306,13 +315,13 @@ extension AlephMine {
         release(job)
         let number = job.own.record.number
         let isPassing = error.isTransient || error.isOfOneNode || error == .cancelled
-        let end = state.update { state -> (record: AlephRecord?, strays: [ItemHash: ItemHash]) in
+        let end = state.update { state -> (isThere: Bool, strays: [ItemHash: ItemHash]) in
             var strays: [ItemHash: ItemHash] = [:]
             // Counted in the step after which nobody else knows of them.
             defer { if !strays.isEmpty { state.forgetsSent += 1 } }
             guard var own = state.owns[number] else {
                 strays = job.strays
-                return (nil, strays)
+                return (false, strays)
             }
             own.isPublishing = false
             let isSame = own.generation == job.own.generation
@@ -338,9 +347,9 @@ extension AlephMine {
                 own.strays = [:]
             }
             state.owns[number] = own
-            return (own.record, strays)
+            return (true, strays)
         }
-        if let record = end.record { keep(record) }
+        if end.isThere { keep(number) }
         takeBack(strays: end.strays)
         // Who ended it knows why.
         if error != .cancelled { _ = trouble.writing(error) }

@@ -14,6 +14,9 @@
 // 1. `names` leads to exactly the `owns` that have a name.
 // 2. Of an `Own`, at most one message is on its way.
 // 3. What the network is to hear has a record on the disk until the network has processed it.
+// 4. The record of a number on the disk is that in `owns`, and none if it is not there: both change
+//    while `records` is held. It is taken before `state`, never under it.
+// 5. Bytes that nobody writes and the network has are not kept: who closes last lets go of them.
 
 import Aleph
 import AlephProtocol
@@ -43,6 +46,8 @@ struct AlephOwn: Sendable {
     var isPublishing = false
     /// Counts writes, so that one that came while a message was on its way is not forgotten.
     var generation: UInt64 = 0
+    /// What the network has since somebody has it open: the file that its bytes are.
+    var published: ItemHash?
     /// The generation that `finish` has looked at.
     var checked: UInt64 = 0
     /// When the network is to be told.
@@ -55,6 +60,21 @@ struct AlephOwn: Sendable {
     var strays: [ItemHash: ItemHash] = [:]
 
     var name: AlephOwnName { AlephOwnName(part: record.part, name: record.name) }
+    /// Whether it is as it was, and nobody has it open.
+    func isIdle(since other: AlephOwn) -> Bool {
+        writers == 0 && !isPublishing && generation == other.generation
+            && record.name == other.record.name && record.isGone == other.record.isGone
+            && record.isRetold == other.record.isRetold
+    }
+    /// Whether nobody has it open, and the network has it as it is here.
+    var isSettled: Bool {
+        writers == 0 && !isDirty && !isPublishing && !record.isGone && !record.isRetold
+            && failure == nil
+    }
+    /// Whether its bytes take a while to send.
+    var isLong: Bool {
+        isDirty && !record.isGone && staged.map { $0.size >= AlephMine.longSize } ?? false
+    }
     /// Whether the network is to be told something.
     var isPending: Bool { isPublishing || due != nil }
 }
@@ -93,10 +113,16 @@ final class AlephMine: Sendable {
     static let syncTime = Duration.seconds(120)
     /// Messages and files that are sent at once.
     static let threadCount = 12
+    /// Bytes from which on a file is long to send.
+    static let longSize: UInt64 = 8 << 20
+    /// How many of those are sent at once, so that small ones always find a thread.
+    static let longLimit = 6
     /// The most bytes of a post or aggregate: what travels beside a message.
     static let textLimit = AlephAccount.maximumContentSize
     /// The most bytes of all views.
     static let viewLimit = 16 << 20
+    /// How often a name is opened anew that is let go of at that moment.
+    static let openAttempts = 3
     /// Names that stay on this machine, besides those of editors.
     static let rejectedSuffix = ".rejected"
 
@@ -113,11 +139,14 @@ final class AlephMine: Sendable {
         var forgetsSent = 0
         /// Messages that are being made and handed over, also for names that are gone since.
         var sending = 0
+        /// Names of those of them that are long to send.
+        var long: Set<UInt64> = []
         /// Parts of large files that are being stored, and taken back.
         var parts = AlephParts()
     }
 
     let state = Monitor(State())
+    let records = Lock<Void>(())
     let staging: AlephStaging
     let account: AlephAccount
     let client: AlephClient
@@ -158,11 +187,16 @@ final class AlephMine: Sendable {
     private func resume(_ record: AlephRecord) throws(SystemError) {
         var own = AlephOwn(record: record)
         if let body = record.body {
-            own.staged = try staging.open(body)
-            own.isDirty = own.staged != nil
-            let isWhole = own.staged.map { record.size == $0.size } ?? true
-            if !isWhole {
-                trouble.report("a file was not whole when the last mount ended, and is kept here")
+            guard let staged = try staging.open(body) else {
+                // A name without bytes would be listed, and not be there.
+                return staging.remove(record)
+            }
+            own.staged = staged
+            own.isDirty = true
+            if record.size != staged.size {
+                trouble.report(
+                    "a file in me/\(record.part.rawValue) was not whole when the last mount ended,"
+                        + " and is kept here: save it again, or remove it")
                 own.failure = .inputOutput
                 own.failureText = "its writer did not finish"
             }
@@ -250,12 +284,19 @@ final class AlephMine: Sendable {
         let now = ContinuousClock.now
         let work = state.withLock { state -> (ready: [UInt64], forgets: Bool)? in
             if state.isEnded { return nil }
-            let ready = state.owns.filter { entry in
+            let due = state.owns.filter { entry in
                 !entry.value.isPublishing && entry.value.due.map { $0 <= now } ?? false
             }.keys.sorted()
-            for number in ready {
+            var ready: [UInt64] = []
+            for number in due {
+                if state.owns[number]?.isLong == true {
+                    // It stays due.
+                    guard state.long.count < AlephMine.longLimit else { continue }
+                    state.long.insert(number)
+                }
                 state.owns[number]?.isPublishing = true
                 state.owns[number]?.due = nil
+                ready.append(number)
             }
             let forgets = state.forgetDue.map { $0 <= now } ?? false
             if forgets { state.forgetDue = nil }

@@ -79,16 +79,19 @@ extension AlephMount {
         _ node: AlephNode, _ place: AlephPlace, _ patience: Patience?
     ) throws(FileError) -> [String: String] {
         switch place {
-        case .network(let path): return AlephMount.attributes(try file(path, patience))
+        case .network(let path):
+            return AlephMount.attributes(try whole(try file(path, patience), patience))
         case .letter(let hash):
-            guard let received = letters.withLock({ $0.letters[hash] }) else { return [:] }
-            return AlephMount.attributes(AlephEntry(letter: received.message, name: ""))
+            guard let letter = letters.withLock({ $0.letters[hash] }) else { return [:] }
+            return AlephMount.attributes(
+                AlephEntry(
+                    message: hash, at: .message(hash), time: letter.time, sender: letter.sender))
         case .own(let part):
             let name = AlephOwnName(part: part, name: node.name)
             let changed = mine.own(name)
             var all: [String: String] = [:]
             if let entry = try entry(name, changed?.record.target, patience) {
-                all = AlephMount.attributes(entry)
+                all = AlephMount.attributes(try whole(entry, patience))
             }
             guard let changed else { return all }
             let isLocal = mine.isLocal(node.name)

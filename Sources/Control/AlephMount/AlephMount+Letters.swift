@@ -19,9 +19,23 @@ struct AlephLetterShelf: Sendable {
 
     /// The inbox as far as it was read; nil if it was not.
     var listing: AlephListing?
-    var letters: [ItemHash: AlephLetters.Received] = [:]
+    var letters: [ItemHash: Letter] = [:]
     private var texts: [ItemHash: [UInt8]] = [:]
     private var bytes = 0
+
+    /// What is shown of a letter. Its sealed bytes, up to 128 KiB of them in the message, are asked
+    /// for when it is opened.
+    struct Letter: Sendable {
+        let size: Int
+        let time: Double
+        let sender: String
+
+        init(_ received: AlephLetters.Received) {
+            size = received.letter.size
+            time = received.message.time
+            sender = received.message.envelope.sender
+        }
+    }
 
     init() {}
 
@@ -76,7 +90,7 @@ extension AlephMount {
         let name = named.utf8.count <= AlephName.maximumSize ? named : String(start.dropLast())
         let listing = letters.withLock { shelf -> AlephListing? in
             guard shelf.letters.count < AlephLetterShelf.limit else { return nil }
-            shelf.letters[message.itemHash] = received
+            shelf.letters[message.itemHash] = AlephLetterShelf.Letter(received)
             return shelf.listing
         }
         guard let listing, listing.known(name) == nil else { return }
@@ -90,26 +104,28 @@ extension AlephMount {
     func letterStatus(
         _ hash: ItemHash, _ patience: Patience?
     ) throws(FileError) -> ForeignStatus {
-        guard let received = letters.withLock({ $0.letters[hash] }) else { throw .stale }
-        let time = received.message.time
+        guard let letter = letters.withLock({ $0.letters[hash] }) else { throw .stale }
         return ForeignStatus(
-            isDirectory: false, size: UInt64(received.letter.size),
-            modified: Timestamp(seconds: Int64(time), nanoseconds: 0), mode: 0o400)
+            isDirectory: false, size: UInt64(letter.size),
+            modified: Timestamp(seconds: Int64(letter.time), nanoseconds: 0), mode: 0o400)
     }
 
     /// An opened letter.
     func letter(
         _ hash: ItemHash, _ patience: Patience?
     ) throws(FileError) -> any ForeignContent {
-        let (received, kept) = letters.withLock { ($0.letters[hash], $0.text(hash)) }
-        guard let received else { throw .stale }
+        let (letter, kept) = letters.withLock { ($0.letters[hash], $0.text(hash)) }
+        guard let letter else { throw .stale }
         let text: [UInt8]
         if let kept {
             text = kept
         } else {
             let (post, client) = (post, session.client)
             let opened = try jobs.ask(.letter(hash), patience) { () throws(AlephError) in
-                try post.open(received, over: client)
+                let message = try client.processedMessage(hash)
+                return try post.received(message).flatMap { (received) throws(AlephError) in
+                    try post.open(received, over: client)
+                }
             }
             guard let opened else {
                 trouble.report("a letter was changed after it was sealed")
@@ -119,6 +135,6 @@ extension AlephMount {
             letters.withLock { $0.keep(text, of: hash) }
         }
         // Its size is told in clear, and by its sender.
-        return AlephText(bytes: text, keepsCache: text.count == received.letter.size ? true : nil)
+        return AlephText(bytes: text, keepsCache: text.count == letter.size ? true : nil)
     }
 }

@@ -97,6 +97,7 @@ extension AlephMount {
             guard let ref = message.content["ref"]?.string.flatMap({ ItemHash($0) }) else { return }
             if let shown = known.known(.post(owner, ref)), shown.time >= message.time { return }
             known.forget(.post(owner, ref))
+            noteReplaced(ref, of: owner, by: message.itemHash)
             other("\(ref).json", owner, .posts, isOurs)
             for (_, item) in mine.names(in: .posts) where item.record.target == ref && !isOurs {
                 changed(item.name)
@@ -106,6 +107,15 @@ extension AlephMount {
             forgotten(Set(targets.compactMap { ItemHash($0) }), owner)
         default: break
         }
+    }
+
+    /// A post's text is another: how long it is nobody knows before it is read, and it is another
+    /// once more when the replacement is taken back.
+    private func noteReplaced(_ post: ItemHash, of owner: String, by message: ItemHash) {
+        let posts = known.listing(.part(owner, .posts))
+        guard let posts, var entry = posts.known("\(post).json") else { return }
+        if !entry.sources.contains(message) { entry.sources.append(message) }
+        posts.put(entry)
     }
 
     private func put(_ entry: AlephEntry, _ owner: String, _ isOurs: Bool) {
@@ -149,12 +159,12 @@ extension AlephMount {
         }
         for path in known.listed {
             guard let listing = known.listing(path) else { continue }
-            let names = listing.names { !targets.isDisjoint(with: $0.sources) }
+            let names = listing.names(from: targets)
             for name in names { forgotten(name, in: path, listing, targets, owner) }
         }
         // Of aggregates only the last element is known: any may be another now.
         guard let aggregates = known.listing(.part(owner, .aggregates)) else { return }
-        let isElsewhere = aggregates.names { !targets.isDisjoint(with: $0.sources) }.isEmpty
+        let isElsewhere = aggregates.names(from: targets).isEmpty
         if isElsewhere, !known.hasAggregate(of: owner, from: targets) { return }
         let touched = aggregates.names { entry in
             if case .history = entry.path { return false }

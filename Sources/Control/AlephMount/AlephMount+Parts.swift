@@ -11,13 +11,17 @@ import Primitives
 
 /// An open file in parts.
 ///
-/// Invariant: no byte is shown of a part that is not as large as the manifest says.
+/// Invariants:
+/// - No byte is shown of a part that is not as large as the manifest says.
+/// - The part that was read last stays open, so that it can be read on after its name is gone: who
+///   reads from front to end fetches each part once, however small the cache.
 final class AlephPartsContent: ForeignContent {
     private let manifest: LargeFileManifest
     private let part: @Sendable (Int, Patience?) throws(FileError) -> AlephLocalFile
     private let ahead: @Sendable (Int) -> Void
     /// Where the last read ended.
     private let end = Lock<UInt64>(0)
+    private let last = Lock<(index: Int, file: AlephLocalFile)?>(nil)
 
     /// - Parameters:
     ///   - part: a part of it, on the local disk.
@@ -39,7 +43,7 @@ final class AlephPartsContent: ForeignContent {
         let stop = start + min(out.count, manifest.size - start)
         var done = 0
         for (index, range) in manifest.pieces(of: start..<stop) {
-            let file = try part(index, patience)
+            let file = try open(index, patience)
             var rest = out._mutatingExtracting(done..<done + range.count)
             let count = try file.shown(at: UInt64(range.lowerBound), into: &rest)
             guard count == range.count else { throw .inputOutput }
@@ -50,13 +54,22 @@ final class AlephPartsContent: ForeignContent {
             return end == offset && offset > 0
         }
         // Who has read half of a part on end is likely to want what follows.
-        let last = (stop - 1) / manifest.partSize
-        if isNext, (stop - last * manifest.partSize) * 2 > manifest.partSize,
-            last + 1 < manifest.parts.count
+        let current = (stop - 1) / manifest.partSize
+        if isNext, (stop - current * manifest.partSize) * 2 > manifest.partSize,
+            current + 1 < manifest.parts.count
         {
-            ahead(last + 1)
+            ahead(current + 1)
         }
         return done
+    }
+
+    private func open(
+        _ index: Int, _ patience: Patience?
+    ) throws(FileError) -> AlephLocalFile {
+        if let last = last.withLock({ $0 }), last.index == index { return last.file }
+        let file = try part(index, patience)
+        last.withLock { $0 = (index, file) }
+        return file
     }
 }
 
@@ -73,7 +86,10 @@ extension AlephMount {
                 return try self.part(index, of: manifest, patience)
             },
             ahead: { [weak self] index in
-                guard let self, self.partFiles.checked(manifest.parts[index]) == nil else { return }
+                // Where two do not fit, the one that comes ahead would be gone before it is read.
+                guard let self, self.partFiles.holds(2 * manifest.partSize),
+                    self.partFiles.checked(manifest.parts[index]) == nil
+                else { return }
                 let (files, client) = (self.partFiles, self.session.client)
                 let (hash, size) = (manifest.parts[index], manifest.size(ofPart: index))
                 self.jobs.begin(

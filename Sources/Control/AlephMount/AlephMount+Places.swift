@@ -58,7 +58,7 @@ extension AlephMount {
     ///
     /// - Throws: `notFound`.
     func requireThere(
-        _ place: AlephPlace, _ name: String, _ patience: Patience?
+        _ place: AlephPlace, _ name: String, in parent: UInt64, _ patience: Patience?
     ) throws(FileError) {
         switch place {
         case .me, .mine, .inbox, .letter: return
@@ -66,13 +66,15 @@ extension AlephMount {
             let listing = listing(.part(address, .aggregates))
             guard try listing.entry(name, patience, trouble) != nil else { throw .notFound }
         case .network(let path):
-            if path.isDirectory { return }
+            if path.isDirectory || fact(name, in: parent) != nil { return }
             _ = try size(try file(path, patience), patience)
         case .own(let part):
             let name = AlephOwnName(part: part, name: name)
             if let changed = mine.own(name) {
                 if changed.record.isGone { throw .notFound }
                 if mine.content(changed) != nil { return }
+            } else if fact(name.name, in: parent) != nil {
+                return
             }
             guard let entry = try entry(name, mine.own(name)?.record.target, patience) else {
                 throw .notFound
@@ -133,6 +135,11 @@ extension AlephMount {
         do throws(FileError) {
             let found = try jobs.ask(.file(path), patience, question)
             known.keep(found, as: path)
+            if case .post(let address, _) = path, let text = found.text,
+                let posts = known.listing(.part(address, .posts)), posts.fact(found.name) == nil
+            {
+                posts.noteSize(text.count, of: found.name)
+            }
             return found
         } catch .notFound {
             known.noteAbsent(path, now)
@@ -141,6 +148,15 @@ extension AlephMount {
     }
 
     private var now: Double { session.client.time.now() }
+
+    /// What a directory that was listed says of a name, so that its bytes need not be here.
+    func fact(_ name: String, in directory: UInt64) -> AlephFact? {
+        switch nodes.withLock({ $0[directory]?.place }) {
+        case .network(let path): known.listing(path)?.fact(name)
+        case .mine(let part): known.listing(.part(own, part))?.fact(name)
+        default: nil
+        }
+    }
 
     /// What the network has under one of our own names; nil if nothing.
     ///
@@ -164,6 +180,16 @@ extension AlephMount {
         } catch .notFound {
             return nil
         }
+    }
+
+    /// A stored file with all that its owner says of it: its directory may keep less.
+    func whole(_ entry: AlephEntry, _ patience: Patience?) throws(FileError) -> AlephEntry {
+        guard entry.isBrief, let hash = entry.message else { return entry }
+        let client = session.client
+        let message = try jobs.ask(.details(hash), patience) { () throws(AlephError) in
+            try client.processedMessage(hash)
+        }
+        return entry.completed(from: message)
     }
 
     /// Bytes of a file.
@@ -220,14 +246,16 @@ extension AlephMount {
                 var isCut = false
                 try tree.list(path) { entry in
                     if entry.text != nil { known.keep(entry, as: entry.path) }
-                    // A file that several messages keep is there until all are taken back.
-                    isCut = !listing.put(entry, isNews: path == .files || path == .ipfs)
+                    // A file that several messages keep is there until all are taken back; and
+                    // one that came as news while this is read is the newer.
+                    isCut = !listing.put(entry, isNews: AlephMount.isFiles(path))
                     return !isCut
                 }
                 if isCut {
                     trouble.report(
-                        "a directory has more than \(AlephListing.limit) names: the rest is not"
-                            + " listed, but opens by its name")
+                        "a directory has more than \(AlephListing.limit) names, or is larger than"
+                            + " \(AlephListing.byteLimit >> 20) MiB: the rest is not listed, but"
+                            + " opens by its name")
                 }
                 listing.finish(nil)
             } catch {
@@ -235,6 +263,14 @@ extension AlephMount {
             }
         }
         return listing
+    }
+
+    /// Whether what several messages put under one name is one file.
+    private static func isFiles(_ path: AlephPath) -> Bool {
+        switch path {
+        case .files, .ipfs, .part(_, .files): true
+        default: false
+        }
     }
 
     /// What tells of changes of a place.

@@ -85,7 +85,11 @@ package final class AlephMount: WritableForeignTree {
             resumes: !isReadOnly,
             AlephMineSurroundings(
                 entry: { [weak self] (name, target, patience) throws(FileError) in
-                    try self?.entry(name, target, patience)
+                    guard let self else { return nil }
+                    // Who changes a file publishes all of what its owner said of it again.
+                    return try self.entry(name, target, patience).map { (found) throws(FileError) in
+                        try self.whole(found, patience)
+                    }
                 },
                 source: { [weak self] (entry, patience) throws(FileError) in
                     guard let self else { throw .stale }
@@ -120,6 +124,7 @@ package final class AlephMount: WritableForeignTree {
         case .me, .inbox: return ForeignStatus(isDirectory: true, modified: started)
         case .network(let path):
             if path.isDirectory { return ForeignStatus(isDirectory: true, modified: started) }
+            if let fact = fact(found.name, in: found.parent) { return status(of: fact) }
             return try status(of: try file(path, patience), patience)
         case .own(let part):
             let name = AlephOwnName(part: part, name: found.name)
@@ -130,6 +135,11 @@ package final class AlephMount: WritableForeignTree {
                 return ForeignStatus(
                     isDirectory: false, size: size, modified: changed.record.modified,
                     mode: changed.record.mode)
+            }
+            if changed == nil, let fact = fact(found.name, in: found.parent) {
+                var status = status(of: fact)
+                status.mode = 0o644
+                return status
             }
             guard changed?.record.isGone != true,
                 let entry = try entry(name, changed?.record.target, patience)
@@ -144,13 +154,16 @@ package final class AlephMount: WritableForeignTree {
     private func status(
         of entry: AlephEntry, _ patience: Patience?
     ) throws(FileError) -> ForeignStatus {
-        let time = entry.modified
+        status(of: AlephFact(size: try size(entry, patience), time: entry.modified))
+    }
+
+    private func status(of fact: AlephFact) -> ForeignStatus {
+        let time = fact.time
         let modified = Timestamp(
             seconds: Int64(time), nanoseconds: UInt32(time.truncatingRemainder(dividingBy: 1) * 1e9)
         )
         return ForeignStatus(
-            isDirectory: false, size: UInt64(try size(entry, patience)),
-            modified: time > 0 ? modified : started)
+            isDirectory: false, size: UInt64(fact.size), modified: time > 0 ? modified : started)
     }
 
     package func child(
@@ -163,7 +176,7 @@ package final class AlephMount: WritableForeignTree {
             let place = try place(text, in: node, parent, patience)
         else { throw .notFound }
         do throws(FileError) {
-            try requireThere(place, text, patience)
+            try requireThere(place, text, in: node, patience)
         } catch .notFound {
             noteAbsent(text, in: parent)
             throw .notFound
@@ -230,7 +243,7 @@ package final class AlephMount: WritableForeignTree {
             if path.isDirectory { throw .isDirectory }
             let entry = try file(path, patience)
             if case .status = path { known.forget(path) }
-            return try content(of: entry, patience)
+            return try content(of: entry, shown: fact(found.name, in: found.parent), patience)
         case .own(let part):
             let name = AlephOwnName(part: part, name: found.name)
             let changed = mine.own(name)
@@ -239,18 +252,23 @@ package final class AlephMount: WritableForeignTree {
             guard let entry = try entry(name, changed?.record.target, patience) else {
                 throw .stale
             }
-            return try content(of: entry, patience)
+            let shown = changed == nil ? fact(found.name, in: found.parent) : nil
+            return try content(of: entry, shown: shown, patience)
         case .letter(let hash): return try letter(hash, patience)
         case .me, .mine, .inbox: throw .isDirectory
         }
     }
 
+    /// - Parameter shown: what the directory says of it.
     private func content(
-        of entry: AlephEntry, _ patience: Patience?
+        of entry: AlephEntry, shown fact: AlephFact?, _ patience: Patience?
     ) throws(FileError) -> any ForeignContent {
         if let text = entry.text {
             if case .status = entry.path { return AlephText(bytes: text, keepsCache: nil) }
-            return AlephText(bytes: text, keepsCache: true)
+            // What nodes add that nobody signed, such as a time, may be longer when it is asked
+            // for again.
+            let isAsShown = fact.map { $0.size == text.count } ?? true
+            return AlephText(bytes: text, keepsCache: isAsShown ? true : nil)
         }
         if entry.largeSize != nil { return try parts(entry, patience) }
         guard let hash = entry.file else { throw .stale }

@@ -27,7 +27,7 @@ package enum AlephPay: String, Sendable, CaseIterable {
 
 extension AlephMount {
     /// Requests of one mount at once: those who read and those who publish.
-    private static let connections = 32
+    private static let connections = 40
     /// A program waits for each answer: less is tried than by a command.
     private static let patience = AlephPatience(
         rounds: 2, firstWait: .milliseconds(300), longestWait: .seconds(5))
