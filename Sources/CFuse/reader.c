@@ -5,7 +5,7 @@
 // All threads of the session come here for their next request. One reads; it looks a moment for a
 // request before it sleeps in the kernel. The others follow: they wait for the bell. Who has got a
 // request stops reading before it serves it, and rings
-// - if more requests wait already,
+// - if more requests wait already, and a program waits for this one,
 // - if the request may take long: by its kind (`takes_long`), or because who serves it says that
 //   the disk comes next (`cfuse_reader_expect_wait`),
 // - if nobody watches, or only in its sleep, because nothing was asked for a while.
@@ -126,21 +126,37 @@ static void look(cfuse_reader *reader, int device) {
     reader->skips = (1u << reader->misses) - 1;
 }
 
-/// Requests that the disk may hold up, in the thread that has read them. Reads are not among them:
-/// many are served from memory, and of the others we are told.
+/// Requests that the disk may hold up, in the thread that has read them. Reads and syncs are not
+/// among them: many reads are served from memory, much of a sync is done before the disk comes, and
+/// of both we are told.
 static bool takes_long(const void *buffer, ssize_t count) {
     const struct fuse_in_header *header = buffer;
     if (count < (ssize_t)sizeof *header) {
         return false;
     }
     switch (header->opcode) {
-    case FUSE_FSYNC:
-    case FUSE_FSYNCDIR:
     case FUSE_SYNCFS:
     case FUSE_COPY_FILE_RANGE:
     case FUSE_FALLOCATE:
     case FUSE_STATFS:
     case FUSE_DESTROY:
+        return true;
+    default:
+        return false;
+    }
+}
+
+/// Requests that no program waits for, and that are soon served: a thread that is woken to read the
+/// next one meanwhile would come later than this one.
+static bool is_aside(const void *buffer, ssize_t count) {
+    const struct fuse_in_header *header = buffer;
+    if (count < (ssize_t)sizeof *header) {
+        return false;
+    }
+    switch (header->opcode) {
+    case FUSE_RELEASE:
+    case FUSE_RELEASEDIR:
+    case FUSE_FORGET:
         return true;
     default:
         return false;
@@ -163,7 +179,8 @@ ssize_t cfuse_reader_read(cfuse_reader *reader, int device, void *buffer, size_t
     atomic_fetch_add(&reader->turn, 1);
     atomic_store(&reader->reading, false);
     if (count <= 0 || takes_long(buffer, count) || !atomic_load(&reader->watching)
-        || atomic_load(&reader->asleep) || has_request(device)) {
+        || atomic_load(&reader->asleep)
+        || (!is_aside(buffer, count) && has_request(device))) {
         ring(reader);
     }
     errno = failure;

@@ -71,6 +71,7 @@ final class Committer: Sendable {
             return state.begun + 1
         }
         while true {
+            if rounds.withLock({ $0.isRunning }) { volume.willWait() }
             let lead = rounds.wait { state -> Bool? in
                 if state.ended >= wanted { return false }
                 return state.isRunning ? nil : true
@@ -103,6 +104,7 @@ final class Committer: Sendable {
         // The long part without the lock: others may drain meanwhile, the second pass covers them.
         // A small commit has none, and leaves the arena alone.
         if !isSmall() {
+            volume.willWait()
             try drain()
             try syncArena()
         }
@@ -132,6 +134,7 @@ final class Committer: Sendable {
             }
             return epoch
         }
+        volume.willWait()
         do {
             try volume.metadata.syncLog()
         } catch {
