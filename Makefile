@@ -139,11 +139,13 @@ SLOWNESS ?= 10
 SANITIZED = SWIFT_BACKTRACE=enable=no CAIRN_STEPS=2000 CAIRN_SLOWNESS=$(SLOWNESS)
 SANITIZEDBUILD = $(SWIFT) build $(FLAGS) -c release -Xswiftc -enable-testing \
 	-Xswiftc -assert-config -Xswiftc Debug --build-tests
-SANITIZEDRUN = Tests/Runner/run --logs .build_$@/logs --bundle .build_$@/release/cairnPackageTests.xctest engine
+SANITIZEDRUN = Tests/Runner/run --logs .build_$@/logs \
+	--bundle .build_$@/release/cairnPackageTests.xctest engine
 tsan:
 	@.ci/packages build
 	$(SANITIZEDBUILD) --sanitize=thread --scratch-path .build_tsan
-	TSAN_OPTIONS="halt_on_error=0 exitcode=66 history_size=7 detect_deadlocks=0" $(SANITIZED) $(SANITIZEDRUN)
+	TSAN_OPTIONS="halt_on_error=0 exitcode=66 history_size=7 detect_deadlocks=0" \
+		$(SANITIZED) $(SANITIZEDRUN)
 
 asan:
 	@.ci/packages build

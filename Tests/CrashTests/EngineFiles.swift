@@ -12,7 +12,7 @@ import Primitives
 struct EngineFiles {
     /// How long a call may wait for the store, which is a folder in memory: a process that was
     /// stopped meanwhile, or that many others leave no time, must not look like a broken promise.
-    private static let patience = Duration.seconds(600)
+    static let patience = Duration.seconds(600)
 
     let engine: Engine
     private var context: RequestContext {

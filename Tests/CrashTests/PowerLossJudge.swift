@@ -86,7 +86,7 @@ struct PowerLossJudge: Sendable {
 
     /// Brings everything to the store, and compares what another machine gets.
     private func goOn(_ files: EngineFiles, _ trees: [Tree]) throws -> [String] {
-        let outcome = files.engine.synchronizeRemotely(timeout: .seconds(30))
+        let outcome = files.engine.synchronizeRemotely(timeout: EngineFiles.patience)
         guard case .published = outcome else { return ["it does not go on: \(outcome)"] }
         return try onAnotherMachine("state-after") { other in
             try volume.histories.indices.compactMap { number in

@@ -230,7 +230,7 @@ final class PowerLossWorker: @unchecked Sendable {
 
     private func synchronizeRemotely() {
         let reached = log.withLock { $0.reached }
-        let outcome = files.engine.synchronizeRemotely(timeout: .seconds(30))
+        let outcome = files.engine.synchronizeRemotely(timeout: EngineFiles.patience)
         log.withLock { log in
             guard case .published = outcome else {
                 return log.failures.append("thread \(number): \(outcome)")

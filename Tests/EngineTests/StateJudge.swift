@@ -15,7 +15,7 @@ struct StateJudge {
     let index: Int
     /// The last state whose pads may be shown.
     let end: Int
-    /// Whether this machine knew before the revision was made that the store had a record of the pad.
+    /// Whether this machine knew, before the revision was made, that the store had a record of it.
     let wasAnswered: (String) -> Bool
 
     /// The first difference; nil if there is none.
