@@ -14,8 +14,8 @@ final class BackgroundCommits: Sendable {
     /// Bytes given back to the disk at a time.
     static let punchLimit: UInt64 = 128 << 20
 
-    /// Bytes of chunks, made or fetched, after which freed memory is given back: their buffers are
-    /// what the heap is large for.
+    /// Bytes of chunks, made or fetched within `Committer.interval`, after which freed memory is
+    /// given back: their buffers are what the heap is large for.
     static let heapInterest: UInt64 = 16 << 20
 
     private let volume: Volume
@@ -53,7 +53,7 @@ final class BackgroundCommits: Sendable {
     private func run() {
         readNamesAhead()
         var committed = volume.lastChange.load(ordering: .relaxed)
-        var handled: UInt64 = 0
+        var (handled, owesMemory): (UInt64, Bool) = (0, false)
         var due = ContinuousClock.now + volume.configuration.commitInterval
         while true {
             let isStopping = state.wait(atMost: due - .now) { state -> Bool? in
@@ -89,7 +89,7 @@ final class BackgroundCommits: Sendable {
             room.askIfShort()
             volume.foreground.pause()
             volume.arena.punchFreed(limit: BackgroundCommits.punchLimit)
-            giveBackMemory(&handled)
+            giveBackMemory(&handled, &owesMemory)
         }
         state.update { $0.isStopped = true }
     }
@@ -109,14 +109,17 @@ final class BackgroundCommits: Sendable {
         }
     }
 
-    /// Where chunks went through since the last time. Also while a flush runs: every few seconds it
-    /// costs nothing.
-    private func giveBackMemory(_ handled: inout UInt64) {
+    /// Where many chunks went through since the last time, and once more when no more came: what
+    /// was still in use is free by then. Every few seconds it costs nothing.
+    private func giveBackMemory(_ handled: inout UInt64, _ isOwed: inout Bool) {
         let now =
             volume.counters.bytesFlushed.load(ordering: .relaxed)
             &+ volume.counters.bytesFetched.load(ordering: .relaxed)
-        guard now &- handled >= BackgroundCommits.heapInterest else { return }
+        let moved = now &- handled
         handled = now
+        let isMuch = moved >= BackgroundCommits.heapInterest
+        guard isMuch || (isOwed && moved == 0) else { return }
+        isOwed = isMuch
         HeapMemory.giveBack()
     }
 

@@ -110,7 +110,7 @@ def put(path, data):
 
 
 def texts(size):
-    """Headers and documentation, as many bytes as wanted, or what there is."""
+    """Headers and documentation; again from the begin, cut into chunks elsewhere, if need be."""
     parts, count = [], 0
     for path in sorted(corpus(["/usr/include", "/usr/share/doc"])):
         data = pathlib.Path(path).read_bytes()
@@ -121,7 +121,9 @@ def texts(size):
         count += len(data)
         if count >= size:
             break
-    return b"".join(parts)[:size]
+    if not count:
+        sys.exit("flush: no text in /usr/include and /usr/share/doc")
+    return (b"".join(parts) * (size // count + 1))[:size]
 
 
 def disk_rate(folder, sizes):
@@ -329,7 +331,7 @@ def arguments():
     parser.add_argument("--parts", default=",".join(PARTS))
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--seconds", type=float, default=2, help="of a turn of the reference")
-    parser.add_argument("--size", type=int, default=256 * MEBIBYTE, help="bytes of a flush")
+    parser.add_argument("--size", type=int, default=512 * MEBIBYTE, help="bytes of a flush")
     parser.add_argument("--sample", type=int, default=64 * MEBIBYTE,
                         help="bytes of them that the reference encrypts at a time")
     parser.add_argument("--large", type=int, default=512 * MEBIBYTE,
