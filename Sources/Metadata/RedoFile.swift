@@ -168,7 +168,9 @@ final class RedoFile: Sendable {
 
     /// Whether a sound record follows a place at which there is none: it would lie within the
     /// largest that could have been there.
-    private static func hasRecord(_ place: ByteReader, base: UInt64, above number: UInt64) -> Bool {
+    private static func hasRecord(
+        _ place: ByteReader, base: UInt64, above number: UInt64
+    ) -> Bool {
         let first = UInt8(truncatingIfNeeded: magic)
         let end = min(place.bytes.count, place.offset + headSize + recordLimit + 1)
         for start in place.offset..<end where place.bytes[start] == first {

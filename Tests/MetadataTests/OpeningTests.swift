@@ -81,7 +81,7 @@ struct OpeningTests {
         try raw.execute("PRAGMA user_version = 4")
         raw.close()
         let before = try Data(contentsOf: URL(filePath: folder.database))
-        #expect(throws: MetadataError.newerSchema(3)) { try folder.open() }
+        #expect(throws: MetadataError.newerSchema(4)) { try folder.open() }
         #expect(try Data(contentsOf: URL(filePath: folder.database)) == before)
     }
 

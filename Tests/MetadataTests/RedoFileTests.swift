@@ -203,9 +203,9 @@ struct RedoFileTests {
             #expect(throws: MetadataError.self, "\(name)") {
                 try crashed(folder, "nonsense\(number)", redo: redo)
             }
-            // Once the file is out of the way, the last COMMIT is as it was.
+            // Once it is out of the way, the last COMMIT is as it was.
             let path = folder.path + "/nonsense\(number)"
-            try FileManager.default.removeItem(atPath: path + "-redo")
+            try Data().write(to: URL(fileURLWithPath: path + "-redo"))
             let database = try MetadataDatabase(path: path)
             #expect(try database.write { try $0.highestInode() } == 1, "\(name)")
         }
