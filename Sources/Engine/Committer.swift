@@ -62,8 +62,8 @@ final class Committer: Sendable {
     /// Returns when everything done before the call is durable. Callers that come together share a
     /// round.
     ///
-    /// - Parameter isWhole: the database has it all in a COMMIT, for a snapshot; else its redo file
-    ///   may have the end of it.
+    /// - Parameter isWhole: the database has it all in a COMMIT, for a snapshot; false for a program
+    ///   that waits here: the database's redo file may have the end of it.
     func commit(isWhole: Bool = true) throws(FileError) {
         // A round that is running may have passed this caller's change: wait for one that begins
         // later.
@@ -72,7 +72,7 @@ final class Committer: Sendable {
             return state.begun + 1
         }
         while true {
-            if rounds.withLock({ $0.isRunning }) { volume.willWait() }
+            if !isWhole, rounds.withLock({ $0.isRunning }) { volume.willWait() }
             let lead = rounds.wait { state -> Bool? in
                 if state.ended >= wanted { return false }
                 return state.isRunning ? nil : true
@@ -87,7 +87,11 @@ final class Committer: Sendable {
             }
             guard let isRoundWhole else { continue }
             var failure: FileError?
-            do throws(FileError) { try round(isWhole: isRoundWhole) } catch { failure = error }
+            do throws(FileError) {
+                try round(isWhole: isRoundWhole, isRequest: !isWhole)
+            } catch {
+                failure = error
+            }
             rounds.update { state in
                 state.isRunning = false
                 state.ended = state.begun
@@ -101,11 +105,12 @@ final class Committer: Sendable {
         if let failure { throw failure }
     }
 
-    private func round(isWhole: Bool) throws(FileError) {
+    /// - Parameter isRequest: the thread serves a program, and says when it begins to wait.
+    private func round(isWhole: Bool, isRequest: Bool) throws(FileError) {
         // The long part without the lock: others may drain meanwhile, the second pass covers them.
         // A small commit has none, and leaves the arena alone.
         if !isSmall() {
-            volume.willWait()
+            if isRequest { volume.willWait() }
             try drain()
             try syncArena()
         }
@@ -135,7 +140,7 @@ final class Committer: Sendable {
             }
             return epoch
         }
-        volume.willWait()
+        if isRequest { volume.willWait() }
         do {
             try volume.metadata.syncLog()
         } catch {
