@@ -5,7 +5,8 @@
 // Invariants (docs/ARCHITECTURE.md §6.8):
 // 1. Every row of a commit names only slots that an arena sync has covered: dirty inodes are
 //    drained, the arena is synced, and no drain runs between that sync and the commit.
-// 2. Slots freed by rows of a commit are reusable only after the log of that commit is synced.
+// 2. Slots freed by rows of a commit are reusable only after the log of that commit is synced. (A
+//    commit here is a COMMIT of the database, or a record in its redo file.)
 // 3. A commit holds everything that had been done at one moment, of every file, and no bytes that
 //    came later: what a crash loses, it loses from the end. At that moment every inode that the
 //    commit may write is locked, and no other is dirty (`drainAtOneMoment`).
