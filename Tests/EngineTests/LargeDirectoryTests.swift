@@ -123,6 +123,26 @@ struct LargeDirectoryTests {
         #expect(try volume.list("/files/large") == Self.names)
     }
 
+    // SEMANTICS: `cairn share` makes a file, or the regular files of a folder as an archive,
+    // readable for whoever has the address, for ever. Links, empty folders, and files of fewer than
+    // three bytes are left out, and counted.
+    @Test("one that is still on its way is shared whole")
+    func share() throws {
+        let (volume, store) = try recovered()
+        let ino = try volume.resolve("/files/large")
+        store.pass(Self.first)
+        let handle = try volume.engine.openDirectory(ino, volume.context)
+        volume.engine.releaseDirectory(handle)
+        let later = Thread {
+            usleep(300_000)
+            store.pass(nil)
+        }
+        later.start()
+        let shared = try volume.engine.share(ino, name: Array("large".utf8), volume.context)
+        #expect(shared.fileCount == Self.count / Self.step)
+        #expect(shared.fileCount + shared.skippedCount == Self.count)
+    }
+
     @Test("a page that does not come is an error in the listing, and the next one begins anew")
     func failure() throws {
         let (volume, store) = try recovered()
