@@ -4,8 +4,8 @@
 // the names that are there already, and that nobody's patience ends the work of all.
 //
 // Invariants:
-// - Of each directory at most one load is under way here; it is in `running` from before its thread
-//   begins until its end is told to those who wait for it.
+// - Of each directory at most one load is under way here; it is in `running` from when its thread is
+//   there until it has ended, which is told to those who wait for it after that.
 // - A directory whose load has not come to its end is partial: what is listed of it counts as no
 //   lookup, and every name is looked up in the whole.
 
@@ -92,20 +92,24 @@ extension DirectoryLoader {
         _ = running.wait(atMost: deadline - .now) { $0.loads.isEmpty ? true : nil }
     }
 
-    /// The directory's load, begun if there is none; nil when no more threads are to be had.
+    /// The directory's load, begun if there is none; nil when no more threads are to be had, here
+    /// or of the system: who wants it loads it himself.
     private func begin(_ directory: UInt64) -> DirectoryLoad? {
-        let (load, isNew) = running.withLock { state -> (DirectoryLoad?, Bool) in
-            if let load = state.loads[directory] { return (load, false) }
+        running.withLock { state -> DirectoryLoad? in
+            if let load = state.loads[directory] { return load }
             guard !state.isStopping, state.loads.count < DirectoryLoader.threadLimit else {
-                return (nil, false)
+                return nil
             }
             let load = DirectoryLoad()
+            // Under the lock, which the thread takes before it ends: nobody waits for a load that
+            // has none.
+            let isStarted = SystemThread.start("cairn-list", stackSize: WorkerPool.stackSize) {
+                self.run(load, directory)
+            }
+            guard isStarted else { return nil }
             state.loads[directory] = load
-            return (load, true)
+            return load
         }
-        guard let load, isNew else { return load }
-        WorkerPool.startThread("cairn-list") { self.run(load, directory) }
-        return load
     }
 
     private func run(_ load: DirectoryLoad, _ directory: UInt64) {

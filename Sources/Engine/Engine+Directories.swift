@@ -12,6 +12,8 @@ extension Engine {
     static let listingBatch = 256
     /// Offsets of `.` and `..` come before every cookie.
     static let firstCookieOffset: UInt64 = 2
+    /// The names that every directory has and nobody made.
+    static let dots = [Array(".".utf8), Array("..".utf8)]
 
     /// Opens a directory for listing.
     package func openDirectory(
@@ -35,11 +37,15 @@ extension Engine {
     /// Lists from `offset` on until `body` returns false; the entry it refused is given again next
     /// time.
     ///
-    /// A large directory that is on its way from the store is listed as its pages come, without
-    /// statuses: its names are looked up in the whole.
+    /// A large directory that is on its way from the store is listed as its pages come: without
+    /// statuses, as its names are looked up in the whole, or once it is whole if they are wanted of
+    /// all.
     ///
-    /// - Parameter inPieces: what is there already is enough, if it is anything: the caller asks
-    ///   again from where it ended, and takes only a call that gives nothing for the end.
+    /// - Parameters:
+    ///   - withStatus: every entry but the dots has a status; with `inPieces`, only those of
+    ///     directories that are whole.
+    ///   - inPieces: what is there already is enough, if it is anything: the caller asks again from
+    ///     where it ended, and takes only a call that gives nothing for the end.
     package func readDirectory(
         _ handle: UInt64, ino: UInt64, from offset: UInt64, withStatus: Bool,
         inPieces: Bool = false, _ context: RequestContext, _ body: (ListedEntry) -> Bool
@@ -47,6 +53,9 @@ extension Engine {
         if VirtualTree.isVirtual(ino) || ino == Engine.rootInode {
             try listFixed(ino, from: offset, withStatus, context, body)
             return
+        }
+        if withStatus && !inPieces {
+            try loader.ensureLoaded(try volume.row(ino), context.patience)
         }
         guard try listDots(ino, from: offset, body) else { return }
         var cursor = offset <= Engine.firstCookieOffset ? 0 : offset - Engine.firstCookieOffset

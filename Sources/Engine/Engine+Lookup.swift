@@ -31,13 +31,17 @@ extension Engine {
         if ForeignInodes.isForeign(parent) { return try foreignChild(name, in: parent, context) }
         if VirtualTree.isVirtual(parent) { throw .notFound }
         var mark = volume.drained.load(ordering: .acquiring)
-        var row = try volume.query { (reader) throws(MetadataError) in
-            try reader.lookup(parent: parent, name: name)
+        // Whether it is missed of the whole: asked at the same moment, lest its load brings it and
+        // ends between the two.
+        let (found, isWhole) = try volume.query { (reader) throws(MetadataError) in
+            let found = try reader.lookup(parent: parent, name: name)
+            return (found, found == nil ? try reader.inode(parent)?.isLoaded ?? false : false)
         }
+        var row = found
         if row == nil || loader.isPartial(parent) {
             let directory = try volume.row(parent)
             guard directory.kind == .directory else { throw .notDirectory }
-            if row == nil && directory.isLoaded { throw .notFound }
+            if row == nil && isWhole { throw .notFound }
             try loader.ensureLoaded(directory, context.patience)
             mark = volume.drained.load(ordering: .acquiring)
             row = try volume.query { (reader) throws(MetadataError) in

@@ -121,8 +121,7 @@ extension Engine {
         let handle = try openDirectory(directory, context)
         defer { releaseDirectory(handle) }
         try readDirectory(handle, ino: directory, from: 0, withStatus: true, context) { entry in
-            // `.` and `..` come without a status.
-            if entry.status != nil { children.append(entry) }
+            if !Engine.dots.contains(entry.name) { children.append(entry) }
             return children.count <= ArchiveLimits.nodeCount
         }
         return children

@@ -120,7 +120,7 @@ struct EngineFiles {
             entries.append($0)
             return true
         }
-        for entry in entries where entry.status != nil {
+        for entry in entries where ![Array(".".utf8), Array("..".utf8)].contains(entry.name) {
             let name = prefix + String(decoding: entry.name, as: UTF8.self)
             switch entry.kind {
             case .directory:
