@@ -4,8 +4,8 @@
 // the names that are there already, and that nobody's patience ends the work of all.
 //
 // Invariants:
-// - Of each directory at most one load is under way here; it is in `running` from when its thread is
-//   there until it has ended, which is told to those who wait for it after that.
+// - Of each directory at most one load is under way here; it is in `running` from when its thread
+//   is there until it has ended, which is told to those who wait for it after that.
 // - A directory whose load has not come to its end is partial: what is listed of it counts as no
 //   lookup, and every name is looked up in the whole.
 
