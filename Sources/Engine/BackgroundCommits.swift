@@ -74,7 +74,10 @@ final class BackgroundCommits: Sendable {
             }
             due = .now + volume.configuration.commitInterval
             let now = volume.lastChange.load(ordering: .relaxed)
-            if now != committed || !volume.dirty.withLock({ $0.isEmpty }) {
+            // Rows that a directory's pages brought are no change, and are to be committed too.
+            if now != committed || volume.metadata.wantsCommit
+                || !volume.dirty.withLock({ $0.isEmpty })
+            {
                 // A failure is in the error log; the next interval tries again.
                 // Drained first, so that what small commits journaled goes to the arena.
                 sealJournal()

@@ -47,6 +47,7 @@ extension DirectoryLoader {
                         try insert(prepared, into: Volume.hardLinkDirectory, writer)
                     }
                 }
+                afterRows()
                 afterLeaf()
             }
             let all = leaves

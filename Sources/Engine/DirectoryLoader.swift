@@ -17,6 +17,9 @@ final class DirectoryLoader: Sendable {
     let volume: Volume
     let fetcher: ChunkFetcher
     let hardLinks: @Sendable () -> PageReference?
+    /// Called when rows were added to the open transaction: on a mount that nobody writes to,
+    /// nobody else asks whether they are too many.
+    let afterRows: @Sendable () -> Void
     private let loading = Monitor<Set<UInt64>>([])
     let running = Monitor(RunningLoads())
     /// Interrupted when the engine stops; what it says of time counts for nobody.
@@ -29,11 +32,13 @@ final class DirectoryLoader: Sendable {
 
     init(
         volume: Volume, fetcher: ChunkFetcher, partial: Set<UInt64>,
-        hardLinks: @escaping @Sendable () -> PageReference?
+        hardLinks: @escaping @Sendable () -> PageReference?,
+        afterRows: @escaping @Sendable () -> Void
     ) {
         self.volume = volume
         self.fetcher = fetcher
         self.hardLinks = hardLinks
+        self.afterRows = afterRows
         self.partial = Lock(partial)
         partialCount = Atomic(partial.count)
         pads = PadFetcher(volume: volume)
@@ -141,6 +146,7 @@ final class DirectoryLoader: Sendable {
                 if isFirst { try setPartial(row.ino, true, writer) }
                 for prepared in rows { try insert(prepared, into: row.ino, writer) }
             }
+            afterRows()
             afterLeaf()
         }
         let all = leaves

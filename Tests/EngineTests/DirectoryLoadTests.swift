@@ -69,4 +69,22 @@ struct DirectoryLoadTests {
         // Else it proves nothing: all of it takes longer than one waits.
         #expect(Double(store.passed - before) * (pace / patience) > 2)
     }
+
+    @Test("what loads bring is committed before it is too much, though nobody writes")
+    func commits() throws {
+        let volume = try volume()
+        let value = [UInt8](repeating: 7, count: 60_000)
+        try volume.makeDirectory("/files/d")
+        // More than is kept in memory without a commit.
+        for number in 0..<400 {
+            try volume.writeFile("/files/d/\(number)", [])
+            try volume.engine.setExtendedAttribute(
+                Array("user.v".utf8), of: try volume.resolve("/files/d/\(number)"), to: value,
+                .any, volume.context)
+        }
+        try volume.recover()
+        #expect(try volume.list("/files/d").count == 400)
+        let metadata = volume.engine.volume.metadata
+        #expect(eventually { !metadata.wantsCommit })
+    }
 }
