@@ -70,6 +70,37 @@ struct DirectoryLoadTests {
         #expect(Double(store.passed - before) * (pace / patience) > 2)
     }
 
+    @Test("walks over many directories at once leave threads to who reads a file")
+    func threads() throws {
+        let volume = try volume()
+        let walks = 4
+        for number in 0..<walks { try fill(volume, "/files/\(number)", count: 800) }
+        try volume.recover()
+        let inodes = try (0..<walks).map { try volume.resolve("/files/\($0)") }
+        let store = try held.get()
+        store.pass(0)
+        let engine = volume.engine
+        let context = volume.context
+        let done = Lock(0)
+        for ino in inodes {
+            Thread.detachNewThread {
+                // What it finds is no concern of this test.
+                _ = try? engine.lookup(Array("1".utf8), in: ino, context)
+                done.withLock { $0 += 1 }
+            }
+        }
+        #expect(eventually { store.waiting == walks })
+        // Their first pages, which name the others.
+        store.pass(walks)
+        let most = walks + PagesAhead.window - 1
+        #expect(eventually { store.waiting > walks })
+        usleep(300_000)
+        #expect(store.mostWaiting <= most)
+        #expect(most < FetchPool.fewest)
+        store.pass(nil)
+        #expect(eventually(within: .seconds(60)) { done.withLock { $0 } == walks })
+    }
+
     @Test("what loads bring is committed before it is too much, though nobody writes")
     func commits() throws {
         let volume = try volume()
