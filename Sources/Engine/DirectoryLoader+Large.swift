@@ -5,8 +5,8 @@
 // hard-link table.
 //
 // Invariants:
-// - Of each directory at most one load is under way here; it is in `running` from when its thread is
-//   there until it has ended, which is told to those who wait for it after that.
+// - Of each directory at most one load is under way here; it is in `running` from when its thread
+//   is there until it has ended, which is told to those who wait for it after that.
 // - A directory whose load has not come to its end is partial: what is listed of it counts as no
 //   lookup, and every name is looked up in the whole.
 

@@ -7,8 +7,8 @@ import Primitives
 
 /// Chunks that one thread will ask for next. Not to be shared.
 struct PagesAhead: ~Copyable {
-    /// Chunks that are under way at once for one walk: half of the fewest threads there are, so that
-    /// readers of files find the others. All but the one that it waits for count for all walks
+    /// Chunks that are under way at once for one walk: half of the fewest threads there are, so
+    /// that readers of files find the others. All but the one that it waits for count for all walks
     /// together.
     static let window = FetchPool.fewest / 2
 
