@@ -52,10 +52,10 @@ final class BackgroundCommits: Sendable {
     }
 
     private func run() {
-        readNamesAhead()
         var committed = volume.lastChange.load(ordering: .relaxed)
         var (handled, owesMemory): (UInt64, Bool) = (0, false)
         var due = ContinuousClock.now + volume.configuration.commitInterval
+        readNamesAhead(until: due, unchanged: committed)
         while true {
             let isStopping = state.wait(atMost: due - .now) { state -> Bool? in
                 if state.isStopping { return true }
@@ -76,15 +76,13 @@ final class BackgroundCommits: Sendable {
             due = .now + volume.configuration.commitInterval
             let now = volume.lastChange.load(ordering: .relaxed)
             // Rows that a directory's pages brought are no change, and are to be committed too.
-            if now != committed || volume.metadata.wantsCommit
-                || !volume.dirty.withLock({ $0.isEmpty })
-            {
+            let isOwed = volume.metadata.hasRecorded || volume.metadata.wantsCommit
+            if now != committed || isOwed || !volume.dirty.withLock({ $0.isEmpty }) {
                 // A failure is in the error log; the next interval tries again.
                 // Drained first, so that what small commits journaled goes to the arena.
                 sealJournal()
                 try? committer.drain()
-                try? committer.commit()
-                committed = now
+                if (try? committer.commit()) != nil { committed = now }
             }
             checkpoint()
             lengthenLog()
@@ -98,10 +96,12 @@ final class BackgroundCommits: Sendable {
         state.update { $0.isStopped = true }
     }
 
-    /// While nobody wants anything written, so that the first listings find names in memory.
-    private func readNamesAhead() {
+    /// Reads names into memory, so that the first listings find them there: until something is
+    /// changed, or a commit is due.
+    private func readNamesAhead(until end: ContinuousClock.Instant, unchanged change: UInt64) {
         var place = NamesAhead()
-        while !place.isAtEnd, !state.withLock({ $0.isStopping || $0.isPressed }) {
+        while !place.isAtEnd, .now < end {
+            let start = ContinuousClock.now
             do throws(MetadataError) {
                 place = try volume.metadata.write { (writer) throws(MetadataError) in
                     try writer.readAhead(place)
@@ -110,6 +110,11 @@ final class BackgroundCommits: Sendable {
                 // A disk that does not tell is met by who asks for the name.
                 return
             }
+            // Half of the time is for those who wait for the same lock.
+            let isWanted = state.wait(atMost: .now - start) { state -> Bool? in
+                state.isStopping || state.isPressed ? true : nil
+            }
+            if isWanted == true || volume.lastChange.load(ordering: .relaxed) != change { return }
         }
     }
 

@@ -5,7 +5,8 @@
 // Invariants (docs/ARCHITECTURE.md §6.8):
 // 1. Every row of a commit names only slots that an arena sync has covered: dirty inodes are
 //    drained, the arena is synced, and no drain runs between that sync and the commit.
-// 2. Slots freed by rows of a commit are reusable only after the log of that commit is synced.
+// 2. Slots freed by rows of a commit are reusable only after the log of that commit is synced. (A
+//    commit here is a COMMIT of the database, or a record in its redo file.)
 // 3. A commit holds everything that had been done at one moment, of every file, and no bytes that
 //    came later: what a crash loses, it loses from the end. At that moment every inode that the
 //    commit may write is locked, and no other is dirty (`drainAtOneMoment`).
@@ -61,8 +62,8 @@ final class Committer: Sendable {
     /// Returns when everything done before the call is durable. Callers that come together share a
     /// round.
     ///
-    /// - Parameter isWhole: the database has it all in a COMMIT, for a snapshot; else its redo file
-    ///   may have the end of it.
+    /// - Parameter isWhole: the database has it all in a COMMIT, for a snapshot; false for a program
+    ///   that waits here: the database's redo file may have the end of it.
     func commit(isWhole: Bool = true) throws(FileError) {
         // A round that is running may have passed this caller's change: wait for one that begins
         // later.
@@ -71,7 +72,7 @@ final class Committer: Sendable {
             return state.begun + 1
         }
         while true {
-            if rounds.withLock({ $0.isRunning }) { volume.willWait() }
+            if !isWhole, rounds.withLock({ $0.isRunning }) { volume.willWait() }
             let lead = rounds.wait { state -> Bool? in
                 if state.ended >= wanted { return false }
                 return state.isRunning ? nil : true
@@ -86,7 +87,11 @@ final class Committer: Sendable {
             }
             guard let isRoundWhole else { continue }
             var failure: FileError?
-            do throws(FileError) { try round(isWhole: isRoundWhole) } catch { failure = error }
+            do throws(FileError) {
+                try round(isWhole: isRoundWhole, isRequest: !isWhole)
+            } catch {
+                failure = error
+            }
             rounds.update { state in
                 state.isRunning = false
                 state.ended = state.begun
@@ -100,11 +105,12 @@ final class Committer: Sendable {
         if let failure { throw failure }
     }
 
-    private func round(isWhole: Bool) throws(FileError) {
+    /// - Parameter isRequest: the thread serves a program, and says when it begins to wait.
+    private func round(isWhole: Bool, isRequest: Bool) throws(FileError) {
         // The long part without the lock: others may drain meanwhile, the second pass covers them.
         // A small commit has none, and leaves the arena alone.
         if !isSmall() {
-            volume.willWait()
+            if isRequest { volume.willWait() }
             try drain()
             try syncArena()
         }
@@ -134,7 +140,7 @@ final class Committer: Sendable {
             }
             return epoch
         }
-        volume.willWait()
+        if isRequest { volume.willWait() }
         do {
             try volume.metadata.syncLog()
         } catch {

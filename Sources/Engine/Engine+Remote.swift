@@ -98,7 +98,13 @@ extension Engine {
     ) -> FileError? {
         // Encrypting and sending need no commit, and a commit of much takes its time on the disk.
         flusher.flushNow()
-        do throws(FileError) { try committer.commit() } catch { return error }
+        do throws(FileError) {
+            try committer.commit()
+        } catch {
+            // Nobody waits for the flush: the files that come have their time, as ever.
+            flusher.calm()
+            return error
+        }
         for _ in 0..<Engine.synchronizationRounds {
             if let failure = flusher.flushAll(&marks.flush, until: deadline) { return failure }
             if let failure = pads.flushAll(&marks.isSendingPads, until: deadline) { return failure }

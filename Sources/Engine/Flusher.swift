@@ -106,6 +106,14 @@ final class Flusher: Sendable {
         }
     }
 
+    /// Whether all that waits is due at once.
+    var isUrgent: Bool { work.withLock { $0.isUrgent } }
+
+    /// Takes `flushNow` back: what is not flushed yet has its time again.
+    func calm() {
+        work.update { $0.isUrgent = false }
+    }
+
     /// Flushes everything that is dirty now.
     ///
     /// - Returns: nil when all is stored; else why not. `wouldBlock` when the time ran out.

@@ -5,7 +5,7 @@
 //
 // Invariants:
 // 1. A slot is named by an entry here only after a sync of the arena that covers it: so the next
-//    commit, small as it may be, has nothing to sync but its log.
+//    commit, small as it may be, has nothing to sync but its log or its record.
 // 2. A buffer is given up only if it is the one that was sealed; a slot that was sealed in vain was
 //    never named by a row, and is released at once.
 

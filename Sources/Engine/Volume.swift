@@ -170,7 +170,7 @@ final class Volume: Sendable {
     }
 
     private static let lostChanges =
-        "the local database lost the changes since its last commit; unmount, and mount again"
+        "the local database lost the changes since its last sync; unmount, and mount again"
     private static let failedSync =
         "the disk of the local state failed in a sync; look after it, unmount, and mount again"
     private static let fullDisk = "the disk of the local state is full; make room there"

@@ -4,9 +4,9 @@
 // snapshots.
 //
 // Invariants:
-// - One write transaction stands from `init` to `close()`. Nothing but `commit()` and `close()`
-//   commits it: an engine that syncs its arena before `commit()` thus never has a durable row that
-//   names a slot that is not on the disk.
+// - One write transaction stands from `init` to `close()`. Nothing but `commit()`, `record()` and
+//   `close()` makes what is in it durable: an engine that syncs its arena before these thus never
+//   has a durable row that names a slot that is not on the disk.
 // - No fsync happens under the writer's lock, with one exception: when the log starts anew, once
 //   per `logLimit` of log, the few frames that are left are copied and synced there, and the next
 //   COMMIT syncs the new header.
@@ -67,8 +67,8 @@ package final class MetadataDatabase: Sendable {
     /// can be lost later.
     ///
     /// - Parameters:
-    ///   - path: the database file, in an existing folder. It gets mode 0600, and the `-wal` and
-    ///     `-shm` files beside it the same.
+    ///   - path: the database file, in an existing folder. It gets mode 0600, and the `-wal`,
+    ///     `-shm` and `-redo` files beside it the same.
     ///   - creates: make the database if there is none; else that it is missing is damage.
     /// - Throws: `.newerSchema`, `.olderSchema`, `.corrupt`, `.inUse`, `.full`, or what SQLite
     ///   says.
@@ -120,11 +120,13 @@ package final class MetadataDatabase: Sendable {
     /// - Throws: `.full`, `.transactionLost` or what SQLite says if nothing could be committed: the
     ///   changes stand, and go with the next commit that can be made. `.logNotSynced` after a
     ///   failed sync.
-    package func commit() throws(MetadataError) {
+    package func commit() throws(MetadataError) { try commit(isLast: false) }
+
+    private func commit(isLast: Bool) throws(MetadataError) {
         try writer.withLock { (writer) throws(MetadataError) in
             let copied = writer.copiedForRestart
             writer.copiedForRestart = nil
-            try writer.core.commit { core in
+            try writer.core.commit(isLast: isLast) { core in
                 if let copied { self.restartLog(core, copied: copied) }
             }
             logFrames.store(writer.core.logFrames, ordering: .relaxed)
@@ -147,6 +149,9 @@ package final class MetadataDatabase: Sendable {
         }
         if !isRecorded { try commit() }
     }
+
+    /// Whether something was recorded since the last commit.
+    package var hasRecorded: Bool { recorded.load(ordering: .relaxed) > 0 }
 
     /// Whether so much was written since the last commit that one should come before its time:
     /// until then all of it is kept in memory, and what was recorded keeps its place in a file.
@@ -255,7 +260,7 @@ package final class MetadataDatabase: Sendable {
             // The last connection to close copies the log into the database and removes it.
             writer.withLock { writer in writer.core.connection.close() }
         }
-        if commits { try commit() }
+        if commits { try commit(isLast: true) }
         try syncLog()
     }
 
@@ -341,6 +346,7 @@ extension MetadataDatabase {
             try forget.run()
             try connection.execute("COMMIT")
         } catch {
+            // Closing it does the same, and why it could not be done again is what counts.
             try? connection.execute("ROLLBACK")
             throw error
         }

@@ -8,13 +8,16 @@
 // after a crash does the changes again on the state of the last COMMIT.
 //
 // Invariants:
-// 1. Records lie behind each other from the file's start, numbered from 0, all with the base that
-//    the last COMMIT has written into the database. Whatever follows has another base or number, or
-//    is damaged, and ends the reading.
+// 1. Records lie behind each other from the file's start, numbered from 0, all with one base: that
+//    of the last COMMIT or, until there is a record behind that, of one before. Whatever follows
+//    has another base or number, or is torn, and ends the reading.
 // 2. A record of a base is written only once that base's COMMIT is on the disk: until then the
-//    records before it may be all there is of what it holds.
+//    records before it may be all there is of what it holds. After a COMMIT that failed none is
+//    written until one succeeds.
 // 3. A process writes no record before a COMMIT of its own: bases are random, so no record of an
 //    earlier process ever follows one of its own.
+// 4. A record is written after the sync of the one before: one that is not sound, with a sound one
+//    behind it, is damage.
 
 import Glibc
 import Primitives
@@ -38,8 +41,8 @@ final class RedoFile: Sendable {
 
     /// Opens the file, or makes it.
     ///
-    /// - Throws: `.full`; `.sqlite` never; `.logNotSynced` if it can not be opened or its name not
-    ///   be brought to the disk.
+    /// - Throws: `.full`; `.logNotSynced` if it can not be opened or its name not be brought to the
+    ///   disk.
     init(databasePath: String) throws(MetadataError) {
         let path = Self.path(databasePath)
         // SAFETY: the path lives for the call.
@@ -62,7 +65,9 @@ final class RedoFile: Sendable {
         let descriptor = unsafe open(folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC)
         guard descriptor >= 0 else { throw error(errno) }
         defer { close(descriptor) }
-        if fsync(descriptor) != 0 { throw error(errno) }
+        var code = fsync(descriptor)
+        while code != 0 && errno == EINTR { code = fsync(descriptor) }
+        if code != 0 { throw error(errno) }
     }
 
     // MARK: Writing
@@ -75,7 +80,7 @@ final class RedoFile: Sendable {
 
     /// Writes a record. Called under the writer's lock.
     ///
-    /// - Returns: false if the disk took it not whole: then nothing was written.
+    /// - Returns: false if the disk took it not whole: what is there of it is no record.
     func write(_ record: [UInt8], at offset: Int) -> Bool {
         // SAFETY: the buffer lives for the call.
         let count = unsafe record.withUnsafeBytes { bytes in
@@ -145,7 +150,8 @@ final class RedoFile: Sendable {
 
     /// The changes of each record that follows a COMMIT, in order.
     ///
-    /// - Throws: `.logNotSynced` if the file can not be read; one that is not there has none.
+    /// - Throws: `.corrupt` if the file is gone, or damaged and not only torn; `.logNotSynced` if it
+    ///   can not be read.
     static func changes(
         databasePath: String, after base: UInt64
     ) throws(MetadataError) -> [[UInt8]] {
@@ -154,7 +160,35 @@ final class RedoFile: Sendable {
         while let next = next(&reader, base: base, number: UInt64(found.count)) {
             found.append(next)
         }
+        if hasRecord(reader, base: base, above: UInt64(found.count)) {
+            throw .corrupt("the redo file is damaged")
+        }
         return found
+    }
+
+    /// Whether a sound record follows a place at which there is none: it would lie within the
+    /// largest that could have been there.
+    private static func hasRecord(
+        _ place: ByteReader, base: UInt64, above number: UInt64
+    ) -> Bool {
+        let first = UInt8(truncatingIfNeeded: magic)
+        let end = min(place.bytes.count, place.offset + headSize + recordLimit + 1)
+        for start in place.offset..<end where place.bytes[start] == first {
+            var reader = ByteReader(place.bytes)
+            do {
+                try reader.skip(start)
+                guard try reader.u32le() == magic else { continue }
+                _ = try reader.u32le()
+                guard try reader.u64le() == base else { continue }
+                let found = try reader.u64le()
+                var record = ByteReader(place.bytes)
+                try record.skip(start)
+                if found > number, next(&record, base: base, number: found) != nil { return true }
+            } catch {
+                return false
+            }
+        }
+        return false
     }
 
     private static func next(
@@ -174,11 +208,11 @@ final class RedoFile: Sendable {
         }
     }
 
-    /// The file's bytes, at most `size` and one record more.
+    /// The file's bytes, at most `size`.
     private static func contents(of path: String) throws(MetadataError) -> [UInt8] {
         // SAFETY: the path lives for the call.
         let descriptor = unsafe open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW)
-        if descriptor < 0 && errno == ENOENT { return [] }
+        if descriptor < 0 && errno == ENOENT { throw .corrupt("the redo file is gone") }
         guard descriptor >= 0 else { throw error(errno) }
         defer { close(descriptor) }
         var bytes = [UInt8](repeating: 0, count: size)

@@ -23,18 +23,24 @@ extension RedoLog {
         from mark: Mark, declared: inout Set<UInt16>, limit: Int
     ) -> (bytes: [UInt8], end: Mark)? {
         let end = recorded
-        // Every word and every value takes at least two bytes of what `size` counts.
+        // `size` has 16 bytes for a word or a number, which takes 2 or 8 here: no more than this
+        // can become as few as `limit`.
         guard end.size - mark.size <= 8 * limit else { return nil }
         var writer = ByteWriter(capacity: min(limit, end.size - mark.size + Self.textLimit))
         var values = mark
         // The first word of a statement is its number; those up to the end are its parameters.
         var isNumber = true
         for word in words[mark.words..<end.words] {
+            if writer.count > limit { return nil }
             writer.u16le(word)
             if isNumber {
                 isNumber = false
                 if declared.insert(word).inserted {
-                    writer.lengthPrefixed(Array(text(of: word).utf8))
+                    let text = Array(text(of: word).utf8)
+                    // What no start would take back is committed.
+                    guard text.count <= Self.textLimit, declared.count <= Self.statementLimit
+                    else { return nil }
+                    writer.lengthPrefixed(text)
                 }
             } else if word == Tag.end {
                 isNumber = true
@@ -67,30 +73,24 @@ struct RedoReplay: ~Copyable {
     /// - Throws: `.corrupt` for bytes that are no record; what SQLite says.
     mutating func run(_ bytes: [UInt8]) throws(MetadataError) {
         var reader = ByteReader(bytes)
-        do {
-            while reader.remaining > 0 { try runOne(&reader) }
-        } catch let error as MetadataError {
-            throw error
-        } catch {
-            throw Self.damaged
-        }
+        while reader.remaining > 0 { try runOne(&reader) }
     }
 
-    private static let damaged = MetadataError.corrupt("redo file")
-
-    private mutating func runOne(_ reader: inout ByteReader) throws {
+    private mutating func runOne(_ reader: inout ByteReader) throws(MetadataError) {
         let statement = try self.statement(&reader)
         _ = try statement.begin()
         let count = statement.parameterCount
         while true {
-            let word = try reader.u16le()
+            let word = try Self.value { () throws(CodingError) in try reader.u16le() }
             if word == RedoLog.Tag.end { break }
             let index = Int32(word / RedoLog.Tag.count)
             guard index >= 1, index <= count else { throw Self.damaged }
             switch word % RedoLog.Tag.count {
-            case RedoLog.Tag.integer: statement.bind(index, try reader.i64le())
+            case RedoLog.Tag.integer:
+                statement.bind(
+                    index, try Self.value { () throws(CodingError) in try reader.i64le() })
             case RedoLog.Tag.blob:
-                try statement.bind(index, try reader.lengthPrefixed(limit: RedoLog.valueLimit))
+                try statement.bind(index, try Self.bytes(&reader, limit: RedoLog.valueLimit))
             case RedoLog.Tag.null: try statement.bind(index, optional: nil)
             default: throw Self.damaged
             }
@@ -99,15 +99,35 @@ struct RedoReplay: ~Copyable {
     }
 
     /// The statement whose number comes next; the first time its text comes with it.
-    private mutating func statement(_ reader: inout ByteReader) throws -> SQLiteStatement {
-        let number = try reader.u16le()
+    private mutating func statement(
+        _ reader: inout ByteReader
+    ) throws(MetadataError) -> SQLiteStatement {
+        let number = try Self.value { () throws(CodingError) in try reader.u16le() }
         if let known = statements[number] { return known }
-        let text = try reader.lengthPrefixed(limit: RedoLog.textLimit)
+        let text = try Self.bytes(&reader, limit: RedoLog.textLimit)
         guard statements.count < RedoLog.statementLimit,
             let sql = String(validating: text, as: UTF8.self)
         else { throw Self.damaged }
         let statement = SQLiteStatement(connection, sql)
         statements[number] = statement
         return statement
+    }
+
+    private static let damaged = MetadataError.corrupt("a record of the redo file")
+
+    private static func bytes(
+        _ reader: inout ByteReader, limit: Int
+    ) throws(MetadataError) -> [UInt8] {
+        try value { () throws(CodingError) in try reader.lengthPrefixed(limit: limit) }
+    }
+
+    private static func value<T>(
+        _ read: () throws(CodingError) -> T
+    ) throws(MetadataError) -> T {
+        do {
+            return try read()
+        } catch {
+            throw damaged
+        }
     }
 }

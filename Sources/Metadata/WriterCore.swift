@@ -134,11 +134,22 @@ final class WriterCore: @unchecked Sendable {
     /// Commits what stands and begins anew.
     ///
     /// - Parameter between: what is done to the log while no transaction stands.
-    func commit(_ between: (WriterCore) -> Void) throws(MetadataError) {
+    ///
+    /// - Parameter isLast: nothing is recorded after it, in this process.
+    func commit(
+        isLast: Bool = false, _ between: (WriterCore) -> Void
+    ) throws(MetadataError) {
         try requireSound()
         guard hasChanges else { return }
+        // A COMMIT that fails may have written all of its frames, and a start may find them: what
+        // was recorded on the base before would be nowhere then. So nothing is until one succeeds.
+        recorded = nil
         let base = UInt64.random(in: .min ... .max)
-        try setInteger(Self.baseKey, Int64(bitPattern: base))
+        if isLast {
+            try removeSetting(Self.baseKey)
+        } else {
+            try setInteger(Self.baseKey, Int64(bitPattern: base))
+        }
         do throws(MetadataError) {
             try writes.transaction.commit.begin().run()
         } catch {
@@ -147,7 +158,7 @@ final class WriterCore: @unchecked Sendable {
             try writes.transaction.commit.begin().run()
         }
         redo.clear()
-        recorded = Recorded(base: base, end: redo.mark)
+        if !isLast { recorded = Recorded(base: base, end: redo.mark) }
         logFrames = connection.logFrames
         log.noteCommit()
         between(self)
@@ -359,6 +370,12 @@ final class WriterCore: @unchecked Sendable {
         reservedCookies = try query.step() ? query.uint64(0) : 0
         // After a loss the cookies given in memory stay given: some listing may have shown them.
         nextCookie = max(nextCookie, reservedCookies, Self.firstCookie)
+    }
+
+    private func removeSetting(_ key: String) throws(MetadataError) {
+        let change = try writes.publishing.removeSetting.begin()
+        try change.bind(1, Array(key.utf8))
+        try change.run()
     }
 
     /// Sets a setting to a number.

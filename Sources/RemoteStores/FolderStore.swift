@@ -24,7 +24,8 @@ package final class FolderStore: ListableChunkStore, CapacityReporting {
     /// that what a power loss can take is bounded.
     static let defaultUnsyncedLimit = 65_536
     /// Up to as many files are synced one by one; more by syncing the whole filesystem, which
-    /// waits for other programs' writes too, where that does what it says.
+    /// waits for other programs' writes too, where that does what it says. Where it does not, those
+    /// beyond it are opened anew for their sync.
     static let individualSyncLimit = 8
 
     /// A file of as many bytes goes to the disk while the next chunks are made. Smaller ones are
@@ -38,6 +39,8 @@ package final class FolderStore: ListableChunkStore, CapacityReporting {
     private let ledger = Lock(DurabilityLedger())
     /// Groups of pads whose folders' names this process has synced. A leaf among the locks.
     private let sureGroups = Lock<Set<UInt8>>([])
+    /// Of the first unsynced chunks, as many as are synced one by one. A leaf among the locks.
+    private let unsyncedFiles = UnsyncedFiles(limit: individualSyncLimit)
     /// Held by the one sync that runs: a second must not return before the first, which has its
     /// chunks in hand.
     private let syncing = Lock(())
@@ -93,9 +96,11 @@ extension FolderStore {
         do throws(SystemError) {
             let isThere = ticket.mustWrite ? false : try holds(path, bytes)
             if !isThere {
-                try install(
+                let file = try install(
                     bytes.span, at: path, in: layout.chunks, group: ChunkName.first(of: digest),
                     isSynced: false)
+                // Before the ledger has the chunk: the sync that takes it finds the file.
+                if let file { unsyncedFiles.keep(file, of: digest) }
             }
             return ledger.withLock { $0.finish(digest, ticket, isWritten: !isThere) }
         } catch {
@@ -152,6 +157,7 @@ extension FolderStore {
                 guard error.code == ENOENT else { throw error.storeError }
             }
             ledger.withLock { $0.deleted(digest) }
+            _ = unsyncedFiles.take([digest])
         }
     }
 
@@ -234,6 +240,7 @@ extension FolderStore {
     }
 
     private func makeDurable(_ batch: Set<Digest>) throws(StoreError) {
+        let files = unsyncedFiles.take(batch)
         var current: Digest?
         do throws(SystemError) {
             if batch.count > FolderStore.individualSyncLimit, try layout.root.syncsWhole() {
@@ -241,7 +248,7 @@ extension FolderStore {
             }
             for digest in batch {
                 current = digest
-                try layout.chunks.file(ChunkName.path(of: digest)).syncContent()
+                try syncContent(of: digest, files[digest])
             }
             current = nil
             for first in Set(batch.map(ChunkName.first(of:))) {
@@ -254,6 +261,20 @@ extension FolderStore {
             throw .missing(current)
         }
     }
+
+    /// Syncs what is under a chunk's name: through the file that was kept open, if it is that one,
+    /// because it knows of writes that failed before.
+    private func syncContent(
+        of digest: Digest, _ kept: UnsyncedFiles.File?
+    ) throws(SystemError) {
+        let path = ChunkName.path(of: digest)
+        if let kept, let named = try layout.chunks.status(of: path),
+            try kept.file.status().isSame(as: named)
+        {
+            return try kept.file.syncContent()
+        }
+        try layout.chunks.file(path).syncContent()
+    }
 }
 
 // MARK: - Files
@@ -265,18 +286,24 @@ extension FolderStore {
     ///   - path: its path below `folder`.
     ///   - group: the first byte of its digest or address: which folder below `folder` it is in.
     ///   - isSynced: whether it and its name are on the disk when this returns; for pads only.
+    /// - Returns: the file, still open, if it is not synced and may be.
+    @discardableResult
     func install(
         _ bytes: Span<UInt8>, at path: RelativePath, in folder: Folder, group: UInt8,
         isSynced: Bool
-    ) throws(SystemError) {
+    ) throws(SystemError) -> UnsyncedFiles.File? {
         let name = names.next()
         let file = try layout.temporary.newFile(name, permissions: layout.filePermissions)
+        var open: UnsyncedFiles.File?
         do throws(SystemError) {
             try file.write(bytes)
             if isSynced {
                 try file.syncContent()
             } else if bytes.count >= FolderStore.writeAtOnceSize {
                 file.startWriting()
+            }
+            if !isSynced, unsyncedFiles.hasRoom, let copy = file.duplicate() {
+                open = UnsyncedFiles.File(copy)
             }
             try file.close()
             do throws(SystemError) {
@@ -293,12 +320,13 @@ extension FolderStore {
             try? layout.temporary.remove(name)
             throw error
         }
-        guard isSynced else { return }
+        guard isSynced else { return open }
         try folder.folder(ChunkName.folder(group)).syncNames()
         // Whoever made the group's folder may have died before its name was on the disk.
-        guard !sureGroups.withLock({ $0.contains(group) }) else { return }
+        guard !sureGroups.withLock({ $0.contains(group) }) else { return nil }
         try folder.syncNames()
         sureGroups.withLock { _ = $0.insert(group) }
+        return nil
     }
 
     /// Tells a store that lacks a file from one that was deleted under us.

@@ -32,6 +32,13 @@ struct OpenFile: ~Copyable {
         guard Glibc.close(descriptor) == 0 || errno == EINTR else { throw .last }
     }
 
+    /// A second descriptor of the same open file, which stays when this one is closed; nil where
+    /// this process may open no more.
+    func duplicate() -> OpenFile? {
+        let copy = fcntl(descriptor, F_DUPFD_CLOEXEC, 0)
+        return copy < 0 ? nil : OpenFile(descriptor: copy)
+    }
+
     /// Gives the descriptor to the caller, who closes it.
     consuming func release() -> Int32 {
         let descriptor = self.descriptor
@@ -110,8 +117,9 @@ struct OpenFile: ~Copyable {
 
     /// Has the system begin to write the content to the disk; waits for none of it.
     ///
-    /// Without this the disk would stand still until somebody syncs. What fails here, or on a
-    /// filesystem that has no such call, the sync does and tells.
+    /// Without this the disk would stand still until somebody syncs. On a filesystem that has no
+    /// such call the sync does all of it. Of a write that fails, a sync through this open file
+    /// tells, or one of the whole filesystem; a file that is opened later may have it forgotten.
     func startWriting() {
         _ = cairn_start_writeback(descriptor)
     }
@@ -163,5 +171,10 @@ struct FileStatus {
         isLinked = status.st_nlink > 0
         device = status.st_dev
         inode = status.st_ino
+    }
+
+    /// Whether both are of one file.
+    func isSame(as other: FileStatus) -> Bool {
+        device == other.device && inode == other.inode
     }
 }

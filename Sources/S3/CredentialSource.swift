@@ -43,19 +43,25 @@ package final class CredentialSource: Sendable {
     /// The keys as they were last read.
     package var credentials: S3Credentials { current.withLock { $0 } }
 
-    /// Reads the keys anew.
+    /// Keys other than those that were refused: what another request has found meanwhile, else what
+    /// is there when it is looked for anew.
     ///
-    /// - Returns: whether they are others now.
-    package func refresh() -> Bool {
+    /// - Parameter used: the keys that a request was signed with.
+    /// - Returns: nil if there are no others.
+    package func others(than used: S3Credentials) -> S3Credentials? {
+        let known = credentials
+        if known != used { return known }
         do throws(StoreError) {
             let found = try CredentialSource.find(address, surroundings)
             return current.withLock { current in
-                defer { current = found }
-                return current != found
+                // Who looked later knows better, and may have been faster.
+                if current == used { current = found }
+                return current == used ? nil : current
             }
         } catch {
             // A file that is being replaced, or is gone: the server's own refusal says more.
-            return false
+            let known = credentials
+            return known == used ? nil : known
         }
     }
 

@@ -4,6 +4,7 @@
 //
 // Invariants:
 // - What is signed is what is sent: address, headers and body are made once, for both.
+// - A refusal is judged by the keys that the request was signed with, whichever are known by then.
 // - No text made here holds a key, a token or a signature.
 
 internal import Cryptography
@@ -84,22 +85,28 @@ final class S3Client: Sendable {
     func send(_ request: S3Request, accepting accepted: Set<Int> = []) throws(StoreError)
         -> HTTPResponse
     {
-        var response = try sendOnce(request)
+        let used = source.credentials
+        let response = try sendOnce(request, used)
         if response.isSuccess || accepted.contains(response.status) { return response }
+        let failure = failure(response, used)
         // Whoever makes keys that expire writes new ones before; those may be there by now.
-        if failure(response).isAboutKeys, source.refresh() {
-            response = try sendOnce(request)
-            if response.isSuccess || accepted.contains(response.status) { return response }
+        guard failure.isAboutKeys, let others = source.others(than: used) else {
+            throw failure.storeError(bucket: address.bucket)
         }
-        throw failure(response).storeError(bucket: address.bucket)
+        let second = try sendOnce(request, others)
+        if second.isSuccess || accepted.contains(second.status) { return second }
+        throw self.failure(second, others).storeError(bucket: address.bucket)
     }
 
-    private func failure(_ response: HTTPResponse) -> S3Failure {
-        S3Failure(response, usedToken: source.credentials.sessionToken != nil)
+    private func failure(_ response: HTTPResponse, _ used: S3Credentials) -> S3Failure {
+        S3Failure(response, usedToken: used.sessionToken != nil)
     }
 
-    private func sendOnce(_ request: S3Request) throws(StoreError) -> HTTPResponse {
-        let message = signed(request, at: SigningTime(secondsSince1970: now()))
+    private func sendOnce(
+        _ request: S3Request, _ credentials: S3Credentials
+    ) throws(StoreError) -> HTTPResponse {
+        let message = signed(
+            request, with: credentials, at: SigningTime(secondsSince1970: now()))
         do throws(HTTPError) {
             return try http.perform(message)
         } catch {
@@ -109,8 +116,9 @@ final class S3Client: Sendable {
     }
 
     /// A request with its signature.
-    func signed(_ request: S3Request, at time: SigningTime) -> HTTPRequest {
-        let credentials = source.credentials
+    func signed(
+        _ request: S3Request, with credentials: S3Credentials, at time: SigningTime
+    ) -> HTTPRequest {
         let path = pathPrefix + PercentEncoding.encode(request.key ?? "", keepsSlashes: true)
         let bodyHash = Hex.encode(SHA2.sha256(request.body ?? []))
         var headers = request.headers

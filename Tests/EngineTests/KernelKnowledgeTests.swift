@@ -114,7 +114,7 @@ struct KernelKnowledgeTests {
         volume.engine.release(second.handle, ino: ino)
     }
 
-    @Test("before content is read from the disk the host is told, but not before what is in memory")
+    @Test("before the disk is read or synced the host is told, but not before what is in memory")
     func waitIsSaid() throws {
         let (volume, ino) = try volume()
         let waits = Lock(0)
@@ -125,9 +125,12 @@ struct KernelKnowledgeTests {
         #expect(waits.withLock { $0 } == 0)
         try volume.writeFile("/files/large", pattern(100_000, seed: 2))
         let large = try volume.resolve("/files/large")
+        #expect(waits.withLock { $0 } == 0)
         try volume.engine.synchronize(large, dataOnly: false)
+        #expect(waits.withLock { $0 } >= 1)
         try volume.publish()
         try volume.restart()
+        waits.withLock { $0 = 0 }
         volume.engine.setWillWait { waits.withLock { $0 += 1 } }
         let file = try volume.engine.open(
             large, OpenIntent(reads: true, writes: false), volume.context)

@@ -142,4 +142,27 @@ struct LostChangesTests {
         try volume.writeFile("/files/g", [1])
         #expect(eventually { !metadata.wantsCommit })
     }
+
+    @Test("a wait for the store that cannot even commit leaves files the time that they have")
+    func notUrgentForEver() throws {
+        let volume = try TestVolume(on: TestStore()) {
+            $0.flushDelay = .seconds(600)
+            $0.commitInterval = .seconds(600)
+        }
+        // More than one round takes: some wait whatever the flusher has begun by then.
+        for number in 0...Flusher.batchLimit {
+            try volume.writeFile("/files/\(number)", pattern(20_000, seed: UInt64(number)))
+        }
+        #expect(volume.engine.flusher.pendingCount == Flusher.batchLimit + 1)
+        volume.engine.volume.metadata.write { (writer) in
+            writer.core.redo.giveUp()
+            writer.core.connection.abandon(.full)
+        }
+        guard case .failed = volume.engine.synchronizeRemotely(timeout: .seconds(60)) else {
+            Issue.record("the commit did not fail")
+            return
+        }
+        #expect(volume.engine.flusher.pendingCount == Flusher.batchLimit + 1)
+        #expect(!volume.engine.flusher.isUrgent)
+    }
 }

@@ -99,13 +99,15 @@ struct RedoFileTests {
         }
     }
 
-    @Test("a record with one wrong bit ends the reading, and nothing traps")
+    @Test("a wrong bit in the last record ends the reading, in one before it is damage")
     func bits() throws {
         let folder = try TestFolder()
         let database = try committed(folder)
+        var ends: [Int] = []
         for ino in 2...4 as ClosedRange<UInt64> {
             try database.write { try $0.insertInode(file(ino)) }
             try database.record()
+            ends.append(try folder.size(of: "-redo"))
         }
         let whole = try redoBytes(folder)
         var dice = SeededGenerator(seed: 10)
@@ -113,9 +115,66 @@ struct RedoFileTests {
             let place = Int.random(in: 0..<whole.count, using: &dice)
             var redo = whole
             redo[place] ^= 1 << UInt8.random(in: 0..<8, using: &dice)
-            let copy = try crashed(folder, "bit\(round)", redo: redo)
-            #expect(try copy.write { try $0.highestInode() } < 4, "bit in byte \(place)")
+            if place < ends[1] {
+                // Each was written after the one before was synced: this is none of a crash.
+                #expect(throws: MetadataError.self, "bit in byte \(place)") {
+                    try crashed(folder, "bit\(round)", redo: redo)
+                }
+            } else {
+                let copy = try crashed(folder, "bit\(round)", redo: redo)
+                #expect(try copy.write { try $0.highestInode() } == 3, "bit in byte \(place)")
+            }
         }
+    }
+
+    @Test("a redo file that is gone is damage, unless the database was closed")
+    func gone() throws {
+        let folder = try TestFolder()
+        let database = try committed(folder)
+        let copy = folder.path + "/gone"
+        for suffix in ["", "-wal"] {
+            try FileManager.default.copyItem(
+                atPath: folder.database + suffix, toPath: copy + suffix)
+        }
+        #expect(throws: MetadataError.corrupt("the redo file is gone")) {
+            try MetadataDatabase(path: copy)
+        }
+        try database.write { try $0.insertInode(file(2)) }
+        try database.record()
+        try database.close()
+        try FileManager.default.removeItem(atPath: folder.database + "-redo")
+        #expect(try folder.open().write { try $0.highestInode() } == 2)
+    }
+
+    @Test("after a COMMIT that failed nothing is recorded until one succeeds")
+    func failedCommit() throws {
+        let folder = try TestFolder()
+        let database = try committed(folder)
+        try database.write { try $0.insertInode(file(2)) }
+        try database.record()
+        let before = try redoBytes(folder)
+        try database.write { (writer) throws in
+            // A trigger of the moment lets the COMMIT's own row fail, and goes with it.
+            try writer.core.connection.execute(
+                """
+                CREATE TEMP TRIGGER base BEFORE INSERT ON main.settings
+                BEGIN SELECT RAISE(ABORT, 'no base'); END
+                """)
+        }
+        #expect(throws: MetadataError.self) { try database.commit() }
+        try database.write { (writer) throws in
+            try writer.core.connection.execute("DROP TRIGGER base")
+            try writer.insertInode(file(3))
+        }
+        try database.record()
+        #expect(try redoBytes(folder) == before, "it was a COMMIT")
+        try folder.crashCopy(name: "crashed").write { (writer) throws in
+            #expect(try writer.highestInode() == 3)
+        }
+        try database.syncLog()
+        try database.write { try $0.insertInode(file(4)) }
+        try database.record()
+        #expect(try redoBytes(folder) != before)
     }
 
     @Test("a record that is sound and says nonsense is refused, and changes nothing")
@@ -144,9 +203,9 @@ struct RedoFileTests {
             #expect(throws: MetadataError.self, "\(name)") {
                 try crashed(folder, "nonsense\(number)", redo: redo)
             }
-            // Once the file is out of the way, the last COMMIT is as it was.
+            // Once it is out of the way, the last COMMIT is as it was.
             let path = folder.path + "/nonsense\(number)"
-            try FileManager.default.removeItem(atPath: path + "-redo")
+            try Data().write(to: URL(fileURLWithPath: path + "-redo"))
             let database = try MetadataDatabase(path: path)
             #expect(try database.write { try $0.highestInode() } == 1, "\(name)")
         }

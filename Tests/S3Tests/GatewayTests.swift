@@ -208,11 +208,11 @@ struct GatewayTests {
     func checksum() throws {
         try Gateway.make(bucket: "checksums")
         let address = Gateway.address("checksums")
-        let client = S3Client(
-            address, try CredentialSource(address), now: Surroundings.process.now)
+        let source = try CredentialSource(address)
+        let client = S3Client(address, source, now: Surroundings.process.now)
         // Signed for other bytes: what a broken machine between would make of it.
         var message = client.signed(
-            S3Request(method: .put, key: "x", body: [1, 2, 3]),
+            S3Request(method: .put, key: "x", body: [1, 2, 3]), with: source.credentials,
             at: SigningTime(secondsSince1970: Surroundings.process.now()))
         message.body = .bytes([1, 2, 4])
         let http = HTTPClient(HTTPClient.Configuration(userAgent: "test"))

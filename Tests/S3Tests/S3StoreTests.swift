@@ -248,6 +248,60 @@ struct S3StoreTests {
         #expect(service.requests.last?.header("x-amz-security-token") == "new")
     }
 
+    @Test("keys that rotate while many requests are under way serve all of them")
+    func rotationUnderLoad() throws {
+        let service = try S3Double()
+        defer { service.stop() }
+        struct State {
+            var token = "old"
+            var whileLooking: (@Sendable () -> Void)?
+        }
+        final class Box: Sendable {
+            let state = Mutex(State())
+        }
+        final class Fetched: Sendable {
+            let bytes = Mutex<[UInt8]?>(nil)
+        }
+        let box = Box()
+        let changing = Surroundings(
+            variable: { name in
+                switch name {
+                case "AWS_ACCESS_KEY_ID": return S3Double.accessKey
+                case "AWS_SECRET_ACCESS_KEY": return S3Double.secret
+                case "AWS_SESSION_TOKEN":
+                    let body = box.state.withLock { state in
+                        defer { state.whileLooking = nil }
+                        return state.whileLooking
+                    }
+                    body?()
+                    return box.state.withLock { $0.token }
+                default: return nil
+                }
+            }, file: { _ in nil }, now: Surroundings.process.now)
+        let store = try open(service, changing)
+        let (digest, bytes) = chunk("chunk")
+        try store.put(digest, bytes)
+        service.behave { $0.expiredTokens = ["old"] }
+        // The second request is refused, finds the new keys and succeeds while the first, refused
+        // as well, still looks for them.
+        let fetched = Fetched()
+        box.state.withLock {
+            $0.token = "new"
+            $0.whileLooking = {
+                // What it throws shows in what was fetched.
+                fetched.bytes.withLock { $0 = try? store.get(digest) }
+            }
+        }
+        let before = service.requests.count
+        #expect(try store.get(digest) == bytes)
+        #expect(fetched.bytes.withLock { $0 } == bytes)
+        let tokens = service.requests.dropFirst(before).map { $0.header("x-amz-security-token") }
+        #expect(tokens == ["old", "old", "new", "new"])
+        // And at once from here on.
+        #expect(try store.get(digest) == bytes)
+        #expect(service.requests.count == before + 5)
+    }
+
     @Test("has needs no more requests than there are pages, and none for nothing")
     func hasInPages() throws {
         let service = try S3Double()

@@ -267,6 +267,60 @@ struct FolderStoreFailureTests {
         try store.sync()
     }
 
+    /// Descriptors of this process that are chunks' files of the store.
+    private func openChunks(_ store: String) throws -> Int {
+        let files = FileManager.default
+        return try files.contentsOfDirectory(atPath: "/proc/self/fd").filter { name in
+            // A descriptor that is closed by now was not the store's.
+            let target = try? files.destinationOfSymbolicLink(atPath: "/proc/self/fd/" + name)
+            return target?.hasPrefix(store + "/chunks/") ?? false
+        }.count
+    }
+
+    @Test("few unsynced chunks stay open until their sync, which asks those files how it went")
+    func keptOpen() throws {
+        let folder = try TemporaryFolder()
+        defer { folder.remove() }
+        let path = folder.path + "/store"
+        let store = try FolderStore(path: path, createIfMissing: true)
+        let limit = FolderStore.individualSyncLimit
+        let chunks = (0..<UInt64(limit + 4)).map { TestChunk(seed: $0, count: 2 << 20) }
+        for (index, chunk) in chunks.enumerated() {
+            try store.put(chunk.digest, chunk.bytes)
+            #expect(try openChunks(path) == min(index + 1, limit))
+        }
+        try store.sync()
+        #expect(try openChunks(path) == 0)
+        try store.delete(chunks[0].digest)
+        try store.put(chunks[0].digest, chunks[0].bytes)
+        #expect(try openChunks(path) == 1)
+        // Found as it is, and so not open a second time.
+        try store.put(chunks[0].digest, chunks[0].bytes)
+        #expect(try openChunks(path) == 1)
+        try store.delete(chunks[0].digest)
+        #expect(try openChunks(path) == 0)
+        try store.sync()
+    }
+
+    @Test("a chunk's file that another took the place of is synced by its name")
+    func replacedWhileOpen() throws {
+        let folder = try TemporaryFolder()
+        defer { folder.remove() }
+        let path = folder.path + "/store"
+        let store = try FolderStore(path: path, createIfMissing: true)
+        let chunk = TestChunk(seed: 1)
+        try store.put(chunk.digest, chunk.bytes)
+        let name = FolderPaths.chunk(chunk.digest, in: path)
+        try FileManager.default.removeItem(atPath: name)
+        // A folder under the name tells that it was the name that was opened.
+        try FileManager.default.createDirectory(atPath: name, withIntermediateDirectories: false)
+        #expect(throws: StoreError.self) { try store.sync() }
+        try FileManager.default.removeItem(atPath: name)
+        try store.put(chunk.digest, chunk.bytes)
+        try store.sync()
+        #expect(try openChunks(path) == 0)
+    }
+
     @Test("a store leaks no file, whatever fails, and hands none to programs it starts")
     func descriptors() async throws {
         let folder = try TemporaryFolder()

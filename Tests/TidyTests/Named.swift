@@ -139,6 +139,7 @@ enum Named {
         "Sources/Threading/Monitor.swift",
         "Sources/Threading/SystemThread.swift",
         "Tests/BlocksTests/ArenaDiskTests.swift",
+        "Tests/BlocksTests/WrittenExtents.swift",
         "Tests/ChunkBench/Command.swift",
         "Tests/ControlTests/ControlSocketTests.swift",
         "Tests/EngineTests/ListenerTests.swift", "Tests/EngineTests/TestVolume.swift",
