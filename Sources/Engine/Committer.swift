@@ -62,8 +62,8 @@ final class Committer: Sendable {
     /// Returns when everything done before the call is durable. Callers that come together share a
     /// round.
     ///
-    /// - Parameter isWhole: the database has it all in a COMMIT, for a snapshot; false for a program
-    ///   that waits here: the database's redo file may have the end of it.
+    /// - Parameter isWhole: the database has it all in a COMMIT, for a snapshot; false for a
+    ///   program that waits here: the database's redo file may have the end of it.
     func commit(isWhole: Bool = true) throws(FileError) {
         // A round that is running may have passed this caller's change: wait for one that begins
         // later.

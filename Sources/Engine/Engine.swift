@@ -126,7 +126,8 @@ package final class Engine: Sendable {
     }
 
     /// Where the host hears that the thread which calls the engine is about to read content from
-    /// the disk, or to wait for a sync of it, so that another may take requests meanwhile. The handler must not wait.
+    /// the disk, or to wait for a sync of it, so that another may take requests meanwhile. The
+    /// handler must not wait.
     package func setWillWait(_ handler: @escaping @Sendable () -> Void) {
         volume.willWait.set(handler)
     }

@@ -150,8 +150,8 @@ final class RedoFile: Sendable {
 
     /// The changes of each record that follows a COMMIT, in order.
     ///
-    /// - Throws: `.corrupt` if the file is gone, or damaged and not only torn; `.logNotSynced` if it
-    ///   can not be read.
+    /// - Throws: `.corrupt` if the file is gone, or damaged and not only torn; `.logNotSynced` if
+    ///   it can not be read.
     static func changes(
         databasePath: String, after base: UInt64
     ) throws(MetadataError) -> [[UInt8]] {
