@@ -223,7 +223,7 @@ let package = Package(
             [
                 "TestSupport", "FaultStore", "StoreWrappers", "Check",
                 "Engine", "Autonomi", "Primitives", "Cryptography", "Compression",
-                "SelfEncryption", "Scratchpads", "Namespace", "Metadata", "Stores",
+                "SelfEncryption", "Scratchpads", "Namespace", "Metadata", "Blocks", "Stores",
                 "RemoteStores", "AlephProtocol",
             ]),
         tests(

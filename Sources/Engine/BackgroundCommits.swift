@@ -15,7 +15,8 @@ final class BackgroundCommits: Sendable {
     static let punchLimit: UInt64 = 128 << 20
 
     /// Bytes of chunks, made or fetched within `Committer.interval`, after which freed memory is
-    /// given back: their buffers are what the heap is large for.
+    /// given back: their buffers are what the heap is large for. Other bytes that the process moves
+    /// count as none: what they leave free is given back with the next of these, or is used again.
     static let heapInterest: UInt64 = 16 << 20
 
     private let volume: Volume
@@ -74,9 +75,9 @@ final class BackgroundCommits: Sendable {
             }
             due = .now + volume.configuration.commitInterval
             let now = volume.lastChange.load(ordering: .relaxed)
-            if now != committed || volume.metadata.hasRecorded
-                || !volume.dirty.withLock({ $0.isEmpty })
-            {
+            // Rows that a directory's pages brought are no change, and are to be committed too.
+            let isOwed = volume.metadata.hasRecorded || volume.metadata.wantsCommit
+            if now != committed || isOwed || !volume.dirty.withLock({ $0.isEmpty }) {
                 // A failure is in the error log; the next interval tries again.
                 // Drained first, so that what small commits journaled goes to the arena.
                 sealJournal()
@@ -118,7 +119,8 @@ final class BackgroundCommits: Sendable {
     }
 
     /// Where many chunks went through since the last time, and once more when no more came: what
-    /// was still in use is free by then. Every few seconds it costs nothing.
+    /// was still in use is free by then. The milliseconds it takes are one in thousands, once in
+    /// `commitInterval`.
     private func giveBackMemory(_ handled: inout UInt64, _ isOwed: inout Bool) {
         let now =
             volume.counters.bytesFlushed.load(ordering: .relaxed)

@@ -40,6 +40,8 @@ final class ChunkFetcher: Sendable {
     /// Under whose name that is.
     let siblingReader = FileReads(number: 0)
     private let nextReader = Atomic<UInt64>(1)
+    /// Pages that are under way ahead of walks.
+    private let pagesAhead = Atomic<Int>(0)
 
     struct Chunks {
         var recent: [ChunkKey: [UInt8]] = [:]
@@ -299,13 +301,34 @@ final class ChunkFetcher: Sendable {
 
     /// Begins what `wait(for:)` ends.
     func begin(_ digest: Digest) throws(FileError) -> StoredFetch {
+        guard let fetch = queue(digest, whenOver: {}) else { throw .inputOutput }
+        return fetch
+    }
+
+    /// Begins a fetch of a page that a walk comes to later.
+    ///
+    /// - Returns: nil where all walks together have as many of those under way as they may.
+    func beginAhead(_ digest: Digest) -> StoredFetch? {
+        let count = pagesAhead.add(1, ordering: .relaxed).newValue
+        if count < PagesAhead.window,
+            let fetch = queue(digest, whenOver: { self.pagesAhead.subtract(1, ordering: .relaxed) })
+        {
+            return fetch
+        }
+        pagesAhead.subtract(1, ordering: .relaxed)
+        return nil
+    }
+
+    private func queue(
+        _ digest: Digest, whenOver: @escaping @Sendable () -> Void
+    ) -> StoredFetch? {
         let fetch = StoredFetch(digest: digest)
         let isQueued = pool.demand {
             let result = Result { () throws(StoreError) in try self.fetchVerified(digest) }
+            whenOver()
             fetch.result.update { $0 = result }
         }
-        if !isQueued { throw .inputOutput }
-        return fetch
+        return isQueued ? fetch : nil
     }
 
     /// What came of a fetch that was begun, waited for with patience.

@@ -203,9 +203,14 @@ final class Committer: Sendable {
         }
     }
 
+    /// Has the background commit if the database has so much to commit that it should not wait.
+    func pressIfDue() {
+        if volume.metadata.wantsCommit { pressure() }
+    }
+
     /// Drains if memory asks for it, and has the background commit if the database does.
     func drainIfCrowded() throws(FileError) {
-        if volume.metadata.wantsCommit { pressure() }
+        pressIfDue()
         if volume.dirty.withLock({ $0.count }) >= Committer.drainThreshold { try drain() }
     }
 

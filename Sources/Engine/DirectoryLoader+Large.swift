@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 //
 // Large directories, which take seconds to load: by a thread of their own, so that a listing gives
-// the names that are there already, and that nobody's patience ends the work of all.
+// the names that are there already, and that nobody's patience ends the work of all. So is the
+// hard-link table.
 //
 // Invariants:
 // - Of each directory at most one load is under way here; it is in `running` from when its thread
@@ -94,7 +95,7 @@ extension DirectoryLoader {
 
     /// The directory's load, begun if there is none; nil when no more threads are to be had, here
     /// or of the system: who wants it loads it himself.
-    private func begin(_ directory: UInt64) -> DirectoryLoad? {
+    func begin(_ directory: UInt64) -> DirectoryLoad? {
         running.withLock { state -> DirectoryLoad? in
             if let load = state.loads[directory] { return load }
             guard !state.isStopping, state.loads.count < DirectoryLoader.threadLimit else {
@@ -115,7 +116,12 @@ extension DirectoryLoader {
     private func run(_ load: DirectoryLoad, _ directory: UInt64) {
         let end: Result<Void, FileError>
         do throws(FileError) {
-            try loadOnce(directory, patience) { load.progress.update { $0.leaves += 1 } }
+            let afterLeaf = { load.progress.update { $0.leaves += 1 } }
+            if directory == Volume.hardLinkDirectory {
+                try loadHardLinksOnce(patience, afterLeaf: afterLeaf)
+            } else {
+                try loadOnce(directory, patience, afterLeaf: afterLeaf)
+            }
             end = .success(())
         } catch {
             // Nobody's own signal: the volume is stopped.
@@ -128,6 +134,20 @@ extension DirectoryLoader {
     /// As much for each page as a reader has: a million names may take longer than one has.
     private func patience() -> Patience {
         Patience(for: volume.configuration.readDeadline, following: stopping)
+    }
+
+    /// Waits for another leaf than so many.
+    ///
+    /// - Returns: true if that was the end.
+    func wait(
+        for load: DirectoryLoad, beyond leaves: inout Int, _ patience: Patience
+    ) throws(FileError) -> Bool {
+        let known = leaves
+        try wait(for: load, patience) { $0.leaves > known }
+        let (now, isOver) = load.progress.withLock { ($0.leaves, $0.end != nil) }
+        leaves = now
+        // How it ended is told by the next wait, which finds it at once.
+        return isOver && now == known
     }
 
     private func wait(

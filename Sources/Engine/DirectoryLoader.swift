@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
 // The first look into a directory this machine knows only by its pages: they are fetched, verified,
-// and become rows. Also the hard-link table, and the content of pads.
+// and become rows.
 
 import Cryptography
 import Metadata
@@ -15,8 +15,11 @@ import Threading
 /// Loads directories on demand; each one once.
 final class DirectoryLoader: Sendable {
     let volume: Volume
-    private let fetcher: ChunkFetcher
-    private let hardLinks: @Sendable () -> PageReference?
+    let fetcher: ChunkFetcher
+    let hardLinks: @Sendable () -> PageReference?
+    /// Called when rows were added to the open transaction: on a mount that nobody writes to,
+    /// nobody else asks whether they are too many.
+    let afterRows: @Sendable () -> Void
     private let loading = Monitor<Set<UInt64>>([])
     let running = Monitor(RunningLoads())
     /// Interrupted when the engine stops; what it says of time counts for nobody.
@@ -29,11 +32,13 @@ final class DirectoryLoader: Sendable {
 
     init(
         volume: Volume, fetcher: ChunkFetcher, partial: Set<UInt64>,
-        hardLinks: @escaping @Sendable () -> PageReference?
+        hardLinks: @escaping @Sendable () -> PageReference?,
+        afterRows: @escaping @Sendable () -> Void
     ) {
         self.volume = volume
         self.fetcher = fetcher
         self.hardLinks = hardLinks
+        self.afterRows = afterRows
         self.partial = Lock(partial)
         partialCount = Atomic(partial.count)
         pads = PadFetcher(volume: volume)
@@ -95,7 +100,7 @@ final class DirectoryLoader: Sendable {
     /// Loads the directory on this thread, unless another has.
     ///
     /// - Parameters:
-    ///   - patience: asked for once for each page.
+    ///   - patience: asked for once for each page, and for each thing that an entry needs.
     ///   - afterLeaf: called when the entries of another leaf are rows.
     func loadOnce(
         _ directory: UInt64, _ patience: () -> Patience, afterLeaf: () -> Void
@@ -108,7 +113,7 @@ final class DirectoryLoader: Sendable {
 
     /// Runs `body` unless another thread is at the same directory; then waits for it and runs after
     /// it.
-    private func once(
+    func once(
         _ directory: UInt64, _ patience: Patience, _ body: () throws(FileError) -> Void
     ) throws(FileError) {
         while !loading.update({ $0.insert(directory).inserted }) {
@@ -127,27 +132,47 @@ final class DirectoryLoader: Sendable {
         var walker = PageWalker(root: root, entryCount: row.size)
         var leaves: [LeafRow] = []
         var pages = PagesAhead(fetcher)
-        while true {
-            let patience = patience()
-            guard let leaf = try next(&walker, &pages, patience) else { break }
+        let isResumed = try hasRows(row.ino)
+        while let leaf = try next(&walker, &pages, patience) {
             leaves.append(
                 LeafRow(
                     first: leaf.link.first, reference: leaf.link.reference,
                     entryCount: leaf.link.entryCount))
             if leaf.entries.contains(where: { $0.body == .link }) { try loadHardLinks(patience) }
-            let rows = try prepare(leaf.entries, in: row, patience)
+            let entries = isResumed ? try missing(leaf.entries, in: row.ino) : leaf.entries
+            let rows = try prepare(entries, in: row, patience)
             let isFirst = leaves.count == 1
             try volume.query { (writer) throws(MetadataError) in
                 if isFirst { try setPartial(row.ino, true, writer) }
                 for prepared in rows { try insert(prepared, into: row.ino, writer) }
             }
+            afterRows()
             afterLeaf()
         }
         let all = leaves
         try finish(row.ino, all)
     }
 
-    private func finish(_ directory: UInt64, _ leaves: [LeafRow]) throws(FileError) {
+    /// Whether some of the directory's entries are rows already: of a load that was cut off.
+    func hasRows(_ directory: UInt64) throws(FileError) -> Bool {
+        try volume.query { (reader) throws(MetadataError) in
+            try !reader.entries(parent: directory, after: 0, limit: 1).isEmpty
+        }
+    }
+
+    /// Those entries that are no rows yet: nothing is fetched again for the others.
+    func missing(_ entries: [Entry], in directory: UInt64) throws(FileError) -> [Entry] {
+        try volume.query { (reader) throws(MetadataError) in
+            var missing: [Entry] = []
+            for entry in entries
+            where try reader.dentry(parent: directory, name: entry.name) == nil {
+                missing.append(entry)
+            }
+            return missing
+        }
+    }
+
+    func finish(_ directory: UInt64, _ leaves: [LeafRow]) throws(FileError) {
         if directory == Volume.hardLinkDirectory {
             try volume.query { (writer) throws(MetadataError) in
                 try writer.replaceLeaves(directory, leaves)
@@ -169,15 +194,16 @@ final class DirectoryLoader: Sendable {
         }
     }
 
-    private func next(
-        _ walker: inout PageWalker, _ pages: inout PagesAhead, _ patience: Patience
+    /// The next leaf; `patience` is asked for once for each page.
+    func next(
+        _ walker: inout PageWalker, _ pages: inout PagesAhead, _ patience: () -> Patience
     ) throws(FileError) -> (link: PageLink, entries: [Entry])? {
         do throws(PageWalkError<FileError>) {
             while true {
                 // What comes after the page that is opened now.
                 let upcoming = walker.upcoming(PagesAhead.window, after: 1)
                 let visit = try walker.nextPage { (digest) throws(FileError) in
-                    try pages.raw(digest, then: upcoming, patience)
+                    try pages.raw(digest, then: upcoming, patience())
                 }
                 guard let visit else { return nil }
                 guard case .leaf(let entries) = visit.page else { continue }
@@ -196,38 +222,10 @@ final class DirectoryLoader: Sendable {
         }
     }
 
-    /// The hard-link table, once per volume.
-    private func loadHardLinks(_ patience: Patience) throws(FileError) {
-        let isLoaded = try volume.query { (reader) throws(MetadataError) in
-            try reader.integer("hard-links-loaded") == 1
-        }
-        if isLoaded { return }
-        try once(Volume.hardLinkDirectory, patience) { () throws(FileError) in
-            var walker = PageWalker(root: hardLinks(), keys: .inodes)
-            var leaves: [LeafRow] = []
-            var pages = PagesAhead(fetcher)
-            while let leaf = try next(&walker, &pages, patience) {
-                leaves.append(
-                    LeafRow(
-                        first: leaf.link.first, reference: leaf.link.reference,
-                        entryCount: leaf.link.entryCount))
-                let rows = try prepare(leaf.entries, in: nil, patience)
-                try volume.query { (writer) throws(MetadataError) in
-                    for prepared in rows { try insert(prepared, into: 0, writer) }
-                }
-            }
-            let all = leaves
-            try finish(Volume.hardLinkDirectory, all)
-            try volume.query { (writer) throws(MetadataError) in
-                try writer.setInteger("hard-links-loaded", 1)
-            }
-        }
-    }
-
     // MARK: Entries to rows
 
     /// An entry with everything its rows need, nothing left to fetch.
-    private struct Prepared: Sendable {
+    struct Prepared: Sendable {
         let entry: Entry
         var row: InodeRow
         /// What the page, and so quota and totals, have for a pad that is of another size.
@@ -238,8 +236,9 @@ final class DirectoryLoader: Sendable {
         var pad: PadRow?
     }
 
-    private func prepare(
-        _ entries: [Entry], in directory: InodeRow?, _ patience: Patience
+    /// Fetches what the entries' rows need; `patience` is asked for once for each thing.
+    func prepare(
+        _ entries: [Entry], in directory: InodeRow?, _ patience: () -> Patience
     ) throws(FileError) -> [Prepared] {
         var prepared: [Prepared] = []
         prepared.reserveCapacity(entries.count)
@@ -256,6 +255,7 @@ final class DirectoryLoader: Sendable {
         for index in padIndexes {
             guard var pad = prepared[index].pad else { continue }
             let content: [UInt8]
+            let patience = patience()
             do throws(FileError) {
                 content = try opened(try pads.record(pad.address, patience), &pad)
             } catch {
@@ -274,7 +274,7 @@ final class DirectoryLoader: Sendable {
     }
 
     private func prepare(
-        _ entry: Entry, in directory: InodeRow?, _ patience: Patience
+        _ entry: Entry, in directory: InodeRow?, _ patience: () -> Patience
     ) throws(FileError) -> Prepared {
         var row = InodeRow(
             ino: entry.ino, kind: entry.kind ?? .regular, attributes: entry.attributes, size: 0,
@@ -313,7 +313,7 @@ final class DirectoryLoader: Sendable {
 
     private func fill(
         _ prepared: inout Prepared, _ row: inout InodeRow, _ size: UInt64, _ content: Content,
-        _ patience: Patience
+        _ patience: () -> Patience
     ) throws(FileError) {
         var segments: [Segment] = []
         switch content {
@@ -325,7 +325,7 @@ final class DirectoryLoader: Sendable {
         case .segments(let list):
             segments = list
         case .indirect(let reference, _):
-            let chunk = try fetcher.raw(reference.address, patience)
+            let chunk = try fetcher.raw(reference.address, patience())
             guard let page = try? PageCodec.open(chunk, reference: reference),
                 case .segments(let list) = page
             else {
@@ -341,7 +341,8 @@ final class DirectoryLoader: Sendable {
         row.allocated = prepared.content?.allocatedBytes ?? 0
     }
 
-    private func insert(
+    /// Makes an entry's rows, unless it has them.
+    func insert(
         _ prepared: Prepared, into directory: UInt64, _ writer: borrowing MetadataWriter
     ) throws(MetadataError) {
         let entry = prepared.entry

@@ -89,9 +89,10 @@ package final class Engine: Sendable {
         trees = [PublicTree(resolver: resolver)] + volume.configuration.trees
         writer = ContentWriter(
             volume: volume, reader: reader, committer: committer, room: room, early: early)
-        loader = DirectoryLoader(volume: volume, fetcher: fetcher, partial: partial) {
-            publisher.head.withLock { $0.hardLinks }
-        }
+        loader = DirectoryLoader(
+            volume: volume, fetcher: fetcher, partial: partial,
+            hardLinks: { publisher.head.withLock { $0.hardLinks } },
+            afterRows: { committer.pressIfDue() })
         background = BackgroundCommits(volume: volume, committer: committer, room: room)
         watch = StoreWatch(volume: volume)
     }

@@ -10,7 +10,8 @@ package enum HeapMemory {
     ///
     /// The C library keeps what was freed for the next who needs as much, which makes chunk after
     /// chunk cheap and would stay when the work is done. Takes some milliseconds of a heap that has
-    /// much to give, in which other threads may wait for memory: for a pause, not between chunks.
+    /// much to give, in which other threads may wait for memory: for every few seconds, and not
+    /// after each chunk.
     package static func giveBack() {
         cairn_trim_heap()
     }

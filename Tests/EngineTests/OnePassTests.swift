@@ -3,7 +3,9 @@
 // A file that was never stored is hashed and encrypted in one pass, by threads that wait for each
 // other's digests: whatever fails in it, none of them waits for ever, and nothing is left out.
 
+import Blocks
 import Engine
+import Foundation
 import Primitives
 import SelfEncryption
 import Stores
@@ -85,5 +87,35 @@ struct OnePassTests {
         try volume.recover()
         #expect(same(try volume.readFile("/files/0"), pattern(3 * Self.chunk, seed: 100)))
         #expect(same(try volume.readFile("/files/2"), pattern(12 * Self.chunk + 1, seed: 102)))
+    }
+
+    @Test("a chunk that cannot be read fails the flush, and no other waits for its digest")
+    func unreadable() throws {
+        let (volume, _) = try volume()
+        let bytes = pattern(9 * Self.chunk + 5000, seed: 200)
+        try volume.writeFile("/files/new", bytes)
+        // Its blocks leave memory for the arena, one after the other in one that is new.
+        try volume.engine.synchronize(Engine.filesInode, dataOnly: false)
+        let arena = try FileHandle(forUpdating: URL(fileURLWithPath: volume.stateFolder + "/arena"))
+        defer { arena.closeFile() }
+        // Near the end of the first chunk: other threads are at the next ones by then.
+        let slot = Self.chunk / Arena.blockSize - 2
+        arena.seek(toFileOffset: Arena.firstSlotOffset + UInt64(slot * Arena.blockSize))
+        arena.write(Data(pattern(Arena.blockSize, seed: 201)))
+        let failure = try #require(throws: TestVolume.Unpublished.self) {
+            try volume.publish()
+        }
+        // Not the time that ran out.
+        guard case .failed = failure.outcome else {
+            Issue.record("\(failure.outcome)")
+            return
+        }
+        #expect(throws: FileError.inputOutput) { try volume.readFile("/files/new") }
+        // The threads are free for what comes after it.
+        try volume.unlink("/files/new")
+        let other = pattern(4 * Self.chunk, seed: 202)
+        try volume.writeFile("/files/other", other)
+        try volume.recover()
+        #expect(same(try volume.readFile("/files/other"), other))
     }
 }
