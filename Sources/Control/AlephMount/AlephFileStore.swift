@@ -122,11 +122,12 @@ final class AlephFileStore: Sendable {
         }
     }
 
-    /// Takes a file of ours in, which need not come back from the network to be read.
+    /// Takes a file of ours in, which need not come back from the network to be read. It is looked
+    /// at once more when somebody reads it.
     func adopt(_ path: String, as hash: ItemHash) {
         do throws(SystemError) {
             try Files.rename(path, to: self.path(hash))
-            note(hash, try open(hash).size)
+            note(hash, try open(hash).size, isChecked: false)
         } catch {
             // It is fetched when somebody reads it.
             return
@@ -139,11 +140,11 @@ final class AlephFileStore: Sendable {
         try AlephLocalFile(try Descriptor.open(path(hash), O_RDONLY | O_NOFOLLOW))
     }
 
-    private func note(_ hash: ItemHash, _ size: UInt64) {
+    private func note(_ hash: ItemHash, _ size: UInt64, isChecked: Bool = true) {
         let gone = state.withLock { state -> [ItemHash] in
             state.clock += 1
             state.total -= state.files[hash]?.size ?? 0
-            state.files[hash] = (size, state.clock, true)
+            state.files[hash] = (size, state.clock, isChecked)
             state.total += size
             guard state.total > budget else { return [] }
             var gone: [ItemHash] = []

@@ -47,11 +47,13 @@ extension AlephMine {
             let number = try localCopy(of: name, isEmpty: truncates, patience)
             if let good { state.withLock { $0.owns[number]?.good = good } }
             let staged = state.withLock { state -> AlephStaged? in
-                guard let staged = state.owns[number]?.staged else { return nil }
+                guard let own = state.owns[number], let staged = own.staged, !own.isHandedOver
+                else { return nil }
                 state.owns[number]?.writers += 1
                 return staged
             }
-            // The network may have got it meanwhile, so that the bytes here were let go.
+            // The network may be getting it since, or have got it, so that the bytes here were let
+            // go.
             if let staged { return AlephWriter(mine: self, number: number, staged) }
         }
         throw .stale
@@ -71,8 +73,18 @@ extension AlephMine {
     func localCopy(
         of name: AlephOwnName, isEmpty: Bool, _ patience: Patience?
     ) throws(FileError) -> UInt64 {
+        for _ in 0..<AlephMine.copyAttempts {
+            if let number = try copied(name, isEmpty: isEmpty, patience) { return number }
+        }
+        throw .stale
+    }
+
+    /// One attempt of `localCopy`; nil if somebody else opened, wrote or published it meanwhile.
+    private func copied(
+        _ name: AlephOwnName, isEmpty: Bool, _ patience: Patience?
+    ) throws(FileError) -> UInt64? {
         let standing = own(name)
-        if let standing, let staged = standing.staged, !standing.isPublishing {
+        if let standing, let staged = standing.staged, !standing.isHandedOver {
             if isEmpty, staged.size > 0 {
                 try local { () throws(SystemError) in try staged.truncate(to: 0) }
                 noteWrite(standing.record.number)
@@ -102,8 +114,11 @@ extension AlephMine {
             own.isDirty = true
             own.generation += 1
         }
-        try insert(own)
-        return record.number
+        var isPlaced = false
+        // Who writes to what was copied, or has a copy too, would lose what is not in this one.
+        defer { if !isPlaced { staging.removeBody(staged.number) } }
+        isPlaced = try insert(own, inPlaceOf: standing)
+        return isPlaced ? record.number : nil
     }
 
     /// A file in the staging folder with these bytes; none is left there if they cannot be had.

@@ -50,7 +50,11 @@ extension AlephMine {
                 state.long.remove(number)
             }
         }
-        guard let own = state.withLock({ $0.owns[number] }) else { return }
+        let found = state.withLock { state -> AlephOwn? in
+            state.owns[number]?.noteSent()
+            return state.owns[number]
+        }
+        guard let own = found else { return }
         var job = Job(own: own)
         do throws(AlephError) {
             if own.record.isGone { return try takeBack(job) }

@@ -18,19 +18,59 @@ extension AlephMine {
     /// - Returns: whether it did.
     @discardableResult
     func insert(_ own: AlephOwn, ifIdle: Bool = false) throws(FileError) -> Bool {
-        let isFull = state.withLock { state in
-            state.owns[own.record.number] == nil && state.owns.count >= AlephMine.limit
-        }
-        if isFull {
-            trouble.report("more than \(AlephMine.limit) files wait to be published")
-            throw .noSpace
-        }
+        try requireRoom(for: own)
         return try records.withLock { _ throws(FileError) in
             // Nobody who opens it is kept from that, and so it is looked at once more below.
             if ifIdle, !isIdle(own) { return false }
             try local { () throws(SystemError) in try staging.keep(own.record) }
             return place(own, ifIdle: ifIdle)
         }
+    }
+
+    private func requireRoom(for own: AlephOwn) throws(FileError) {
+        let isFull = state.withLock { state in
+            state.owns[own.record.number] == nil && state.owns.count >= AlephMine.limit
+        }
+        guard isFull else { return }
+        trouble.report("more than \(AlephMine.limit) files wait to be published")
+        throw .noSpace
+    }
+
+    /// Puts a copy in the place of what was copied.
+    ///
+    /// - Parameter standing: what was there when the copy began; nil if nothing was.
+    /// - Returns: false if it is another meanwhile, and nothing was done.
+    func insert(_ own: AlephOwn, inPlaceOf standing: AlephOwn?) throws(FileError) -> Bool {
+        // Looked at twice: what is another already needs no record, and a writer who comes while
+        // that is made is not kept from it.
+        try records.withLock { _ throws(FileError) in
+            guard state.withLock({ isStanding(standing, for: own, $0) }) else { return false }
+            try requireRoom(for: own)
+            try local { () throws(SystemError) in try staging.keep(own.record) }
+            let isPlaced = state.withLock { state in
+                guard isStanding(standing, for: own, state) else { return false }
+                put(own, &state)
+                return true
+            }
+            if !isPlaced { try restoreRecord(own.record) }
+            return isPlaced
+        }
+    }
+
+    /// The record on the disk is again that in `owns`. `records` is held.
+    private func restoreRecord(_ record: AlephRecord) throws(FileError) {
+        let current = state.withLock { $0.owns[record.number]?.record }
+        guard let current else { return staging.removeRecord(record.number) }
+        try local { () throws(SystemError) in try staging.keep(current) }
+    }
+
+    private func isStanding(_ standing: AlephOwn?, for own: AlephOwn, _ state: State) -> Bool {
+        let number = state.names[own.name]
+        guard let standing else { return number == nil }
+        guard number == standing.record.number, let current = state.owns[own.record.number] else {
+            return false
+        }
+        return current.isUnchanged(since: standing)
     }
 
     private func isIdle(_ own: AlephOwn) -> Bool {
@@ -41,16 +81,22 @@ extension AlephMine {
         state.withLock { state in
             let standing = state.owns[own.record.number]
             if ifIdle, !(standing?.isIdle(since: own) ?? false) { return false }
-            state.viewBytes += (own.view?.count ?? 0) - (standing?.view?.count ?? 0)
-            var placed = own
-            // These may have changed since the caller looked, and are not the caller's to set.
-            placed.isPublishing = standing?.isPublishing ?? false
-            placed.writers = standing?.writers ?? 0
-            placed.strays = standing?.strays ?? [:]
-            state.owns[own.record.number] = placed
-            state.names[own.name] = own.record.number
+            put(own, &state)
             return true
         }
+    }
+
+    private func put(_ own: AlephOwn, _ state: inout State) {
+        let standing = state.owns[own.record.number]
+        state.viewBytes += (own.view?.count ?? 0) - (standing?.view?.count ?? 0)
+        var placed = own
+        // These may have changed since the caller looked, and are not the caller's to set.
+        placed.isPublishing = standing?.isPublishing ?? false
+        placed.sentBody = standing?.sentBody
+        placed.writers = standing?.writers ?? 0
+        placed.strays = standing?.strays ?? [:]
+        state.owns[own.record.number] = placed
+        state.names[own.name] = own.record.number
     }
 
     /// Keeps a record that has changed, as it is now. If the disk is full, the older one stands.

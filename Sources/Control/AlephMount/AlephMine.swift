@@ -44,6 +44,8 @@ struct AlephOwn: Sendable {
     var writers = 0
     var isDirty = false
     var isPublishing = false
+    /// The body that the network is being given, or was given last.
+    var sentBody: UInt64?
     /// Counts writes, so that one that came while a message was on its way is not forgotten.
     var generation: UInt64 = 0
     /// What the network has since somebody has it open: the file that its bytes are.
@@ -60,6 +62,18 @@ struct AlephOwn: Sendable {
     var strays: [ItemHash: ItemHash] = [:]
 
     var name: AlephOwnName { AlephOwnName(part: record.part, name: record.name) }
+    /// Whether its bytes are on their way as nobody changes them: who is to write needs a copy. A
+    /// writer who is there already, and waits for them in `fsync`, shares them with all others.
+    var isHandedOver: Bool { isPublishing && writers == 0 && record.body == sentBody }
+    /// Its bytes are given to the network from now on.
+    mutating func noteSent() { sentBody = record.body }
+    /// Whether a copy of what `other` had may take its place: nobody could have written to it, and
+    /// nothing is known of it that was not known then.
+    func isUnchanged(since other: AlephOwn) -> Bool {
+        writers == 0 && isPublishing == other.isPublishing && generation == other.generation
+            && isDirty == other.isDirty && view == other.view
+            && record.encoded == other.record.encoded
+    }
     /// Whether it is as it was, and nobody has it open.
     func isIdle(since other: AlephOwn) -> Bool {
         writers == 0 && !isPublishing && generation == other.generation
@@ -123,6 +137,9 @@ final class AlephMine: Sendable {
     static let viewLimit = 16 << 20
     /// How often a name is opened anew that is let go of at that moment.
     static let openAttempts = 3
+    /// How often a name is copied anew that became another meanwhile: each time somebody else got
+    /// on with it.
+    static let copyAttempts = 8
     /// Names that stay on this machine, besides those of editors.
     static let rejectedSuffix = ".rejected"
 
@@ -295,6 +312,7 @@ final class AlephMine: Sendable {
                     state.long.insert(number)
                 }
                 state.owns[number]?.isPublishing = true
+                state.owns[number]?.noteSent()
                 state.owns[number]?.due = nil
                 ready.append(number)
             }

@@ -7,8 +7,9 @@
 // and after a power loss a file whose bytes are not as many as its record says is kept and not
 // published.
 //
-// Invariant: bytes are written only by those who have it open, and never once it was handed to the
-// network: who writes then is given a copy.
+// Invariant: bytes are written only by those who have it open. Who opens it once it was handed to
+// the network is given a copy; who had it open, and waits for that in `fsync`, shares it with who
+// comes then, and what was sent is sent again if it was written to.
 
 import Aleph
 import AlephProtocol
@@ -101,9 +102,14 @@ final class AlephStaging: Sendable {
 
     /// Removes a record, and then its bytes: what is left between is a stray.
     func remove(_ record: AlephRecord) {
-        // What stays is removed by the next start, or done again.
-        _ = try? Files.remove(path(record.number) + ".json")
+        removeRecord(record.number)
         if let body = record.body { removeBody(body) }
+    }
+
+    /// Removes a record, and leaves its bytes.
+    func removeRecord(_ number: UInt64) {
+        // What stays is removed by the next start, or done again.
+        _ = try? Files.remove(path(number) + ".json")
     }
 
     /// Removes bytes.
