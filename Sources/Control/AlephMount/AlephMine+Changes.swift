@@ -86,8 +86,9 @@ extension AlephMine {
         let standing = own(name)
         if let standing, let staged = standing.staged, !standing.isHandedOver {
             if isEmpty, staged.size > 0 {
-                try local { () throws(SystemError) in try staged.truncate(to: 0) }
-                noteWrite(standing.record.number)
+                try write(standing.record.number) { () throws(SystemError) in
+                    try staged.truncate(to: 0)
+                }
             }
             return standing.record.number
         }
@@ -166,17 +167,41 @@ extension AlephMine {
 
     // MARK: Bytes
 
-    /// Bytes were written.
-    func noteWrite(_ number: UInt64) {
-        state.withLock { state in
-            guard var own = state.owns[number] else { return }
+    /// Changes bytes of a number. Its record on the disk says before that they are not whole, and
+    /// have no message: a start after a crash would take the half of them for what was closed.
+    ///
+    /// - Throws: what `body` does, and what keeps the record from the disk.
+    func write(
+        _ number: UInt64, _ body: () throws(SystemError) -> Void
+    ) throws(FileError) {
+        try noteWrite(number)
+        try local(body)
+        // What was sent between may lack them.
+        try noteWrite(number)
+    }
+
+    private func noteWrite(_ number: UInt64) throws(FileError) {
+        let isToldWhole = state.withLock { state in
+            guard var own = state.owns[number] else { return false }
             own.isDirty = true
             own.generation += 1
             own.failure = nil
             own.record.modified = .now()
-            own.record.size = nil
-            own.record.envelope = nil
             state.owns[number] = own
+            return own.record.size != nil || own.record.envelope != nil
+        }
+        // Once for each time that it is opened, and published.
+        guard isToldWhole else { return }
+        try records.withLock { _ throws(FileError) in
+            guard var record = state.withLock({ $0.owns[number]?.record }) else { return }
+            record.size = nil
+            record.envelope = nil
+            let changed = record
+            try local { () throws(SystemError) in try staging.keep(changed) }
+            state.withLock { state in
+                state.owns[number]?.record.size = nil
+                state.owns[number]?.record.envelope = nil
+            }
         }
     }
 

@@ -149,8 +149,7 @@ extension AlephMine {
         if let size = change.size {
             let number = try localCopy(of: name, isEmpty: size == 0, patience)
             if let staged = staged(number), staged.size != size {
-                try local { () throws(SystemError) in try staged.truncate(to: size) }
-                noteWrite(number)
+                try write(number) { () throws(SystemError) in try staged.truncate(to: size) }
             }
             // truncate(2) opens nothing that would be closed.
             let isIdle = state.withLock { $0.owns[number]?.writers == 0 }

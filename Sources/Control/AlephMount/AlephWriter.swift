@@ -30,8 +30,7 @@ final class AlephWriter: WritableForeignContent {
 
     func write(at offset: UInt64, _ bytes: Span<UInt8>) throws(FileError) {
         let staged = staged
-        try mine.local { () throws(SystemError) in try staged.write(bytes, at: offset) }
-        mine.noteWrite(number)
+        try mine.write(number) { () throws(SystemError) in try staged.write(bytes, at: offset) }
     }
 
     func finish() throws(FileError) { try mine.finish(number) }
