@@ -239,17 +239,33 @@ extension AlephMine {
             state.owns[number] = own
             return (own, isSame)
         }
-        guard let end else { return }
-        if end.own.record.name != job.own.record.name, let message {
-            // It has another name since: under the old one it is nobody's.
+        if let message, isNobodys(job, message, end?.own) {
             var nobodys = Job(own: job.own)
             nobodys.older = [message.itemHash]
             if job.partsUser != nil { nobodys.olderManifests = nobodys.older }
             release(job)
             forgetOlder(nobodys, but: nil)
         }
+        guard let end else { return }
         guard end.isDone, end.own.writers == 0 else { return keep(number) }
         settle(end.own, text: job.text, file: job.file)
+    }
+
+    /// Whether what a job published is of no name any more.
+    private func isNobodys(_ job: Job, _ message: VerifiedMessage, _ end: AlephOwn?) -> Bool {
+        // It has another name since: under the old one it is nobody's.
+        if let end { return end.record.name != job.own.record.name }
+        // Something else took its name, and is published as if this had not been. Not so an
+        // aggregate: what came may hold keys that this brought, and does not tell them again.
+        switch job.own.record.part {
+        case .aggregates: return false
+        case .files: return true
+        case .posts:
+            // A text that was set aside leaves its name to what was published last.
+            guard let next = own(job.own.name) else { return false }
+            return next.record.target != message.itemHash
+                && (next.staged != nil || job.own.record.target == nil)
+        }
     }
 
     /// Takes back what a job replaced, on a thread that may ask the network what that takes.
