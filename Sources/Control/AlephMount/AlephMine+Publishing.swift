@@ -210,6 +210,7 @@ extension AlephMine {
         let end = state.update { state -> (own: AlephOwn, isDone: Bool)? in
             guard var own = state.owns[number] else { return nil }
             own.isPublishing = false
+            own.told = job.own.generation
             own.attempts = 0
             own.failure = nil
             // A manifest keeps them now; what is left of other bytes goes with the record.
@@ -351,11 +352,9 @@ extension AlephMine {
                 var wait = AlephMine.delay
                 if error != .cancelled {
                     own.attempts += 1
-                    wait = min(
-                        AlephMine.firstWait * (1 << min(own.attempts - 1, 6)),
-                        AlephMine.longestWait)
+                    wait = AlephMine.wait(after: own.attempts)
                 }
-                // Who has it open to write tells when it is closed.
+                // Who has it open to write tells when it is closed, or waits for it.
                 if own.record.isGone || own.record.isRetold || isReady(own) {
                     own.due = .now + wait
                 }
@@ -373,6 +372,12 @@ extension AlephMine {
         takeBack(strays: end.strays)
         // Who ended it knows why.
         if error != .cancelled { _ = trouble.writing(error) }
+    }
+
+    /// How long what failed so often waits before it is tried again; none at first.
+    static func wait(after attempts: Int) -> Duration {
+        guard attempts > 0 else { return .zero }
+        return min(firstWait * (1 << min(attempts - 1, 6)), longestWait)
     }
 
     private static func reason(_ error: AlephError) -> FileError {

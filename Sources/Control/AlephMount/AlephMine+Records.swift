@@ -93,6 +93,7 @@ extension AlephMine {
         // These may have changed since the caller looked, and are not the caller's to set.
         placed.isPublishing = standing?.isPublishing ?? false
         placed.sentBody = standing?.sentBody
+        placed.told = standing?.told
         placed.writers = standing?.writers ?? 0
         placed.strays = standing?.strays ?? [:]
         state.owns[own.record.number] = placed

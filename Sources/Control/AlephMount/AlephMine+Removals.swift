@@ -112,8 +112,18 @@ extension AlephMine {
             let result = state.wait(atMost: AlephJobs.look) { state -> FileError?? in
                 guard let own = state.owns[number] else { return .some(nil) }
                 if let failure = own.failure { return .some(failure) }
-                guard own.generation == generation else { return .some(nil) }
-                return own.isDirty || own.record.isRetold || own.isPublishing ? nil : .some(nil)
+                if let told = own.told, told >= generation, !own.record.isRetold {
+                    return .some(nil)
+                }
+                if own.isDirty || own.record.isRetold || own.isPublishing {
+                    // What failed, or was written since, is due at its close: who waits here may
+                    // be the one who has it open.
+                    if !own.isPublishing, own.due == nil {
+                        state.owns[number]?.due = .now + AlephMine.wait(after: own.attempts)
+                    }
+                    return nil
+                }
+                return .some(nil)
             }
             if let result {
                 if let failure = result { throw failure }

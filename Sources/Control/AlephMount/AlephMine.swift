@@ -48,6 +48,9 @@ struct AlephOwn: Sendable {
     var sentBody: UInt64?
     /// Counts writes, so that one that came while a message was on its way is not forgotten.
     var generation: UInt64 = 0
+    /// The generation that the network has: all writes up to it, if not those that came while it
+    /// was being told. Nil if none of this process.
+    var told: UInt64?
     /// What the network has since somebody has it open: the file that its bytes are.
     var published: ItemHash?
     /// The generation that `finish` has looked at.
