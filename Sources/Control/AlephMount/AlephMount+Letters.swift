@@ -89,7 +89,8 @@ extension AlephMount {
         let named = start + AlephName.name(for: about.name)
         let name = named.utf8.count <= AlephName.maximumSize ? named : String(start.dropLast())
         let listing = letters.withLock { shelf -> AlephListing? in
-            guard shelf.letters.count < AlephLetterShelf.limit else { return nil }
+            let isKnown = shelf.letters[message.itemHash] != nil
+            guard isKnown || shelf.letters.count < AlephLetterShelf.limit else { return nil }
             shelf.letters[message.itemHash] = AlephLetterShelf.Letter(received)
             return shelf.listing
         }

@@ -61,7 +61,13 @@ extension AlephMount {
 
     /// Nobody tells of something any more: it is read anew when somebody looks.
     func lost(_ interest: AlephInterest) {
-        if case .letters = interest { letters.withLock { $0.listing = nil } }
+        if case .letters = interest {
+            letters.withLock { shelf in
+                shelf.listing = nil
+                // Those that were taken back meanwhile would have the room of others.
+                shelf.letters = [:]
+            }
+        }
         let gone = known.listed.filter { self.interest(in: $0) == interest }
         known.forget { self.interest(in: $0) == interest }
         for path in gone {
