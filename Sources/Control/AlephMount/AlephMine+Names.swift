@@ -120,7 +120,8 @@ extension AlephMine {
             return
         }
         guard own.record.part == .posts, own.record.target != nil else {
-            forgetOwn(own, keepsBody: false)
+            // Not if somebody begins to change it at this moment.
+            forgetOwn(own, keepsBody: false, ifIdle: true)
             return
         }
         state.withLock { state in

@@ -73,8 +73,20 @@ extension AlephMount {
         for path in gone {
             for directory in directories(path) { trouble.listener?.nameChanged(directory, nil) }
         }
+        if case .owner(own) = interest { lostOwn() }
         if case .letters = interest, let inbox = number(["me", "inbox"]) {
             trouble.listener?.nameChanged(inbox, nil)
+        }
+    }
+
+    /// What was saved here is shown as it was written until others change it; nobody would tell of
+    /// that any more.
+    private func lostOwn() {
+        for part in AlephPath.Part.allCases {
+            for (_, item) in mine.names(in: part) where item.view != nil && item.staged == nil {
+                mine.othersChanged(item.name)
+                changed(item.name)
+            }
         }
     }
 
