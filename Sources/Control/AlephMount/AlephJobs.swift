@@ -45,6 +45,9 @@ final class AlephJobs: Sendable {
     /// Whole files that are fetched at once, on threads of their own: who looks at names and
     /// messages does not wait for them.
     static let longThreadCount = 8
+    /// Lists that are read at once, on threads of their own: one may take minutes, and who asks for
+    /// a name does not wait for it.
+    static let listThreadCount = 4
     /// Questions under way, those included that nobody waits for any more.
     static let limit = 256
     /// How long a signal may go unnoticed.
@@ -55,6 +58,7 @@ final class AlephJobs: Sendable {
 
     private let pool = WorkerPool("cairn-aleph", threads: AlephJobs.threadCount)
     private let longPool = WorkerPool("cairn-alephget", threads: AlephJobs.longThreadCount)
+    private let listPool = WorkerPool("cairn-alephlist", threads: AlephJobs.listThreadCount)
     private let pending = Lock<[AlephQuestion: Pending]>([:])
     private let trouble: AlephTrouble
 
@@ -79,13 +83,14 @@ final class AlephJobs: Sendable {
         }
     }
 
-    /// Runs work that nobody waits for; not at all if too much is under way.
-    func start(_ work: @escaping @Sendable () -> Void) { _ = pool.submit(work) }
+    /// Reads a list, when a thread for lists is free; not at all once these questions end.
+    func list(_ work: @escaping @Sendable () -> Void) { _ = listPool.submit(work) }
 
     /// Lets running questions end by themselves: nobody asks any more.
     func stop() {
         pool.stop(until: .now)
         longPool.stop(until: .now)
+        listPool.stop(until: .now)
     }
 
     /// Begins a question whose answer is looked for later, if at all; not if too many are under

@@ -68,7 +68,7 @@ extension AlephMount {
             return nil
         }
         if let standing { return standing }
-        jobs.start { [self] in
+        jobs.list { [self] in
             do throws(AlephError) {
                 var pages = MessagePages(session.client, AlephInterest.letters(own).filter)
                 while let page = try pages.next() {

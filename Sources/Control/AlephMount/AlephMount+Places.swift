@@ -241,7 +241,7 @@ extension AlephMount {
         if let interest = interest(in: path) { watch.watch(interest) }
         let (listing, isNew) = known.makeListing(path)
         guard isNew else { return listing }
-        jobs.start { [self] in
+        jobs.list { [self] in
             do throws(AlephError) {
                 var isCut = false
                 try tree.list(path) { entry in
