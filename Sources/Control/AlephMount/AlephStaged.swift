@@ -21,9 +21,6 @@ import Primitives
 
 /// The folder.
 final class AlephStaging: Sendable {
-    /// The most files in it.
-    static let limit = 50_000
-
     private let folder: String
     private let next: Lock<UInt64>
 
