@@ -88,7 +88,9 @@ final class AlephKnown: Sendable {
     }
 
     private static func cost(_ entry: AlephEntry) -> Int {
+        // An aggregate has the messages of all its changes, which others may make many.
         fileCost + (entry.text?.count ?? 0) + entry.detailSize
+            + (entry.sources.count + entry.manifests.count) * AlephListingTable.hashCost
     }
 
     private static func drop(_ path: AlephPath, _ state: inout State) {

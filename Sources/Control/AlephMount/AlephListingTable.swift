@@ -18,7 +18,7 @@ struct AlephListingTable: Sendable {
     /// The same for an entry, besides the texts in it.
     static let entryCost = 640
     /// The same for a hash as text.
-    private static let hashCost = 96
+    static let hashCost = 96
 
     private enum Slot: Sendable {
         case gone
