@@ -113,10 +113,11 @@ struct FolderPartsTests {
         let files = try [0, 1].map { _ in try #require(FileHandle(forUpdatingAtPath: path)) }
         let (ours, theirs) = (files[0].fileDescriptor, files[1].fileDescriptor)
         defer { withExtendedLifetime(files) {} }
-        let clock = HandClock()
+        let clock = CountedClock()
         let outcomes = try [true, false].map { letsGo throws in
             try #require(flock(theirs, LOCK_EX) == 0)
             let outcome = Lock<SystemError??>(nil)
+            let before = clock.readCount
             Thread.detachNewThread {
                 var failure: SystemError?
                 do throws(SystemError) {
@@ -126,7 +127,8 @@ struct FolderPartsTests {
                 }
                 outcome.withLock { $0 = .some(failure) }
             }
-            usleep(100_000)
+            // Its deadline was set by the first look, and found to be later by the second.
+            #expect(eventually { clock.readCount >= before + 2 })
             #expect(outcome.withLock { $0 } == nil, "it has not ended by itself")
             if letsGo { flock(theirs, LOCK_UN) } else { clock.move(by: .seconds(1)) }
             #expect(eventually { outcome.withLock { $0 } != nil })
@@ -151,6 +153,25 @@ struct FolderPartsTests {
         #expect(errors.isEmpty, "\(errors)")
         #expect(counters.overlaps.load(ordering: .relaxed) == 0)
         #expect(counters.visits.load(ordering: .relaxed) == 160)
+    }
+
+    /// A clock that a test moves, and that says how often somebody looked at it.
+    private final class CountedClock: Clock {
+        private let clock = HandClock()
+        private let reads = Atomic<Int>(0)
+
+        var readCount: Int { reads.load(ordering: .sequentiallyConsistent) }
+        var now: HandClock.Instant {
+            reads.add(1, ordering: .sequentiallyConsistent)
+            return clock.now
+        }
+        var minimumResolution: Duration { clock.minimumResolution }
+
+        func move(by duration: Duration) { clock.move(by: duration) }
+
+        func sleep(until deadline: HandClock.Instant, tolerance: Duration?) async throws {
+            try await clock.sleep(until: deadline, tolerance: tolerance)
+        }
     }
 
     private final class Counters: Sendable {
