@@ -21,6 +21,7 @@ struct AlephTogetherMountTests {
         }
     }
 
+    // SEMANTICS: Programs that open one file in `me/` at once, to write, write to the same bytes.
     @Test("many who open files at once that are not here yet lose nothing")
     func together() throws {
         try AlephMounted.with { aleph in
@@ -103,7 +104,6 @@ struct AlephTogetherMountTests {
         }
     }
 
-    // SEMANTICS: A file whose writer was cut off is kept, and not published.
     @Test("a kill while somebody writes over what was synced keeps what was written, unpublished")
     func killWhileWriting() throws {
         try AlephMounted.with { aleph in
