@@ -111,13 +111,24 @@ extension AlephClient {
 
     /// Has the network keep parts on whose messages were taken back: their bytes are there for a
     /// day. Nothing is uploaded.
+    ///
+    /// - Throws: the first failure, after all others were tried.
     package func keepParts(
         _ parts: Set<ItemHash>, plan: StorePlan, by account: AlephAccount
     ) throws(AlephError) {
+        var failure: AlephError?
         for part in parts {
             let draft = StoreDraft(file: part, tags: [LargeFileManifest.partTag])
-            try publish(try signStore(of: part, draft, plan: plan, by: account).envelope)
+            do throws(AlephError) {
+                try publish(try signStore(of: part, draft, plan: plan, by: account).envelope)
+            } catch .cancelled {
+                throw .cancelled
+            } catch {
+                // The others have no more time than this one had.
+                failure = failure ?? error
+            }
         }
+        if let failure { throw failure }
     }
 
     /// Stores the parts of a file, and publishes no manifest yet.
