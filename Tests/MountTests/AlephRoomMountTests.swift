@@ -116,7 +116,15 @@ struct AlephRoomMountTests {
             #expect(try aleph.messages("STORE").count == 4, "parts without a message go in a day")
             #expect(try aleph.errors.isEmpty)
             // Nobody has them any more when that goes, too.
-            try aleph.shell("ls \"$ME/files\"; rm \"$ME/files/film\"; \"$CAIRN\" sync \"$MNT\"")
+            // The mount hears of the command's a moment later.
+            try aleph.shell(
+                """
+                for i in $(seq 100); do
+                    if ls "$ME/files" | grep -q film; then break; fi
+                    sleep 0.1
+                done
+                rm "$ME/files/film"; "$CAIRN" sync "$MNT"
+                """)
             #expect(try aleph.messages("STORE").isEmpty)
         }
     }
