@@ -188,12 +188,12 @@ struct AlephCommandLineTests {
                 #expect(result.errors.hasPrefix("cairn: "))
                 #expect(result.errors.contains(words), "\(result.errors)")
             }
-            try refused(["query", "users"], 20, "no such thing")
+            try refused(["query", "users"], 20, "has no aggregate “users”")
             try refused(["inbox", String(repeating: "a", count: 64)], 20, "no such thing")
             try refused(["query", "users", "--where", "{"], 64, "not JSON")
             try refused(["query", "users", "--where", #"{"a":{"$x":1}}"#], 64, "$x")
             try refused(["messages", "--since", "yesterday"], 64, "no time")
-            try refused(["messages", "--tag", "a,b"], 64, "filter")
+            try refused(["messages", "--tag", "a,b"], 64, "can find nothing")
             // Large enough to be a stored file, which this account cannot pay for.
             let path = volume.root + "/large"
             try Data(repeating: 7, count: 200_000).write(to: URL(fileURLWithPath: path))
