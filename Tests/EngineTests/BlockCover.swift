@@ -20,10 +20,13 @@ struct BlockCover: Equatable, CustomStringConvertible {
     }
 
     /// Forgets blocks that lie whole in the range, and all beyond the end of the file.
-    mutating func clear(_ range: Range<Int>, size: Int) {
+    ///
+    /// - Parameter empty: blocks that may be holes, though they count as written: what a copy of a
+    ///   hole leaves.
+    mutating func clear(_ range: Range<Int>, size: Int, empty: Set<Int> = []) {
         // A flush may have filled the small holes before, or is doing so: to make a hole where one
         // is already changes nothing that it would notice.
-        let gaps = filled.subtracting(blocks)
+        let gaps = filled.subtracting(blocks).union(empty)
         blocks = filled.filter { block in
             let start = block * BlockCover.blockSize
             let end = min(start + BlockCover.blockSize, size)

@@ -217,8 +217,9 @@ extension ModelRun {
             if keepsSize { tree[id].cover.write(inside) }
         } else if !inside.isEmpty {
             mustMove = true
+            let empty = tree[id].emptyBlocks
             tree[id].content.clear(inside)
-            tree[id].cover.clear(inside, size: size)
+            tree[id].cover.clear(inside, size: size, empty: empty)
             // The edges are written; a small file is written whole.
             let edges = [
                 inside.lowerBound..<inside.lowerBound + 1,

@@ -29,6 +29,15 @@ struct ModelTree {
         /// Made without a name, and not given one yet.
         var isLinkable = false
         var identity = PadIdentity.none
+
+        /// Blocks that count as written and have nothing but zeros.
+        var emptyBlocks: Set<Int> {
+            Set(
+                cover.blocks.filter { block in
+                    let start = block * BlockCover.blockSize
+                    return content.isZero(start..<start + BlockCover.blockSize)
+                })
+        }
     }
 
     var nodes: [Int: Node] = [:]
