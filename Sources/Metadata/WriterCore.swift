@@ -133,9 +133,9 @@ final class WriterCore: @unchecked Sendable {
 
     /// Commits what stands and begins anew.
     ///
-    /// - Parameter between: what is done to the log while no transaction stands.
-    ///
-    /// - Parameter isLast: nothing is recorded after it, in this process.
+    /// - Parameters:
+    ///   - isLast: nothing is recorded after it, in this process.
+    ///   - between: what is done to the log while no transaction stands.
     func commit(
         isLast: Bool = false, _ between: (WriterCore) -> Void
     ) throws(MetadataError) {
