@@ -396,6 +396,9 @@ def main():
     parser.add_argument("--results", help="a file that gathers the turns of several runs")
     parser.add_argument("--table", help="a file with the two markers")
     options = parser.parse_args()
+    unknown = set((options.only or ORDER[0]).split(",")) - set(ORDER)
+    if unknown:
+        parser.error(f"--only takes {', '.join(ORDER)}, not {', '.join(sorted(unknown))}")
     if "CAIRN_RGW" not in os.environ:
         sys.exit("s3.py: there is no S3 server: run it under Tests/Ceph/rgw run")
     # The server has no TLS, and rclone takes no other authorities of a machine's.
