@@ -44,7 +44,3 @@ int64_t cairn_filesystem_kind(int32_t descriptor) {
 int32_t cairn_sync_filesystem(int32_t descriptor) {
     return syncfs(descriptor);
 }
-
-int32_t cairn_start_writeback(int32_t descriptor) {
-    return sync_file_range(descriptor, 0, 0, SYNC_FILE_RANGE_WRITE);
-}

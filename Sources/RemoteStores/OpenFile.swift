@@ -121,7 +121,7 @@ struct OpenFile: ~Copyable {
     /// such call the sync does all of it. Of a write that fails, a sync through this open file
     /// tells, or one of the whole filesystem; a file that is opened later may have it forgotten.
     func startWriting() {
-        _ = cairn_start_writeback(descriptor)
+        cairn_start_writing(descriptor, 0, 0)
     }
 
     /// Waits until the content, and the size with it, is on the disk.

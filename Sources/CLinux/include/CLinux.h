@@ -12,8 +12,8 @@
 /// fallocate(2), FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE: 0, or -1 with errno.
 int32_t cairn_punch_hole(int32_t descriptor, int64_t offset, int64_t length);
 
-/// sync_file_range(2), SYNC_FILE_RANGE_WRITE: the system begins to write what is dirty there. Makes
-/// nothing durable.
+/// sync_file_range(2), SYNC_FILE_RANGE_WRITE: the system begins to write what is dirty there, up to
+/// the file's end where `length` is 0, and waits for none of it. Makes nothing durable.
 void cairn_start_writing(int32_t descriptor, int64_t offset, int64_t length);
 
 /// fallocate(2), FALLOC_FL_KEEP_SIZE: 0, or -1 with errno.
@@ -27,10 +27,6 @@ int64_t cairn_seek_hole(int32_t descriptor, int64_t offset);
 
 /// syncfs(2) of the filesystem that `descriptor` is on: 0, or -1 with errno.
 int32_t cairn_sync_filesystem(int32_t descriptor);
-
-/// sync_file_range(2), SYNC_FILE_RANGE_WRITE, of the whole file: begins to write what is not on the
-/// disk, and waits for none of it. 0, or -1 with errno.
-int32_t cairn_start_writeback(int32_t descriptor);
 
 /// fstatfs(2), f_type: the kind of the filesystem that `descriptor` is on, a number of
 /// linux/magic.h; or -1 with errno.
