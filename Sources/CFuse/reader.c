@@ -126,15 +126,17 @@ static void look(cfuse_reader *reader, int device) {
     reader->skips = (1u << reader->misses) - 1;
 }
 
+/// A request's kind; 0, which is none, for what is too short to have one.
+static uint32_t opcode(const void *buffer, ssize_t count) {
+    const struct fuse_in_header *header = buffer;
+    return count < (ssize_t)sizeof *header ? 0 : header->opcode;
+}
+
 /// Requests that the disk may hold up, in the thread that has read them. Reads and syncs are not
 /// among them: many reads are served from memory, much of a sync is done before the disk comes, and
 /// of both we are told.
-static bool takes_long(const void *buffer, ssize_t count) {
-    const struct fuse_in_header *header = buffer;
-    if (count < (ssize_t)sizeof *header) {
-        return false;
-    }
-    switch (header->opcode) {
+static bool takes_long(uint32_t opcode) {
+    switch (opcode) {
     case FUSE_SYNCFS:
     case FUSE_COPY_FILE_RANGE:
     case FUSE_FALLOCATE:
@@ -148,12 +150,8 @@ static bool takes_long(const void *buffer, ssize_t count) {
 
 /// Requests that no program waits for, and that are soon served: a thread that is woken to read the
 /// next one meanwhile would come later than this one.
-static bool is_aside(const void *buffer, ssize_t count) {
-    const struct fuse_in_header *header = buffer;
-    if (count < (ssize_t)sizeof *header) {
-        return false;
-    }
-    switch (header->opcode) {
+static bool is_aside(uint32_t opcode) {
+    switch (opcode) {
     case FUSE_RELEASE:
     case FUSE_RELEASEDIR:
     case FUSE_FORGET:
@@ -178,9 +176,9 @@ ssize_t cfuse_reader_read(cfuse_reader *reader, int device, void *buffer, size_t
     const int failure = errno;
     atomic_fetch_add(&reader->turn, 1);
     atomic_store(&reader->reading, false);
-    if (count <= 0 || takes_long(buffer, count) || !atomic_load(&reader->watching)
-        || atomic_load(&reader->asleep)
-        || (!is_aside(buffer, count) && has_request(device))) {
+    const uint32_t kind = opcode(buffer, count);
+    if (count <= 0 || takes_long(kind) || !atomic_load(&reader->watching)
+        || atomic_load(&reader->asleep) || (!is_aside(kind) && has_request(device))) {
         ring(reader);
     }
     errno = failure;
