@@ -14,7 +14,7 @@ final class BackgroundCommits: Sendable {
     /// Bytes given back to the disk at a time.
     static let punchLimit: UInt64 = 128 << 20
 
-    /// Bytes of chunks, made or fetched within `Committer.interval`, after which freed memory is
+    /// Bytes of chunks, made or fetched within `commitInterval`, after which freed memory is
     /// given back: their buffers are what the heap is large for. Other bytes that the process moves
     /// count as none: what they leave free is given back with the next of these, or is used again.
     static let heapInterest: UInt64 = 16 << 20

@@ -29,29 +29,8 @@ extension DirectoryLoader {
     ) throws(FileError) {
         try once(Volume.hardLinkDirectory, patience()) { () throws(FileError) in
             if try hasHardLinks() { return }
-            var walker = PageWalker(root: hardLinks(), keys: .inodes)
-            var leaves: [LeafRow] = []
-            var pages = PagesAhead(fetcher)
-            let isResumed = try hasRows(Volume.hardLinkDirectory)
-            while let leaf = try next(&walker, &pages, patience) {
-                leaves.append(
-                    LeafRow(
-                        first: leaf.link.first, reference: leaf.link.reference,
-                        entryCount: leaf.link.entryCount))
-                let entries =
-                    isResumed
-                    ? try missing(leaf.entries, in: Volume.hardLinkDirectory) : leaf.entries
-                let rows = try prepare(entries, in: nil, patience)
-                try volume.query { (writer) throws(MetadataError) in
-                    for prepared in rows {
-                        try insert(prepared, into: Volume.hardLinkDirectory, writer)
-                    }
-                }
-                afterRows()
-                afterLeaf()
-            }
-            let all = leaves
-            try finish(Volume.hardLinkDirectory, all)
+            try loadPages(
+                PageWalker(root: hardLinks(), keys: .inodes), of: nil, patience, afterLeaf)
             try volume.query { (writer) throws(MetadataError) in
                 try writer.setInteger("hard-links-loaded", 1)
             }

@@ -129,39 +129,53 @@ final class DirectoryLoader: Sendable {
         _ row: InodeRow, _ patience: () -> Patience, _ afterLeaf: () -> Void
     ) throws(FileError) {
         let root = try volume.query { (reader) throws(MetadataError) in try reader.pageOf(row.ino) }
-        var walker = PageWalker(root: root, entryCount: row.size)
+        try loadPages(
+            PageWalker(root: root, entryCount: row.size), of: row, patience, afterLeaf)
+    }
+
+    /// Makes rows of all entries of a directory, or of the hard-link table.
+    ///
+    /// - Parameters:
+    ///   - start: where the walk over the pages begins.
+    ///   - row: the directory's; nil for the table.
+    func loadPages(
+        _ start: PageWalker, of row: InodeRow?, _ patience: () -> Patience, _ afterLeaf: () -> Void
+    ) throws(FileError) {
+        let directory = row?.ino ?? Volume.hardLinkDirectory
+        var walker = start
         var leaves: [LeafRow] = []
         var pages = PagesAhead(fetcher)
-        let isResumed = try hasRows(row.ino)
+        let isResumed = try hasRows(directory)
         while let leaf = try next(&walker, &pages, patience) {
             leaves.append(
                 LeafRow(
                     first: leaf.link.first, reference: leaf.link.reference,
                     entryCount: leaf.link.entryCount))
-            if leaf.entries.contains(where: { $0.body == .link }) { try loadHardLinks(patience) }
-            let entries = isResumed ? try missing(leaf.entries, in: row.ino) : leaf.entries
+            if row != nil, leaf.entries.contains(where: { $0.body == .link }) {
+                try loadHardLinks(patience)
+            }
+            let entries = isResumed ? try missing(leaf.entries, in: directory) : leaf.entries
             let rows = try prepare(entries, in: row, patience)
-            let isFirst = leaves.count == 1
+            let isFirst = row != nil && leaves.count == 1
             try volume.query { (writer) throws(MetadataError) in
-                if isFirst { try setPartial(row.ino, true, writer) }
-                for prepared in rows { try insert(prepared, into: row.ino, writer) }
+                if isFirst { try setPartial(directory, true, writer) }
+                for prepared in rows { try insert(prepared, into: directory, writer) }
             }
             afterRows()
             afterLeaf()
         }
-        let all = leaves
-        try finish(row.ino, all)
+        try finish(directory, leaves)
     }
 
     /// Whether some of the directory's entries are rows already: of a load that was cut off.
-    func hasRows(_ directory: UInt64) throws(FileError) -> Bool {
+    private func hasRows(_ directory: UInt64) throws(FileError) -> Bool {
         try volume.query { (reader) throws(MetadataError) in
             try !reader.entries(parent: directory, after: 0, limit: 1).isEmpty
         }
     }
 
     /// Those entries that are no rows yet: nothing is fetched again for the others.
-    func missing(_ entries: [Entry], in directory: UInt64) throws(FileError) -> [Entry] {
+    private func missing(_ entries: [Entry], in directory: UInt64) throws(FileError) -> [Entry] {
         try volume.query { (reader) throws(MetadataError) in
             var missing: [Entry] = []
             for entry in entries
@@ -172,7 +186,7 @@ final class DirectoryLoader: Sendable {
         }
     }
 
-    func finish(_ directory: UInt64, _ leaves: [LeafRow]) throws(FileError) {
+    private func finish(_ directory: UInt64, _ leaves: [LeafRow]) throws(FileError) {
         if directory == Volume.hardLinkDirectory {
             try volume.query { (writer) throws(MetadataError) in
                 try writer.replaceLeaves(directory, leaves)
@@ -195,7 +209,7 @@ final class DirectoryLoader: Sendable {
     }
 
     /// The next leaf; `patience` is asked for once for each page.
-    func next(
+    private func next(
         _ walker: inout PageWalker, _ pages: inout PagesAhead, _ patience: () -> Patience
     ) throws(FileError) -> (link: PageLink, entries: [Entry])? {
         do throws(PageWalkError<FileError>) {
