@@ -95,16 +95,20 @@ package struct MessagePages: Sendable {
     }
 
     private func ask(_ cursor: String) throws(AlephError) -> Answer {
+        try leniently { node, isStrict throws(AlephError) in
+            try read(cursor, at: node, isStrict: isStrict)
+        }
+    }
+
+    /// Asks nodes until one lists nothing that is not as it was signed. Where all nodes do, the
+    /// rest of the list is not worth less for it.
+    private func leniently<Result: Sendable>(
+        _ body: (AlephNode, _ isStrict: Bool) throws(AlephError) -> Result
+    ) throws(AlephError) -> Result {
         do {
-            return try client.ask { node throws(AlephError) in
-                try read(cursor, at: node, isStrict: true)
-            }
+            return try client.ask { node throws(AlephError) in try body(node, true) }
         } catch .untrue {
-            // All nodes list something that is not as it was signed. The rest of the list is
-            // not worth less for it.
-            return try client.ask { node throws(AlephError) in
-                try read(cursor, at: node, isStrict: false)
-            }
+            return try client.ask { node throws(AlephError) in try body(node, false) }
         }
     }
 
@@ -122,14 +126,8 @@ package struct MessagePages: Sendable {
     private func check(
         _ items: [JSONValue]
     ) throws(AlephError) -> (page: MessagePage, taken: Int) {
-        do {
-            return try client.ask { node throws(AlephError) in
-                try check(items, at: node, isStrict: true)
-            }
-        } catch .untrue {
-            return try client.ask { node throws(AlephError) in
-                try check(items, at: node, isStrict: false)
-            }
+        try leniently { node, isStrict throws(AlephError) in
+            try check(items, at: node, isStrict: isStrict)
         }
     }
 
