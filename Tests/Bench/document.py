@@ -1,7 +1,21 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Puts what was measured between the markers of a document."""
+"""Keeps what was measured, and puts it between the markers of a document."""
 
+import json
 import sys
+
+
+def earlier(path):
+    """The results that earlier runs left in a file; none without a path, or without the file."""
+    if path is None or not path.exists():
+        return {}
+    return json.loads(path.read_text(encoding="utf-8"))
+
+
+def keep(path, results):
+    """Leaves results for the next run; nothing without a path."""
+    if path is not None:
+        path.write_text(json.dumps(results, indent=1), encoding="utf-8")
 
 
 def write(path, name, text):

@@ -354,13 +354,10 @@ def main():
     # Ended from outside, it takes its mounts along.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))
     options = arguments()
-    results = {}
-    if options.results and options.results.exists():
-        results = json.loads(options.results.read_text(encoding="utf-8"))
+    results = document.earlier(options.results)
     for part in options.parts:
         results[part] = {"load": os.getloadavg()[0], "got": PARTS[part][0](options)}
-        if options.results:
-            options.results.write_text(json.dumps(results, indent=1), encoding="utf-8")
+        document.keep(options.results, results)
     lines, missed = [], []
     for part in (part for part in PARTS if part in results):
         lines += PARTS[part][1](results[part]["got"], missed) + [""]

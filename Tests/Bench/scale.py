@@ -30,6 +30,7 @@ import sys
 import tempfile
 import time
 
+import document
 import growth
 
 BYTES = 100
@@ -349,17 +350,14 @@ def main():
     # Ended from outside, it takes its mounts along.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))
     options = arguments()
-    results = {}
-    if options.results and options.results.exists():
-        results = json.loads(options.results.read_text(encoding="utf-8"))
+    results = document.earlier(options.results)
     for size in options.sizes:
         for part in options.parts:
             print(f"scale: {part}, {size}", file=sys.stderr, flush=True)
             got = measure(options, part, size)
             print(json.dumps({"part": part, "size": size, **got}), file=sys.stderr, flush=True)
             results.setdefault(part, {})[str(size)] = got
-            if options.results:
-                options.results.write_text(json.dumps(results, indent=1), encoding="utf-8")
+            document.keep(options.results, results)
     missed = growth.report(results, options.table)
     if options.plot:
         options.plot.write_text(growth.plot(results), encoding="utf-8")
