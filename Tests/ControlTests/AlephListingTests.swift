@@ -92,9 +92,12 @@ struct AlephListingTests {
                 listing.remove(name)
                 position(name).map { model[$0] = (nil, nil) }
             case 1:
-                let size = random.below(3) == 0 ? nil : random.below(1000)
-                listing.noteSize(size, of: name)
-                position(name).map { model[$0].size = size }
+                let fact = AlephFact(size: random.below(1000), time: Double(random.below(50)))
+                listing.note(fact, of: name)
+                position(name).map {
+                    model[$0].size = fact.size
+                    model[$0].entry?.time = fact.time
+                }
             default:
                 if random.below(2) == 0 { entry.sources.append(posts[0].sources[0]) }
                 if random.below(3) == 0 { entry.text = nil }

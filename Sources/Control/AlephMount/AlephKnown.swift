@@ -30,6 +30,8 @@ final class AlephKnown: Sendable {
     static let absence = 5.0
     /// The most things that are known not to be there.
     static let absenceLimit = 4096
+    /// The most files of which it is remembered when they were let go of last.
+    static let forgottenLimit = 4096
 
     private struct State {
         var files: [AlephPath: (entry: AlephEntry, use: UInt64)] = [:]
@@ -38,10 +40,24 @@ final class AlephKnown: Sendable {
         var absent: [AlephPath: Double] = [:]
         var bytes = 0
         var clock: UInt64 = 0
+        /// When files were let go of: what was asked for before that is old.
+        var forgotten: [AlephPath: UInt64] = [:]
+        /// The same for all that are not in `forgotten` any more.
+        var allForgotten: UInt64 = 0
 
         mutating func tick() -> UInt64 {
             clock += 1
             return clock
+        }
+
+        mutating func noteForgotten(_ path: AlephPath) {
+            if forgotten.count >= AlephKnown.forgottenLimit { noteAllForgotten() }
+            forgotten[path] = tick()
+        }
+
+        mutating func noteAllForgotten() {
+            forgotten = [:]
+            allForgotten = tick()
         }
     }
 
@@ -73,17 +89,35 @@ final class AlephKnown: Sendable {
         }
     }
 
-    /// Keeps a file, unless its text is too long for that.
-    func keep(_ entry: AlephEntry, as path: AlephPath) {
+    /// A moment, for who asks for something that may be let go of before the answer is there.
+    var moment: UInt64 { state.withLock { $0.tick() } }
+
+    /// Keeps a file, unless its text is too long for that, or one that is newer is kept.
+    ///
+    /// - Parameters:
+    ///   - moment: when it was asked for; nil for what came unasked, and is as new as can be.
+    ///   - note: done in the same step, if it counts.
+    /// - Returns: false if the file was let go of since it was asked for: it may be another now.
+    @discardableResult
+    func keep(
+        _ entry: AlephEntry, as path: AlephPath, since moment: UInt64? = nil,
+        _ note: () -> Void = {}
+    ) -> Bool {
         let cost = AlephKnown.cost(entry)
-        state.withLock { state in
+        return state.withLock { state in
+            if let moment, max(state.forgotten[path] ?? 0, state.allForgotten) > moment {
+                return false
+            }
             state.absent[path] = nil
+            if let standing = state.files[path]?.entry, standing.time > entry.time { return true }
             AlephKnown.drop(path, &state)
-            guard cost <= AlephKnown.textLimit else { return }
+            note()
+            guard cost <= AlephKnown.textLimit else { return true }
             let now = state.tick()
             state.bytes += cost
             state.files[path] = (entry, now)
             if state.bytes > AlephKnown.byteLimit { AlephKnown.trim(&state) }
+            return true
         }
     }
 
@@ -102,6 +136,7 @@ final class AlephKnown: Sendable {
         state.withLock { state in
             AlephKnown.drop(path, &state)
             state.absent[path] = nil
+            state.noteForgotten(path)
         }
     }
 
@@ -182,7 +217,14 @@ final class AlephKnown: Sendable {
     }
 
     /// A directory is to be read anew.
-    func forgetListing(_ path: AlephPath) { state.withLock { $0.listings[path] = nil } }
+    ///
+    /// - Parameter listing: the one that is to go; nil for whichever there is.
+    func forgetListing(_ path: AlephPath, _ listing: AlephListing? = nil) {
+        state.withLock { state in
+            if let listing, state.listings[path]?.listing !== listing { return }
+            state.listings[path] = nil
+        }
+    }
 
     /// The directories that are known.
     var listed: [AlephPath] { state.withLock { Array($0.listings.keys) } }
@@ -192,6 +234,7 @@ final class AlephKnown: Sendable {
         state.withLock { state in
             for path in state.listings.keys where isGone(path) { state.listings[path] = nil }
             for path in state.files.keys where isGone(path) { AlephKnown.drop(path, &state) }
+            state.noteAllForgotten()
         }
     }
 }

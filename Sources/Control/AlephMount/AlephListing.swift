@@ -104,14 +104,42 @@ final class AlephListing: Sendable {
         }
     }
 
+    /// Adds an entry that the list brought.
+    ///
+    /// - Parameter joins: whether all messages with its name make one entry.
+    func list(_ entry: AlephEntry, joins: Bool) -> AlephListed {
+        state.update { $0.list(entry, joins: joins) }
+    }
+
+    /// An entry that came as news, as what came before it left it.
+    func current(_ entry: AlephEntry) -> AlephEntry {
+        state.withLock { $0.meanwhile.current(entry) }
+    }
+
+    /// A post was replaced.
+    ///
+    /// - Returns: whether it was not known.
+    func noteReplaced(_ post: ItemHash, by message: ItemHash, _ time: Double) -> Bool {
+        state.update { $0.noteReplaced(post, by: message, time) }
+    }
+
+    /// Messages were taken back: a list that is being read may bring them still.
+    func noteGone(_ messages: Set<ItemHash>) {
+        state.update { $0.meanwhile.noteGone(messages, isReading: !$0.isComplete) }
+    }
+
     /// Takes an entry away.
     func remove(_ name: String) { state.update { $0.remove(name) } }
 
     /// All entries were read, or reading them failed.
-    func finish(_ failure: AlephError?) {
+    ///
+    /// - Returns: whether so much came meanwhile that what was read may be old.
+    @discardableResult
+    func finish(_ failure: AlephError?) -> Bool {
         state.update { state in
             state.isComplete = failure == nil
             state.failure = failure
+            return state.meanwhile.end()
         }
     }
 
@@ -121,8 +149,19 @@ final class AlephListing: Sendable {
     /// What is shown of a message's file without its text; nil if that is not known.
     func fact(_ name: String) -> AlephFact? { state.withLock { $0.fact(name) } }
 
-    /// Keeps how long the text of a name is, as it is shown from now on; nil for not known.
-    func noteSize(_ size: Int?, of name: String) { state.withLock { $0.noteSize(size, of: name) } }
+    /// Keeps how long the text of a name is, and of when, as both are shown from now on.
+    func note(_ fact: AlephFact, of name: String) { state.withLock { $0.note(fact, of: name) } }
+
+    /// Keeps what was asked for of a name that is here: it is newer than the list. Not if it is
+    /// older all the same, for another node told it.
+    func noteAsked(_ entry: AlephEntry) {
+        state.update { state in
+            guard let standing = state.entry(entry.name), standing.time <= entry.time else {
+                return
+            }
+            state.replace(entry)
+        }
+    }
 
     /// All entries that were read.
     var entries: [AlephEntry] { state.withLock { $0.entries(where: { _ in true }) } }

@@ -46,6 +46,8 @@ struct AlephListingTable: Sendable {
     private var names: [String: UInt32] = [:]
     private(set) var bytes = 0
     private var details = AlephDetails()
+    /// What came of which the list knows nothing yet.
+    var meanwhile = AlephMeanwhile()
     var isComplete = false
     var failure: AlephError?
 
@@ -117,6 +119,46 @@ struct AlephListingTable: Sendable {
 
     // MARK: Changing
 
+    /// Adds an entry that a list brought: what came as news since it was asked for is newer.
+    ///
+    /// - Parameter joins: whether all messages with its name make one entry.
+    mutating func list(_ entry: AlephEntry, joins: Bool) -> AlephListed {
+        let current = meanwhile.current(entry)
+        if meanwhile.isGone(current) { return .gone }
+        guard let standing = self.entry(entry.name) else {
+            guard add(current) else { return .full }
+            return .placed(current, gone: meanwhile.gone(of: current))
+        }
+        // Of two that are as new, one may know how long the text is.
+        let isNewer = standing.time < current.time || current.text != nil
+        if joins {
+            replace(current.joined(with: standing))
+        } else if standing.time <= current.time, isNewer {
+            replace(current)
+        } else {
+            return .placed(standing, gone: meanwhile.gone(of: standing))
+        }
+        return .placed(current, gone: meanwhile.gone(of: current))
+    }
+
+    /// Notes that a post was replaced: how long its text is nobody knows before it is read.
+    ///
+    /// - Returns: whether that is news.
+    mutating func noteReplaced(
+        _ post: ItemHash, by message: ItemHash, _ time: Double
+    ) -> Bool {
+        guard var entry = entry(post.text + AlephMessageName.suffix) else {
+            meanwhile.noteReplaced(post, by: message, time)
+            return true
+        }
+        guard time > entry.time else { return false }
+        entry.sources.append(message)
+        entry.time = time
+        entry.text = nil
+        replace(entry)
+        return true
+    }
+
     /// Adds an entry with a new name.
     ///
     /// - Returns: false if there is no room.
@@ -148,14 +190,18 @@ struct AlephListingTable: Sendable {
         slots[position] = .gone
     }
 
-    /// Keeps how long a text is.
-    mutating func noteSize(_ size: Int?, of name: String) {
+    /// Keeps how long a text is, and of when.
+    mutating func note(_ fact: AlephFact, of name: String) {
         guard let position = position(name) else { return }
         switch slots[position] {
         case .gone: break
-        case .message(let message, let time, _):
-            slots[position] = .message(message, time: time, size: AlephListingTable.packed(size))
-        case .entry(let boxed): slots[position] = .entry(Boxed(boxed.entry, size: size))
+        case .message(let message, _, _):
+            slots[position] = .message(
+                message, time: fact.time, size: AlephListingTable.packed(fact.size))
+        case .entry(let boxed):
+            var entry = boxed.entry
+            entry.time = fact.time
+            slots[position] = .entry(Boxed(entry, size: fact.size))
         }
     }
 

@@ -113,9 +113,7 @@ extension AlephMount {
             }
         case .post where message.content["type"] == "amend":
             guard let ref = message.content["ref"]?.string.flatMap({ ItemHash($0) }) else { return }
-            if let shown = known.known(.post(owner, ref)), shown.time >= message.time { return }
-            known.forget(.post(owner, ref))
-            noteReplaced(ref, of: owner, by: message.itemHash)
+            guard replaced(.post(owner, ref), ref, of: owner, by: message) else { return }
             other("\(ref).json", owner, .posts, isOurs)
             for (_, item) in mine.names(in: .posts) where item.record.target == ref && !isOurs {
                 changed(item.name)
@@ -127,13 +125,22 @@ extension AlephMount {
         }
     }
 
-    /// A post's text is another: how long it is nobody knows before it is read, and it is another
-    /// once more when the replacement is taken back.
-    private func noteReplaced(_ post: ItemHash, of owner: String, by message: ItemHash) {
+    /// A post's text is another: how long it is nobody knows before it is read.
+    ///
+    /// - Returns: false if what is shown has it already.
+    private func replaced(
+        _ path: AlephPath, _ post: ItemHash, of owner: String, by message: VerifiedMessage
+    ) -> Bool {
+        let shown = known.known(path)
+        let isOld = shown.map { $0.time < message.time } ?? true
+        // Before the list is told, so that no answer to an earlier question gets into it after
+        // that; and after it, for a list that is being read keeps what it brings.
+        if isOld { known.forget(path) }
         let posts = known.listing(.part(owner, .posts))
-        guard let posts, var entry = posts.known("\(post).json") else { return }
-        if !entry.sources.contains(message) { entry.sources.append(message) }
-        posts.put(entry)
+        let isNews = posts?.noteReplaced(post, by: message.itemHash, message.time) ?? true
+        guard isOld, isNews || shown != nil else { return false }
+        known.forget(path)
+        return true
     }
 
     private func put(_ entry: AlephEntry, _ owner: String, _ isOurs: Bool) {
@@ -147,6 +154,7 @@ extension AlephMount {
         let standing = listing.known(entry.name)
         // It may be in the list already, or older than what is.
         if let standing, standing.sources.contains(where: { entry.sources.contains($0) }) { return }
+        let entry = listing.current(entry)
         if entry.text != nil { known.keep(entry, as: entry.path) }
         listing.put(entry, isNews: true)
         if part == .files, standing != nil, listing.known(entry.name)?.message == entry.message {
@@ -177,8 +185,9 @@ extension AlephMount {
         }
         for path in known.listed {
             guard let listing = known.listing(path) else { continue }
+            listing.noteGone(targets)
             let names = listing.names(from: targets)
-            for name in names { forgotten(name, in: path, listing, targets, owner) }
+            for name in names { forgotten(name, in: path, listing, targets) }
         }
         // Of aggregates only the last element is known: any may be another now.
         guard let aggregates = known.listing(.part(owner, .aggregates)) else { return }
@@ -198,9 +207,9 @@ extension AlephMount {
         for name in touched { other(name, owner, .aggregates, false) }
     }
 
-    private func forgotten(
-        _ name: String, in path: AlephPath, _ listing: AlephListing, _ targets: Set<ItemHash>,
-        _ owner: String
+    /// Messages that a name comes from were taken back.
+    func forgotten(
+        _ name: String, in path: AlephPath, _ listing: AlephListing, _ targets: Set<ItemHash>
     ) {
         guard var entry = listing.known(name) else { return }
         known.forget(entry.path)
@@ -208,9 +217,11 @@ extension AlephMount {
         let first = entry.sources.first
         switch path {
         case .part(_, .posts) where first.map({ !targets.contains($0) }) ?? false:
-            // What replaced it is gone: it is read anew.
+            // What replaced it is gone: it is read anew, and nobody knows what it is until then.
             entry.sources = left
+            entry.time = 0
             listing.put(entry)
+            known.forget(entry.path)
         case .part(_, .files) where entry.message.map({ !targets.contains($0) }) ?? false:
             // Older versions are gone; the name shows what it did.
             entry.sources = left

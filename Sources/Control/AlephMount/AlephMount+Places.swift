@@ -127,23 +127,65 @@ extension AlephMount {
         return try fetched(path, patience) { () throws(AlephError) in try tree.file(path) }
     }
 
+    /// What somebody said of a file, and when he was asked.
+    private struct Answer: Sendable {
+        let entry: AlephEntry
+        let moment: UInt64
+    }
+
+    /// How often a file is asked for that becomes another while it is.
+    private static let askAttempts = 4
+
     /// Asks for a file, and keeps what is said of it.
     private func fetched(
         _ path: AlephPath, _ patience: Patience?,
         _ question: @escaping @Sendable () throws(AlephError) -> AlephEntry
     ) throws(FileError) -> AlephEntry {
-        do throws(FileError) {
-            let found = try jobs.ask(.file(path), patience, question)
-            known.keep(found, as: path)
-            if case .post(let address, _) = path, let text = found.text,
-                let posts = known.listing(.part(address, .posts)), posts.fact(found.name) == nil
-            {
-                posts.noteSize(text.count, of: found.name)
+        let known = known
+        var last: AlephEntry?
+        for _ in 0..<AlephMount.askAttempts {
+            let answer: Answer
+            do throws(FileError) {
+                answer = try jobs.ask(.file(path), patience) { () throws(AlephError) in
+                    let moment = known.moment
+                    return Answer(entry: try question(), moment: moment)
+                }
+            } catch .notFound {
+                known.noteAbsent(path, now)
+                throw .notFound
             }
-            return found
-        } catch .notFound {
-            known.noteAbsent(path, now)
-            throw .notFound
+            let found = answer.entry
+            let directory = AlephMount.directory(of: path).flatMap { known.listing($0) }
+            let isCurrent = known.keep(found, as: path, since: answer.moment) {
+                guard let directory, found.text != nil else { return }
+                AlephMount.note(found, at: path, in: directory)
+            }
+            if isCurrent { return found }
+            last = found
+        }
+        // It changes as fast as it is asked for: this was true a moment ago, and is not kept.
+        guard let last else { throw .inputOutput }
+        return last
+    }
+
+    /// The directory that says what a text is without it.
+    private static func directory(of path: AlephPath) -> AlephPath? {
+        switch path {
+        case .post(let address, _): .part(address, .posts)
+        case .aggregate(let address, _): .part(address, .aggregates)
+        default: nil
+        }
+    }
+
+    /// Has a directory say of a name what was read: who looks next asks nobody.
+    private static func note(_ found: AlephEntry, at path: AlephPath, in directory: AlephListing) {
+        switch path {
+        case .post: directory.noteAsked(found)
+        case .aggregate(_, let key):
+            directory.note(
+                AlephFact(size: found.text?.count ?? 0, time: found.time),
+                of: AlephName.name(for: key, suffix: ".json"))
+        default: break
         }
     }
 
@@ -241,14 +283,12 @@ extension AlephMount {
         if let interest = interest(in: path) { watch.watch(interest) }
         let (listing, isNew) = known.makeListing(path)
         guard isNew else { return listing }
+        let moment = known.moment
         jobs.list { [self] in
             do throws(AlephError) {
                 var isCut = false
                 try tree.list(path) { entry in
-                    if entry.text != nil { known.keep(entry, as: entry.path) }
-                    // A file that several messages keep is there until all are taken back; and
-                    // one that came as news while this is read is the newer.
-                    isCut = !listing.put(entry, isNews: AlephMount.isFiles(path))
+                    isCut = !take(entry, into: listing, of: path, since: moment)
                     return !isCut
                 }
                 if isCut {
@@ -257,12 +297,33 @@ extension AlephMount {
                             + " \(AlephListing.byteLimit >> 20) MiB: the rest is not listed, but"
                             + " opens by its name")
                 }
-                listing.finish(nil)
+                // More came meanwhile than can be told apart from what was listed.
+                if listing.finish(nil) { known.forgetListing(path, listing) }
             } catch {
                 listing.finish(error)
             }
         }
         return listing
+    }
+
+    /// Makes what a list brought part of its directory.
+    ///
+    /// - Parameter moment: when the list was asked for.
+    /// - Returns: false if there is no room.
+    private func take(
+        _ entry: AlephEntry, into listing: AlephListing, of path: AlephPath, since moment: UInt64
+    ) -> Bool {
+        // A file that several messages keep is there until all are taken back.
+        switch listing.list(entry, joins: AlephMount.isFiles(path)) {
+        case .full: return false
+        case .placed(let placed, let gone):
+            if placed.text != nil { known.keep(placed, as: placed.path, since: moment) }
+            if !gone.isEmpty { forgotten(placed.name, in: path, listing, gone) }
+        case .gone:
+            // Of aggregates only the last elements are known here: others may have the key.
+            if case .part(_, .aggregates) = path { known.forgetListing(path, listing) }
+        }
+        return true
     }
 
     /// Whether what several messages put under one name is one file.

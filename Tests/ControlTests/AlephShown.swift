@@ -1,0 +1,65 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// `aleph/` on a double of a node, without a mount: what its tests share.
+
+import Aleph
+import AlephNodeDouble
+import AlephProtocol
+import Cryptography
+import Engine
+import Foundation
+import Primitives
+
+@testable import Control
+
+/// A tree on a double, without a mount.
+final class Shown: Sendable {
+    let node: NodeDouble
+    let tree: AlephMount
+    let root: String
+    let account: AlephAccount
+    let told = Lock<[String]>([])
+
+    init() throws {
+        node = try NodeDouble()
+        root = NSTemporaryDirectory() + "cairn-aleph-" + UUID().uuidString
+        account = try AlephAccount(
+            secret: SecretBytes([UInt8](repeating: 5, count: 32)), chain: .solana)
+        tree = try AlephMount(
+            try AlephSession(nodes: [node.url]), account, folder: root, cacheBudget: 1 << 30,
+            plan: StorePlan(), interval: .milliseconds(200))
+        let told = told
+        tree.begin(
+            ForeignHost(
+                report: { line in told.withLock { $0.append(line) } }, nameChanged: { _, _ in },
+                statusChanged: { _ in }))
+    }
+
+    deinit {
+        tree.end()
+        node.stop()
+        // A temporary folder: what is left of it harms nobody.
+        try? FileManager.default.removeItem(atPath: root)
+    }
+
+    var patience: Patience { Patience(for: .seconds(280)) }
+
+    func resolve(_ path: String) throws(FileError) -> UInt64 {
+        var node: UInt64 = 0
+        for name in path.split(separator: "/") {
+            node = try tree.child(Array(name.utf8), of: node, patience)
+        }
+        return node
+    }
+
+    func names(_ node: UInt64, _ patience: Patience?) throws(FileError) -> [String] {
+        var names: [String] = []
+        var start = 0
+        while true {
+            let page = try tree.children(of: node, from: start, limit: 256, patience)
+            guard let last = page.last else { return names }
+            names += page.map { String(decoding: $0.name, as: UTF8.self) }
+            start = last.next
+        }
+    }
+}
