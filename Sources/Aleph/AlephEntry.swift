@@ -48,6 +48,11 @@ package struct AlephEntry: Sendable, Equatable {
         sources = message.map { [$0.itemHash] } ?? []
     }
 
+    /// A text that was read before, and kept elsewhere; the caller adds what else is known of it.
+    package init(_ name: String, at path: AlephPath, text: [UInt8]) {
+        self.init(name, path, text: text)
+    }
+
     /// A stored file that no message is known of.
     package init(stored hash: ItemHash) {
         self.init(hash.text, .file(hash))

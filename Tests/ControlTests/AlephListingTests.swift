@@ -186,17 +186,6 @@ struct AlephListingTests {
         #expect(count > 50 && count < 1000)
         #expect(listing.bytes <= AlephListing.byteLimit)
     }
-
-    @Test("texts are few, and one that is too long is not kept at all")
-    func longText() throws {
-        let known = AlephKnown()
-        let writer = try Writer()
-        let small = try writer.post(1)
-        known.keep(small, as: small.path)
-        let large = try writer.post(2, size: AlephKnown.textLimit)
-        known.keep(large, as: large.path)
-        #expect(known.file(large.path) == nil && known.file(small.path) == small)
-    }
 }
 
 struct AlephMessageNodesTests {

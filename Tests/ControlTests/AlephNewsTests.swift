@@ -244,7 +244,7 @@ struct AlephMeanwhileTests {
                 known.forget(path)
                 changed[index] = step
             case 2 where random.below(10) == 0:
-                known.forget { _ in false }
+                known.forgetFiles(of: nil) { _ in false }
                 changed = changed.map { _ in step }
             default:
                 let entry = AlephEntry(

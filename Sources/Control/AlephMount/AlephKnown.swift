@@ -2,10 +2,14 @@
 //
 // What the network said, kept in memory within limits.
 //
-// Texts are few: of what a directory lists, `AlephListing` knows names and sizes. A text that is
-// not here is asked for when somebody opens it.
+// Texts are few: of what a directory lists, `AlephListing` knows names and sizes. A text that has
+// no room here goes to the disk, and one that has none there either is asked for when somebody
+// opens it; how long it is, and of when, stays.
 //
-// Invariant: `bytes` is the cost of all files, at most `byteLimit` once something was added.
+// Invariants:
+// - `bytes` is the cost of all files, at most `byteLimit` once something was added.
+// - What `spill` has of a path that is in `files` is the same.
+// - The lock is taken before that of `spill`, and of a listing; never under one.
 
 import Aleph
 import AlephProtocol
@@ -18,8 +22,10 @@ final class AlephKnown: Sendable {
     static let byteLimit = 16 << 20
     /// What a file is counted as besides its text, in bytes.
     static let fileCost = 768
-    /// The most bytes of a text that is kept: one more would let go of too many others.
+    /// The most bytes of a text that is kept in memory: one more would let go of too many others.
     static let textLimit = byteLimit / 4
+    /// The most texts of which no more is known than how long they are, and of when.
+    static let bareLimit = 4096
     /// The most sizes of stored files that are known.
     static let sizeLimit = 50_000
     /// The most directories.
@@ -38,6 +44,7 @@ final class AlephKnown: Sendable {
         var listings: [AlephPath: (listing: AlephListing, use: UInt64)] = [:]
         var sizes: [ItemHash: Int] = [:]
         var absent: [AlephPath: Double] = [:]
+        var bare: [AlephPath: AlephFact] = [:]
         var bytes = 0
         var clock: UInt64 = 0
         /// When files were let go of: what was asked for before that is old.
@@ -62,8 +69,12 @@ final class AlephKnown: Sendable {
     }
 
     private let state = Lock(State())
+    private let spill: AlephSpill?
 
-    init() {}
+    /// - Parameter spill: where texts go that have no room in memory; nil for nowhere.
+    init(spill: AlephSpill? = nil) {
+        self.spill = spill
+    }
 
     // MARK: Files
 
@@ -72,16 +83,27 @@ final class AlephKnown: Sendable {
         state.withLock { state in
             let now = state.tick()
             state.files[path]?.use = now
-            return state.files[path]?.entry
+            if let known = state.files[path]?.entry { return known }
+            guard let text = spill?.entry(path) else { return nil }
+            add(text, as: path, &state)
+            return text
         }
     }
 
     /// The same, for who does not use it.
-    func known(_ path: AlephPath) -> AlephEntry? { state.withLock { $0.files[path]?.entry } }
+    func known(_ path: AlephPath) -> AlephEntry? {
+        state.withLock { $0.files[path]?.entry ?? spill?.entry(path) }
+    }
+
+    /// What is known of a text that was read, and is not here.
+    func bare(_ path: AlephPath) -> AlephFact? { state.withLock { $0.bare[path] } }
 
     /// Whether an aggregate of an account was made from one of these messages.
+    ///
+    /// Of those on the disk nobody knows, and so each of them may be.
     func hasAggregate(of owner: String, from messages: Set<ItemHash>) -> Bool {
-        state.withLock { state in
+        if spill?.hasAggregate(of: owner) == true { return true }
+        return state.withLock { state in
             state.files.contains { path, file in
                 guard case .aggregate(owner, _) = path else { return false }
                 return !messages.isDisjoint(with: file.entry.sources)
@@ -103,22 +125,34 @@ final class AlephKnown: Sendable {
         _ entry: AlephEntry, as path: AlephPath, since moment: UInt64? = nil,
         _ note: () -> Void = {}
     ) -> Bool {
-        let cost = AlephKnown.cost(entry)
-        return state.withLock { state in
+        state.withLock { state in
             if let moment, max(state.forgotten[path] ?? 0, state.allForgotten) > moment {
                 return false
             }
             state.absent[path] = nil
             if let standing = state.files[path]?.entry, standing.time > entry.time { return true }
-            AlephKnown.drop(path, &state)
+            drop(path, &state)
             note()
-            guard cost <= AlephKnown.textLimit else { return true }
-            let now = state.tick()
-            state.bytes += cost
-            state.files[path] = (entry, now)
-            if state.bytes > AlephKnown.byteLimit { AlephKnown.trim(&state) }
+            add(entry, as: path, &state)
             return true
         }
+    }
+
+    /// Puts a file that is not in memory there, or where else it has room.
+    private func add(_ entry: AlephEntry, as path: AlephPath, _ state: inout State) {
+        let cost = AlephKnown.cost(entry)
+        guard cost <= AlephKnown.textLimit else { return setAside(entry, as: path, &state) }
+        let now = state.tick()
+        state.bytes += cost
+        state.files[path] = (entry, now)
+        if state.bytes > AlephKnown.byteLimit { trim(&state) }
+    }
+
+    /// Has a text on the disk, or only what is shown of it.
+    private func setAside(_ entry: AlephEntry, as path: AlephPath, _ state: inout State) {
+        guard let text = entry.text, spill?.keep(entry, as: path) != true else { return }
+        if state.bare.count >= AlephKnown.bareLimit { state.bare = [:] }
+        state.bare[path] = AlephFact(size: text.count, time: entry.modified)
     }
 
     private static func cost(_ entry: AlephEntry) -> Int {
@@ -127,14 +161,18 @@ final class AlephKnown: Sendable {
             + (entry.sources.count + entry.manifests.count) * AlephListingTable.hashCost
     }
 
-    private static func drop(_ path: AlephPath, _ state: inout State) {
-        if let gone = state.files.removeValue(forKey: path) { state.bytes -= cost(gone.entry) }
+    private func drop(_ path: AlephPath, _ state: inout State) {
+        if let gone = state.files.removeValue(forKey: path) {
+            state.bytes -= AlephKnown.cost(gone.entry)
+        }
+        state.bare[path] = nil
+        spill?.drop(path)
     }
 
     /// A file is not what it was.
     func forget(_ path: AlephPath) {
         state.withLock { state in
-            AlephKnown.drop(path, &state)
+            drop(path, &state)
             state.absent[path] = nil
             state.noteForgotten(path)
         }
@@ -142,11 +180,12 @@ final class AlephKnown: Sendable {
 
     /// Lets go of what was used least lately until a quarter of the room is free: to look for
     /// one at a time would cost as much each time.
-    private static func trim(_ state: inout State) {
+    private func trim(_ state: inout State) {
         for (path, file) in state.files.sorted(by: { $0.value.use < $1.value.use }) {
-            guard state.bytes > byteLimit / 4 * 3 else { return }
-            state.bytes -= cost(file.entry)
+            guard state.bytes > AlephKnown.byteLimit / 4 * 3 else { return }
+            state.bytes -= AlephKnown.cost(file.entry)
             state.files[path] = nil
+            setAside(file.entry, as: path, &state)
         }
     }
 
@@ -229,11 +268,21 @@ final class AlephKnown: Sendable {
     /// The directories that are known.
     var listed: [AlephPath] { state.withLock { Array($0.listings.keys) } }
 
-    /// Lets go of all that `isGone` picks.
-    func forget(where isGone: (AlephPath) -> Bool) {
+    /// Lets go of all directories that `isGone` picks.
+    func forgetListings(where isGone: (AlephPath) -> Bool) {
         state.withLock { state in
             for path in state.listings.keys where isGone(path) { state.listings[path] = nil }
-            for path in state.files.keys where isGone(path) { AlephKnown.drop(path, &state) }
+        }
+    }
+
+    /// Lets go of all files that `isGone` picks.
+    ///
+    /// - Parameter owner: the account of all of these that come from one: its texts on the disk go.
+    func forgetFiles(of owner: String?, where isGone: (AlephPath) -> Bool) {
+        state.withLock { state in
+            for path in state.files.keys where isGone(path) { drop(path, &state) }
+            for path in state.bare.keys where isGone(path) { state.bare[path] = nil }
+            if let owner { spill?.drop(of: owner) }
             state.noteAllForgotten()
         }
     }

@@ -69,7 +69,10 @@ extension AlephMount {
             }
         }
         let gone = known.listed.filter { self.interest(in: $0) == interest }
-        known.forget { self.interest(in: $0) == interest }
+        known.forgetListings { self.interest(in: $0) == interest }
+        var owner: String?
+        if case .owner(let address) = interest { owner = address }
+        known.forgetFiles(of: owner) { self.interest(in: $0) == interest }
         for path in gone {
             for directory in directories(path) { trouble.listener?.nameChanged(directory, nil) }
         }
@@ -198,9 +201,13 @@ extension AlephMount {
             return true
         }
         known.forgetListing(.part(owner, .aggregates))
-        known.forget { path in
+        known.forgetListings { path in
+            if case .history(owner, _) = path { return true }
+            return false
+        }
+        known.forgetFiles(of: owner) { path in
             switch path {
-            case .aggregate(owner, _), .history(owner, _), .element(owner, _, _): true
+            case .aggregate(owner, _), .element(owner, _, _): true
             default: false
             }
         }

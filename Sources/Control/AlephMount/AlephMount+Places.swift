@@ -66,7 +66,9 @@ extension AlephMount {
             let listing = listing(.part(address, .aggregates))
             guard try listing.entry(name, patience, trouble) != nil else { throw .notFound }
         case .network(let path):
-            if path.isDirectory || fact(name, in: parent) != nil { return }
+            if path.isDirectory || fact(name, in: parent) != nil || known.bare(path) != nil {
+                return
+            }
             _ = try size(try file(path, patience), patience)
         case .own(let part):
             let name = AlephOwnName(part: part, name: name)

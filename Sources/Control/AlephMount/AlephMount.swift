@@ -30,7 +30,7 @@ package final class AlephMount: WritableForeignTree {
     let tree: AlephTree
     let trouble = AlephTrouble()
     let jobs: AlephJobs
-    let known = AlephKnown()
+    let known: AlephKnown
     let files: AlephFileStore
     /// Parts of large files, which are no files to be listed.
     let partFiles: AlephFileStore
@@ -67,6 +67,7 @@ package final class AlephMount: WritableForeignTree {
         do {
             files = try AlephFileStore(folder: base + "/files", cacheBudget: cacheBudget)
             partFiles = try AlephFileStore(folder: base + "/parts", cacheBudget: cacheBudget)
+            known = AlephKnown(spill: try AlephSpill(folder: base, cacheBudget: cacheBudget))
             mine = AlephMine(
                 staging: try AlephStaging(folder: base + "/staging"), account: account,
                 client: session.client, plan: plan, trouble)
@@ -124,7 +125,9 @@ package final class AlephMount: WritableForeignTree {
         case .me, .inbox: return ForeignStatus(isDirectory: true, modified: started)
         case .network(let path):
             if path.isDirectory { return ForeignStatus(isDirectory: true, modified: started) }
-            if let fact = fact(found.name, in: found.parent) { return status(of: fact) }
+            if let fact = fact(found.name, in: found.parent) ?? known.bare(path) {
+                return status(of: fact)
+            }
             return try status(of: try file(path, patience), patience)
         case .own(let part):
             let name = AlephOwnName(part: part, name: found.name)
