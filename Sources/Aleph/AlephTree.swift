@@ -10,7 +10,8 @@ package import JSON
 
 /// Reads the tree. Calls block.
 package struct AlephTree: Sendable {
-    /// The most names of one directory that has to know all of them to show each once.
+    /// The most names of one directory that has to know all of them to show each once, and the most
+    /// elements of one aggregate.
     package static let maximumNameCount = 100_000
     /// How many of the own account's messages, the newest, are looked at for what directories that
     /// are everybody's show of it.
@@ -25,13 +26,17 @@ package struct AlephTree: Sendable {
     let client: AlephClient
     /// The account that `me` stands for.
     let own: String?
+    let nameLimit: Int
 
     /// The tree as an account sees it.
     ///
-    /// - Parameter own: its address; nil for none, and no `me`.
-    package init(_ client: AlephClient, own: String?) {
+    /// - Parameters:
+    ///   - own: its address; nil for none, and no `me`.
+    ///   - nameLimit: instead of `maximumNameCount`, for who has less room.
+    package init(_ client: AlephClient, own: String?, nameLimit: Int = maximumNameCount) {
         self.client = client
         self.own = own
+        self.nameLimit = nameLimit
     }
 
     /// The place that names lead to, without asking whether it is there.
@@ -44,6 +49,16 @@ package struct AlephTree: Sendable {
     /// - Throws: `notFound` for what is no directory, or not there.
     package func list(
         _ path: AlephPath, _ body: (AlephEntry) -> Bool
+    ) throws(AlephError) {
+        try list(path, beyond: { _ in }, body)
+    }
+
+    /// The same.
+    ///
+    /// - Parameter beyond: is given what has no room among the `nameLimit` names of a directory of
+    ///   files: an entry for each of its messages, of which several may have one name.
+    package func list(
+        _ path: AlephPath, beyond: (AlephEntry) -> Void, _ body: (AlephEntry) -> Bool
     ) throws(AlephError) {
         switch path {
         case .root:
@@ -60,7 +75,7 @@ package struct AlephTree: Sendable {
             }
         case .part(let address, .posts): try listPosts(of: address, body)
         case .part(let address, .files):
-            for entry in try storedFiles(of: address).values {
+            for entry in try storedFiles(of: address, beyond: beyond).values {
                 guard body(entry) else { return }
             }
         case .part(let address, .aggregates): try listAggregates(of: address, body)
@@ -89,8 +104,7 @@ package struct AlephTree: Sendable {
             return entry
         case .post(let address, let hash): return try post(hash, of: address)
         case .storedFile(let address, let name):
-            guard let found = try storedFiles(of: address)[name] else { throw .notFound }
-            return found
+            return try storedFile(name, of: address)
         case .aggregate(let address, let key):
             let messages = try elementMessages(of: address, key: key)
             let value = AggregateValue(key: key, messages: messages)
@@ -213,39 +227,6 @@ package struct AlephTree: Sendable {
         return entry
     }
 
-    // MARK: Files
-
-    /// An account's files by their names; of several with one name the newest.
-    private func storedFiles(
-        of address: String
-    ) throws(AlephError) -> [String: AlephEntry] {
-        var files: [String: AlephEntry] = [:]
-        var details = AlephDetails()
-        for filter in AlephTree.fileFilters(address) {
-            try forEach(filter) { message in
-                guard AlephTree.isOwn(message, address) else { return true }
-                for entry in AlephEntry.entries(from: message) {
-                    guard case .storedFile = entry.path else { continue }
-                    let entry = details.fit(entry)
-                    files[entry.name] = files[entry.name].map { $0.joined(with: entry) } ?? entry
-                }
-                return files.count < AlephTree.maximumNameCount
-            }
-        }
-        return files
-    }
-
-    /// The messages that keep an account's files: of whole ones, and of those in parts.
-    static func fileFilters(_ address: String) -> [MessageFilter] {
-        var whole = MessageFilter()
-        whole.owners = [address]
-        var large = whole
-        whole.types = [.store]
-        large.types = [.post]
-        large.postTypes = [LargeFileManifest.postType]
-        return [whole, large]
-    }
-
     // MARK: Aggregates
 
     private func listAggregates(
@@ -262,7 +243,7 @@ package struct AlephTree: Sendable {
             for entry in AlephEntry.entries(from: message) {
                 guard body(entry) else { return false }
             }
-            return seen.count < AlephTree.maximumNameCount
+            return seen.count < nameLimit
         }
     }
 
@@ -303,10 +284,13 @@ package struct AlephTree: Sendable {
                 size += message.contentSize
                 found.append(message)
             }
-            return found.count < AlephTree.maximumNameCount && size <= AlephTree.elementByteLimit
+            return found.count <= nameLimit && size <= AlephTree.elementByteLimit
         }
         guard !found.isEmpty else { throw .notFound }
         // A value without its newest elements would be another one.
+        guard found.count <= nameLimit else {
+            throw .malformedAnswer("an aggregate of more than \(nameLimit) elements")
+        }
         guard size <= AlephTree.elementByteLimit else {
             throw .tooLarge(limit: AlephTree.elementByteLimit)
         }

@@ -20,14 +20,15 @@ final class Shown: Sendable {
     let account: AlephAccount
     let told = Lock<[String]>([])
 
-    init() throws {
+    /// - Parameter nameLimit: the most names that are listed of one directory.
+    init(nameLimit: Int = AlephListing.limit) throws {
         node = try NodeDouble()
         root = NSTemporaryDirectory() + "cairn-aleph-" + UUID().uuidString
         account = try AlephAccount(
             secret: SecretBytes([UInt8](repeating: 5, count: 32)), chain: .solana)
         tree = try AlephMount(
             try AlephSession(nodes: [node.url]), account, folder: root, cacheBudget: 1 << 30,
-            plan: StorePlan(), interval: .milliseconds(200))
+            plan: StorePlan(), interval: .milliseconds(200), nameLimit: nameLimit)
         let told = told
         tree.begin(
             ForeignHost(

@@ -112,7 +112,6 @@ struct AlephReadingMountTests {
         }
     }
 
-    // SEMANTICS: A directory lists at most 100 000 names.
     // SEMANTICS: What is not there, was taken back, or has a name that nothing can have is ENOENT;
     // `messages/HASH.status` says what became of a message.
     @Test("what is not there is ENOENT, and why is told")

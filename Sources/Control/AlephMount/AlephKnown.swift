@@ -71,9 +71,15 @@ final class AlephKnown: Sendable {
     private let state = Lock(State())
     private let spill: AlephSpill?
 
-    /// - Parameter spill: where texts go that have no room in memory; nil for nowhere.
-    init(spill: AlephSpill? = nil) {
+    /// The most names of one directory.
+    let nameLimit: Int
+
+    /// - Parameters:
+    ///   - spill: where texts go that have no room in memory; nil for nowhere.
+    ///   - nameLimit: the most names of one directory.
+    init(spill: AlephSpill? = nil, nameLimit: Int = AlephListing.limit) {
         self.spill = spill
+        self.nameLimit = nameLimit
     }
 
     // MARK: Files
@@ -178,6 +184,18 @@ final class AlephKnown: Sendable {
         }
     }
 
+    /// Messages were taken back: files that were found by them are looked for anew.
+    func forgetStored(from messages: Set<ItemHash>) {
+        state.withLock { state in
+            for (path, file) in state.files {
+                guard case .storedFile = path, !messages.isDisjoint(with: file.entry.sources) else {
+                    continue
+                }
+                drop(path, &state)
+            }
+        }
+    }
+
     /// Lets go of what was used least lately until a quarter of the room is free: to look for
     /// one at a time would cost as much each time.
     private func trim(_ state: inout State) {
@@ -239,7 +257,7 @@ final class AlephKnown: Sendable {
                 state.listings[path]?.use = now
                 return (found.listing, false)
             }
-            let fresh = AlephListing(path)
+            let fresh = AlephListing(path, limit: nameLimit)
             state.listings[path] = (fresh, now)
             var total = state.listings.values.reduce(0) { $0 + $1.listing.bytes }
             for (path, old) in state.listings.sorted(by: { $0.value.use < $1.value.use }) {

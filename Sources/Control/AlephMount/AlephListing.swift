@@ -77,9 +77,11 @@ final class AlephListing: Sendable {
 
     /// Nothing was read yet.
     ///
-    /// - Parameter path: of the directory; nil for one that no path leads to.
-    init(_ path: AlephPath? = nil) {
-        state = Monitor(AlephListingTable(Shape(path)))
+    /// - Parameters:
+    ///   - path: of the directory; nil for one that no path leads to.
+    ///   - limit: the most names.
+    init(_ path: AlephPath? = nil, limit: Int = AlephListing.limit) {
+        state = Monitor(AlephListingTable(Shape(path), limit: limit))
     }
 
     /// How many positions there are.
@@ -127,6 +129,18 @@ final class AlephListing: Sendable {
     func noteGone(_ messages: Set<ItemHash>) {
         state.update { $0.meanwhile.noteGone(messages, isReading: !$0.isComplete) }
     }
+
+    /// There are names that have no room, and can be asked for by what they are called.
+    func noteCut() { state.update { $0.isCut = true } }
+
+    /// A name has no room.
+    func noteBeyond(_ entry: AlephEntry) { state.update { $0.noteBeyond(entry) } }
+
+    /// Whether there are names that have no room.
+    var isCut: Bool { state.withLock { $0.isCut } }
+
+    /// What is known of a name that is not listed.
+    func beyond(_ name: String) -> AlephBeyond.Answer { state.withLock { $0.beyond.answer(name) } }
 
     /// Takes an entry away.
     func remove(_ name: String) { state.update { $0.remove(name) } }

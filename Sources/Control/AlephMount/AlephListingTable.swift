@@ -4,8 +4,8 @@
 //
 // Invariants:
 // - `messages` and `names` lead to exactly the slots that are not `gone`, by what they are.
-// - `bytes` is the cost of all slots, as `cost` counts it; of one that went it stays, for its
-//   position stays.
+// - `bytes` is the cost of all slots, as `cost` counts it, and of `beyond`; of a slot that went it
+//   stays, for its position stays.
 
 import Aleph
 import AlephProtocol
@@ -50,10 +50,18 @@ struct AlephListingTable: Sendable {
     var meanwhile = AlephMeanwhile()
     var isComplete = false
     var failure: AlephError?
+    /// Whether there are names that have no room.
+    var isCut = false
+    /// Those of them that cannot be asked for by what they are called.
+    private(set) var beyond = AlephBeyond()
+    private let limit: Int
 
     /// No entries.
-    init(_ shape: AlephListing.Shape) {
+    ///
+    /// - Parameter limit: the most positions.
+    init(_ shape: AlephListing.Shape, limit: Int) {
         self.shape = shape
+        self.limit = limit
     }
 
     /// How many positions there are.
@@ -165,13 +173,21 @@ struct AlephListingTable: Sendable {
     mutating func add(_ entry: AlephEntry) -> Bool {
         let slot = slot(for: entry)
         let cost = AlephListingTable.cost(of: slot)
-        guard slots.count < AlephListing.limit, bytes + cost <= AlephListing.byteLimit else {
+        guard slots.count < limit, bytes + cost <= AlephListing.byteLimit else {
             return false
         }
         bytes += cost
         slots.append(.gone)
         set(slot, named: entry.name, at: slots.count - 1)
         return true
+    }
+
+    /// Notes a name that has no room.
+    mutating func noteBeyond(_ entry: AlephEntry) {
+        isCut = true
+        bytes -= beyond.count * AlephBeyond.cost
+        beyond.note(entry.name, entry.sources)
+        bytes += beyond.count * AlephBeyond.cost
     }
 
     /// Puts an entry in the place of the one with its name.

@@ -74,12 +74,31 @@ extension AlephMount {
                 while let page = try pages.next() {
                     for message in page.messages { putLetter(message) }
                 }
+                if listing.isCut {
+                    trouble.report(
+                        "the inbox has more than \(AlephLetterShelf.limit) letters: the newest are"
+                            + " shown, and the rest opens with `cairn aleph inbox`")
+                }
                 listing.finish(nil)
             } catch {
                 listing.finish(error)
             }
         }
         return listing
+    }
+
+    /// The letter of a name in the inbox; nil if there is none.
+    ///
+    /// - Throws: `inputOutput` where nobody can tell: names are made of what is in letters, and no
+    ///   node has a search for that.
+    func letterPlace(_ name: String, _ patience: Patience?) throws(FileError) -> AlephPlace? {
+        let inbox = inbox()
+        let letter = try inbox.entry(name, patience, trouble)?.message.map { AlephPlace.letter($0) }
+        guard letter == nil, inbox.isCut else { return letter }
+        trouble.report(
+            "a name in the inbox is not among the \(AlephLetterShelf.limit) that are shown, and"
+                + " cannot be looked up: `cairn aleph inbox` has all letters")
+        throw .inputOutput
     }
 
     /// Lays a letter into the inbox, if it is one that opens.
@@ -90,7 +109,10 @@ extension AlephMount {
         let name = named.utf8.count <= AlephName.maximumSize ? named : String(start.dropLast())
         let listing = letters.withLock { shelf -> AlephListing? in
             let isKnown = shelf.letters[message.itemHash] != nil
-            guard isKnown || shelf.letters.count < AlephLetterShelf.limit else { return nil }
+            guard isKnown || shelf.letters.count < AlephLetterShelf.limit else {
+                shelf.listing?.noteCut()
+                return nil
+            }
             shelf.letters[message.itemHash] = AlephLetterShelf.Letter(received)
             return shelf.listing
         }

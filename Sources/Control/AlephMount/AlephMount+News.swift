@@ -159,7 +159,10 @@ extension AlephMount {
         if let standing, standing.sources.contains(where: { entry.sources.contains($0) }) { return }
         let entry = listing.current(entry)
         if entry.text != nil { known.keep(entry, as: entry.path) }
-        listing.put(entry, isNews: true)
+        if !listing.put(entry, isNews: true), part == .files {
+            listing.noteBeyond(entry)
+            known.forget(entry.path)
+        }
         if part == .files, standing != nil, listing.known(entry.name)?.message == entry.message {
             other(entry.name, owner, part, isOurs)
         } else if standing == nil {
@@ -181,6 +184,7 @@ extension AlephMount {
             tell(name, in: .messages, isOther: true)
             tell(target.text, in: .files, isOther: true)
         }
+        known.forgetStored(from: targets)
         for (_, item) in mine.names(in: .posts) {
             guard let target = item.record.target, targets.contains(target) else { continue }
             mine.targetForgotten(item.name)

@@ -45,7 +45,7 @@ extension AlephMount {
             }
             return .own(part)
         case .inbox:
-            return try inbox().entry(name, patience, trouble)?.message.map { .letter($0) }
+            return try letterPlace(name, patience)
         case .network(.root) where name == "me": return .me
         case .network:
             guard let names = nodes.withLock({ $0.names(to: node) }) else { throw .stale }
@@ -62,9 +62,15 @@ extension AlephMount {
     ) throws(FileError) {
         switch place {
         case .me, .mine, .inbox, .letter: return
-        case .network(.history(let address, _)):
-            let listing = listing(.part(address, .aggregates))
-            guard try listing.entry(name, patience, trouble) != nil else { throw .notFound }
+        case .network(.history(let address, let key)):
+            let aggregates = listing(.part(address, .aggregates))
+            if try aggregates.entry(name, patience, trouble) != nil { return }
+            guard aggregates.isCut else { throw .notFound }
+            // What is not listed is there if it has elements.
+            let elements = listing(.history(address, key: key))
+            guard try !elements.page(from: 0, limit: 1, patience, trouble).isEmpty else {
+                throw .notFound
+            }
         case .network(let path):
             if path.isDirectory || fact(name, in: parent) != nil || known.bare(path) != nil {
                 return
@@ -93,8 +99,8 @@ extension AlephMount {
         switch path {
         case .storedFile(let address, let name):
             let files = listing(.part(address, .files))
-            guard let found = try files.entry(name, patience, trouble) else { throw .notFound }
-            return found
+            if let found = try files.entry(name, patience, trouble) { return found }
+            return try unlisted(path, name, of: address, files.beyond(name), patience)
         case .element(let address, let key, let name):
             let listing = listing(.history(address, key: key))
             guard try listing.entry(name, patience, trouble) != nil else { throw .notFound }
@@ -103,7 +109,9 @@ extension AlephMount {
             // Its list says whether it is there; and what is listed is watched.
             let name = AlephName.name(for: key, suffix: ".json")
             let aggregates = listing(.part(address, .aggregates))
-            guard try aggregates.entry(name, patience, trouble) != nil else { throw .notFound }
+            guard try aggregates.entry(name, patience, trouble) != nil || aggregates.isCut else {
+                throw .notFound
+            }
         case .post(let address, _): watch.watch(.owner(address))
         case .file(let hash):
             if let own = known.listing(.files)?.known(hash.text) { return own }
@@ -127,6 +135,30 @@ extension AlephMount {
         if known.isAbsent(path, now) { throw .notFound }
         let tree = tree
         return try fetched(path, patience) { () throws(AlephError) in try tree.file(path) }
+    }
+
+    /// A file for whose name its directory has no room.
+    ///
+    /// - Throws: `notFound` only where it is known that there is no such name.
+    private func unlisted(
+        _ path: AlephPath, _ name: String, of address: String, _ answer: AlephBeyond.Answer,
+        _ patience: Patience?
+    ) throws(FileError) -> AlephEntry {
+        switch answer {
+        case .absent: throw .notFound
+        case .messages(let messages):
+            if known.isAbsent(path, now) { throw .notFound }
+            let tree = tree
+            return try fetched(path, patience) { () throws(AlephError) in
+                try tree.storedFile(name, of: address, from: messages)
+            }
+        case .unknown:
+            trouble.report(
+                "an account has more than \(AlephBeyond.limit) messages of files besides those"
+                    + " that are listed: a name that is not among these cannot be looked up. Files"
+                    + " open by their messages' hashes in files/")
+            throw .inputOutput
+        }
     }
 
     /// What somebody said of a file, and when he was asked.
@@ -261,122 +293,4 @@ extension AlephMount {
             try files.fetch(hash, by: client)
         }
     }
-
-    // MARK: Directories
-
-    /// The names of a directory that are the same for everybody; nil of those that are asked for.
-    func names(_ path: AlephPath) -> [(String, AlephPlace)]? {
-        switch path {
-        case .root:
-            return AlephPath.rootNames.compactMap { name in
-                if name == "me" { return (name, .me) }
-                return AlephPath([name], own: own).map { (name, .network($0)) }
-            }
-        case .account(let address):
-            return AlephPath.Part.allCases.map { ($0.rawValue, .network(.part(address, $0))) }
-        default: return nil
-        }
-    }
-
-    /// A directory's listing, which begins to be read if it was not.
-    func listing(_ path: AlephPath) -> AlephListing {
-        if let known = known.listing(path) { return known }
-        // First: what comes while it is read is told.
-        if let interest = interest(in: path) { watch.watch(interest) }
-        let (listing, isNew) = known.makeListing(path)
-        guard isNew else { return listing }
-        let moment = known.moment
-        jobs.list { [self] in
-            do throws(AlephError) {
-                var isCut = false
-                try tree.list(path) { entry in
-                    isCut = !take(entry, into: listing, of: path, since: moment)
-                    return !isCut
-                }
-                if isCut {
-                    trouble.report(
-                        "a directory has more than \(AlephListing.limit) names, or is larger than"
-                            + " \(AlephListing.byteLimit >> 20) MiB: the rest is not listed, but"
-                            + " opens by its name")
-                }
-                // More came meanwhile than can be told apart from what was listed.
-                if listing.finish(nil) { known.forgetListing(path, listing) }
-            } catch {
-                listing.finish(error)
-            }
-        }
-        return listing
-    }
-
-    /// Makes what a list brought part of its directory.
-    ///
-    /// - Parameter moment: when the list was asked for.
-    /// - Returns: false if there is no room.
-    private func take(
-        _ entry: AlephEntry, into listing: AlephListing, of path: AlephPath, since moment: UInt64
-    ) -> Bool {
-        // A file that several messages keep is there until all are taken back.
-        switch listing.list(entry, joins: AlephMount.isFiles(path)) {
-        case .full: return false
-        case .placed(let placed, let gone):
-            if placed.text != nil { known.keep(placed, as: placed.path, since: moment) }
-            if !gone.isEmpty { forgotten(placed.name, in: path, listing, gone) }
-        case .gone:
-            // Of aggregates only the last elements are known here: others may have the key.
-            if case .part(_, .aggregates) = path { known.forgetListing(path, listing) }
-        }
-        return true
-    }
-
-    /// Whether what several messages put under one name is one file.
-    private static func isFiles(_ path: AlephPath) -> Bool {
-        switch path {
-        case .files, .ipfs, .part(_, .files): true
-        default: false
-        }
-    }
-
-    /// What tells of changes of a place.
-    func interest(in path: AlephPath) -> AlephInterest? {
-        switch path {
-        case .messages, .files, .ipfs, .tags: .owner(own)
-        case .part(let address, _), .history(let address, _), .post(let address, _),
-            .storedFile(let address, _), .aggregate(let address, _), .element(let address, _, _):
-            .owner(address)
-        case .tagged(let tags): .tags(tags)
-        default: nil
-        }
-    }
-
-    /// The names of one of our own directories: the network's, without those that are changed
-    /// here, and then these.
-    func myChildren(
-        _ part: AlephPath.Part, from start: Int, _ limit: Int, _ patience: Patience?
-    ) throws(FileError) -> [(next: Int, name: String, place: AlephPlace)] {
-        let changed = mine.names(in: part)
-        let hidden = Set(changed.map { $0.own.record.name })
-        let targets = Set(changed.compactMap { $0.own.record.target.map { "\($0).json" } })
-        var found: [(next: Int, name: String, place: AlephPlace)] = []
-        var position = start
-        while position < AlephMount.changedStart {
-            let page = try listing(.part(own, part)).page(
-                from: position, limit: limit, patience, trouble)
-            guard let last = page.last else { break }
-            for (next, entry) in page
-            where !hidden.contains(entry.name) && !targets.contains(entry.name) {
-                let place: AlephPlace =
-                    entry.path.isDirectory ? .network(entry.path) : .own(part)
-                found.append((next, entry.name, place))
-            }
-            if !found.isEmpty { return found }
-            position = last.next
-        }
-        for (number, item) in changed where !item.record.isGone {
-            found.append((AlephMount.changedStart + Int(number) + 1, item.record.name, .own(part)))
-        }
-        return found
-    }
-
-    /// Positions of what is changed here come after all of the network's.
-    static let changedStart = 1 << 40
 }

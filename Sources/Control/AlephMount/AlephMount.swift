@@ -52,22 +52,25 @@ package final class AlephMount: WritableForeignTree {
     ///   - plan: how files are stored and paid for.
     ///   - isReadOnly: whether what an earlier mount left to publish waits for another.
     ///   - interval: time between two questions for news.
+    ///   - nameLimit: the most names that are listed of one directory.
     package init(
         _ session: AlephSession, _ account: AlephAccount, folder: String, cacheBudget: UInt64,
-        plan: StorePlan, isReadOnly: Bool = false, interval: Duration = MessageFeed.interval
+        plan: StorePlan, isReadOnly: Bool = false, interval: Duration = MessageFeed.interval,
+        nameLimit: Int = AlephTree.maximumNameCount
     ) throws(CommandFailure) {
         self.isReadOnly = isReadOnly
         self.session = session
         self.account = account
         own = account.address
-        tree = AlephTree(session.client, own: account.address)
+        tree = AlephTree(session.client, own: account.address, nameLimit: nameLimit)
         jobs = AlephJobs(trouble)
         watch = AlephWatch(session.client, interval: interval)
         let base = folder + "/aleph"
         do {
             files = try AlephFileStore(folder: base + "/files", cacheBudget: cacheBudget)
             partFiles = try AlephFileStore(folder: base + "/parts", cacheBudget: cacheBudget)
-            known = AlephKnown(spill: try AlephSpill(folder: base, cacheBudget: cacheBudget))
+            known = AlephKnown(
+                spill: try AlephSpill(folder: base, cacheBudget: cacheBudget), nameLimit: nameLimit)
             mine = AlephMine(
                 staging: try AlephStaging(folder: base + "/staging"), account: account,
                 client: session.client, plan: plan, trouble)

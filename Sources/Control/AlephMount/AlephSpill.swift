@@ -74,9 +74,8 @@ final class AlephSpill: Sendable {
     /// - Returns: whether it is here: not for what is no text, what is longer than a half, and where
     ///   the disk has no room.
     func keep(_ entry: AlephEntry, as path: AlephPath) -> Bool {
-        guard let text = entry.text, entry.file == nil, entry.manifests.isEmpty else {
-            return false
-        }
+        // Of stored files the directory knows all that is kept.
+        guard let text = entry.text, entry.file == nil else { return false }
         return state.withLock { state in
             if state.places[path.hashValue] != nil { return true }
             let record = AlephSpill.record(entry, text)
