@@ -8,7 +8,6 @@ import AlephProtocol
 import Engine
 import Foundation
 import JSON
-import LocalServer
 import Namespace
 import Primitives
 import TestSupport
@@ -16,42 +15,12 @@ import Testing
 
 @testable import Control
 
-/// Holds answers of a node back until it is told to let them go.
-private final class Gate: Sendable {
-    private let state = Lock((isHeld: false, isOpen: false))
-
-    /// In the node, after it has made the answer.
-    func hold() {
-        state.withLock { $0.isHeld = true }
-        for _ in 0..<3000 where !state.withLock({ $0.isOpen }) { usleep(10_000) }
-    }
-
-    /// Returns when an answer is held.
-    func waitUntilHeld() {
-        for _ in 0..<3000 where !state.withLock({ $0.isHeld }) { usleep(10_000) }
-    }
-
-    func open() { state.withLock { $0.isOpen = true } }
-}
-
 extension Shown {
     fileprivate var client: AlephClient { tree.session.client }
 
     fileprivate func publish(_ draft: MessageDraft) throws -> VerifiedMessage {
         let signed = try client.publish(draft, by: account)
         return try VerifiedMessage(signed.envelope, content: signed.content)
-    }
-
-    /// Has the node's answers to questions that `isHeld` picks wait.
-    fileprivate func hold(_ isHeld: @escaping @Sendable (String) -> Bool) -> Gate {
-        let gate = Gate()
-        node.change { settings in
-            settings.intercept = { request, _ in
-                if isHeld(request.target) { gate.hold() }
-                return nil
-            }
-        }
-        return gate
     }
 
     fileprivate func hear(_ message: VerifiedMessage) {

@@ -8,6 +8,7 @@ import AlephProtocol
 import Cryptography
 import Engine
 import Foundation
+import LocalServer
 import Primitives
 
 @testable import Control
@@ -63,4 +64,34 @@ final class Shown: Sendable {
             start = last.next
         }
     }
+
+    /// Has the node's answers to questions that `isHeld` picks wait.
+    func hold(_ isHeld: @escaping @Sendable (String) -> Bool) -> Gate {
+        let gate = Gate()
+        node.change { settings in
+            settings.intercept = { request, _ in
+                if isHeld(request.target) { gate.hold() }
+                return nil
+            }
+        }
+        return gate
+    }
+}
+
+/// Holds answers of a node back until it is told to let them go.
+final class Gate: Sendable {
+    private let state = Lock((isHeld: false, isOpen: false))
+
+    /// In the node, after it has made the answer.
+    func hold() {
+        state.withLock { $0.isHeld = true }
+        for _ in 0..<3000 where !state.withLock({ $0.isOpen }) { usleep(10_000) }
+    }
+
+    /// Returns when an answer is held.
+    func waitUntilHeld() {
+        for _ in 0..<3000 where !state.withLock({ $0.isHeld }) { usleep(10_000) }
+    }
+
+    func open() { state.withLock { $0.isOpen = true } }
 }

@@ -287,6 +287,8 @@ extension AlephMine {
         record.size = own.staged?.size
         var kept = AlephOwn(record: record, staged: own.staged)
         kept.isDirty = true
+        // First, so that the bytes are somebody's at each moment.
+        try insert(kept)
         forgetOwn(own, keepsBody: true)
         if let good = own.good {
             try putBack(good, own)
@@ -296,7 +298,6 @@ extension AlephMine {
             standing.target = target
             if "\(target).json" != standing.name { try insert(AlephOwn(record: standing)) }
         }
-        try insert(kept)
         surroundings?.changed(own.name)
         surroundings?.changed(aside)
     }

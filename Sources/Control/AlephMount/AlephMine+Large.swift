@@ -10,6 +10,35 @@ import JSON
 import Primitives
 import Threading
 
+/// Parts that were taken back, and are to be kept on if somebody has them.
+struct AlephPartsLook: Sendable {
+    /// The most that wait to be looked for again.
+    static let limit = 1000
+    /// How often it is tried: for about an hour.
+    static let attemptLimit = 32
+
+    let parts: Set<ItemHash>
+    /// Manifests that count no more.
+    let leaving: Set<ItemHash>
+    /// How often it failed.
+    private(set) var attempts = 0
+    private(set) var due = ContinuousClock.now
+
+    init(parts: Set<ItemHash>, leaving: Set<ItemHash>) {
+        self.parts = parts
+        self.leaving = leaving
+    }
+
+    /// The next attempt after this one failed; nil if it was the last.
+    var next: AlephPartsLook? {
+        guard attempts + 1 < AlephPartsLook.attemptLimit else { return nil }
+        var next = self
+        next.attempts += 1
+        next.due = .now + AlephMine.wait(after: next.attempts)
+        return next
+    }
+}
+
 extension AlephMine {
     /// Stores a file in parts, and hands over its manifest.
     ///
@@ -176,7 +205,7 @@ extension AlephMine {
             }
             if error != nil || parts.isEmpty { return end() }
             let isQueued = pool.submit { [self] in
-                keepOthers(parts, leaving: manifests)
+                keepOthers(AlephPartsLook(parts: parts, leaving: Set(manifests)))
                 end()
             }
             if !isQueued { end() }
@@ -185,18 +214,32 @@ extension AlephMine {
 
     /// Keeps parts on that were just taken back, and that a manifest names which was published
     /// meanwhile: by a command beside this mount, or on another machine.
-    private func keepOthers(_ parts: Set<ItemHash>, leaving manifests: [ItemHash]) {
+    ///
+    /// Where no node tells, it is tried again while this is mounted: the bytes are there for a day.
+    func keepOthers(_ look: AlephPartsLook) {
         do throws(AlephError) {
             let listed = try client.manifests(of: account.address)
             var named: Set<ItemHash> = []
-            for (hash, others) in listed.parts where !manifests.contains(hash) {
+            for (hash, others) in listed.parts where !look.leaving.contains(hash) {
                 named.formUnion(others)
             }
-            try client.keepParts(parts.intersection(named), plan: plan, by: account)
+            try client.keepParts(look.parts.intersection(named), plan: plan, by: account)
         } catch {
+            if error == .cancelled { return }
+            let isAgain = state.withLock { state in
+                guard let next = look.next, state.looks.count < AlephPartsLook.limit else {
+                    return false
+                }
+                state.looks.append(next)
+                return true
+            }
+            if isAgain, look.attempts > 0 { return wake() }
             trouble.report(
                 "parts were taken back, and whether another file that was stored meanwhile has"
-                    + " them cannot be seen to; storing that again mends it: \(error)")
+                    + " them cannot be seen to"
+                    + (isAgain ? " yet; it is tried again" : "; storing that again mends it")
+                    + ": \(error)")
+            wake()
         }
     }
 

@@ -200,10 +200,7 @@ extension AlephMine {
         case .success(let message): succeeded(job, message)
         case .failure(let error): failed(job, error)
         }
-        // Who opened it meanwhile has a copy, and what was sent is nobody's.
-        guard let sent = job.own.record.body else { return }
-        let current = state.withLock { $0.owns[job.own.record.number] }
-        if let current, current.record.body != sent { staging.removeBody(sent) }
+        removeSent(job)
     }
 
     private func succeeded(_ job: Job, _ message: VerifiedMessage?) {

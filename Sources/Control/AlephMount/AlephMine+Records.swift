@@ -140,6 +140,20 @@ extension AlephMine {
         return true
     }
 
+    /// Removes the bytes that were sent, if they are nobody's any more: who opened the name
+    /// meanwhile has a copy, and the name may be gone, or have left them to another.
+    func removeSent(_ job: Job) {
+        guard let sent = job.own.record.body else { return }
+        let number = job.own.record.number
+        records.withLock { _ in
+            let isKept = state.withLock { state in
+                state.owns[number]?.record.body == sent
+                    || state.owns.values.contains { $0.record.body == sent }
+            }
+            if !isKept { staging.removeBody(sent) }
+        }
+    }
+
     func unname(_ own: AlephOwn) {
         state.withLock { state in
             if state.names[own.name] == own.record.number { state.names[own.name] = nil }

@@ -163,6 +163,8 @@ final class AlephMine: Sendable {
         var long: Set<UInt64> = []
         /// Parts of large files that are being stored, and taken back.
         var parts = AlephParts()
+        /// Parts that were taken back, and are to be looked for once more.
+        var looks: [AlephPartsLook] = []
     }
 
     let state = Monitor(State())
@@ -302,8 +304,11 @@ final class AlephMine: Sendable {
 
     private func step() -> Bool {
         let now = ContinuousClock.now
-        let work = state.withLock { state -> (ready: [UInt64], forgets: Bool)? in
+        let work = state.withLock {
+            state -> (ready: [UInt64], forgets: Bool, looks: [AlephPartsLook])? in
             if state.isEnded { return nil }
+            let looks = state.looks.filter { $0.due <= now }
+            state.looks.removeAll { $0.due <= now }
             let due = state.owns.filter { entry in
                 !entry.value.isPublishing && entry.value.due.map { $0 <= now } ?? false
             }.keys.sorted()
@@ -321,11 +326,12 @@ final class AlephMine: Sendable {
             }
             let forgets = state.forgetDue.map { $0 <= now } ?? false
             if forgets { state.forgetDue = nil }
-            return (ready, forgets)
+            return (ready, forgets, looks)
         }
         guard let work else { return false }
         for number in work.ready { pool.submit { [self] in publish(number) } }
         if work.forgets { pool.submit { [self] in publishForgets() } }
+        for look in work.looks { pool.submit { [self] in keepOthers(look) } }
         // Everything that is due has a time, so that nobody need be woken for it but by the clock.
         _ = state.wait(atMost: .milliseconds(100)) { $0.isEnded ? true : nil }
         return true

@@ -71,8 +71,8 @@ final class AlephSpill: Sendable {
 
     /// Keeps a text.
     ///
-    /// - Returns: whether it is here: not for what is no text, what is longer than a half, and where
-    ///   the disk has no room.
+    /// - Returns: whether it is here: not for what is no text, or is longer than a half, and not
+    ///   where the disk has no room.
     func keep(_ entry: AlephEntry, as path: AlephPath) -> Bool {
         // Of stored files the directory knows all that is kept.
         guard let text = entry.text, entry.file == nil else { return false }
