@@ -174,6 +174,28 @@ struct AlephNewsTests {
     }
 }
 
+struct AlephWatchTests {
+    @Test("of what is watched, what is used stays")
+    func use() throws {
+        let node = try NodeDouble()
+        defer { node.stop() }
+        let session = try AlephSession(nodes: [node.url])
+        defer { session.stop() }
+        let watch = AlephWatch(session.client, interval: .seconds(60))
+        defer { watch.stop() }
+        let lost = Lock<[AlephInterest]>([])
+        watch.begin(
+            AlephWatch.Ears(news: { _, _ in }, lost: { gone in lost.withLock { $0.append(gone) } }))
+        for number in 0..<AlephWatch.limit { watch.watch(.owner("\(number)")) }
+        watch.noteUse(of: .owner("0"))
+        watch.watch(.owner("more"))
+        #expect(lost.withLock { $0 } == [.owner("1")])
+        watch.noteUse(of: .owner("1"))
+        watch.watch(.owner("again"))
+        #expect(lost.withLock { $0 } == [.owner("1"), .owner("2")])
+    }
+}
+
 struct AlephMeanwhileTests {
     private func hash(_ number: Int) -> ItemHash {
         ItemHash(sha256Of: Array("\(number)".utf8))

@@ -3,7 +3,7 @@
 // Parts of the daemon that need no mount: its log, its queue, its words, and who keeps a place
 // busy.
 
-import Control
+@testable import Control
 import Engine
 import Glibc
 import Stores
@@ -61,6 +61,17 @@ struct DaemonPartsTests {
         state.pendingPads = 1
         #expect(StatusText.remainder(of: state).contains(" and 1 pad not on the store yet"))
         #expect(StatusText.leftover(of: state)?.contains("safe on this machine") == true)
+    }
+
+    @Test("a sync that failed says once what is missing, and never that nothing is")
+    func unpublished() {
+        var state = EngineStatus()
+        let whole = Daemon.unpublished("the account cannot pay.", state)
+        #expect(whole.sentence == "not everything is on the store: the account cannot pay")
+        #expect(!StatusText.progress(of: state).contains("everything is on the store"))
+        state.pendingPads = 1
+        let part = Daemon.unpublished("the time is up", state)
+        #expect(part.sentence.hasSuffix("the time is up; 1 pad not on the store yet"))
     }
 
     @Test("a status shows what a person asks first")

@@ -119,7 +119,8 @@ struct AlephListingTable: Sendable {
     /// Entries from a position on, each with the position behind it.
     func page(from start: Int, limit: Int) -> [(next: Int, entry: AlephEntry)] {
         var found: [(next: Int, entry: AlephEntry)] = []
-        for position in slots.indices.dropFirst(start) where found.count < limit {
+        for position in slots.indices.dropFirst(start) {
+            if found.count >= limit { break }
             if let entry = entry(at: position) { found.append((position + 1, entry)) }
         }
         return found

@@ -24,7 +24,10 @@ extension AlephMount {
 
     /// A directory's listing, which begins to be read if it was not.
     func listing(_ path: AlephPath) -> AlephListing {
-        if let known = known.listing(path) { return known }
+        if let known = known.listing(path) {
+            if let interest = interest(in: path) { watch.noteUse(of: interest) }
+            return known
+        }
         // First: what comes while it is read is told.
         if let interest = interest(in: path) { watch.watch(interest) }
         let (listing, isNew) = known.makeListing(path)

@@ -85,6 +85,11 @@ final class AlephWatch: Sendable {
     /// Somebody uses the tree.
     func noteUse() { state.withLock { $0.lastUse = .now } }
 
+    /// Somebody uses what is watched: others go before it.
+    func noteUse(of interest: AlephInterest) {
+        state.withLock { $0.watched[interest]?.use = .now }
+    }
+
     /// From now on what is new about `interest` is told. Call it before what it is about is read,
     /// so that nothing comes between.
     func watch(_ interest: AlephInterest) {
