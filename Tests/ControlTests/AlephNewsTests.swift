@@ -196,6 +196,40 @@ struct AlephWatchTests {
     }
 }
 
+@Suite("looking for news of aleph/", .serialized)
+struct AlephIdleTests {
+    // SEMANTICS: What is kept in memory, and stored files on this disk, are shown without a
+    // question to a node. Nodes are asked every 5 seconds for what is new about it, every minute
+    // when the tree was not used for two, and at once when it is used again.
+    @Test("who comes back to the tree after a while hears at once what came meanwhile")
+    func back() throws {
+        let node = try NodeDouble()
+        defer { node.stop() }
+        let session = try AlephSession(nodes: [node.url])
+        defer { session.stop() }
+        let watch = AlephWatch(
+            session.client, interval: .milliseconds(50), idleAfter: .milliseconds(200))
+        defer { watch.stop() }
+        watch.begin(AlephWatch.Ears(news: { _, _ in }, lost: { _ in }))
+        watch.watch(.owner("A"))
+        func questions() -> Int {
+            node.questions.filter { $0.contains("messages.json") }.count
+        }
+        // Nobody uses it: the next question is a minute away.
+        var (last, still) = (-1, 0)
+        for _ in 0..<1000 where still < 20 {
+            usleep(100_000)
+            let count = questions()
+            still = count == last ? still + 1 : 0
+            last = count
+        }
+        #expect(last > 0 && still == 20)
+        watch.noteUse()
+        for _ in 0..<100 where questions() == last { usleep(100_000) }
+        #expect(questions() > last)
+    }
+}
+
 struct AlephMeanwhileTests {
     private func hash(_ number: Int) -> ItemHash {
         ItemHash(sha256Of: Array("\(number)".utf8))

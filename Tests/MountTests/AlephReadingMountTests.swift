@@ -13,7 +13,7 @@ import Testing
 struct AlephReadingMountTests {
     // SEMANTICS: What is kept in memory, and stored files on this disk, are shown without a
     // question to a node. Nodes are asked every 5 seconds for what is new about it, every minute
-    // when the tree was not used for two.
+    // when the tree was not used for two, and at once when it is used again.
     @Test("a warm ls or cat asks nobody, and what another machine publishes is seen")
     func warm() throws {
         try AlephMounted.with { aleph in

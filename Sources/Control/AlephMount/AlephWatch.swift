@@ -72,18 +72,33 @@ final class AlephWatch: Sendable {
     private let state = Monitor(State())
     private let client: AlephClient
     private let interval: Duration
+    private let idleAfter: Duration
     private let ears = Lock<Ears?>(nil)
 
-    /// - Parameter interval: time between two questions; tests are in more of a hurry.
-    init(_ client: AlephClient, interval: Duration = AlephWatch.interval) {
+    /// - Parameters:
+    ///   - interval: time between two questions; tests are in more of a hurry.
+    ///   - idleAfter: how long the tree counts as used; the same.
+    init(
+        _ client: AlephClient, interval: Duration = AlephWatch.interval,
+        idleAfter: Duration = AlephWatch.idleAfter
+    ) {
         self.client = client
         self.interval = interval
+        self.idleAfter = idleAfter
     }
 
     func begin(_ ears: Ears) { self.ears.withLock { $0 = ears } }
 
-    /// Somebody uses the tree.
-    func noteUse() { state.withLock { $0.lastUse = .now } }
+    /// Somebody uses the tree. Who comes back to it does not wait for the time of the idle.
+    func noteUse() {
+        state.withLock { state in
+            let now = ContinuousClock.now
+            if now - state.lastUse > idleAfter {
+                for interest in state.watched.keys { state.watched[interest]?.due = now }
+            }
+            state.lastUse = now
+        }
+    }
 
     /// Somebody uses what is watched: others go before it.
     func noteUse(of interest: AlephInterest) {
@@ -152,7 +167,7 @@ final class AlephWatch: Sendable {
                 state.watched[interest] = nil
                 return true
             }
-            let isIdle = now - state.lastUse > AlephWatch.idleAfter
+            let isIdle = now - state.lastUse > idleAfter
             let isSlow = isIdle || !isHeard
             state.watched[interest]?.feed = polled
             state.watched[interest]?.due =
