@@ -96,18 +96,17 @@ extension AlephMount {
     /// Makes a message part of what is shown.
     private func apply(_ message: VerifiedMessage, isOurs: Bool) {
         guard message.isOwnersOwn, let owner = AlephAddress(message.owner)?.text else { return }
+        let key = message.type == .aggregate ? AggregateValue.key(of: message) : nil
+        let shown = key.flatMap { known.known(.aggregate(owner, key: $0)) }
+        // What was read after it came has it already.
+        let isShown = shown?.sources.contains(message.itemHash) ?? false
+        // Before its list hears of it, so that no answer to an earlier question gets into that.
+        if let key, !isShown { known.forget(.aggregate(owner, key: key)) }
         for entry in AlephEntry.entries(from: message) { put(entry, owner, isOurs) }
         if owner == own { putShared(message) }
         switch message.type {
         case .aggregate:
-            guard let key = AggregateValue.key(of: message) else { return }
-            // What was read after it came has it already.
-            if let shown = known.known(.aggregate(owner, key: key)),
-                shown.sources.contains(message.itemHash)
-            {
-                return
-            }
-            known.forget(.aggregate(owner, key: key))
+            guard let key, !isShown else { return }
             known.forgetListing(.history(owner, key: key))
             let name = AlephName.name(for: key, suffix: ".json")
             other(name, owner, .aggregates, isOurs)
