@@ -26,7 +26,7 @@ final class AlephSpill: Sendable {
     static let minimumBudget: UInt64 = 64 << 20
     /// The most room.
     static let maximumBudget: UInt64 = 512 << 20
-    /// The most texts; their places are in memory, some 80 bytes each.
+    /// The most texts; their places are in memory, some 120 bytes each.
     static let countLimit = 200_000
 
     private struct Place {
