@@ -79,6 +79,14 @@ extension Daemon {
     /// Why not everything is on the store, and how much is not.
     static func unpublished(_ cause: String, _ state: EngineStatus) -> CommandFailure {
         let trimmed = cause.hasSuffix(".") ? String(cause.dropLast()) : cause
+        guard StatusText.leftover(of: state) != nil else {
+            // The volume itself is there. What is not may be in `aleph/me/`, and may have to be
+            // changed before anybody takes it.
+            return CommandFailure(
+                .unpublished, "not everything is where it should go: \(trimmed)",
+                advice: "it is safe on this machine; what was refused goes out when it is changed,"
+                    + " or with the next mount")
+        }
         return CommandFailure(
             .unpublished,
             "not everything is on the store: \(trimmed); \(StatusText.remainder(of: state))",
