@@ -79,17 +79,10 @@ extension Daemon {
     /// Why not everything is on the store, and how much is not.
     static func unpublished(_ cause: String, _ state: EngineStatus) -> CommandFailure {
         let trimmed = cause.hasSuffix(".") ? String(cause.dropLast()) : cause
-        guard StatusText.leftover(of: state) != nil else {
-            // The volume itself is there. What is not may be in `aleph/me/`, and may have to be
-            // changed before anybody takes it.
-            return CommandFailure(
-                .unpublished, "not everything is where it should go: \(trimmed)",
-                advice: "it is safe on this machine; what was refused goes out when it is changed,"
-                    + " or with the next mount")
-        }
+        // Of a tree beside the volume's own the cause is all there is to say.
+        let rest = StatusText.outstanding(of: state).map { "; \($0)" } ?? ""
         return CommandFailure(
-            .unpublished,
-            "not everything is on the store: \(trimmed); \(StatusText.remainder(of: state))",
+            .unpublished, "not everything is on the store: \(trimmed)\(rest)",
             advice: "it is safe on this machine and goes out when the store takes it")
     }
 

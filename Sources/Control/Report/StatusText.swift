@@ -8,6 +8,11 @@ package import Engine
 package enum StatusText {
     /// What is not on the store yet, as part of a sentence.
     package static func remainder(of state: EngineStatus) -> String {
+        outstanding(of: state) ?? "everything is on the store"
+    }
+
+    /// What is not on the store yet, as part of a sentence; nil if everything is.
+    package static func outstanding(of state: EngineStatus) -> String? {
         var parts: [String] = []
         if state.dirtyBytes > 0 || state.dirtyFiles > 0 {
             let files = count(UInt64(state.dirtyFiles), "file")
@@ -16,7 +21,7 @@ package enum StatusText {
         if state.pendingPads > 0 { parts.append(count(UInt64(state.pendingPads), "pad")) }
         if parts.isEmpty {
             return state.hasUnpublishedChanges
-                ? "the newest revision is not on the store yet" : "everything is on the store"
+                ? "the newest revision is not on the store yet" : nil
         }
         return parts.joined(separator: " and ") + " not on the store yet"
     }
@@ -34,10 +39,11 @@ package enum StatusText {
         "everything is on the store, as revision \(state.revision)"
     }
 
-    /// One line for a terminal, while something is brought to the store.
+    /// One line for a terminal, while something is brought to the store, or published beside it.
     package static func progress(of state: EngineStatus) -> String {
-        "\(remainder(of: state)); \(SizeText.rounded(state.bytesStored)) stored"
-            + (state.storeFailure.isEmpty ? "" : "; \(state.storeFailure)")
+        let rest = outstanding(of: state) ?? "the last of it is on its way"
+        let failure = state.storeFailure.isEmpty ? "" : "; \(state.storeFailure)"
+        return "\(rest); \(SizeText.rounded(state.bytesStored)) stored\(failure)"
     }
 
     /// The whole status of one volume, in lines of a label and a value.
