@@ -11,11 +11,16 @@ extension AlephClient {
 
     /// Of these messages, those that were processed.
     ///
-    /// - Parameter hashes: at most `receiptLimit`.
-    package func processed(among hashes: [ItemHash]) throws(AlephError) -> Set<ItemHash> {
+    /// - Parameters:
+    ///   - hashes: at most `receiptLimit`.
+    ///   - isKeptOn: leaves out those that will be removed for want of money.
+    package func processed(
+        among hashes: [ItemHash], isKeptOn: Bool = false
+    ) throws(AlephError) -> Set<ItemHash> {
         precondition(hashes.count <= AlephClient.receiptLimit, "an address has an end")
         var filter = MessageFilter()
         filter.hashes = hashes
+        if isKeptOn { filter.states = ["processed"] }
         var found: Set<ItemHash> = []
         var pages = MessagePages(self, filter)
         while let page = try pages.next() {

@@ -3,11 +3,13 @@
 // Files beyond what a node takes, on their way into the network and out of it.
 //
 // Invariants:
-// - A manifest is published only after the network has processed the message of each part.
+// - A manifest is published only after the network has processed the message of each part, and no
+//   part is known to be gone.
 // - A part that another manifest of the account names is not taken back with one.
-// - Who relied on a part of somebody else's looks after its manifest is processed whether the part
-//   is there still; who took one back looks after that whether a manifest names it (0029, 0035).
-//   One of the two sees the other.
+// - Who stores a file looks after its manifest is processed whether all of its parts are there
+//   still, whoever stored them: others may have relied on them meanwhile, and have taken them back;
+//   who took one back looks after that whether a manifest names it (0029, 0035). One of the two
+//   sees the other.
 
 package import AlephProtocol
 internal import Cryptography
@@ -28,10 +30,8 @@ package struct LargeFilePlan: Sendable {
     package var partSize = LargeFileManifest.standardPartSize
     /// Whether a part that the account stores already will stay: asked before it is relied on.
     package var isKept: @Sendable (ItemHash) -> Bool = { _ in true }
-    /// Is told of each part that was not stored because a message keeps it already, with its
-    /// number in the file: for `restoreParts`.
-    package var relied: @Sendable (_ index: Int, _ message: ItemHash) -> Void = { _, _ in }
-    /// Is told of each part that was stored, and the message that keeps it: for who gives up.
+    /// Is told of each part that was stored, also by `restoreParts`, and the message that keeps it:
+    /// for who gives up.
     package var stored: @Sendable (_ part: ItemHash, _ message: ItemHash) -> Void = { _, _ in }
     /// Whether the file is still to be stored: asked before each part, and after the last.
     package var isWanted: @Sendable () -> Bool = { true }
@@ -43,13 +43,12 @@ package struct LargeFilePlan: Sendable {
     }
 }
 
-/// The parts of a file that somebody relied on, and the messages that keep them.
-final class ReliedParts: Sendable {
-    private let messages = Lock<[Int: ItemHash]>([:])
-
-    func note(_ index: Int, _ message: ItemHash) { messages.withLock { $0[index] = message } }
-
-    var all: [Int: ItemHash] { messages.withLock { $0 } }
+/// A file whose parts are in the network, and what they make together.
+package struct StoredParts: Sendable {
+    /// What is to be published.
+    package let manifest: LargeFileManifest
+    /// The message that keeps each part, in their order.
+    var keepers: [ItemHash]
 }
 
 extension AlephClient {
@@ -78,34 +77,41 @@ extension AlephClient {
         } catch {
             throw .invalid(error)
         }
-        let relied = ReliedParts()
         var large = LargeFilePlan(name: name, plan: plan)
         large.partSize = partSize
-        large.relied = { relied.note($0, $1) }
-        let manifest = try storeParts(of: file, large, by: account, progress: progress)
+        var parts = try storeParts(of: file, large, by: account, progress: progress)
         let signed = try publish(
             .post(
                 type: LargeFileManifest.postType,
-                content: manifest.content(tags: tags, metadata: nil)), by: account)
-        try restoreParts(relied.all, of: manifest, from: file, plan: plan, by: account)
+                content: parts.manifest.content(tags: tags, metadata: nil)), by: account)
+        try restoreParts(&parts, of: file, large, by: account)
         return signed
     }
 
-    /// Stores the parts of a file anew that were taken back while it relied on them. Call it once
-    /// the network has processed the manifest: who takes parts back from then on sees that.
+    /// Stores the parts of a file anew that were taken back meanwhile. Call it once the network has
+    /// processed the manifest: who takes parts back from then on sees that.
     ///
-    /// - Parameter relied: numbers of parts, and the messages that kept them.
+    /// - Parameter parts: from `storeParts`, for the same file and plan.
     /// - Throws: as `store`: then the file is not whole, and storing it again mends it.
     package func restoreParts(
-        _ relied: [Int: ItemHash], of manifest: LargeFileManifest, from file: AlephSource,
-        plan: StorePlan, by account: AlephAccount
+        _ parts: inout StoredParts, of file: AlephSource, _ large: LargeFilePlan,
+        by account: AlephAccount
     ) throws(AlephError) {
-        for (index, message) in relied.sorted(by: { $0.key < $1.key }) {
-            if try isProcessed(message) { continue }
+        let manifest = parts.manifest
+        // Equal parts of one file have one message.
+        let kept = try kept(among: Set(parts.keepers))
+        var stored: [ItemHash: ItemHash] = [:]
+        for index in manifest.parts.indices where !kept.contains(parts.keepers[index]) {
+            let name = manifest.parts[index]
+            if let keeper = stored[name] {
+                parts.keepers[index] = keeper
+                continue
+            }
+            guard large.isWanted() else { throw .cancelled }
             let part = file.piece(at: index * manifest.partSize, size: manifest.size(ofPart: index))
-            let draft = StoreDraft(file: manifest.parts[index], tags: [LargeFileManifest.partTag])
-            let signed = try signStore(of: manifest.parts[index], draft, plan: plan, by: account)
-            try deliver(part, with: signed, plan: plan, by: account)
+            let keeper = try store(part: part, as: name, large, by: account)
+            parts.keepers[index] = keeper
+            stored[name] = keeper
         }
     }
 
@@ -133,11 +139,14 @@ extension AlephClient {
 
     /// Stores the parts of a file, and publishes no manifest yet.
     ///
+    /// At the end all parts are there: one that was taken back while the others were stored is
+    /// stored again.
+    ///
     /// - Throws: as `storeLarge`; `cancelled` once the plan's `isWanted` answers no.
     package func storeParts(
         of file: AlephSource, _ large: LargeFilePlan, by account: AlephAccount,
         progress: (Int) -> Void = { _ in }
-    ) throws(AlephError) -> LargeFileManifest {
+    ) throws(AlephError) -> StoredParts {
         let plan = large.plan
         let nodeLimit = try uploadLimits().limit(of: plan)
         guard nodeLimit >= LargeFilePlan.minimumNodeLimit else {
@@ -148,6 +157,7 @@ extension AlephClient {
         guard file.size <= limit else { throw .tooLarge(limit: limit) }
         var whole = SHA256Hasher()
         var parts: [ItemHash] = []
+        var keepers: [ItemHash] = []
         var start = 0
         while start < file.size {
             guard large.isWanted() else { throw .cancelled }
@@ -155,27 +165,40 @@ extension AlephClient {
             let part = file.piece(at: start, size: size)
             guard part.forEachPiece({ whole.update($0) }) else { throw .sourceFailed }
             let hash = try AlephClient.name(of: part, engine: plan.engine)
-            let keeper = large.isKept(hash) ? try message(storing: hash, by: account) : nil
-            if let keeper {
-                large.relied(parts.count, keeper)
+            if large.isKept(hash), let keeper = try message(storing: hash, by: account) {
+                keepers.append(keeper)
             } else {
-                let draft = StoreDraft(file: hash, tags: [LargeFileManifest.partTag])
-                let signed = try signStore(of: hash, draft, plan: plan, by: account)
-                try deliver(part, with: signed, plan: plan, by: account)
-                large.stored(hash, signed.envelope.itemHash)
+                keepers.append(try store(part: part, as: hash, large, by: account))
             }
             parts.append(hash)
             start += size
             progress(start)
         }
         guard large.isWanted() else { throw .cancelled }
+        let manifest: LargeFileManifest
         do throws(AlephProtocolError) {
-            return try LargeFileManifest(
+            manifest = try LargeFileManifest(
                 name: large.name, size: file.size, sha256: whole.finalize(), partSize: partSize,
                 parts: parts)
         } catch {
             throw .invalid(error)
         }
+        var result = StoredParts(manifest: manifest, keepers: keepers)
+        try restoreParts(&result, of: file, large, by: account)
+        return result
+    }
+
+    /// Stores one part.
+    ///
+    /// - Returns: the message that keeps it.
+    private func store(
+        part: AlephSource, as name: ItemHash, _ large: LargeFilePlan, by account: AlephAccount
+    ) throws(AlephError) -> ItemHash {
+        let draft = StoreDraft(file: name, tags: [LargeFileManifest.partTag])
+        let signed = try signStore(of: name, draft, plan: large.plan, by: account)
+        try deliver(part, with: signed, plan: large.plan, by: account)
+        large.stored(name, signed.envelope.itemHash)
+        return signed.envelope.itemHash
     }
 
     /// The message by which the network keeps a part for an account, and will: one that makes it a
@@ -197,6 +220,23 @@ extension AlephClient {
             }
         }
         return nil
+    }
+
+    /// Those of many messages that the network keeps on. Asked for together first: a file has up
+    /// to ten thousand parts, of which hardly one is gone.
+    private func kept(among hashes: Set<ItemHash>) throws(AlephError) -> Set<ItemHash> {
+        var kept: Set<ItemHash> = []
+        var rest = Array(hashes)[...]
+        while !rest.isEmpty {
+            let batch = Array(rest.prefix(AlephClient.receiptLimit))
+            rest = rest.dropFirst(batch.count)
+            kept.formUnion(try processed(among: batch, isKeptOn: true))
+        }
+        // What one node does not list, another one may have.
+        for hash in hashes where !kept.contains(hash) {
+            if try isProcessed(hash) { kept.insert(hash) }
+        }
+        return kept
     }
 
     private func isProcessed(_ hash: ItemHash) throws(AlephError) -> Bool {

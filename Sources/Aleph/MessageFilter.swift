@@ -25,6 +25,8 @@ package struct MessageFilter: Sendable, Equatable {
     package var postTypes: [String] = []
     /// The files that they keep.
     package var files: [ItemHash] = []
+    /// The states they are in, by the network's names; none means all in which a message counts.
+    package var states: [String] = []
     /// The earliest time, in seconds since 1970, by the envelope.
     package var since: Double?
     /// The time by which they were sent.
@@ -47,6 +49,7 @@ package struct MessageFilter: Sendable, Equatable {
             .with("hashes", list: hashes.map { $0.text })
             .with("contentTypes", list: MessageFilter.checked(postTypes))
             .with("contentHashes", list: files.map { $0.text })
+            .with("msgStatuses", list: states)
             .with("startDate", since.map { JSONNumber($0).text })
             .with("endDate", until.map { JSONNumber($0).text })
             .with("sortOrder", isOldestFirst ? "1" : "-1")
@@ -55,7 +58,9 @@ package struct MessageFilter: Sendable, Equatable {
     /// The filter's query for posts, which have names of their own and fewer of them.
     func postTarget(_ target: AlephTarget) throws(AlephError) -> AlephTarget {
         // What posts have no filter for would silently count for nothing.
-        guard senders.isEmpty, files.isEmpty else { throw .invalid(.malformed(field: "filter")) }
+        guard senders.isEmpty, files.isEmpty, states.isEmpty else {
+            throw .invalid(.malformed(field: "filter"))
+        }
         return
             try target
             .with("addresses", list: MessageFilter.checked(owners))

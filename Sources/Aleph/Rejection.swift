@@ -45,6 +45,11 @@ package struct Rejection: Equatable, Sendable {
         self.init(code: code, shortage: shortage, detail: first?.string)
     }
 
+    /// Whether what was to be forgotten is gone.
+    ///
+    /// - Source: codes of pyaleph: 501 is not there, 504 is forgotten already.
+    package var isForgottenAlready: Bool { code == 501 || code == 504 }
+
     /// Whether the account lacks money, or the way to pay is not taken any more.
     package var isQuota: Bool { [5, 6, 202].contains(code) }
 

@@ -121,10 +121,3 @@ extension AlephChunks {
             .forget(messages, reason: "packed anew"), by: network.account)
     }
 }
-
-extension Rejection {
-    /// Whether what was to be forgotten is gone.
-    ///
-    /// - Source: codes of pyaleph: 501 is not there, 504 is forgotten already.
-    var isForgottenAlready: Bool { code == 501 || code == 504 }
-}

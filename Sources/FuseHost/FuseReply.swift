@@ -55,9 +55,13 @@ struct ReplyTimeouts: Sendable, Hashable {
     }
 
     /// For a status that goes with a name, or stands alone.
+    ///
+    /// What holds at this moment only has a name for this moment too: with each look the kernel is
+    /// told which inode it leads to now.
     func believed(_ status: FileStatus?) -> cfuse_timeouts {
-        cfuse_timeouts(
-            entry: entry, attributes: status?.isMomentary == true ? 0 : attributes)
+        let isMomentary = status?.isMomentary == true
+        return cfuse_timeouts(
+            entry: isMomentary ? 0 : entry, attributes: isMomentary ? 0 : attributes)
     }
 
     private static func seconds(_ duration: Duration) -> Double {
@@ -195,7 +199,9 @@ extension cfuse_status {
     init(_ status: FileStatus, _ inodes: InodeTranslation) {
         let attributes = status.attributes
         self.init(
-            ino: inodes.kernel(status.ino),
+            ino: status.isMomentary && status.kind == .regular
+                ? inodes.kernel(momentary: status.ino, size: status.size)
+                : inodes.kernel(status.ino),
             size: status.size,
             blocks: status.allocated / Self.blockBytes
                 + (status.allocated % Self.blockBytes == 0 ? 0 : 1),

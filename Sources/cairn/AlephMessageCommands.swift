@@ -105,7 +105,10 @@ struct AlephMessagesCommand: ParsableCommand {
             try Output.result(MessageQuestion.line(message, output))
         }
         if passedOver > 0 {
-            Output.note("cairn: \(passedOver) messages could not be checked, and are not shown.\n")
+            Output.note(
+                passedOver == 1
+                    ? "cairn: 1 message could not be checked, and is not shown.\n"
+                    : "cairn: \(passedOver) messages could not be checked, and are not shown.\n")
         }
     }
 }

@@ -59,10 +59,11 @@ extension NodeExchange {
         if let problem = problem(["hashes", "contentHashes", "contentKeys"]) { return problem }
         for hash in ledger.entries.keys { ledger.process(hash) }
         let isForgotten = query["msgStatuses"] == "forgotten"
+        // What is soon removed, for want of money, is listed until it is.
+        let states =
+            query["msgStatuses"] == nil ? ["processed", "removing"] : values("msgStatuses")
         let found = ledger.entries.values.filter { entry in
-            // What is soon removed, for want of money, is listed until it is.
-            (isForgotten ? [.forgotten] : [.processed, .removing]).contains(entry.status)
-                && fits(entry)
+            states.contains(entry.status.rawValue) && fits(entry)
         }
         let format = query["contentFormat"] ?? "full"
         return page(Array(found), item: "messages") { entry in

@@ -6,6 +6,8 @@
 import AlephNodeDouble
 import AlephProtocol
 import JSON
+import LocalServer
+import Synchronization
 import TestSupport
 import Testing
 
@@ -180,6 +182,78 @@ struct PartRaceTests {
         let same = try client.messages(
             keeping: Set(parts), of: account.address, before: .infinity)
         #expect(Set(same) == Set(kept))
+    }
+
+    @Test("a part that was stored here, and is taken back meanwhile, is stored again")
+    func stored() throws {
+        let network = try TestNetwork()
+        defer { network.stop() }
+        let (node, client, account) = (network.nodes[0], network.client, TestAccount.solana)
+        node.fund(account.address, credits: 1e12)
+        var random = SeededGenerator(seed: 92)
+        let bytes = random.bytes(5000)
+        /// The messages that keep the file's parts now.
+        func keepers() throws -> [VerifiedMessage] {
+            var filter = MessageFilter()
+            filter.tags = [LargeFileManifest.partTag]
+            var pages = MessagePages(client, filter)
+            return try pages.next()?.messages ?? []
+        }
+        func store(progress: (Int) -> Void = { _ in }) throws -> VerifiedMessage {
+            let signed = try client.storeLarge(
+                AlephSource(bytes), name: "f", plan: StorePlan(payment: .credit), by: account,
+                partSize: 1000, progress: progress)
+            let message = try client.processedMessage(signed.hash)
+            #expect(try client.largeFile(message).read(at: 0, count: .max) == bytes)
+            return message
+        }
+        // Somebody who relied on the first two takes them back while the others are stored.
+        var taken: [ItemHash] = []
+        let first = try store { done in
+            guard done == 2000 else { return }
+            do {
+                taken = try keepers().map { $0.itemHash }
+                _ = try client.publish(.forget(taken), by: account)
+            } catch {
+                Issue.record("\(error)")
+            }
+        }
+        #expect(taken.count == 2)
+        let before = try keepers()
+        #expect(before.count == 5 && Set(before.map { $0.itemHash }).isDisjoint(with: taken))
+        #expect(before.allSatisfy { $0.time < first.time }, "a manifest named what was gone")
+        // And while the manifest is on its way. None is listed then: a part may be what is gone.
+        node.ledger.withLock { $0.change(.store, from: .processed, to: .forgotten) }
+        node.change { settings in
+            settings.intercept = { [weak node] request, _ in
+                let body = String(decoding: request.body, as: UTF8.self)
+                guard request.target == "/api/v0/messages", body.contains("part_size") else {
+                    return nil
+                }
+                node?.ledger.withLock { $0.change(.store, from: .processed, to: .forgotten) }
+                return nil
+            }
+        }
+        let second = try store()
+        let after = try keepers()
+        #expect(after.count == 5 && after.allSatisfy { $0.time > second.time })
+    }
+
+    @Test("whether parts are there still is asked for many at once")
+    func together() throws {
+        let network = try TestNetwork()
+        defer { network.stop() }
+        let (node, account) = (network.nodes[0], TestAccount.solana)
+        node.fund(account.address, credits: 1e12)
+        var random = SeededGenerator(seed: 93)
+        let file = AlephSource(random.bytes(1200))
+        _ = try network.client.storeLarge(
+            file, name: nil, plan: StorePlan(payment: .credit), by: account, partSize: 10)
+        #expect(node.storeCount == 120)
+        // Before the manifest, and after it; one by one each message was asked for once at most.
+        let lists = node.questions.filter { $0.contains("messages.json") && $0.contains("hashes=") }
+        #expect(lists.filter { !$0.contains("contentHashes=") }.count == 6)
+        #expect(node.questions.count { $0.hasSuffix("/status") } <= 121)
     }
 
     @Test("a large file has the tags it is given, and too many are refused before a part is paid")

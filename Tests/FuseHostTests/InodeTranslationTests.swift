@@ -32,6 +32,17 @@ struct InodeTranslationTests {
         }
     }
 
+    @Test("a file that is made on the spot has a number for each size, and all lead to it")
+    func momentary() {
+        let inodes = InodeTranslation(root: 40)
+        let sizes: [UInt64] = [0, 1, 15, 16, 1000, 1 << 40, .max]
+        let numbers = sizes.map { inodes.kernel(momentary: 7, size: $0) }
+        #expect(Set(numbers).count == sizes.count)
+        for number in numbers {
+            #expect(InodeTranslation.momentary.contains(number) && inodes.engine(number) == 7)
+        }
+    }
+
     @Test("the number of a mounted subdirectory does not lead out of it")
     func doesNotLeadOut() {
         let inodes = InodeTranslation(root: 40)

@@ -50,9 +50,9 @@ struct ReplyTests {
         arguments: [(0, 0), (1, 1), (512, 1), (513, 2), (UInt64.max, UInt64.max / 512 + 1)])
     func countsBlocks(bytes: UInt64, blocks: UInt64) {
         let status = FileStatus(
-            ino: 7, kind: .regular, attributes: .none, size: 1, linkCount: 1, device: 0,
+            ino: 70, kind: .regular, attributes: .none, size: 1, linkCount: 1, device: 0,
             allocated: bytes)
-        let sent = cfuse_status(status, InodeTranslation(root: 7))
+        let sent = cfuse_status(status, InodeTranslation(root: 70))
         #expect(sent.blocks == blocks)
         #expect(sent.ino == 1)
         #expect(sent.mode == S_IFREG)

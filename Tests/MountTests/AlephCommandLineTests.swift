@@ -199,6 +199,12 @@ struct AlephCommandLineTests {
             try Data(repeating: 7, count: 200_000).write(to: URL(fileURLWithPath: path))
             let address = field("address", of: try output(aleph(["account", "show"])))
             try refused(["send", "--to", address, path], 9, "it has 0.0 ALEPH and needs")
+            try refused(["store", path], 9, "pay with --credit")
+            try refused(["store", "--credit", path], 9, "buy credits for the account")
+            try refused(["get", "abc"], 64, "names no message and no file")
+            try refused(
+                ["get", "bafkreicysg23kiwv34eg2d7qweipxwosdo2py4ldv42nbauguluen5v6am"], 64,
+                "no CID that the network takes")
             try refused(["send", "--to", address, "--credit", path], 9, "short by 107.8")
             node.stop()
             try refused(["balance"], 8, "did not answer")

@@ -124,6 +124,49 @@ struct AlephTroubleMountTests {
         }
     }
 
+    @Test("what somebody else took back already is gone, and the others go with it")
+    func takenBack() throws {
+        try AlephMounted.with { aleph in
+            let hash = try aleph.shell(
+                """
+                for i in 1 2 3; do echo $i > "$ME/files/f$i"; done; "$CAIRN" sync test
+                getfattr --only-values -n user.aleph.item_hash "$ME/files/f2"
+                """)
+            aleph.node.ledger.withLock { ledger in
+                ledger.rejectsForgotten = true
+                // This mount does not hear of it.
+                ledger.entries[hash]?.status = .forgotten
+            }
+            #expect(aleph.node.storeCount == 2)
+            try aleph.shell(
+                """
+                rm "$ME/files"/f?; "$CAIRN" sync test; test -z "$(ls "$ME/files")"
+                "$CAIRN" unmount test
+                """)
+            #expect(aleph.node.storeCount == 0)
+        }
+    }
+
+    @Test("a sync says what the network would not have, whatever went wrong since")
+    func told() throws {
+        try AlephMounted.with { aleph in
+            try aleph.volume.probe(
+                """
+                me = MNT + '/aleph/me/'
+                def save(name, text):
+                    with open(me + name, 'w') as out:
+                        out.write(text); out.flush(); os.fsync(out.fileno())
+                many = json.dumps({'tags': ['t%d' % n for n in range(17)]})
+                fails(errno.EINVAL, save, 'posts/tags.json', many)
+                fails(errno.EINVAL, save, 'posts/bad.json', 'no JSON')
+                """)
+            let refused = try aleph.volume.cairn(["sync", "test"])
+            #expect(refused.status == 14 && refused.errors.contains("17 tags"), "\(refused)")
+            #expect(!refused.errors.contains("; everything is on the store"), "\(refused.errors)")
+            try aleph.shell("echo '{}' > \"$ME/posts/tags.json\"; \"$CAIRN\" sync test")
+        }
+    }
+
     @Test("a list and a file of a node that lies about signatures are not shown")
     func signatures() throws {
         try AlephMounted.with { aleph in

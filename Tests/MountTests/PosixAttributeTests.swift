@@ -347,6 +347,10 @@ final class PosixAttributeTests: EveryonesMount {
             fd = os.open(status, os.O_RDONLY); assert os.lseek(fd, 0, os.SEEK_END) > before - 100
             last = subprocess.run(['tail', '-c', '2', status], capture_output=True).stdout
             same(last, read(status)[-2:]); os.close(fd); os.close(sync)
+            # Also for who looks again and again, so that the kernel has no reason to forget it.
+            for count in range(5):
+                write(f'more{count}', b'x' * 10 ** (count + 2))
+                eventually(lambda: os.stat(status).st_size == len(read(status)), 20)
             """)
     }
 }

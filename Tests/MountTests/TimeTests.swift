@@ -10,12 +10,17 @@ import Testing
 /// They wait, each on a volume of its own: beside each other.
 @Suite("time", .mounting)
 struct TimeTests {
-    /// A volume that is mounted with clocks that tell more by the seconds in the file `offset`.
+    /// A volume that is mounted with clocks that tell more by the seconds in the file `offset`, and
+    /// that adds to the file `waits` with each wait for others.
     private static func volume(countsSuspend: Bool = false) throws -> MountedVolume {
         let volume = try MountedVolume(mounts: false)
         let clock = try JumpingClock(in: volume.root, countsSuspend: countsSuspend)
         let variables = clock.environment.map { "\($0)='\($1)'" }.joined(separator: " ")
-        try volume.shell("export \(variables); \"$CAIRN\" mount test \"$MNT\"")
+        try volume.shell(
+            """
+            : > "$ROOT/waits"; export CLOCK_WAITS="$ROOT/waits" \(variables)
+            "$CAIRN" mount test "$MNT"
+            """)
         return volume
     }
 
@@ -170,8 +175,16 @@ struct TimeTests {
             clock = dict(
                 LD_PRELOAD=ROOT + '/clock.so', CLOCK_OFFSET=ROOT + '/offset', CLOCK_SUSPENDED='1')
             def slept(days): write(ROOT + '/offset', b'%d' % (days * day), 'r+b')
-            def command(*words):
-                return subprocess.Popen([os.environ['CAIRN'], *words], env={**os.environ, **clock})
+            def command(waits, *words):
+                write(waits)
+                return subprocess.Popen([os.environ['CAIRN'], *words], env={
+                    **os.environ, **clock, 'CLOCK_WAITS': waits})
+            # Returns when a process has begun so many more waits of one kind.
+            def waited(waits, kind, more, ends=lambda: False):
+                count = lambda: read(waits).count(kind)
+                wanted = count() + more
+                eventually(lambda: count() >= wanted or ends(), 60)
+            # A wait reads the clock, and then looks: after a jump the second look is what counts.
             def locked(path):
                 lock = os.open(path, os.O_RDWR); fcntl.flock(lock, fcntl.LOCK_EX); return lock
             # The folder store's lock, which another machine has; the daemon waits for it.
@@ -179,14 +192,15 @@ struct TimeTests {
             sealed = lambda: os.getxattr(PADS + '/p', 'user.cairn.state') == b'published'
             eventually(sealed, 60)
             lock = locked(os.environ['STORE'] + '/lock')
-            write(PADS + '/p', b'after'); time.sleep(2); slept(1); time.sleep(1)
+            write(PADS + '/p', b'after'); waited(ROOT + '/waits', b'l', 1)
+            slept(1); waited(ROOT + '/waits', b'l', 2)
             assert not sealed(); os.close(lock); eventually(sealed, 60)
             same(read(MNT + '/.cairn/errors'), b'')
             # The daemon's answer.
             os.kill(\(try volume.daemonPID()), signal.SIGSTOP)
             try:
-                asking = command('status', 'test'); time.sleep(1); slept(2); time.sleep(0.2)
-                same(asking.poll(), None)
+                answer = ROOT + '/waits-answer'; asking = command(answer, 'status', 'test')
+                waited(answer, b'p', 1); slept(2); same(asking.poll(), None)
             finally: os.kill(\(try volume.daemonPID()), signal.SIGCONT)
             same(asking.wait(60), 0)
             # Its end, which a lock that is had next makes look late.
@@ -194,9 +208,12 @@ struct TimeTests {
                 lock = locked(os.environ['CAIRN_STATE'] + '/volumes/test/lock')
                 write(ROOT + '/had'); eventually(lambda: os.path.exists(ROOT + '/enough'), 60)
             holder = child(next_holder)
-            ending = command('unmount', '--now', 'test')
+            end = ROOT + '/waits-end'; ending = command(end, 'unmount', '--now', 'test')
             eventually(lambda: os.path.exists(ROOT + '/had'), 60)
-            slept(3); time.sleep(0.5); write(ROOT + '/enough')
+            # It may have seen the lock free, between the daemon and this holder.
+            gone = lambda: ending.poll() is not None
+            waited(end, b'l', 1, gone); slept(3); waited(end, b'l', 2, gone)
+            write(ROOT + '/enough')
             ended(holder); same(ending.wait(60), 0)
             """)
         try volume.mount()

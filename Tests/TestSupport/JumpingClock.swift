@@ -1,17 +1,25 @@
 // SPDX-License-Identifier: Apache-2.0
 //
 // Clocks that jump under a program, as the system's does when somebody sets it, and as those that
-// count a suspend do at the wake-up.
+// count a suspend do at the wake-up. And a count of the waits that such a jump may end.
 
 import Foundation
 
 /// A library that is loaded into a program before all others, and moves what its clocks tell by a
 /// number of seconds that stands in a file.
+///
+/// Where `CLOCK_WAITS` names a file, the library adds an `l` to it with each look at a lock that
+/// another process has, and a `p` with each wait for an open file: so a test knows that the program
+/// waits, and jumps then. The file must be there.
 package struct JumpingClock: Sendable {
     private static let source = """
         #define _GNU_SOURCE
+        #include <errno.h>
+        #include <fcntl.h>
+        #include <poll.h>
         #include <stdio.h>
         #include <stdlib.h>
+        #include <sys/file.h>
         #include <sys/syscall.h>
         #include <time.h>
         #include <unistd.h>
@@ -30,6 +38,29 @@ package struct JumpingClock: Sendable {
             }
             time->tv_sec += offset;
             return 0;
+        }
+
+        static void note(const char *what) {
+            int code = errno;
+            const char *path = getenv("CLOCK_WAITS");
+            int file = path ? open(path, O_WRONLY | O_APPEND | O_CLOEXEC) : -1;
+            if (file >= 0) {
+                if (write(file, what, 1) != 1) abort();
+                close(file);
+            }
+            errno = code;
+        }
+
+        int flock(int file, int operation) {
+            int result = (int)syscall(SYS_flock, file, operation);
+            if (result && errno == EWOULDBLOCK) note("l");
+            return result;
+        }
+
+        int poll(struct pollfd *files, nfds_t count, int milliseconds) {
+            if (milliseconds != 0) note("p");
+            struct timespec time = {milliseconds / 1000, milliseconds % 1000 * 1000000L};
+            return (int)syscall(SYS_ppoll, files, count, milliseconds < 0 ? NULL : &time, NULL, 0);
         }
         """
 

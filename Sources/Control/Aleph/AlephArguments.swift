@@ -47,14 +47,19 @@ package enum AlephArguments {
         isJSON ? .json : isPaths ? .paths : .table
     }
 
-    /// The name of a message.
+    /// The name of a message or file.
     package static func hash(_ text: String) throws(CommandFailure) -> ItemHash {
-        guard let hash = ItemHash(text) else {
-            throw CommandFailure(
-                .usage, "“\(text.prefix(100))” is no message",
-                advice: "a message is named by 64 hexadecimal digits, or a CID")
-        }
-        return hash
+        if let hash = ItemHash(text) { return hash }
+        guard ContentIdentifier(text) == nil else { throw refused(cid: text) }
+        throw CommandFailure(
+            .usage, "“\(text.prefix(100))” names no message and no file",
+            advice: "messages and files have 64 hexadecimal digits, or a CID")
+    }
+
+    private static func refused(cid: String) -> CommandFailure {
+        CommandFailure(
+            .usage, "“\(cid.prefix(100))” is no CID that the network takes",
+            advice: "it takes Qm… and bafy…, but not bafkrei…, the CIDs of raw blocks")
     }
 
     /// Seconds since 1970: a day, a moment of UTC, or the number itself.
@@ -182,9 +187,7 @@ package enum AlephArguments {
         _ cid: String, isCredit: Bool, by speaker: AlephSpeaker, waiting: (String) -> Void
     ) throws(CommandFailure) -> String {
         guard let parsed = ContentIdentifier(cid), parsed.codec == .dagPB else {
-            throw CommandFailure(
-                .usage, "“\(cid.prefix(100))” is no CID that the network takes",
-                advice: "it takes Qm… and bafy…, but not bafkrei…, the CIDs of raw blocks")
+            throw refused(cid: cid)
         }
         let draft = StoreDraft(file: ItemHash(parsed), payment: isCredit ? .credit : nil)
         return try speaker.session.run { client throws(AlephError) in

@@ -10,10 +10,13 @@ extension CommandFailure {
     package init(_ error: AlephError) {
         let sentence = "Aleph Cloud: \(error)"
         switch error {
-        case .paymentRequired:
+        case .paymentRequired(let shortage):
+            let way =
+                shortage.unit == .aleph
+                ? "pay with --credit, for which the account needs credits,"
+                : "buy credits for the account,"
             self.init(
-                .storeFull, sentence,
-                advice: "buy credits for the account, or store small files with --unpaid")
+                .storeFull, sentence, advice: way + " or store small files with --unpaid")
         case .rejected(let rejection) where rejection.isQuota:
             self.init(
                 .storeFull, sentence,

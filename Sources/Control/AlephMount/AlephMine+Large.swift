@@ -63,17 +63,18 @@ extension AlephMine {
         let strays = Lock(own.strays)
         defer { job.strays = strays.withLock { $0 } }
         let manifest: LargeFileManifest
-        let relied = Lock<[Int: ItemHash]>([:])
+        var stored: StoredParts?
+        var large = LargeFilePlan(name: manifestName(record), plan: plan)
+        large.isKept = { [self] part in state.withLock { $0.parts.use(part, by: user) } }
+        large.stored = { [self] part, message in
+            strays.withLock { $0[part] = message }
+            state.withLock { $0.owns[record.number]?.strays[part] = message }
+        }
+        large.isWanted = { [self] in isWanted(own) }
         if let source {
-            var large = LargeFilePlan(name: manifestName(record), plan: plan)
-            large.isKept = { [self] part in state.withLock { $0.parts.use(part, by: user) } }
-            large.relied = { index, message in relied.withLock { $0[index] = message } }
-            large.stored = { [self] part, message in
-                strays.withLock { $0[part] = message }
-                state.withLock { $0.owns[record.number]?.strays[part] = message }
-            }
-            large.isWanted = { [self] in isWanted(own) }
-            manifest = try client.storeParts(of: source, large, by: account)
+            let parts = try client.storeParts(of: source, large, by: account)
+            manifest = parts.manifest
+            stored = parts
         } else {
             manifest = try self.manifest(standing?.message)
             state.withLock { state in
@@ -90,12 +91,30 @@ extension AlephMine {
         note(signed, own)
         try client.submitContent(signed)
         _ = try client.submit(signed.envelope)
-        let others = relied.withLock { $0 }
-        if let source, !others.isEmpty {
-            try client.waitForProcessing(signed.envelope.itemHash)
-            try client.restoreParts(others, of: manifest, from: source, plan: plan, by: account)
+        if let source, var stored, try isProcessed(signed.envelope.itemHash, own) {
+            do throws(AlephError) {
+                try client.restoreParts(&stored, of: source, large, by: account)
+            } catch .cancelled where !isWanted(own) {
+                // It is taken back as a whole.
+            }
         }
         return signed
+    }
+
+    /// Waits until the network has processed a manifest, however long that takes: another one would
+    /// take as long.
+    ///
+    /// - Returns: false once its name has other bytes, or none any more.
+    private func isProcessed(_ hash: ItemHash, _ own: AlephOwn) throws(AlephError) -> Bool {
+        while isWanted(own) {
+            do throws(AlephError) {
+                try client.waitForProcessing(hash)
+                return true
+            } catch .stillPending {
+                // Asked again.
+            }
+        }
+        return false
     }
 
     /// Whether what is being sent is what its name still has.

@@ -83,11 +83,48 @@ extension AlephMine {
                     self?.surroundings?.published(message)
                     guard !rest.isEmpty, let self else { return done(nil) }
                     pool.submit { [self] in sendForgets(rest, done) }
+                case .failure(.rejected(let rejection)) where rejection.isForgottenAlready:
+                    guard let self else { return done(.rejected(rejection)) }
+                    pool.submit { [self] in sendLeft(now, rest, rejection, done) }
                 case .failure(let error): done(error)
                 }
             }
         } catch {
             done(error)
+        }
+    }
+
+    /// Takes back what is left of messages of which somebody else took some back already, so that
+    /// the network took none of the others back.
+    private func sendLeft(
+        _ hashes: [ItemHash], _ rest: ArraySlice<ItemHash>, _ rejection: Rejection,
+        _ done: @escaping @Sendable (AlephError?) -> Void
+    ) {
+        do throws(AlephError) {
+            var left: [ItemHash] = []
+            for start in stride(from: 0, to: hashes.count, by: AlephClient.receiptLimit) {
+                let some = hashes[start...].prefix(AlephClient.receiptLimit)
+                let standing = try client.processed(among: Array(some))
+                left += some.filter { standing.contains($0) }
+            }
+            // A node that has them all, and says that it does not, would be asked for ever.
+            guard left.count < hashes.count else { return done(.rejected(rejection)) }
+            try noteGone(Set(hashes).subtracting(left))
+            sendForgets(left + rest, done)
+        } catch {
+            done(error)
+        }
+    }
+
+    /// Has messages shown no more that somebody else took back: of the message that did it nobody
+    /// may have heard here yet, so that one like it is made, and sent nowhere.
+    private func noteGone(_ hashes: Set<ItemHash>) throws(AlephError) {
+        let signed = try sign(.forget(Array(hashes)), after: nil)
+        do throws(AlephProtocolError) {
+            surroundings?.published(
+                try VerifiedMessage(signed.envelope, content: signed.content))
+        } catch {
+            throw .untrue(error)
         }
     }
 
@@ -137,7 +174,8 @@ extension AlephMine {
         }
     }
 
-    /// Waits for all names; nil when nothing is left to be told.
+    /// Waits for all names; nil when nothing is left to be told. Of what the network would not have
+    /// the sentence is noted again, for it is why, whatever else was noted since.
     func flushAll(until deadline: WaitClock.Instant?) -> FileError? {
         state.update { state in
             for (number, own) in state.owns where own.due != nil && own.attempts == 0 {
@@ -147,15 +185,19 @@ extension AlephMine {
         }
         wake()
         while true {
-            let result = state.wait(atMost: AlephJobs.look) { state -> FileError?? in
+            let result = state.wait(atMost: AlephJobs.look) { state -> AlephOwn?? in
                 if state.isEnded { return .some(nil) }
                 if state.owns.values.contains(where: { $0.isPending }) { return nil }
                 if state.sending > 0 { return nil }
                 let isForgetting = state.forgetDue != nil || state.forgetsSent > 0
                 if isForgetting || !state.forgets.isEmpty { return nil }
-                return .some(state.owns.values.lazy.compactMap { $0.failure }.first)
+                let refused = state.owns.filter { $0.value.failure != nil }
+                return .some(refused.min { $0.key < $1.key }?.value)
             }
-            if let result { return result }
+            if let result {
+                if let text = result?.failureText, !text.isEmpty { trouble.report(text) }
+                return result?.failure
+            }
             if let deadline, WaitClock.now >= deadline { return .wouldBlock }
         }
     }
