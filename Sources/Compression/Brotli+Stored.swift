@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// Bytes that do not compress, as a stream that holds them as they are: what the compressor makes of
-// them too, after it has looked at each. A sample tells them from others at a fraction of the time.
+// Bytes that do not compress, as a stream that holds them as they are: what the compressor nearly
+// always makes of them too, after it has looked at each. A sample tells them from others at a
+// fraction of the time.
 //
 // Whatever the sample says, the stream is a valid one that gives the bytes back; a wrong guess
 // costs room (stored though some of it would have compressed) or time, and nothing else.
@@ -28,7 +29,7 @@ extension Brotli {
     /// Between the words that are remembered to find content that comes again; and as many places,
     /// one behind the other, are looked at of each `probeDistance`.
     private static let wordDistance = 256
-    private static let probeDistance = 32 << 10
+    private static let probeDistance = 64 << 10
     /// Log2 of the places for remembered words, twice as many as a chunk of 4 MiB has words.
     private static let wordPlaces = 15
 
@@ -88,7 +89,7 @@ extension Brotli {
     }
 
     /// Whether eight bytes at one of the places that are looked at are among those remembered from
-    /// elsewhere. Content that comes again has a remembered word within any `wordDistance` of it, so
+    /// elsewhere. Content that comes again has a remembered word within any `wordDistance` of it:
     /// it is found wherever a row of looked-at places lies in it.
     private static func repeats(_ plain: Span<UInt8>) -> Bool {
         var places = [Int32](repeating: -1, count: 1 << wordPlaces)

@@ -36,8 +36,8 @@ package enum Brotli {
 
     /// The compressed form of `plain`.
     ///
-    /// With `fast`, large input that does not compress is told from a sample; it comes out as the
-    /// compressor writes it, for less. What `autonomi` writes is the reference's, always.
+    /// With `fast`, large input that does not compress is told from a sample, and comes out as it
+    /// is. What `autonomi` writes is the reference's, always.
     package static func compress(_ plain: Span<UInt8>, quality: BrotliQuality) -> [UInt8] {
         if quality == .fast, isIncompressible(plain) { return stored(plain) }
         return compressAll(plain, quality: quality)

@@ -28,14 +28,16 @@ package final class FolderStore: ListableChunkStore, CapacityReporting {
     /// beyond it are opened anew for their sync.
     static let individualSyncLimit = 8
 
-    /// A file of as many bytes goes to the disk while the next chunks are made. Smaller ones are
-    /// written together, by the sync.
+    /// A file of as many bytes goes to the disk while the next chunks are made, and where it can,
+    /// past memory: who wrote it has its content. Smaller ones are written together, by the sync.
     static let writeAtOnceSize = 1 << 20
 
     let layout: FolderLayout
     let names = TemporaryNames()
     let padLock: StoreLock
     private let unsyncedLimit: Int
+    /// Large chunks are written past the system's memory.
+    private let writesDirectly: Bool
     private let ledger = Lock(DurabilityLedger())
     /// Groups of pads whose folders' names this process has synced. A leaf among the locks.
     private let sureGroups = Lock<Set<UInt8>>([])
@@ -65,6 +67,11 @@ package final class FolderStore: ListableChunkStore, CapacityReporting {
     init(path: String, createIfMissing: Bool, unsyncedLimit: Int) throws(StoreError) {
         self.unsyncedLimit = unsyncedLimit
         layout = try FolderLayout(path: path, createIfMissing: createIfMissing)
+        do throws(SystemError) {
+            writesDirectly = try layout.root.isDirectlyWritten()
+        } catch {
+            throw error.storeError
+        }
         padLock = StoreLock(folder: layout.root, permissions: layout.filePermissions)
         // Leftovers only take room; a store that cannot be tidied can still be read.
         try? TemporaryNames.sweep(layout.temporary, now: time(nil))
@@ -296,12 +303,14 @@ extension FolderStore {
         let file = try layout.temporary.newFile(name, permissions: layout.filePermissions)
         var open: UnsyncedFiles.File?
         do throws(SystemError) {
-            try file.write(bytes)
-            if isSynced {
-                try file.syncContent()
-            } else if bytes.count >= FolderStore.writeAtOnceSize {
-                file.startWriting()
+            let goesAtOnce = !isSynced && bytes.count >= FolderStore.writeAtOnceSize
+            if goesAtOnce, writesDirectly {
+                try file.writeDirectly(bytes)
+            } else {
+                try file.write(bytes)
             }
+            if isSynced { try file.syncContent() }
+            if goesAtOnce { file.startWriting() }
             if !isSynced, unsyncedFiles.hasRoom, let copy = file.duplicate() {
                 open = UnsyncedFiles.File(copy)
             }

@@ -11,6 +11,9 @@ struct OpenFile: ~Copyable {
     /// Bytes that are compared at a time: they stay in the processor's second cache.
     private static let comparisonSize = 128 * 1024
 
+    /// What the system wants of memory and sizes that it writes directly: the largest sector.
+    private static let sectorSize = 4096
+
     let descriptor: Int32
 
     /// Takes over an open descriptor.
@@ -69,6 +72,52 @@ struct OpenFile: ~Copyable {
             // Linux writes at least a byte of a regular file, or fails.
             guard count > 0 else { throw SystemError(code: EIO) }
             offset += count
+        }
+    }
+
+    /// Writes all of `bytes` where the file stands, at its begin, and all whole sectors past the
+    /// system's memory.
+    ///
+    /// For what is large and not read soon. The disk has it when this returns, except for the last
+    /// sector, and maybe for its own cache: it is as unsynced as after `write`. What programs read
+    /// stays in memory, and no memory has to be found for it.
+    func writeDirectly(_ bytes: Span<UInt8>) throws(SystemError) {
+        let whole = bytes.count / OpenFile.sectorSize * OpenFile.sectorSize
+        var done = 0
+        // Where it cannot be, all of it is written as ever.
+        if whole > 0, cairn_set_direct(descriptor, 1) == 0 {
+            do throws(SystemError) {
+                try writeSectors(bytes.extracting(first: whole), &done)
+            } catch {
+                // EINVAL: a disk of larger sectors.
+                guard error.code == EINVAL else { throw error }
+            }
+            _ = try retrying { cairn_set_direct(descriptor, 0) }
+        }
+        try write(bytes.extracting(done...))
+    }
+
+    /// Writes whole sectors from memory that begins with one, and counts the bytes in `done`: less
+    /// than all when the system no longer does it by sectors.
+    private func writeSectors(
+        _ bytes: Span<UInt8>, _ done: inout Int
+    ) throws(SystemError) {
+        // SAFETY: given back below, on every way out.
+        let room = UnsafeMutableRawBufferPointer.allocate(
+            byteCount: bytes.count, alignment: OpenFile.sectorSize)
+        // SAFETY: as above; nothing refers to it any more.
+        defer { unsafe room.deallocate() }
+        // SAFETY: both have `bytes.count` bytes, and do not overlap.
+        unsafe bytes.withUnsafeBytes { unsafe room.copyMemory(from: $0) }
+        while done < bytes.count, done % OpenFile.sectorSize == 0 {
+            let count = try retrying {
+                // SAFETY: the room has `bytes.count` bytes, of which `done` are written.
+                unsafe Glibc.write(
+                    descriptor, room.baseAddress?.advanced(by: done), bytes.count - done)
+            }
+            // As in `write`.
+            guard count > 0 else { throw SystemError(code: EIO) }
+            done += count
         }
     }
 
