@@ -38,6 +38,11 @@ package final class FolderStore: ListableChunkStore, CapacityReporting {
     private let unsyncedLimit: Int
     /// Large chunks are written past the system's memory.
     private let writesDirectly: Bool
+    /// What they are copied to, until the next sync: made anew for each chunk, it would leave the
+    /// heap in pieces. A leaf among the locks.
+    private let rooms = Lock<[[UInt8]]>([])
+    /// Rooms that are kept; each is as large as a chunk.
+    private static let roomLimit = 8
     private let ledger = Lock(DurabilityLedger())
     /// Groups of pads whose folders' names this process has synced. A leaf among the locks.
     private let sureGroups = Lock<Set<UInt8>>([])
@@ -195,6 +200,7 @@ extension FolderStore {
     package func sync() throws(StoreError) {
         try syncing.withLock { _ throws(StoreError) in
             try rescueDoubtful()
+            rooms.withLock { $0 = [] }
             let batch = ledger.withLock { $0.beginSync() }
             guard !batch.isEmpty else { return }
             do throws(StoreError) {
@@ -305,7 +311,7 @@ extension FolderStore {
         do throws(SystemError) {
             let goesAtOnce = !isSynced && bytes.count >= FolderStore.writeAtOnceSize
             if goesAtOnce, writesDirectly {
-                try file.writeDirectly(bytes)
+                try writeDirectly(bytes, to: file)
             } else {
                 try file.write(bytes)
             }
@@ -336,6 +342,19 @@ extension FolderStore {
         try folder.syncNames()
         sureGroups.withLock { _ = $0.insert(group) }
         return nil
+    }
+
+    private func writeDirectly(_ bytes: Span<UInt8>, to file: borrowing OpenFile)
+        throws(SystemError)
+    {
+        var room =
+            rooms.withLock { $0.popLast() }
+            ?? [UInt8](
+                repeating: 0, count: StoreLimits.maximumChunkSize + OpenFile.sectorSize)
+        defer {
+            rooms.withLock { if $0.count < FolderStore.roomLimit { $0.append(room) } }
+        }
+        try file.writeDirectly(bytes, through: &room)
     }
 
     /// Tells a store that lacks a file from one that was deleted under us.

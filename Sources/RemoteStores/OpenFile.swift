@@ -12,7 +12,7 @@ struct OpenFile: ~Copyable {
     private static let comparisonSize = 128 * 1024
 
     /// What the system wants of memory and sizes that it writes directly: the largest sector.
-    private static let sectorSize = 4096
+    static let sectorSize = 4096
 
     let descriptor: Int32
 
@@ -81,13 +81,18 @@ struct OpenFile: ~Copyable {
     /// For what is large and not read soon. The disk has it when this returns, except for the last
     /// sector, and maybe for its own cache: it is as unsynced as after `write`. What programs read
     /// stays in memory, and no memory has to be found for it.
-    func writeDirectly(_ bytes: Span<UInt8>) throws(SystemError) {
+    ///
+    /// - Parameter room: what the sectors are copied to; at least a sector larger than `bytes`.
+    func writeDirectly(
+        _ bytes: Span<UInt8>, through room: inout [UInt8]
+    ) throws(SystemError) {
+        precondition(room.count >= bytes.count + OpenFile.sectorSize, "no room for the copy")
         let whole = bytes.count / OpenFile.sectorSize * OpenFile.sectorSize
         var done = 0
         // Where it cannot be, all of it is written as ever.
         if whole > 0, cairn_set_direct(descriptor, 1) == 0 {
             do throws(SystemError) {
-                try writeSectors(bytes.extracting(first: whole), &done)
+                try writeSectors(bytes.extracting(first: whole), &room, &done)
             } catch {
                 // EINVAL: a disk of larger sectors.
                 guard error.code == EINVAL else { throw error }
@@ -100,25 +105,33 @@ struct OpenFile: ~Copyable {
     /// Writes whole sectors from memory that begins with one, and counts the bytes in `done`: less
     /// than all when the system no longer does it by sectors.
     private func writeSectors(
-        _ bytes: Span<UInt8>, _ done: inout Int
+        _ bytes: Span<UInt8>, _ room: inout [UInt8], _ done: inout Int
     ) throws(SystemError) {
-        // SAFETY: given back below, on every way out.
-        let room = UnsafeMutableRawBufferPointer.allocate(
-            byteCount: bytes.count, alignment: OpenFile.sectorSize)
-        // SAFETY: as above; nothing refers to it any more.
-        defer { unsafe room.deallocate() }
-        // SAFETY: both have `bytes.count` bytes, and do not overlap.
-        unsafe bytes.withUnsafeBytes { unsafe room.copyMemory(from: $0) }
-        while done < bytes.count, done % OpenFile.sectorSize == 0 {
-            let count = try retrying {
-                // SAFETY: the room has `bytes.count` bytes, of which `done` are written.
-                unsafe Glibc.write(
-                    descriptor, room.baseAddress?.advanced(by: done), bytes.count - done)
+        var failure: SystemError?
+        // SAFETY: the room's memory is used inside the closure only. It is longer than the bytes by
+        // a sector, of which less is passed over until one begins.
+        unsafe room.withUnsafeMutableBytes { room in
+            let address = Int(bitPattern: room.baseAddress)
+            let start = (OpenFile.sectorSize - address % OpenFile.sectorSize) % OpenFile.sectorSize
+            let sectors = unsafe UnsafeMutableRawBufferPointer(
+                rebasing: room[start..<start + bytes.count])
+            unsafe bytes.withUnsafeBytes { unsafe sectors.copyMemory(from: $0) }
+            do throws(SystemError) {
+                while done < bytes.count, done % OpenFile.sectorSize == 0 {
+                    let count = try retrying {
+                        unsafe Glibc.write(
+                            descriptor, sectors.baseAddress?.advanced(by: done),
+                            bytes.count - done)
+                    }
+                    // As in `write`.
+                    guard count > 0 else { throw SystemError(code: EIO) }
+                    done += count
+                }
+            } catch {
+                failure = error
             }
-            // As in `write`.
-            guard count > 0 else { throw SystemError(code: EIO) }
-            done += count
         }
+        if let failure { throw failure }
     }
 
     /// The first `size` bytes, or what there is of them.
