@@ -23,6 +23,12 @@ void cairn_start_writing(int32_t descriptor, int64_t offset, int64_t length) {
     (void)sync_file_range(descriptor, offset, length, SYNC_FILE_RANGE_WRITE);
 }
 
+int32_t cairn_set_direct(int32_t descriptor, int32_t is_direct) {
+    const int flags = fcntl(descriptor, F_GETFL);
+    if (flags < 0) return -1;
+    return fcntl(descriptor, F_SETFL, is_direct ? flags | O_DIRECT : flags & ~O_DIRECT);
+}
+
 int32_t cairn_reserve(int32_t descriptor, int64_t offset, int64_t length) {
     return fallocate(descriptor, FALLOC_FL_KEEP_SIZE, offset, length);
 }

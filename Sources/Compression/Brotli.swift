@@ -32,10 +32,19 @@ package enum Brotli {
     ///   least 16 KiB; `BrotliEncoderMaxCompressedSize` counts 4 bytes for each 16 KiB.
     private static let growthDivisor = 4096
     /// Bytes of a stream's own header and end, and some to spare.
-    private static let streamOverhead = 64
+    static let streamOverhead = 64
 
     /// The compressed form of `plain`.
+    ///
+    /// With `fast`, large input that does not compress is told from a sample, and comes out as it
+    /// is. What `autonomi` writes is the reference's, always.
     package static func compress(_ plain: Span<UInt8>, quality: BrotliQuality) -> [UInt8] {
+        if quality == .fast, isIncompressible(plain) { return stored(plain) }
+        return compressAll(plain, quality: quality)
+    }
+
+    /// What the compressor makes of `plain`.
+    static func compressAll(_ plain: Span<UInt8>, quality: BrotliQuality) -> [UInt8] {
         // SAFETY: ours until it is destroyed below; nil only without memory.
         guard let encoder = unsafe BrotliEncoderCreateInstance(nil, nil, nil) else {
             preconditionFailure("out of memory for a compressor")

@@ -150,6 +150,17 @@ final class Folder: Sendable {
         Folder.wholeSyncing.contains(try retrying { cairn_filesystem_kind(descriptor) })
     }
 
+    /// Filesystems of a disk of this machine that take writes from a caller's memory: ext2 to ext4
+    /// and XFS. Others copy them all the same, or have a server that each waits for.
+    ///
+    /// - Source: as above.
+    private static let directlyWritten: Set<Int64> = [0xEF53, 0x5846_5342]
+
+    /// Whether `OpenFile.writeDirectly` gains anything here.
+    func isDirectlyWritten() throws(SystemError) -> Bool {
+        Folder.directlyWritten.contains(try retrying { cairn_filesystem_kind(descriptor) })
+    }
+
     /// Total bytes of the filesystem, and those this user may still take.
     func room() throws(SystemError) -> (total: UInt64, free: UInt64) {
         var status = statvfs()

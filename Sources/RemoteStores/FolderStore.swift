@@ -28,14 +28,21 @@ package final class FolderStore: ListableChunkStore, CapacityReporting {
     /// beyond it are opened anew for their sync.
     static let individualSyncLimit = 8
 
-    /// A file of as many bytes goes to the disk while the next chunks are made. Smaller ones are
-    /// written together, by the sync.
+    /// A file of as many bytes goes to the disk while the next chunks are made, and where it can,
+    /// past memory: who wrote it has its content. Smaller ones are written together, by the sync.
     static let writeAtOnceSize = 1 << 20
 
     let layout: FolderLayout
     let names = TemporaryNames()
     let padLock: StoreLock
     private let unsyncedLimit: Int
+    /// Large chunks are written past the system's memory.
+    private let writesDirectly: Bool
+    /// What they are copied to, until the next sync: made anew for each chunk, it would leave the
+    /// heap in pieces. A leaf among the locks.
+    private let rooms = Lock<[[UInt8]]>([])
+    /// Rooms that are kept; each is as large as a chunk.
+    private static let roomLimit = 8
     private let ledger = Lock(DurabilityLedger())
     /// Groups of pads whose folders' names this process has synced. A leaf among the locks.
     private let sureGroups = Lock<Set<UInt8>>([])
@@ -65,6 +72,11 @@ package final class FolderStore: ListableChunkStore, CapacityReporting {
     init(path: String, createIfMissing: Bool, unsyncedLimit: Int) throws(StoreError) {
         self.unsyncedLimit = unsyncedLimit
         layout = try FolderLayout(path: path, createIfMissing: createIfMissing)
+        do throws(SystemError) {
+            writesDirectly = try layout.root.isDirectlyWritten()
+        } catch {
+            throw error.storeError
+        }
         padLock = StoreLock(folder: layout.root, permissions: layout.filePermissions)
         // Leftovers only take room; a store that cannot be tidied can still be read.
         try? TemporaryNames.sweep(layout.temporary, now: time(nil))
@@ -188,6 +200,7 @@ extension FolderStore {
     package func sync() throws(StoreError) {
         try syncing.withLock { _ throws(StoreError) in
             try rescueDoubtful()
+            rooms.withLock { $0 = [] }
             let batch = ledger.withLock { $0.beginSync() }
             guard !batch.isEmpty else { return }
             do throws(StoreError) {
@@ -296,12 +309,14 @@ extension FolderStore {
         let file = try layout.temporary.newFile(name, permissions: layout.filePermissions)
         var open: UnsyncedFiles.File?
         do throws(SystemError) {
-            try file.write(bytes)
-            if isSynced {
-                try file.syncContent()
-            } else if bytes.count >= FolderStore.writeAtOnceSize {
-                file.startWriting()
+            let goesAtOnce = !isSynced && bytes.count >= FolderStore.writeAtOnceSize
+            if goesAtOnce, writesDirectly {
+                try writeDirectly(bytes, to: file)
+            } else {
+                try file.write(bytes)
             }
+            if isSynced { try file.syncContent() }
+            if goesAtOnce { file.startWriting() }
             if !isSynced, unsyncedFiles.hasRoom, let copy = file.duplicate() {
                 open = UnsyncedFiles.File(copy)
             }
@@ -327,6 +342,19 @@ extension FolderStore {
         try folder.syncNames()
         sureGroups.withLock { _ = $0.insert(group) }
         return nil
+    }
+
+    private func writeDirectly(_ bytes: Span<UInt8>, to file: borrowing OpenFile)
+        throws(SystemError)
+    {
+        var room =
+            rooms.withLock { $0.popLast() }
+            ?? [UInt8](
+                repeating: 0, count: StoreLimits.maximumChunkSize + OpenFile.sectorSize)
+        defer {
+            rooms.withLock { if $0.count < FolderStore.roomLimit { $0.append(room) } }
+        }
+        try file.writeDirectly(bytes, through: &room)
     }
 
     /// Tells a store that lacks a file from one that was deleted under us.

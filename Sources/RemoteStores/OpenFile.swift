@@ -11,6 +11,9 @@ struct OpenFile: ~Copyable {
     /// Bytes that are compared at a time: they stay in the processor's second cache.
     private static let comparisonSize = 128 * 1024
 
+    /// What the system wants of memory and sizes that it writes directly: the largest sector.
+    static let sectorSize = 4096
+
     let descriptor: Int32
 
     /// Takes over an open descriptor.
@@ -70,6 +73,65 @@ struct OpenFile: ~Copyable {
             guard count > 0 else { throw SystemError(code: EIO) }
             offset += count
         }
+    }
+
+    /// Writes all of `bytes` where the file stands, at its begin, and all whole sectors past the
+    /// system's memory.
+    ///
+    /// For what is large and not read soon. The disk has it when this returns, except for the last
+    /// sector, and maybe for its own cache: it is as unsynced as after `write`. What programs read
+    /// stays in memory, and no memory has to be found for it.
+    ///
+    /// - Parameter room: what the sectors are copied to; at least a sector larger than `bytes`.
+    func writeDirectly(
+        _ bytes: Span<UInt8>, through room: inout [UInt8]
+    ) throws(SystemError) {
+        precondition(room.count >= bytes.count + OpenFile.sectorSize, "no room for the copy")
+        let whole = bytes.count / OpenFile.sectorSize * OpenFile.sectorSize
+        var done = 0
+        // Where it cannot be, all of it is written as ever.
+        if whole > 0, cairn_set_direct(descriptor, 1) == 0 {
+            do throws(SystemError) {
+                try writeSectors(bytes.extracting(first: whole), &room, &done)
+            } catch {
+                // EINVAL: a disk of larger sectors.
+                guard error.code == EINVAL else { throw error }
+            }
+            _ = try retrying { cairn_set_direct(descriptor, 0) }
+        }
+        try write(bytes.extracting(done...))
+    }
+
+    /// Writes whole sectors from memory that begins with one, and counts the bytes in `done`: less
+    /// than all when the system no longer does it by sectors.
+    private func writeSectors(
+        _ bytes: Span<UInt8>, _ room: inout [UInt8], _ done: inout Int
+    ) throws(SystemError) {
+        var failure: SystemError?
+        // SAFETY: the room's memory is used inside the closure only. It is longer than the bytes by
+        // a sector, of which less is passed over until one begins.
+        unsafe room.withUnsafeMutableBytes { room in
+            let address = Int(bitPattern: room.baseAddress)
+            let start = (OpenFile.sectorSize - address % OpenFile.sectorSize) % OpenFile.sectorSize
+            let sectors = unsafe UnsafeMutableRawBufferPointer(
+                rebasing: room[start..<start + bytes.count])
+            unsafe bytes.withUnsafeBytes { unsafe sectors.copyMemory(from: $0) }
+            do throws(SystemError) {
+                while done < bytes.count, done % OpenFile.sectorSize == 0 {
+                    let count = try retrying {
+                        unsafe Glibc.write(
+                            descriptor, sectors.baseAddress?.advanced(by: done),
+                            bytes.count - done)
+                    }
+                    // As in `write`.
+                    guard count > 0 else { throw SystemError(code: EIO) }
+                    done += count
+                }
+            } catch {
+                failure = error
+            }
+        }
+        if let failure { throw failure }
     }
 
     /// The first `size` bytes, or what there is of them.

@@ -76,7 +76,8 @@ class Volume(Cairn):
 
     def sync(self):
         start = now()
-        self.run("sync", "bench", stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        # Its end is seen on the pipe; waiting for a process with a limit looks each 50 ms.
+        self.run("sync", "bench", stdout=subprocess.PIPE, stderr=subprocess.PIPE)
         return now() - start
 
     def __exit__(self, *_):
@@ -150,7 +151,9 @@ def reference_rate(options, path):
 def rate(options):
     got = {}
     inputs = {"random": os.urandom(options.size), "text": texts(options.size)}
-    for where, root in (("disk", options.folder), ("memory", options.memory)):
+    roots = {"disk": options.folder, "memory": options.memory}
+    for where in options.where:
+        root = roots[where]
         folder = pathlib.Path(tempfile.mkdtemp(prefix="cairn-flush-", dir=root))
         try:
             with Volume(folder / "volume", options.cairn, 2) as volume:
@@ -329,6 +332,7 @@ def arguments():
     parser.add_argument("--cairn", required=True, type=os.path.abspath, help="the command")
     parser.add_argument("--reference", help="a Python that has the reference library")
     parser.add_argument("--parts", default=",".join(PARTS))
+    parser.add_argument("--where", default="disk,memory", help="what the rates are taken of")
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--seconds", type=float, default=2, help="of a turn of the reference")
     parser.add_argument("--size", type=int, default=512 * MEBIBYTE, help="bytes of a flush")
@@ -344,7 +348,9 @@ def arguments():
     parser.add_argument("--results", type=pathlib.Path, help="numbers, kept and added to")
     parser.add_argument("--table", type=pathlib.Path, help="the document; else standard output")
     options = parser.parse_args()
-    options.parts = options.parts.split(",")
+    options.parts, options.where = options.parts.split(","), options.where.split(",")
+    if unknown := [where for where in options.where if where not in ("disk", "memory")]:
+        parser.error(f"a rate is of disk or memory, not of {unknown[0]}")
     if unknown := [part for part in options.parts if part not in PARTS]:
         parser.error(f"there is no part {unknown[0]}: the parts are {', '.join(PARTS)}")
     return options
@@ -356,7 +362,10 @@ def main():
     options = arguments()
     results = document.earlier(options.results)
     for part in options.parts:
-        results[part] = {"load": os.getloadavg()[0], "got": PARTS[part][0](options)}
+        load = os.getloadavg()[0]
+        # Rows of a part that were taken before stay.
+        got = results.get(part, {}).get("got", {}) | PARTS[part][0](options)
+        results[part] = {"load": load, "got": got}
         document.keep(options.results, results)
     lines, missed = [], []
     for part in (part for part in PARTS if part in results):

@@ -282,8 +282,8 @@ def pad(volume, count, rng):
         times.append(now() - start)
         # Else saves that follow each other soon would be one step of its counter.
         synced.append(volume.sync())
-    got["create"] = saves / sum(times)
-    got["create_late"] = (saves // 10) / sum(times[-(saves // 10):])
+    got["create"] = 1 / statistics.median(times)
+    got["create_late"] = 1 / statistics.median(times[-(saves // 10):])
     got["save_ms"] = statistics.median(synced) * 1e3
     got["save_late_ms"] = statistics.median(synced[-(saves // 10):]) * 1e3
     got["counter"] = counter()

@@ -5,9 +5,10 @@
 import Cryptography
 import Foundation
 import Primitives
-import RemoteStores
+@testable import RemoteStores
 import Scratchpads
 import Stores
+import TestSupport
 import Testing
 
 @Suite("Files of a folder store")
@@ -47,6 +48,27 @@ struct FolderStoreFileTests {
         _ = try store.put(record)
         #expect(try read(FolderPaths.pad(record.address, in: path)) == record.encoded())
         #expect(try files.contentsOfDirectory(atPath: path + "/tmp").isEmpty)
+    }
+
+    @Test(
+        "a large chunk is a file of its bytes, whether or not the system can write past its memory",
+        arguments: ["/var/tmp", "/dev/shm"])
+    func largeChunks(root: String) throws {
+        defer { folder.remove() }
+        guard files.isWritableFile(atPath: root) else { return }
+        let path = root + "/cairn-large-\(UUID().uuidString)"
+        defer { try? files.removeItem(atPath: path) }
+        let store = try FolderStore(path: path, createIfMissing: true)
+        let limit = FolderStore.writeAtOnceSize
+        for (seed, size) in [limit - 1, limit, limit + 1, 4 * limit - 4097].enumerated() {
+            var dice = SeededGenerator(seed: UInt64(seed))
+            let chunk = TestChunk((0..<size).map { _ in UInt8.random(in: 0...255, using: &dice) })
+            try store.put(chunk.digest, chunk.bytes)
+            #expect(try read(FolderPaths.chunk(chunk.digest, in: path)) == chunk.bytes)
+            #expect(try store.get(chunk.digest) == chunk.bytes)
+        }
+        try store.sync()
+        #expect(store.undurable().isEmpty)
     }
 
     @Test("a truncated chunk is damage, is told from a missing one, and is repaired by a put")

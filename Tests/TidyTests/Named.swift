@@ -62,6 +62,7 @@ enum Named {
         "Sources/Blocks/ArenaFile.swift",
         "Sources/Blocks/ReferencedBits.swift",
         "Sources/Blocks/StateLock.swift",
+        "Sources/Compression/Brotli+Stored.swift",
         "Sources/Compression/Brotli.swift",
         "Sources/Control/Copying/LocalTree+Attributes.swift",
         "Sources/Control/Copying/LocalTree.swift",

@@ -16,6 +16,10 @@ int32_t cairn_punch_hole(int32_t descriptor, int64_t offset, int64_t length);
 /// the file's end where `length` is 0, and waits for none of it. Makes nothing durable.
 void cairn_start_writing(int32_t descriptor, int64_t offset, int64_t length);
 
+/// fcntl(2), O_DIRECT of an open file: whether writes go from the caller's memory to the disk. 0,
+/// or -1 with errno.
+int32_t cairn_set_direct(int32_t descriptor, int32_t is_direct);
+
 /// fallocate(2), FALLOC_FL_KEEP_SIZE: 0, or -1 with errno.
 int32_t cairn_reserve(int32_t descriptor, int64_t offset, int64_t length);
 
