@@ -6,15 +6,21 @@
 internal import Cryptography
 
 extension Arena {
+    /// Slots that `bringIn` asks the disk for at once: 256 KiB.
+    private static let pieceSlots: UInt32 = 16
+
     /// Reads part of one block; bytes past the block's length are zero.
     ///
     /// - Parameters:
     ///   - reference: the block.
     ///   - offset: where in the block to begin, at most `blockSize`.
     ///   - out: filled whole; ends within the block. Its contents are zeros after an error.
+    ///   - willWait: called before the disk is waited for, and only then. With nil nobody asks
+    ///     whether it has to be.
     /// - Throws: `corrupt`, `io`.
     package func read(
-        _ reference: BlockReference, from offset: Int, into out: inout MutableSpan<UInt8>
+        _ reference: BlockReference, from offset: Int, into out: inout MutableSpan<UInt8>,
+        willWait: (() -> Void)? = nil
     ) throws(ArenaError) {
         precondition(offset >= 0 && offset + out.count <= Self.blockSize, "read over a block's end")
         referenced.set(reference.slot)
@@ -28,7 +34,8 @@ extension Arena {
             try lanes.withLane(blocks: 1) { cipher, buffer, scratch throws(ArenaError) in
                 var span = buffer.mutableSpan
                 var sealed = span._mutatingExtracting(0..<length)
-                let got = try file.read(into: &sealed, at: Self.offset(of: reference.slot))
+                let got = try file.read(
+                    into: &sealed, at: Self.offset(of: reference.slot), willWait: willWait)
                 guard got == length else { throw .corrupt(slot: reference.slot) }
                 try open(reference, sealed.span, cipher, &scratch, from: offset, into: &out)
             }
@@ -39,15 +46,30 @@ extension Arena {
         }
     }
 
+    /// Reads slots into the system's memory, of which nobody has asked for the bytes yet: in
+    /// pieces, because who waits for another block meanwhile waits for one of them. Returns when
+    /// they are there; an error is met by who asks for the block.
+    package func bringIn(_ slots: Range<UInt32>) {
+        var first = slots.lowerBound
+        while first < slots.upperBound {
+            let count = min(slots.upperBound - first, Self.pieceSlots)
+            let start = Self.offset(of: first)
+            file.bringIn(start..<start + UInt64(count) * UInt64(Self.blockSize))
+            first += count
+        }
+    }
+
     /// Reads consecutive blocks; neighbouring slots come in one read.
     ///
     /// - Parameters:
     ///   - run: the blocks, in the order of their bytes.
     ///   - out: `blockSize` bytes for each; the last may be cut short. Bytes past a block's length
     ///     are zero. All of it is zeros after an error.
+    ///   - willWait: as above, before each of the reads that it takes.
     /// - Throws: `corrupt`, `io`.
     package func read(
-        _ run: [BlockReference], into out: inout MutableSpan<UInt8>
+        _ run: [BlockReference], into out: inout MutableSpan<UInt8>,
+        willWait: (() -> Void)? = nil
     ) throws(ArenaError) {
         let size = Self.blockSize
         precondition(
@@ -61,7 +83,7 @@ extension Arena {
             { end += 1 }
             do throws(ArenaError) {
                 var part = out._mutatingExtracting(start * size..<min(end * size, out.count))
-                try readNeighbours(run[start..<end], into: &part)
+                try readNeighbours(run[start..<end], into: &part, willWait)
             } catch {
                 out.update(repeating: 0)
                 throw error
@@ -72,7 +94,8 @@ extension Arena {
 
     /// Reads blocks that lie in neighbouring slots with one system call.
     private func readNeighbours(
-        _ run: ArraySlice<BlockReference>, into out: inout MutableSpan<UInt8>
+        _ run: ArraySlice<BlockReference>, into out: inout MutableSpan<UInt8>,
+        _ willWait: (() -> Void)?
     ) throws(ArenaError) {
         guard let first = run.first, let last = run.last else { return }
         let size = Self.blockSize
@@ -81,7 +104,8 @@ extension Arena {
             // The last block's rest may lie past the end of the file.
             let wanted = (run.count - 1) * size + Int(last.length)
             var sealed = span._mutatingExtracting(0..<wanted)
-            let got = try file.read(into: &sealed, at: Self.offset(of: first.slot))
+            let got = try file.read(
+                into: &sealed, at: Self.offset(of: first.slot), willWait: willWait)
             for (place, reference) in run.enumerated() {
                 referenced.set(reference.slot)
                 let start = place * size

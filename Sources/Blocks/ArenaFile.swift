@@ -59,12 +59,23 @@ final class ArenaFile: Sendable {
     func size() throws(ArenaError) -> UInt64 { UInt64(max(0, try status().st_size)) }
 
     /// Reads into `out` from `offset` on; returns how many bytes there were before the file's end.
-    func read(into out: inout MutableSpan<UInt8>, at offset: UInt64) throws(ArenaError) -> Int {
+    ///
+    /// - Parameter willWait: called once, before the first byte that only the disk has.
+    func read(
+        into out: inout MutableSpan<UInt8>, at offset: UInt64, willWait: (() -> Void)? = nil
+    ) throws(ArenaError) -> Int {
         var done = 0
         var failure: Int32 = 0
         // SAFETY: the buffer is `out`'s own memory, used only inside the closure, and pread is
         // told no more than what is left of it.
         unsafe out.withUnsafeMutableBytes { buffer in
+            if let willWait {
+                // Where the system can not tell, it refuses, which is a wait that may be none.
+                let cached = unsafe cairn_read_cached(
+                    descriptor, buffer.baseAddress, buffer.count, Int64(offset))
+                done = max(0, Int(cached))
+                if done < buffer.count { willWait() }
+            }
             while done < buffer.count {
                 let rest = unsafe UnsafeMutableRawBufferPointer(rebasing: buffer[done...])
                 let got = unsafe pread(
@@ -122,6 +133,17 @@ final class ArenaFile: Sendable {
     /// Nothing is promised by it, and no error is told or forgotten: `sync` meets each.
     func startWriting(_ range: Range<UInt64>) {
         cairn_start_writing(descriptor, Int64(range.lowerBound), Int64(range.count))
+    }
+
+    /// Has the system read what of `range` is not in its memory, and waits for the last of it. No
+    /// error is told: who asks for the bytes meets it.
+    func bringIn(_ range: Range<UInt64>) {
+        guard let last = range.last else { return }
+        _ = posix_fadvise(
+            descriptor, off_t(range.lowerBound), off_t(range.count), POSIX_FADV_WILLNEED)
+        var byte: UInt8 = 0
+        // SAFETY: one byte is read into one of ours.
+        _ = unsafe pread(descriptor, &byte, 1, off_t(last))
     }
 
     /// Gives the disk blocks of `range` back; the file keeps its size and reads zeros there.

@@ -9,6 +9,7 @@
 
 #include <fcntl.h>
 #include <sys/types.h>
+#include <sys/uio.h>
 #include <sys/vfs.h>
 #include <unistd.h>
 
@@ -27,6 +28,11 @@ int32_t cairn_set_direct(int32_t descriptor, int32_t is_direct) {
     const int flags = fcntl(descriptor, F_GETFL);
     if (flags < 0) return -1;
     return fcntl(descriptor, F_SETFL, is_direct ? flags | O_DIRECT : flags & ~O_DIRECT);
+}
+
+int64_t cairn_read_cached(int32_t descriptor, void *out, size_t size, int64_t offset) {
+    struct iovec room = {.iov_base = out, .iov_len = size};
+    return preadv2(descriptor, &room, 1, offset, RWF_NOWAIT);
 }
 
 int32_t cairn_reserve(int32_t descriptor, int64_t offset, int64_t length) {

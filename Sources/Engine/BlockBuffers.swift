@@ -14,6 +14,8 @@
 // 3. A row in the journal is named in `rows` from before it is written until after it is removed: a
 //    statement that fails leaves one row too many here, never one too few. A buffer opened over
 //    rows that are still there has their pieces changed.
+// 4. A buffer with changed pieces, and a block with rows that its buffer does not need, is in
+//    `touched`: a sync costs what was changed since the last one, not what is in memory.
 
 import Blocks
 
@@ -42,6 +44,8 @@ struct BlockBuffers: Sendable {
     private var rows: [UInt64: Pieces] = [:]
     /// Pieces whose bytes neither a row nor an entry has.
     private(set) var changedCount = 0
+    /// Blocks to look at when the journal is written next; each has a buffer or rows.
+    private var touched: Set<UInt64> = []
 
     /// The bytes of a block; shorter than a block: the rest is zeros. Setting them makes the buffer
     /// whole; nil drops it.
@@ -63,11 +67,13 @@ struct BlockBuffers: Sendable {
         buffers[block] = Buffer(
             bytes: bytes, changed: changed, isOverEntry: isOverEntry, version: nextVersion)
         changedCount += changed.nonzeroBitCount
+        touched.insert(block)
     }
 
     private mutating func drop(_ block: UInt64) {
         guard let old = buffers.removeValue(forKey: block) else { return }
         changedCount -= old.changed.nonzeroBitCount
+        if rows[block] == nil { touched.remove(block) } else { touched.insert(block) }
     }
 
     /// Lends a buffer's bytes to be changed in `range`, which may begin beyond their end.
@@ -77,13 +83,14 @@ struct BlockBuffers: Sendable {
         // A gap before the range is new zeros.
         let first = min(range.lowerBound, end) / BlockBuffers.pieceSize
         let last = (range.upperBound - 1) / BlockBuffers.pieceSize
-        var touched: Pieces = 0
-        for piece in min(first, last)...last { touched |= 1 << piece }
+        var pieces: Pieces = 0
+        for piece in min(first, last)...last { pieces |= 1 << piece }
         let before = buffers[block]?.changed ?? 0
-        changedCount += (touched & ~before).nonzeroBitCount
+        changedCount += (pieces & ~before).nonzeroBitCount
+        touched.insert(block)
         nextVersion += 1
         guard let index = buffers.index(forKey: block) else { return }
-        buffers.values[index].changed = before | touched
+        buffers.values[index].changed = before | pieces
         buffers.values[index].version = nextVersion
         body(&buffers.values[index].bytes)
     }
@@ -132,45 +139,47 @@ struct BlockBuffers: Sendable {
     /// Rows that have to be written so that each buffer can be read back, in order.
     var changes: [Change] {
         if changedCount == 0 { return [] }
-        return buffers.filter { $0.value.changed != 0 }.sorted { $0.key < $1.key }
-            .flatMap { block, buffer in
-                BlockBuffers.pieces(buffer.changed & BlockBuffers.live(buffer)).map { piece in
-                    let start = piece * BlockBuffers.pieceSize
-                    let end = min(start + BlockBuffers.pieceSize, buffer.bytes.count)
-                    return Change(
-                        row: Row(block: block, piece: piece), bytes: buffer.bytes[start..<end],
-                        isOverEntry: buffer.isOverEntry)
-                }
+        return touched.sorted().flatMap { block -> [Change] in
+            guard let buffer = buffers[block] else { return [] }
+            return BlockBuffers.pieces(buffer.changed & BlockBuffers.live(buffer)).map { piece in
+                let start = piece * BlockBuffers.pieceSize
+                let end = min(start + BlockBuffers.pieceSize, buffer.bytes.count)
+                return Change(
+                    row: Row(block: block, piece: piece), bytes: buffer.bytes[start..<end],
+                    isOverEntry: buffer.isOverEntry)
             }
+        }
     }
 
     /// Rows that must go with the next commit: their block has no buffer, or a shorter one.
     var staleRows: [Row] {
-        rows.flatMap { block, pieces in
-            BlockBuffers.pieces(pieces & ~(buffers[block].map(BlockBuffers.live) ?? 0)).map {
+        touched.flatMap { block -> [Row] in
+            let needed = buffers[block].map(BlockBuffers.live) ?? 0
+            return BlockBuffers.pieces((rows[block] ?? 0) & ~needed).map {
                 Row(block: block, piece: $0)
             }
         }
     }
 
-    /// True when there are rows without a buffer; cheap where the journal is not used.
-    var hasStaleRows: Bool { !rows.isEmpty && rows.keys.contains { buffers[$0] == nil } }
+    /// True when there are rows without a buffer.
+    var hasStaleRows: Bool { touched.contains { buffers[$0] == nil } }
 
     /// A row is about to be written.
     mutating func noteRow(_ row: Row) { rows[row.block, default: 0] |= 1 << row.piece }
 
-    /// These rows are gone.
-    mutating func forgetRows(_ gone: [Row]) {
+    /// All of `staleRows` are removed.
+    mutating func forgetStale(_ gone: [Row]) {
         for row in gone {
             let left = (rows[row.block] ?? 0) & ~(1 << row.piece)
             rows[row.block] = left == 0 ? nil : left
         }
+        touched = touched.filter { (buffers[$0]?.changed ?? 0) != 0 }
     }
 
     /// All of `changes` are written.
     mutating func markJournaled() {
         if changedCount == 0 { return }
-        for block in buffers.keys { buffers[block]?.changed = 0 }
+        for block in touched { buffers[block]?.changed = 0 }
         changedCount = 0
     }
 

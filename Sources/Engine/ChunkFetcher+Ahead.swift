@@ -15,6 +15,8 @@ final class FileReads: Sendable {
     let number: UInt64
     /// A leaf: nothing is taken while it is held.
     let ahead = Lock(ReadAhead())
+    /// As `ahead`, for what is on this machine.
+    let around = Lock(ReadAround())
     /// Set by the first read at the file's beginning.
     let hasBegun = Atomic<Bool>(false)
 

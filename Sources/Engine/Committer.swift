@@ -364,7 +364,7 @@ final class Committer: Sendable {
         state.buffers.markJournaled()
         let stale = state.buffers.staleRows
         for row in stale { try writer.removeJournalPiece(state.ino, row.number) }
-        state.buffers.forgetRows(stale)
+        state.buffers.forgetStale(stale)
     }
 
     private func syncArena() throws(FileError) {

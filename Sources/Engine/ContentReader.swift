@@ -35,22 +35,27 @@ struct ContentReader: Sendable {
 
     /// Fills `out` from `offset` on.
     ///
+    /// - Parameter around: the open file whose reads these are; nil for who copies it.
     /// - Returns: how many bytes there were: less than asked only at the end of the file.
     /// - Throws: `wouldBlock` without patience when the store has to be asked.
     func read(
-        _ inode: Inode, at offset: UInt64, into out: inout MutableSpan<UInt8>, _ patience: Patience?
+        _ inode: Inode, at offset: UInt64, into out: inout MutableSpan<UInt8>,
+        _ patience: Patience?,
+        around: FileReads? = nil
     ) throws(FileError) -> Int {
         do throws(FileError) {
-            return try attempt(inode, at: offset, into: &out, patience, isLocked: false)
+            return try attempt(
+                inode, at: offset, into: &out, patience, around: around, isLocked: false)
         } catch .stale {
-            return try attempt(inode, at: offset, into: &out, patience, isLocked: true)
+            return try attempt(
+                inode, at: offset, into: &out, patience, around: nil, isLocked: true)
         }
     }
 
     /// One pass. Throws `stale` when a slot did not open and the lock was not held.
     private func attempt(
         _ inode: Inode, at offset: UInt64, into out: inout MutableSpan<UInt8>,
-        _ patience: Patience?, isLocked: Bool
+        _ patience: Patience?, around: FileReads?, isLocked: Bool
     ) throws(FileError) -> Int {
         var pieces: [Piece] = []
         var segments: [Segment] = []
@@ -74,8 +79,12 @@ struct ContentReader: Sendable {
         }
         if !segments.isEmpty && patience == nil { throw .wouldBlock }
         if !isLocked {
-            if patience == nil && !pieces.isEmpty { volume.willWait() }
-            try readSlots(pieces, into: &out, corrupt: .stale)
+            if let around, patience == nil, count <= ReadAround.readLimit {
+                try readSmall(inode, pieces, around, into: &out)
+            } else {
+                if patience == nil && !pieces.isEmpty { volume.willWait() }
+                try readSlots(pieces, into: &out, corrupt: .stale)
+            }
         }
         if let patience, !segments.isEmpty {
             try readBase(
@@ -117,6 +126,57 @@ struct ContentReader: Sendable {
         }
     }
 
+    /// Reads the pieces of a small read. Another thread is to take requests only if the disk has to
+    /// be waited for: most such reads are served from the system's memory, sooner than it were
+    /// awake.
+    private func readSmall(
+        _ inode: Inode, _ pieces: [Piece], _ reads: FileReads, into out: inout MutableSpan<UInt8>
+    ) throws(FileError) {
+        if pieces.isEmpty { return }
+        var waited = false
+        try readSlots(pieces, into: &out, corrupt: .stale) {
+            if !waited { volume.willWait() }
+            waited = true
+        }
+        let isWorthMore = reads.around.withLock { $0.note(waited: waited) }
+        guard isWorthMore, let piece = pieces.last, case .arena(let reference) = piece.source
+        else { return }
+        volume.table.pinAgain(inode)
+        let isAsked = volume.readsAhead.ask {
+            defer { volume.table.unpin(inode) }
+            let slots = slots(around: piece.block, reference.slot, inode)
+            if let slots { volume.arena.bringIn(slots) }
+        }
+        if !isAsked { volume.table.unpin(inode) }
+    }
+
+    /// The slots that have the blocks of a stretch around one of them, as far as they are
+    /// neighbours like their blocks: one read brings them. Nil if there is but the one.
+    private func slots(around block: UInt64, _ slot: UInt32, _ inode: Inode) -> Range<UInt32>? {
+        let blocks = ReadAround.stretch / UInt64(Arena.blockSize)
+        let first = block / blocks * blocks
+        return inode.state.withLock { state in
+            func lies(_ number: UInt64, in slot: UInt32) -> Bool {
+                do throws(FileError) {
+                    return try volume.entry(number, &state).reference?.slot == slot
+                } catch {
+                    // The stretch ends here; who reads on meets the error.
+                    return false
+                }
+            }
+            var (low, high) = (slot, slot)
+            var number = block
+            while number > first, low > 0, lies(number - 1, in: low - 1) {
+                (number, low) = (number - 1, low - 1)
+            }
+            number = block
+            while number + 1 < first + blocks, high < .max, lies(number + 1, in: high + 1) {
+                (number, high) = (number + 1, high + 1)
+            }
+            return low == high ? nil : low..<high + 1
+        }
+    }
+
     /// Copies `count` bytes of `bytes` from `offset`; zeros past its end.
     private func copy(
         _ bytes: [UInt8], from offset: UInt64, _ count: Int, into out: inout MutableSpan<UInt8>
@@ -132,7 +192,8 @@ struct ContentReader: Sendable {
 
     /// Reads all arena pieces; whole neighbouring blocks together.
     private func readSlots(
-        _ pieces: [Piece], into out: inout MutableSpan<UInt8>, corrupt: FileError
+        _ pieces: [Piece], into out: inout MutableSpan<UInt8>, corrupt: FileError,
+        willWait: (() -> Void)? = nil
     ) throws(FileError) {
         var index = 0
         while index < pieces.count {
@@ -154,9 +215,10 @@ struct ContentReader: Sendable {
             var part = out._mutatingExtracting(range)
             do {
                 if run.count == 1 {
-                    try volume.arena.read(reference, from: pieces[index].from, into: &part)
+                    try volume.arena.read(
+                        reference, from: pieces[index].from, into: &part, willWait: willWait)
                 } else {
-                    try volume.arena.read(run, into: &part)
+                    try volume.arena.read(run, into: &part, willWait: willWait)
                 }
             } catch .corrupt where corrupt == .stale {
                 throw .stale

@@ -16,6 +16,9 @@ struct ContentWriter: Sendable {
     static let bufferLimit = 48 << 20
     /// Buffers at which a sequential writer seals what it has behind it.
     static let sequentialRun = 128
+    /// Writes in a row, each a little behind the one before, that make a sequential writer: of
+    /// random places every other file has a pair that looks like one.
+    static let sequentialProof = 8
 
     let volume: Volume
     let reader: ContentReader
@@ -46,7 +49,7 @@ struct ContentWriter: Sendable {
     ) throws(FileError) -> Bool {
         let (end, overflows) = offset.addingReportingOverflow(UInt64(bytes.count))
         if overflows || end > ContentWriter.maximumFileSize { throw .tooLarge }
-        var fetched: [UInt64: [UInt8]] = [:]
+        var old = OldBlocks()
         while true {
             let (need, grew) = try volume.change(inode) { (state) throws(FileError) in
                 let allocated = state.row.allocated
@@ -54,7 +57,7 @@ struct ContentWriter: Sendable {
                 let need = try volume.sized(
                     &state, upTo: end, isExempt: isExempt
                 ) { (state) throws(FileError) in
-                    try apply(&state, offset, end, bytes, fetched, now)
+                    try apply(&state, offset, end, bytes, old, now)
                 }
                 return (need, state.row.allocated != allocated)
             }
@@ -64,9 +67,11 @@ struct ContentWriter: Sendable {
                 return grew
             case .base(let blocks):
                 guard let patience else { throw .wouldBlock }
-                for block in blocks where fetched[block] == nil {
-                    fetched[block] = try reader.baseBlock(inode, block, patience)
+                for block in blocks where old.base[block] == nil {
+                    old.base[block] = try reader.baseBlock(inode, block, patience)
                 }
+            case .slots(let slots):
+                old.read(slots, from: volume.arena)
             case .room(let count):
                 guard let patience else {
                     room.ask()
@@ -80,12 +85,14 @@ struct ContentWriter: Sendable {
     private enum Need {
         case nothing
         case base([UInt64])
+        /// The old bytes of blocks, from slots of the arena.
+        case slots([BlockReference])
         case room(Int)
     }
 
     private func apply(
         _ state: inout InodeState, _ offset: UInt64, _ end: UInt64, _ bytes: Span<UInt8>,
-        _ fetched: [UInt64: [UInt8]], _ now: Timestamp?
+        _ old: OldBlocks, _ now: Timestamp?
     ) throws(FileError) -> Need {
         if let ceiling = inlineCeiling(state), end > UInt64(ceiling) { throw .tooLarge }
         if state.row.form != .blocks {
@@ -100,7 +107,7 @@ struct ContentWriter: Sendable {
             }
             if let count = try leaveInlineForm(&state) { return .room(count) }
         }
-        let need = try patchBlocks(&state, offset, end, bytes, fetched)
+        let need = try patchBlocks(&state, offset, end, bytes, old)
         if case .nothing = need {
             state.row.size = max(state.row.size, end)
             state.noteChange(now)
@@ -151,7 +158,7 @@ struct ContentWriter: Sendable {
 
     private func patchBlocks(
         _ state: inout InodeState, _ offset: UInt64, _ end: UInt64, _ bytes: Span<UInt8>,
-        _ fetched: [UInt64: [UInt8]]
+        _ old: OldBlocks
     ) throws(FileError) -> Need {
         try volume.loadBase(&state)
         let size = UInt64(Arena.blockSize)
@@ -159,17 +166,23 @@ struct ContentWriter: Sendable {
         // First everything that can fail or must wait, then the change: a write is done twice or
         // not at all.
         var missing: [UInt64] = []
+        var slots: [BlockReference] = []
         var fresh = 0
         for block in blocks where state.buffers[block] == nil {
             fresh += 1
             let isWhole =
                 offset <= block * size && end >= min((block + 1) * size, max(state.row.size, end))
-            if isWhole || fetched[block] != nil { continue }
-            if try volume.entry(block, &state) == .absent, state.baseCovers(block) {
-                missing.append(block)
+            if isWhole || old.base[block] != nil { continue }
+            switch try volume.entry(block, &state) {
+            case .clean(let reference), .dirty(let reference):
+                if !old.isRead { slots.append(reference) }
+            case .absent:
+                if state.baseCovers(block) { missing.append(block) }
+            case .zero: break
             }
         }
         if !missing.isEmpty { return .base(missing) }
+        if !slots.isEmpty { return .slots(slots) }
         if fresh > 0 {
             do { try volume.arena.reserve(fresh) } catch { return .room(fresh) }
         }
@@ -178,8 +191,8 @@ struct ContentWriter: Sendable {
             for block in blocks {
                 if state.buffers[block] == nil {
                     let isNew = try volume.isHole(block, &state)
-                    let old = try oldContent(&state, block, offset, end, fetched)
-                    state.buffers.open(block, old.bytes, isOverEntry: old.isEntry)
+                    let held = try oldContent(&state, block, offset, end, old)
+                    state.buffers.open(block, held.bytes, isOverEntry: held.isEntry)
                     opened += 1
                     if isNew { state.row.allocated += size }
                 }
@@ -198,7 +211,7 @@ struct ContentWriter: Sendable {
     /// says that its map entry names a slot with just that.
     private func oldContent(
         _ state: inout InodeState, _ block: UInt64, _ offset: UInt64, _ end: UInt64,
-        _ fetched: [UInt64: [UInt8]]
+        _ old: OldBlocks
     ) throws(FileError) -> (bytes: [UInt8], isEntry: Bool) {
         let size = UInt64(Arena.blockSize)
         if offset <= block * size && end >= min((block + 1) * size, max(state.row.size, end)) {
@@ -206,16 +219,17 @@ struct ContentWriter: Sendable {
         }
         switch try volume.entry(block, &state) {
         case .clean(let reference), .dirty(let reference):
-            var old = [UInt8](repeating: 0, count: Int(reference.length))
-            var span = old.mutableSpan
+            if let bytes = old.bytes(of: reference) { return (bytes, true) }
+            var bytes = [UInt8](repeating: 0, count: Int(reference.length))
+            var span = bytes.mutableSpan
             do {
                 try volume.arena.read(reference, from: 0, into: &span)
             } catch {
                 throw volume.failure(error)
             }
-            return (old, true)
+            return (bytes, true)
         case .zero: return ([], false)
-        case .absent: return (fetched[block] ?? [], false)
+        case .absent: return (old.base[block] ?? [], false)
         }
     }
 
@@ -243,18 +257,26 @@ struct ContentWriter: Sendable {
     private func relieve(_ inode: Inode, wroteTo end: UInt64) throws(FileError) {
         let isCrowded =
             volume.bufferedBytes.load(ordering: .relaxed) > ContentWriter.bufferLimit
+        var written: [UInt32] = []
         let size = try volume.change(inode) { (state) throws(FileError) -> UInt64? in
-            let isSequential = state.lastWriteEnd <= end && end - state.lastWriteEnd <= 2 << 20
+            let goesOn = state.lastWriteEnd <= end && end - state.lastWriteEnd <= 2 << 20
+            state.ascendingWrites = goesOn ? state.ascendingWrites &+ 1 : 0
             state.lastWriteEnd = end
+            let isSequential = state.ascendingWrites >= ContentWriter.sequentialProof
             let count = state.buffers.count
             if (isSequential && count >= ContentWriter.sequentialRun) || (isCrowded && count >= 64)
             {
                 // The block being appended to would only be sealed again.
                 let tail = end % UInt64(Arena.blockSize) == 0 ? nil : end / UInt64(Arena.blockSize)
-                try volume.sealBuffers(&state, keeping: tail)
+                written = try volume.sealBuffers(&state, keeping: tail)
                 return state.row.size
             }
             return nil
+        }
+        if !written.isEmpty {
+            // So much is not changed again soon, most likely: who syncs it then waits for less.
+            volume.willWait()
+            volume.arena.startWriting(written)
         }
         if let size { early.note(inode.ino, size: size) }
         if isCrowded && size == nil { try committer.drain() }

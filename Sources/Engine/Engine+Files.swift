@@ -86,7 +86,7 @@ extension Engine {
         // Who waits for the store asks for what comes next at once; who is served from here, after.
         if patience != nil { fetcher.note(inode, reads, range, asksStore: true) }
         do throws(FileError) {
-            let count = try reader.read(inode, at: offset, into: &out, patience)
+            let count = try reader.read(inode, at: offset, into: &out, patience, around: reads)
             inode.state.withLock { state in
                 state.mayBeCached = true
                 state.isAccessUntold = false

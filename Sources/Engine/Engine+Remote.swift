@@ -273,6 +273,7 @@ extension Engine {
         loader.stop(until: deadline)
         fetcher.stop(until: deadline)
         watch.stop(until: deadline)
+        volume.readsAhead.stop(until: deadline)
         var isComplete = false
         do throws(FileError) {
             // What is in the journal goes to the arena: the next start has nothing to move.

@@ -60,6 +60,8 @@ struct InodeState: Sendable {
     var pendingReleases: [(slot: UInt32, owner: BlockOwner)] = []
     /// Where the last write ended: sequential writers are sealed early.
     var lastWriteEnd: UInt64 = 0
+    /// Writes in a row until then, each a little behind the one before.
+    var ascendingWrites: UInt32 = 0
 
     /// Set while a flush reads a snapshot: how far the content was truncated meanwhile.
     var flushTruncation: UInt64?

@@ -17,6 +17,11 @@ import Synchronization
 
 /// Seals journaled buffers without holding anybody up.
 struct JournalSealing: Sendable {
+    /// Blocks whose slots are named at once. Each changes up to one row of the map, and removes up
+    /// to four of the journal: all of a full journal together would be more than a sync may record,
+    /// and whoever syncs next would have to commit them.
+    static let stepCount = 32
+
     let volume: Volume
     let committer: Committer
 
@@ -34,7 +39,8 @@ struct JournalSealing: Sendable {
             && buffers <= limits.blocks
     }
 
-    /// Seals all journaled buffers there are now; the next commit, whosever it is, names the slots.
+    /// Seals all journaled buffers there are now, and names the slots in steps, between which
+    /// others sync; the last are named by the next commit, whosever it is.
     ///
     /// - Throws: what the arena or the database says. A cache without room is no error: then the
     ///   blocks keep their buffers, and the slots reserved for them.
@@ -66,13 +72,23 @@ struct JournalSealing: Sendable {
         }
         var rest = references[...]
         var failure: FileError?
+        var named = 0
         for batch in batches {
-            let mine = Array(rest.prefix(batch.buffers.count))
-            rest = rest.dropFirst(mine.count)
-            do throws(FileError) {
-                try install(batch, mine)
-            } catch {
-                failure = failure ?? error
+            var buffers = batch.buffers[...]
+            while !buffers.isEmpty {
+                let step = buffers.prefix(Self.stepCount - named)
+                do throws(FileError) {
+                    try install(batch.inode, step, rest.prefix(step.count))
+                    named += step.count
+                    if named == Self.stepCount {
+                        named = 0
+                        try committer.commit(isWhole: false)
+                    }
+                } catch {
+                    failure = failure ?? error
+                }
+                buffers = buffers.dropFirst(step.count)
+                rest = rest.dropFirst(step.count)
             }
         }
         if let failure { throw failure }
@@ -96,11 +112,14 @@ struct JournalSealing: Sendable {
     }
 
     /// Puts slots in the place of buffers that are still the same.
-    private func install(_ batch: Batch, _ references: [BlockReference]) throws(FileError) {
-        var unused = references[...]
+    private func install(
+        _ inode: Inode, _ buffers: ArraySlice<BlockBuffers.Settled>,
+        _ references: ArraySlice<BlockReference>
+    ) throws(FileError) {
+        var unused = references
         defer { for reference in unused { volume.arena.release(reference.slot) } }
-        try volume.change(batch.inode) { (state) throws(FileError) in
-            for (buffer, reference) in zip(batch.buffers, references) {
+        try volume.change(inode) { (state) throws(FileError) in
+            for (buffer, reference) in zip(buffers, references) {
                 guard !state.isDeleted, state.buffers.isSame(buffer) else {
                     volume.arena.release(reference.slot)
                     unused.removeFirst()

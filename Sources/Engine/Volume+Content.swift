@@ -167,11 +167,14 @@ extension Volume {
 
     /// Seals every buffer into the arena. Their reservations are used up; memory is free
     /// afterwards.
-    func sealBuffers(_ state: inout InodeState, keeping kept: UInt64? = nil) throws(FileError) {
-        if state.buffers.isEmpty { return }
+    @discardableResult
+    func sealBuffers(
+        _ state: inout InodeState, keeping kept: UInt64? = nil
+    ) throws(FileError) -> [UInt32] {
+        if state.buffers.isEmpty { return [] }
         let ino = state.ino
         var blocks = state.buffers.blocks.filter { $0 != kept }
-        if blocks.isEmpty { return }
+        if blocks.isEmpty { return [] }
         blocks.sort()
         for block in blocks { try loadGroup(BlockPosition(block).group, &state) }
         let plain = blocks.map { block in
@@ -190,6 +193,7 @@ extension Volume {
             state.buffers[block] = nil
         }
         bufferedBytes.subtract(blocks.count * Arena.blockSize, ordering: .relaxed)
+        return references.map(\.slot)
     }
 
     /// Forgets buffers from `first` on, with their reservations.

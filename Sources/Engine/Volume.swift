@@ -35,6 +35,8 @@ final class Volume: Sendable {
     let totals: TotalsCounter
     let quota: ByteQuota
     let highWater: HighWater
+    /// Reads of the arena that nobody waits for yet.
+    let readsAhead = DiskHelper("cairn-around")
 
     /// Inodes with something to commit, each pinned once by this list.
     let dirty = Lock<[Inode]>([])

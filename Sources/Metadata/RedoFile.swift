@@ -30,6 +30,8 @@ final class RedoFile: Sendable {
     static let commitSize = size / 2
     /// Bytes of one record's changes at most; a sync of more is a COMMIT.
     static let recordLimit = 256 << 10
+    /// Bytes that are written at once, or a multiple: a page of the kernel's cache.
+    static let pageSize = 4096
     /// Bytes before a record's changes.
     static let headSize = 40
     /// What a record begins with.
@@ -78,15 +80,25 @@ final class RedoFile: Sendable {
     /// Brings every record written before this call to the disk.
     func sync() throws(MetadataError) { try file.sync() }
 
-    /// Writes a record. Called under the writer's lock.
+    /// Writes a record, in whole pages: one of which a part is written is read from the disk first
+    /// where the kernel does not hold it, and a program waits. Called under the writer's lock.
     ///
+    /// - Parameters:
+    ///   - record: its bytes.
+    ///   - offset: where it begins, behind the one before.
+    ///   - tail: what stands before it on its first page, and stays.
     /// - Returns: false if the disk took it not whole: what is there of it is no record.
-    func write(_ record: [UInt8], at offset: Int) -> Bool {
+    func write(_ record: [UInt8], at offset: Int, behind tail: ArraySlice<UInt8>) -> Bool {
+        precondition(tail.count == offset % Self.pageSize, "a page's beginning would be lost")
+        let used = tail.count + record.count
+        let rest = (Self.pageSize - used % Self.pageSize) % Self.pageSize
+        let pages = tail + record + repeatElement(0, count: rest)
+        let start = offset - tail.count
         // SAFETY: the buffer lives for the call.
-        let count = unsafe record.withUnsafeBytes { bytes in
-            unsafe pwrite(file.descriptor, bytes.baseAddress, bytes.count, off_t(offset))
+        let count = unsafe pages.withUnsafeBytes { bytes in
+            unsafe pwrite(file.descriptor, bytes.baseAddress, bytes.count, off_t(start))
         }
-        guard count == record.count else { return false }
+        guard count == pages.count else { return false }
         file.note()
         return true
     }

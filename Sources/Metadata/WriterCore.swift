@@ -59,6 +59,8 @@ final class WriterCore: @unchecked Sendable {
         var records: UInt64 = 0
         /// Bytes.
         var size = 0
+        /// Those of them on the page that the next record begins on.
+        var tail: ArraySlice<UInt8> = []
     }
     /// Nil before the first COMMIT of this process.
     private var recorded: Recorded?
@@ -188,11 +190,13 @@ final class WriterCore: @unchecked Sendable {
         if changes.isEmpty { return true }
         let record = RedoFile.record(changes, base: next.base, number: next.records)
         guard next.size + record.count <= RedoFile.size,
-            redoFile.write(record, at: next.size)
+            redoFile.write(record, at: next.size, behind: next.tail)
         else { return false }
         next.end = end
         next.records += 1
         next.size += record.count
+        next.tail = ArraySlice(
+            Array((next.tail + record).suffix(next.size % RedoFile.pageSize)))
         recorded = next
         return true
     }

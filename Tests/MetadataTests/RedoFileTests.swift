@@ -26,6 +26,17 @@ struct RedoFileTests {
         [UInt8](try Data(contentsOf: URL(fileURLWithPath: folder.database + "-redo")))
     }
 
+    /// Where the last record ends; zeros follow up to the end of its page.
+    private func recordsEnd(_ folder: TestFolder) throws -> Int {
+        let bytes = try redoBytes(folder)
+        var end = 0
+        while end < bytes.count, bytes[end] != 0 {
+            let length = bytes[end + 4..<end + 8].reversed().reduce(0) { $0 << 8 | Int($1) }
+            end += RedoFile.headSize + length
+        }
+        return end
+    }
+
     /// Opens the database of a crash whose redo file has these bytes.
     private func crashed(
         _ folder: TestFolder, _ name: String, redo: [UInt8]
@@ -80,7 +91,7 @@ struct RedoFileTests {
                 try writer.setInteger("count", Int64(ino))
             }
             try database.record()
-            ends.append(try folder.size(of: "-redo"))
+            ends.append(try recordsEnd(folder))
         }
         let whole = try redoBytes(folder)
         var dice = SeededGenerator(seed: 9)
@@ -107,12 +118,12 @@ struct RedoFileTests {
         for ino in 2...4 as ClosedRange<UInt64> {
             try database.write { try $0.insertInode(file(ino)) }
             try database.record()
-            ends.append(try folder.size(of: "-redo"))
+            ends.append(try recordsEnd(folder))
         }
         let whole = try redoBytes(folder)
         var dice = SeededGenerator(seed: 10)
         for round in 0..<60 {
-            let place = Int.random(in: 0..<whole.count, using: &dice)
+            let place = Int.random(in: 0..<ends[2], using: &dice)
             var redo = whole
             redo[place] ^= 1 << UInt8.random(in: 0..<8, using: &dice)
             if place < ends[1] {
@@ -243,6 +254,27 @@ struct RedoFileTests {
         // The power goes, and the log has lost both.
         let copy = try folder.crashCopy(name: "cut", logBytes: log)
         #expect(try copy.write { try $0.highestInode() } == 2)
+    }
+
+    @Test("the file has whole pages, each record right behind the one before")
+    func pages() throws {
+        let folder = try TestFolder()
+        let database = try committed(folder)
+        var dice = SeededGenerator(seed: 5)
+        var end = 0
+        for number in 0..<40 as Range<UInt64> {
+            let content = [UInt8](repeating: UInt8(number), count: dice.below(9000))
+            try database.write { try $0.setInline(number + 2, content) }
+            let before = try redoBytes(folder)
+            try database.record()
+            let after = try redoBytes(folder)
+            #expect(after.count % RedoFile.pageSize == 0 && after.starts(with: before[..<end]))
+            end = try recordsEnd(folder)
+            #expect(after.count - end < RedoFile.pageSize || after.count == before.count)
+            #expect(after[end...].allSatisfy { $0 == 0 }, "record \(number)")
+        }
+        let copy = try folder.crashCopy(name: "crashed")
+        #expect(try copy.write { try $0.inline(41) } != nil)
     }
 
     @Test("a change larger than a record is committed, and recording goes on behind it")

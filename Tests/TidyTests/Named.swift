@@ -156,6 +156,7 @@ enum Named {
         "Tests/StoresTests/FolderStoreFailureTests.swift",
         "Tests/StoresTests/FolderStoreFileTests.swift",
         "Tests/StoresTests/TestSupport.swift",
+        "Tests/TestSupport/PageCache.swift",
         "Tests/ThreadingTests/ThreadingTests.swift",
         "Tests/TidyTests/SourceTree.swift",
     ]

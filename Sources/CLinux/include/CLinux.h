@@ -20,6 +20,11 @@ void cairn_start_writing(int32_t descriptor, int64_t offset, int64_t length);
 /// or -1 with errno.
 int32_t cairn_set_direct(int32_t descriptor, int32_t is_direct);
 
+/// preadv2(2), RWF_NOWAIT, of one buffer: what of it is in the system's memory. Bytes, fewer than
+/// asked where the disk would have to be waited for; or -1 with errno, EAGAIN where that is so of
+/// the first one.
+int64_t cairn_read_cached(int32_t descriptor, void *out, size_t size, int64_t offset);
+
 /// fallocate(2), FALLOC_FL_KEEP_SIZE: 0, or -1 with errno.
 int32_t cairn_reserve(int32_t descriptor, int64_t offset, int64_t length);
 
