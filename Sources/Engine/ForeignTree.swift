@@ -47,11 +47,17 @@ package protocol ForeignTree: Sendable {
     /// - Throws: `isDirectory`, `stale`, `wouldBlock`; what fetching throws.
     func open(_ node: UInt64, _ patience: Patience?) throws(FileError) -> any ForeignContent
 
-    /// What the tree tells of a node, by the whole names of extended attributes: what `listxattr`
-    /// shows, without asking anybody.
+    /// What the tree tells of a node, by the whole names of extended attributes, without asking
+    /// anybody.
     ///
     /// - Throws: `stale`.
     func attributes(of node: UInt64) throws(FileError) -> [String: String]
+
+    /// The names of what it tells of a node: what `listxattr` shows, without asking anybody. What
+    /// they are may be known only when somebody asks for one.
+    ///
+    /// - Throws: `stale`.
+    func attributeNames(of node: UInt64) throws(FileError) -> [String]
 
     /// One attribute, also of those that are not listed; nil if there is none.
     ///
@@ -64,6 +70,10 @@ package protocol ForeignTree: Sendable {
 extension ForeignTree {
     package func begin(_ host: ForeignHost) {}
     package func end() {}
+
+    package func attributeNames(of node: UInt64) throws(FileError) -> [String] {
+        Array(try attributes(of: node).keys)
+    }
 
     package func attribute(
         _ name: String, of node: UInt64, _ patience: Patience?
