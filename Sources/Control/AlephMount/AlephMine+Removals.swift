@@ -146,6 +146,7 @@ extension AlephMine {
         let generation = state.withLock { $0.owns[number]?.generation } ?? 0
         let end = WaitClock.now + AlephMine.syncTime
         while true {
+            var isDue = false
             let result = state.wait(atMost: AlephJobs.look) { state -> FileError?? in
                 guard let own = state.owns[number] else { return .some(nil) }
                 if let failure = own.failure { return .some(failure) }
@@ -157,11 +158,13 @@ extension AlephMine {
                     // be the one who has it open.
                     if !own.isPublishing, own.due == nil {
                         state.owns[number]?.due = .now + AlephMine.wait(after: own.attempts)
+                        isDue = true
                     }
                     return nil
                 }
                 return .some(nil)
             }
+            if isDue { wake() }
             if let result {
                 if let failure = result { throw failure }
                 return
