@@ -129,10 +129,15 @@ package protocol WritableForeignTree: ForeignTree {
     /// - Throws: why it has not.
     func synchronize(_ node: UInt64, _ patience: Patience?) throws(FileError)
 
+    /// How many files are not yet what they stand for, or were refused.
+    var pendingCount: Int { get }
+
     /// Waits for everything that was written; nil when nothing is left.
     ///
+    /// - Parameter retrying: whether what failed is tried at once, and once more what was refused
+    ///   for want of money: somebody asks for it, who may have paid meanwhile.
     /// - Returns: `wouldBlock` at the deadline; else why something failed for good.
-    func flushAll(until deadline: WaitClock.Instant?) -> FileError?
+    func flushAll(retrying: Bool, until deadline: WaitClock.Instant?) -> FileError?
 }
 
 /// What a tree tells the engine. Calls return at once, from any thread.

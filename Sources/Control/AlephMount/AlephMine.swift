@@ -94,6 +94,11 @@ struct AlephOwn: Sendable {
     }
     /// Whether the network is to be told something.
     var isPending: Bool { isPublishing || due != nil }
+    /// Whether the network does not have it as it is here. What has no bytes yet is no text.
+    var isUnpublished: Bool {
+        if isPending || failure != nil || record.isGone || record.isRetold { return true }
+        return isDirty && (record.part == .files || staged?.size ?? 0 > 0)
+    }
 }
 
 /// How `me/` reaches the network that it shows.
