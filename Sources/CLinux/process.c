@@ -13,6 +13,7 @@
 #include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
+#include <sys/syscall.h>
 #include <sys/xattr.h>
 #include <unistd.h>
 
@@ -79,4 +80,18 @@ int64_t cairn_xattr_set(
     char path[PATH_MAX];
     if (entry_path(path, sizeof path, directory, name) < 0) return -1;
     return lsetxattr(path, attribute, value, size, 0);
+}
+
+int32_t cairn_set_turn(uint64_t nanoseconds) {
+    // As in linux/sched/types.h, for which glibc 2.36 has no function.
+    struct {
+        uint32_t size, policy;
+        uint64_t flags;
+        int32_t nice;
+        uint32_t priority;
+        uint64_t runtime, deadline, period;
+    } attributes = {.size = sizeof attributes};
+    if (syscall(SYS_sched_getattr, 0, &attributes, sizeof attributes, 0) != 0) return -1;
+    attributes.runtime = nanoseconds;
+    return (int32_t)syscall(SYS_sched_setattr, 0, &attributes, 0);
 }

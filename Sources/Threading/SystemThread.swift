@@ -12,6 +12,12 @@ package enum SystemThread {
     /// - Source: prctl(2), PR_SET_NAME: 16 bytes with the end.
     package static let nameLimit = 15
 
+    /// The longest turn there is, in nanoseconds: who wakes up with a shorter one, which all have
+    /// by default, need not wait until it is over. Work in the background runs in such turns.
+    ///
+    /// - Source: Linux 6.12, kernel/sched/fair.c, PREEMPT_SHORT; sched_setattr(2).
+    private static let longTurn: UInt64 = 100_000_000
+
     /// Runs `body` on a new, detached thread that takes no signals.
     ///
     /// Signals of the process belong to whoever waits for them; a thread of ours must not be the
@@ -64,6 +70,7 @@ package enum SystemThread {
             if start.niceness != 0 {
                 // On Linux the "process" 0 of setpriority is the calling thread.
                 _ = setpriority(__priority_which_t(PRIO_PROCESS.rawValue), 0, start.niceness)
+                _ = cairn_set_turn(SystemThread.longTurn)
             }
             start.body()
             return nil

@@ -186,7 +186,7 @@ struct DataMapEncodingTests {
             .replacingOccurrences(of: ":", with: " : ")
             .replacingOccurrences(
                 of: "\"child\" : null",
-                with: "\"note \\\" \\u0039\" : [{\"a\" : -1.5e+3}, true, false, null, [], {}]")
+                with: "\"note \\\" \\u0041\" : [{\"a\" : -1.5e+3}, true, false, null, [], {}]")
             + " "
         #expect(try DataMap(decodingJSON: Array(loose.utf8), version: .v1) == root)
     }

@@ -49,6 +49,11 @@ int32_t cairn_forbid_dumps(void);
 /// characters at most. 0, or -1 with errno.
 int32_t cairn_name_thread(const char *name);
 
+/// sched_setattr(2), `sched_runtime`: how long the calling thread may run in one turn, in
+/// nanoseconds, of 100,000 to 100,000,000. Its policy and nice value stay. 0, or -1 with errno;
+/// Linux before 6.12 takes no notice.
+int32_t cairn_set_turn(uint64_t nanoseconds);
+
 /// mallopt(3): at most `arenas` arenas; a block of `large` bytes or more is memory of its own, and
 /// goes back to the system when freed; an arena keeps up to `kept` free bytes at its end. 0, or -1
 /// when glibc refuses.
