@@ -82,7 +82,6 @@ extension Daemon {
     /// Why not everything is on the store, and how much is not.
     static func unpublished(_ cause: String, _ state: EngineStatus) -> CommandFailure {
         let trimmed = cause.hasSuffix(".") ? String(cause.dropLast()) : cause
-        // Of a tree beside the volume's own the cause is all there is to say.
         let rest = StatusText.outstanding(of: state).map { "; \($0)" } ?? ""
         // What was refused is not asked for again by itself.
         let isTreeAlone = state.pendingForeign > 0 && !state.hasUnpublishedChanges
