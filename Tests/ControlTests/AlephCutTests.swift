@@ -102,6 +102,80 @@ struct AlephCutTests {
         #expect(try shown.tree.status(of: try shown.resolve("me/files/new"), nil).size == 0)
     }
 
+    @Test("what others replace or take back beyond what is listed has another number, and is told")
+    func numbers() throws {
+        // News are what this test tells of.
+        let shown = try Shown(nameLimit: 1, interval: .seconds(600))
+        shown.node.fund(shown.account.address, tokens: 1000)
+        let address = shown.account.address
+        let file = try shown.store("f", "one")
+        let post = try shown.publish(.post(type: "t", content: ["n": 1]))
+        let amended = try shown.publish(.post(type: "t", content: ["n": 2]))
+        let amend = try shown.publish(.amend(original: amended.itemHash, content: ["n": 3]))
+        for name in ["last", "other"] { _ = try shown.store(name, name) }
+        for number in 0..<2 {
+            try shown.publish(.post(type: "t", content: ["m": .number(.init(number))]))
+        }
+        for folder in ["me", "accounts/\(address)"] {
+            for part in ["files", "posts"] {
+                _ = try shown.names(try shown.resolve("\(folder)/\(part)"), shown.patience)
+            }
+        }
+        func numbers(_ path: String) throws -> [UInt64] {
+            try ["me", "accounts/\(address)"].map { try shown.resolve("\($0)/\(path)") }
+        }
+        func expectNew(
+            _ path: String, told: Int, _ message: VerifiedMessage, _ old: [UInt64]
+        ) throws {
+            let before = shown.changes(path)
+            shown.tree.news(.owner(address), message)
+            #expect(shown.changes(path) >= before + told)
+            for number in old {
+                #expect(throws: FileError.stale) {
+                    try shown.tree.status(of: number, shown.patience)
+                }
+            }
+        }
+        let first = try numbers("files/f")
+        let second = try shown.store("f", "two")
+        try expectNew("f", told: 2, second, first)
+        #expect(try shown.text("me/files/f") == "two")
+        let newer = try numbers("files/f")
+        // Of other messages it is not told.
+        let unheard = shown.changes("f")
+        shown.tree.news(.owner(address), try shown.publish(.forget([amend.itemHash])))
+        #expect(try numbers("files/f") == newer && shown.changes("f") == unheard)
+        try expectNew("f", told: 2, try shown.publish(.forget([second.itemHash])), newer)
+        #expect(try shown.text("me/files/f") == "one")
+        try expectNew(
+            "f", told: 2, try shown.publish(.forget([file.itemHash])), try numbers("files/f"))
+        #expect(throws: FileError.notFound) { try shown.resolve("me/files/f") }
+        let name = "\(post.itemHash).json"
+        let posts = try numbers("posts/\(name)")
+        try expectNew(name, told: 2, try shown.publish(.forget([post.itemHash])), posts)
+        for folder in ["me", "accounts/\(address)"] {
+            #expect(throws: FileError.notFound) { try shown.resolve("\(folder)/posts/\(name)") }
+        }
+    }
+
+    @Test("a replacement that is taken back changes a post beyond what is listed")
+    func amended() throws {
+        let shown = try Shown(nameLimit: 1, interval: .seconds(600))
+        let address = shown.account.address
+        let post = try shown.publish(.post(type: "t", content: ["n": 1]))
+        let amend = try shown.publish(.amend(original: post.itemHash, content: ["n": 22]))
+        for number in 0..<2 {
+            try shown.publish(.post(type: "t", content: ["m": .number(.init(number))]))
+        }
+        let path = "accounts/\(address)/posts/\(post.itemHash).json"
+        _ = try shown.names(try shown.resolve("accounts/\(address)/posts"), shown.patience)
+        #expect(try shown.text(path).contains("22"))
+        let number = try shown.resolve(path)
+        shown.tree.news(.owner(address), try shown.publish(.forget([amend.itemHash])))
+        #expect(try shown.resolve(path) != number)
+        #expect(try !shown.text(path).contains("22"))
+    }
+
     @Test("posts, aggregates and their histories open beyond what is listed")
     func texts() throws {
         let shown = try Shown(nameLimit: 2)
