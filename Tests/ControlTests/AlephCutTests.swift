@@ -209,6 +209,68 @@ struct AlephCutTests {
         }
     }
 
+    @Test("what comes as news opens where its directory is full, and it is said once")
+    func news() throws {
+        let shown = try Shown(nameLimit: 2, interval: .seconds(600))
+        let address = shown.account.address
+        func aggregate(_ key: String) throws -> VerifiedMessage {
+            try shown.publish(.aggregate(key: key, content: JSONObject([("k", .string(key))])))
+        }
+        _ = try aggregate("first")
+        var posts: [VerifiedMessage] = []
+        for number in 0..<2 {
+            posts.append(
+                try shown.publish(.post(type: "t", content: ["n": .number(.init(number))])))
+        }
+        for folder in ["aggregates", "posts"] {
+            let names = try shown.names(try shown.resolve("me/\(folder)"), shown.patience)
+            #expect(names.count == 2)
+        }
+        // Both are full, and nothing is missing.
+        let cut = { shown.told.withLock { $0.filter { $0.contains("2 names") } } }
+        #expect(cut().isEmpty)
+        for key in ["second", "third"] {
+            shown.tree.news(.owner(address), try aggregate(key))
+            #expect(cut().count == 1 && cut()[0].contains("of aggregates"))
+        }
+        for number in 2..<4 {
+            let post = try shown.publish(.post(type: "t", content: ["n": .number(.init(number))]))
+            shown.tree.news(.owner(address), post)
+            posts.append(post)
+            #expect(cut().count == 2 && cut()[1].contains("of posts"))
+        }
+        for folder in ["me", "accounts/\(address)"] {
+            for key in ["first", "second", "third"] {
+                let path = "\(folder)/aggregates/\(key)"
+                #expect(try shown.text(path + ".json").contains(key))
+                let history = try shown.names(try shown.resolve(path + ".history"), shown.patience)
+                #expect(history.count == 1)
+            }
+            for post in posts {
+                #expect(try shown.text("\(folder)/posts/\(post.itemHash).json").contains("n"))
+            }
+        }
+    }
+
+    @Test("an element opens by its name where a history is cut")
+    func element() throws {
+        let shown = try Shown(interval: .seconds(600))
+        let address = shown.account.address
+        for number in 0..<2 {
+            try shown.publish(
+                .aggregate(key: "k", content: JSONObject([("n", .number(.init(number)))])))
+        }
+        let path = "accounts/\(address)/aggregates/k.history"
+        let names = try shown.names(try shown.resolve(path), shown.patience)
+        let listing = shown.tree.listing(.history(address, key: "k"))
+        listing.remove(names[1])
+        shown.tree.known.forget(.element(address, key: "k", name: names[1]))
+        #expect(throws: FileError.notFound) { try shown.resolve("\(path)/\(names[1])") }
+        listing.noteCut()
+        #expect(try shown.text("\(path)/\(names[1])").contains("1"))
+        #expect(throws: FileError.notFound) { try shown.resolve("\(path)/0.json") }
+    }
+
     @Test("an aggregate of more elements than there may be is an error, and not another value")
     func elements() throws {
         let shown = try Shown(nameLimit: 2)

@@ -136,6 +136,14 @@ final class AlephListing: Sendable {
     /// A name has no room.
     func noteBeyond(_ entry: AlephEntry) { state.update { $0.noteBeyond(entry) } }
 
+    /// Whether there are names that have no room, and this was not asked before.
+    func isNewlyCut() -> Bool {
+        state.update { state in
+            defer { state.isCutKnown = state.isCut }
+            return state.isCut && !state.isCutKnown
+        }
+    }
+
     /// Whether there are names that have no room.
     var isCut: Bool { state.withLock { $0.isCut } }
 

@@ -52,7 +52,7 @@ extension AlephMount {
                     let listing = known.listing(.tagged(tags)), listing.known(entry.name) == nil
                 else { continue }
                 known.keep(entry, as: entry.path)
-                listing.put(entry)
+                if !listing.put(entry) { noteCut(.tagged(tags), listing) }
                 tell(entry.name, in: .tagged(tags), isOther: false)
             }
         case .letters: putLetter(message)

@@ -103,7 +103,9 @@ extension AlephMount {
             return try unlisted(path, name, of: address, files.beyond(name), patience)
         case .element(let address, let key, let name):
             let listing = listing(.history(address, key: key))
-            guard try listing.entry(name, patience, trouble) != nil else { throw .notFound }
+            guard try listing.entry(name, patience, trouble) != nil || listing.isCut else {
+                throw .notFound
+            }
             if let found = known.file(path) { return found }
         case .aggregate(let address, let key):
             // Its list says whether it is there; and what is listed is watched.

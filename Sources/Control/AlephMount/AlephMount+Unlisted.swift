@@ -19,11 +19,12 @@ extension AlephMount {
         let directory = AlephPath.part(owner, part)
         guard part == .files else {
             // By its name it is asked for like any other.
-            listing.noteCut()
+            noteCut(directory, listing)
             return tell(entry.name, in: directory, isOther: false)
         }
         let isNew = listing.beyond(entry.name) == .absent
         listing.noteBeyond(entry)
+        reportCut(directory, listing)
         known.forget(entry.path)
         if isOurs, isNew {
             tell(entry.name, in: directory, isOther: false)
@@ -31,6 +32,12 @@ extension AlephMount {
             // It may have had another version.
             other(entry.name, owner, part, isOurs)
         }
+    }
+
+    /// What came as news has no room in its directory.
+    func noteCut(_ path: AlephPath, _ listing: AlephListing) {
+        listing.noteCut()
+        reportCut(path, listing)
     }
 
     /// Messages were taken back, and with them what names show that are not listed.
