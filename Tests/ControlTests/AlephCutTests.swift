@@ -209,6 +209,46 @@ struct AlephCutTests {
         }
     }
 
+    @Test("what is taken back while it is asked for is not kept", arguments: ["files", "posts"])
+    func forgottenWhileAsked(part: String) throws {
+        let shown = try Shown(nameLimit: 1, interval: .seconds(600))
+        shown.node.fund(shown.account.address, tokens: 1000)
+        let address = shown.account.address
+        let name: String
+        let gone: VerifiedMessage
+        let path: AlephPath
+        if part == "files" {
+            name = "f"
+            _ = try shown.store(name, "one")
+            gone = try shown.store(name, "second")
+            path = .storedFile(address, name: name)
+            for name in ["last", "other"] { _ = try shown.store(name, name) }
+        } else {
+            let post = try shown.publish(.post(type: "t", content: ["n": "one"]))
+            gone = try shown.publish(.amend(original: post.itemHash, content: ["n": "second"]))
+            (name, path) = ("\(post.itemHash).json", .post(address, post.itemHash))
+            for number in 0..<2 {
+                try shown.publish(.post(type: "t", content: ["n": .number(.init(number))]))
+            }
+        }
+        _ = try shown.names(try shown.resolve("me/\(part)"), shown.patience)
+        let gate = shown.hold { $0.contains(part == "files" ? "hashes=" : "refs=") }
+        let isDone = Lock(false)
+        let reader = Thread {
+            // It is looked at below what was kept.
+            _ = try? shown.tree.file(path, shown.patience)
+            isDone.withLock { $0 = true }
+        }
+        reader.start()
+        gate.waitUntilHeld()
+        let forget = try shown.publish(.forget([gone.itemHash]))
+        shown.tree.news(.owner(address), forget)
+        gate.open()
+        for _ in 0..<3000 where !isDone.withLock({ $0 }) { usleep(10_000) }
+        #expect(isDone.withLock { $0 })
+        #expect(try shown.text("me/\(part)/\(name)").contains("one"))
+    }
+
     @Test("what comes as news opens where its directory is full, and it is said once")
     func news() throws {
         let shown = try Shown(nameLimit: 2, interval: .seconds(600))

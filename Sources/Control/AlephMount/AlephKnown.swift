@@ -198,6 +198,8 @@ final class AlephKnown: Sendable {
                 }
                 drop(path, &state)
             }
+            // Of what is being asked for nobody knows yet whether it is among them.
+            state.noteAllForgotten()
         }
     }
 
