@@ -63,7 +63,7 @@ extension AlephMount {
                 listing.noteCut()
                 return false
             }
-            listing.noteBeyond(entry)
+            return listing.noteBeyond(entry)
         case .placed(let placed, let gone):
             if placed.text != nil { known.keep(placed, as: placed.path, since: moment) }
             if !gone.isEmpty { forgotten(placed.name, in: path, listing, gone) }
