@@ -115,6 +115,22 @@ struct AlephSpillTests {
         #expect(known.bare(.message(hash(3))) != nil && known.file(small.path) == small)
     }
 
+    @Test("a text on the disk that is newer stays")
+    func newer() throws {
+        let folder = try TemporaryFolder()
+        let known = AlephKnown(spill: try AlephSpill(folder: folder.path, cacheBudget: 0))
+        let path = AlephPath.message(hash(1))
+        let newer = text(5, [UInt8](repeating: 5, count: AlephKnown.textLimit))
+        known.keep(newer, as: path)
+        for older in [[UInt8](repeating: 4, count: AlephKnown.textLimit), [4]] {
+            // As a node tells it that has not heard of the newer one.
+            #expect(known.keep(text(4, older), as: path, since: known.moment))
+            #expect(known.known(path)?.text == newer.text && known.bare(path) == nil)
+        }
+        known.keep(text(6, [6]), as: path)
+        #expect(known.file(path)?.text == [6])
+    }
+
     @Test("a text that changed is not read from the disk as it was")
     func changed() throws {
         let folder = try TemporaryFolder()

@@ -141,7 +141,8 @@ final class AlephKnown: Sendable {
                 return false
             }
             state.absent[path] = nil
-            if let standing = state.files[path]?.entry, standing.time > entry.time { return true }
+            let standing = state.files[path]?.entry.time ?? spill?.time(path)
+            if let standing, standing > entry.time { return true }
             drop(path, &state)
             note()
             add(entry, as: path, &state)

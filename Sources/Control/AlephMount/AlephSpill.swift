@@ -35,6 +35,8 @@ final class AlephSpill: Sendable {
         /// Made of the account's address that is in the path; 0 for none.
         let group: Int
         let digest: Digest
+        /// Of the entry.
+        let time: Double
         let offset: UInt64
         let count: Int
         let isSecond: Bool
@@ -93,7 +95,8 @@ final class AlephSpill: Sendable {
             }
             state.places[path.hashValue] = Place(
                 check: AlephSpill.check(path), group: AlephSpill.group(path),
-                digest: Blake3.hash(record), offset: state.end, count: record.count,
+                digest: Blake3.hash(record), time: entry.time, offset: state.end,
+                count: record.count,
                 isSecond: state.isSecond, isAggregate: path.isAggregate)
             state.end += UInt64(record.count)
             return true
@@ -117,6 +120,15 @@ final class AlephSpill: Sendable {
                 return nil
             }
             return entry
+        }
+    }
+
+    /// Of when a text is that is here; nil for none.
+    func time(_ path: AlephPath) -> Double? {
+        state.withLock { state in
+            guard let place = state.places[path.hashValue], place.check == AlephSpill.check(path)
+            else { return nil }
+            return place.time
         }
     }
 
