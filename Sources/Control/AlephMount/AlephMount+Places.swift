@@ -157,8 +157,9 @@ extension AlephMount {
         case .unknown:
             trouble.report(
                 "an account has more than \(AlephBeyond.limit) messages of files besides those"
-                    + " that are listed: a name that is not among these cannot be looked up. Files"
-                    + " open by their messages' hashes in files/")
+                    + " that are listed, or more than \(AlephBeyond.versionLimit) of one name: what is"
+                    + " not among these cannot be looked up. Files open by their messages' hashes in files/"
+            )
             throw .inputOutput
         }
     }
