@@ -119,9 +119,9 @@ struct AlephPathTests {
 struct AlephTreeTests {
     private let own = TestAccount.solana.address
 
-    // SEMANTICS: An account's messages of files are read, the newest first, until there is no room for
-    // those that are not listed either. Of a listed name older versions may be among the rest, which
-    // `rm` does not take back: one of them shows again then.
+    // SEMANTICS: An account's messages of files are read, the newest first, until there is no room
+    // for those that are not listed either. Of a listed name older versions may be among the rest,
+    // which `rm` does not take back: one of them shows again then.
     @Test("of files beyond what is listed no more are read than are wanted")
     func beyond() throws {
         let network = try TestNetwork()

@@ -155,11 +155,11 @@ extension AlephMount {
                 try tree.storedFile(name, of: address, from: messages)
             }
         case .unknown:
+            let (limit, versions) = (AlephBeyond.limit, AlephBeyond.versionLimit)
             trouble.report(
-                "an account has more than \(AlephBeyond.limit) messages of files besides those"
-                    + " that are listed, or more than \(AlephBeyond.versionLimit) of one name: what is"
-                    + " not among these cannot be looked up. Files open by their messages' hashes in files/"
-            )
+                "an account has more than \(limit) messages of files besides those"
+                    + " that are listed, or more than \(versions) of one name: what is not among"
+                    + " these cannot be looked up. Files open by their messages' hashes in files/")
             throw .inputOutput
         }
     }
