@@ -9,9 +9,10 @@ internal import JSON
 extension AlephTree {
     /// An account's files by their names; of several with one name the newest.
     ///
-    /// - Parameter beyond: is given what has no room, in the order of the lists.
+    /// - Parameter beyond: is given what has no room, in the order of the lists; where it answers
+    ///   false nothing more is read.
     func storedFiles(
-        of address: String, beyond: (AlephEntry) -> Void
+        of address: String, beyond: (AlephEntry) -> Bool
     ) throws(AlephError) -> [String: AlephEntry] {
         var files: [String: AlephEntry] = [:]
         var details = AlephDetails()
@@ -21,8 +22,9 @@ extension AlephTree {
             } else if files.count < nameLimit {
                 files[entry.name] = details.fit(entry)
             } else {
-                beyond(entry)
+                return beyond(entry)
             }
+            return true
         }
         return files
     }
@@ -33,8 +35,8 @@ extension AlephTree {
     func storedFile(_ name: String, of address: String) throws(AlephError) -> AlephEntry {
         var found: AlephEntry?
         try forEachFile(of: address) { entry in
-            guard entry.name == name else { return }
-            found = found?.joined(with: entry) ?? entry
+            if entry.name == name { found = found?.joined(with: entry) ?? entry }
+            return true
         }
         guard let found else { throw .notFound }
         return found
@@ -66,15 +68,18 @@ extension AlephTree {
         return found
     }
 
+    /// Hands each file of an account to `body`, until it answers false.
     private func forEachFile(
-        of address: String, _ body: (AlephEntry) -> Void
+        of address: String, _ body: (AlephEntry) -> Bool
     ) throws(AlephError) {
-        for filter in AlephTree.fileFilters(address) {
+        var isWanted = true
+        for filter in AlephTree.fileFilters(address) where isWanted {
             try forEach(filter) { message in
                 guard AlephTree.isOwn(message, address) else { return true }
                 for entry in AlephEntry.entries(from: message) {
                     guard case .storedFile = entry.path else { continue }
-                    body(entry)
+                    isWanted = body(entry)
+                    guard isWanted else { return false }
                 }
                 return true
             }

@@ -50,15 +50,17 @@ package struct AlephTree: Sendable {
     package func list(
         _ path: AlephPath, _ body: (AlephEntry) -> Bool
     ) throws(AlephError) {
-        try list(path, beyond: { _ in }, body)
+        try list(path, beyond: { _ in true }, body)
     }
 
     /// The same.
     ///
     /// - Parameter beyond: is given what has no room among the `nameLimit` names of a directory of
     ///   files: an entry for each of its messages, of which several may have one name.
+    ///   Where it answers false no more messages are read: of the names that are given there may
+    ///   be older versions.
     package func list(
-        _ path: AlephPath, beyond: (AlephEntry) -> Void, _ body: (AlephEntry) -> Bool
+        _ path: AlephPath, beyond: (AlephEntry) -> Bool, _ body: (AlephEntry) -> Bool
     ) throws(AlephError) {
         switch path {
         case .root:

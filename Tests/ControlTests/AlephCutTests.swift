@@ -102,6 +102,80 @@ struct AlephCutTests {
         #expect(try shown.tree.status(of: try shown.resolve("me/files/new"), nil).size == 0)
     }
 
+    @Test("what others replace or take back beyond what is listed has another number, and is told")
+    func numbers() throws {
+        // News are what this test tells of.
+        let shown = try Shown(nameLimit: 1, interval: .seconds(600))
+        shown.node.fund(shown.account.address, tokens: 1000)
+        let address = shown.account.address
+        let file = try shown.store("f", "one")
+        let post = try shown.publish(.post(type: "t", content: ["n": 1]))
+        let amended = try shown.publish(.post(type: "t", content: ["n": 2]))
+        let amend = try shown.publish(.amend(original: amended.itemHash, content: ["n": 3]))
+        for name in ["last", "other"] { _ = try shown.store(name, name) }
+        for number in 0..<2 {
+            try shown.publish(.post(type: "t", content: ["m": .number(.init(number))]))
+        }
+        for folder in ["me", "accounts/\(address)"] {
+            for part in ["files", "posts"] {
+                _ = try shown.names(try shown.resolve("\(folder)/\(part)"), shown.patience)
+            }
+        }
+        func numbers(_ path: String) throws -> [UInt64] {
+            try ["me", "accounts/\(address)"].map { try shown.resolve("\($0)/\(path)") }
+        }
+        func expectNew(
+            _ path: String, told: Int, _ message: VerifiedMessage, _ old: [UInt64]
+        ) throws {
+            let before = shown.changes(path)
+            shown.tree.news(.owner(address), message)
+            #expect(shown.changes(path) >= before + told)
+            for number in old {
+                #expect(throws: FileError.stale) {
+                    try shown.tree.status(of: number, shown.patience)
+                }
+            }
+        }
+        let first = try numbers("files/f")
+        let second = try shown.store("f", "two")
+        try expectNew("f", told: 2, second, first)
+        #expect(try shown.text("me/files/f") == "two")
+        let newer = try numbers("files/f")
+        // Of other messages it is not told.
+        let unheard = shown.changes("f")
+        shown.tree.news(.owner(address), try shown.publish(.forget([amend.itemHash])))
+        #expect(try numbers("files/f") == newer && shown.changes("f") == unheard)
+        try expectNew("f", told: 2, try shown.publish(.forget([second.itemHash])), newer)
+        #expect(try shown.text("me/files/f") == "one")
+        try expectNew(
+            "f", told: 2, try shown.publish(.forget([file.itemHash])), try numbers("files/f"))
+        #expect(throws: FileError.notFound) { try shown.resolve("me/files/f") }
+        let name = "\(post.itemHash).json"
+        let posts = try numbers("posts/\(name)")
+        try expectNew(name, told: 2, try shown.publish(.forget([post.itemHash])), posts)
+        for folder in ["me", "accounts/\(address)"] {
+            #expect(throws: FileError.notFound) { try shown.resolve("\(folder)/posts/\(name)") }
+        }
+    }
+
+    @Test("a replacement that is taken back changes a post beyond what is listed")
+    func amended() throws {
+        let shown = try Shown(nameLimit: 1, interval: .seconds(600))
+        let address = shown.account.address
+        let post = try shown.publish(.post(type: "t", content: ["n": 1]))
+        let amend = try shown.publish(.amend(original: post.itemHash, content: ["n": 22]))
+        for number in 0..<2 {
+            try shown.publish(.post(type: "t", content: ["m": .number(.init(number))]))
+        }
+        let path = "accounts/\(address)/posts/\(post.itemHash).json"
+        _ = try shown.names(try shown.resolve("accounts/\(address)/posts"), shown.patience)
+        #expect(try shown.text(path).contains("22"))
+        let number = try shown.resolve(path)
+        shown.tree.news(.owner(address), try shown.publish(.forget([amend.itemHash])))
+        #expect(try shown.resolve(path) != number)
+        #expect(try !shown.text(path).contains("22"))
+    }
+
     @Test("posts, aggregates and their histories open beyond what is listed")
     func texts() throws {
         let shown = try Shown(nameLimit: 2)
@@ -135,6 +209,108 @@ struct AlephCutTests {
         }
     }
 
+    @Test("what is taken back while it is asked for is not kept", arguments: ["files", "posts"])
+    func forgottenWhileAsked(part: String) throws {
+        let shown = try Shown(nameLimit: 1, interval: .seconds(600))
+        shown.node.fund(shown.account.address, tokens: 1000)
+        let address = shown.account.address
+        let name: String
+        let gone: VerifiedMessage
+        let path: AlephPath
+        if part == "files" {
+            name = "f"
+            _ = try shown.store(name, "one")
+            gone = try shown.store(name, "second")
+            path = .storedFile(address, name: name)
+            for name in ["last", "other"] { _ = try shown.store(name, name) }
+        } else {
+            let post = try shown.publish(.post(type: "t", content: ["n": "one"]))
+            gone = try shown.publish(.amend(original: post.itemHash, content: ["n": "second"]))
+            (name, path) = ("\(post.itemHash).json", .post(address, post.itemHash))
+            for number in 0..<2 {
+                try shown.publish(.post(type: "t", content: ["n": .number(.init(number))]))
+            }
+        }
+        _ = try shown.names(try shown.resolve("me/\(part)"), shown.patience)
+        let gate = shown.hold { $0.contains(part == "files" ? "hashes=" : "refs=") }
+        let isDone = Lock(false)
+        let reader = Thread {
+            // It is looked at below what was kept.
+            _ = try? shown.tree.file(path, shown.patience)
+            isDone.withLock { $0 = true }
+        }
+        reader.start()
+        gate.waitUntilHeld()
+        let forget = try shown.publish(.forget([gone.itemHash]))
+        shown.tree.news(.owner(address), forget)
+        gate.open()
+        for _ in 0..<3000 where !isDone.withLock({ $0 }) { usleep(10_000) }
+        #expect(isDone.withLock { $0 })
+        #expect(try shown.text("me/\(part)/\(name)").contains("one"))
+    }
+
+    @Test("what comes as news opens where its directory is full, and it is said once")
+    func news() throws {
+        let shown = try Shown(nameLimit: 2, interval: .seconds(600))
+        let address = shown.account.address
+        func aggregate(_ key: String) throws -> VerifiedMessage {
+            try shown.publish(.aggregate(key: key, content: JSONObject([("k", .string(key))])))
+        }
+        _ = try aggregate("first")
+        var posts: [VerifiedMessage] = []
+        for number in 0..<2 {
+            posts.append(
+                try shown.publish(.post(type: "t", content: ["n": .number(.init(number))])))
+        }
+        for folder in ["aggregates", "posts"] {
+            let names = try shown.names(try shown.resolve("me/\(folder)"), shown.patience)
+            #expect(names.count == 2)
+        }
+        // Both are full, and nothing is missing.
+        let cut = { shown.told.withLock { $0.filter { $0.contains("2 names") } } }
+        #expect(cut().isEmpty)
+        for key in ["second", "third"] {
+            shown.tree.news(.owner(address), try aggregate(key))
+            #expect(cut().count == 1 && cut()[0].contains("of aggregates"))
+        }
+        for number in 2..<4 {
+            let post = try shown.publish(.post(type: "t", content: ["n": .number(.init(number))]))
+            shown.tree.news(.owner(address), post)
+            posts.append(post)
+            #expect(cut().count == 2 && cut()[1].contains("of posts"))
+        }
+        for folder in ["me", "accounts/\(address)"] {
+            for key in ["first", "second", "third"] {
+                let path = "\(folder)/aggregates/\(key)"
+                #expect(try shown.text(path + ".json").contains(key))
+                let history = try shown.names(try shown.resolve(path + ".history"), shown.patience)
+                #expect(history.count == 1)
+            }
+            for post in posts {
+                #expect(try shown.text("\(folder)/posts/\(post.itemHash).json").contains("n"))
+            }
+        }
+    }
+
+    @Test("an element opens by its name where a history is cut")
+    func element() throws {
+        let shown = try Shown(interval: .seconds(600))
+        let address = shown.account.address
+        for number in 0..<2 {
+            try shown.publish(
+                .aggregate(key: "k", content: JSONObject([("n", .number(.init(number)))])))
+        }
+        let path = "accounts/\(address)/aggregates/k.history"
+        let names = try shown.names(try shown.resolve(path), shown.patience)
+        let listing = shown.tree.listing(.history(address, key: "k"))
+        listing.remove(names[1])
+        shown.tree.known.forget(.element(address, key: "k", name: names[1]))
+        #expect(throws: FileError.notFound) { try shown.resolve("\(path)/\(names[1])") }
+        listing.noteCut()
+        #expect(try shown.text("\(path)/\(names[1])").contains("1"))
+        #expect(throws: FileError.notFound) { try shown.resolve("\(path)/0.json") }
+    }
+
     @Test("an aggregate of more elements than there may be is an error, and not another value")
     func elements() throws {
         let shown = try Shown(nameLimit: 2)
@@ -144,66 +320,5 @@ struct AlephCutTests {
         }
         #expect(throws: FileError.inputOutput) { try shown.text("me/aggregates/k.json") }
         #expect(shown.told.withLock { $0.last?.contains("more than 2 elements") } == true)
-    }
-}
-
-struct AlephBeyondTests {
-    private func hash(_ number: Int) -> ItemHash {
-        ItemHash(sha256Of: Array("\(number)".utf8))
-    }
-
-    @Test("names beyond a directory have all their messages, each once", arguments: 1...20)
-    func model(seed: UInt64) throws {
-        var random = SeededGenerator(seed: seed)
-        var beyond = AlephBeyond()
-        var model: [String: [ItemHash]] = [:]
-        let cid = try #require(ItemHash("QmZULkCELmmk5XNfCgTnCyFgAVxBRBXyDHGGMVoLFLiXEN"))
-        for _ in 0..<200 {
-            let name = "n\(random.below(20))"
-            let message = random.below(20) == 0 ? cid : hash(random.below(50))
-            beyond.note(name, [message])
-            if model[name]?.contains(message) != true { model[name, default: []].append(message) }
-            #expect(beyond.count == model.values.reduce(0) { $0 + $1.count }, "seed \(seed)")
-        }
-        for index in 0..<25 {
-            let expected = model["n\(index)"].map { AlephBeyond.Answer.messages($0) } ?? .absent
-            #expect(beyond.answer("n\(index)") == expected, "seed \(seed)")
-        }
-    }
-
-    // SEMANTICS: messages of files in one directory of `aleph/` besides those that are listed: 500
-    // 000
-    @Test("where there is no room for all of them nobody is told that one is not there")
-    func limit() {
-        var beyond = AlephBeyond()
-        let message = hash(1)
-        for index in 0..<AlephBeyond.limit { beyond.note("\(index)", [message]) }
-        let (isCut, answer) = (beyond.isCut, beyond.answer("none"))
-        #expect(!isCut && answer == .absent)
-        let held = beyond.answer("7")
-        #expect(held == .messages([message]))
-        beyond.note("7", [message])
-        let isCutByOld = beyond.isCut
-        #expect(!isCutByOld)
-        beyond.note("more", [message])
-        let (isCutByNew, last, count) = (beyond.isCut, beyond.answer("none"), beyond.count)
-        #expect(isCutByNew && last == .unknown && count == AlephBeyond.limit)
-    }
-
-    @Test("a name that nobody can look up is an error with a reason")
-    func unknown() throws {
-        let shown = try Shown(nameLimit: 1)
-        shown.node.fund(shown.account.address, tokens: 1000)
-        for name in ["a", "b"] { _ = try shown.store(name, name) }
-        #expect(try shown.names(try shown.resolve("me/files"), shown.patience) == ["b"])
-        let listing = shown.tree.listing(.part(shown.account.address, .files))
-        for index in 0..<AlephBeyond.limit {
-            var other = AlephEntry("\(index)", at: .messages, text: [])
-            other.sources = [hash(1)]
-            listing.noteBeyond(other)
-        }
-        #expect(throws: FileError.inputOutput) { try shown.resolve("me/files/z") }
-        #expect(shown.told.withLock { $0.last?.contains("cannot be looked up") } == true)
-        #expect(try shown.text("me/files/b") == "b")
     }
 }

@@ -20,20 +20,30 @@ final class Shown: Sendable {
     let root: String
     let account: AlephAccount
     let told = Lock<[String]>([])
+    private let named: Lock<[String]>
 
-    /// - Parameter nameLimit: the most names that are listed of one directory.
-    init(nameLimit: Int = AlephListing.limit) throws {
+    /// - Parameters:
+    ///   - nameLimit: the most names that are listed of one directory.
+    ///   - interval: time between two questions for news.
+    init(
+        nameLimit: Int = AlephListing.limit, interval: Duration = .milliseconds(200)
+    ) throws {
         node = try NodeDouble()
         root = NSTemporaryDirectory() + "cairn-aleph-" + UUID().uuidString
         account = try AlephAccount(
             secret: SecretBytes([UInt8](repeating: 5, count: 32)), chain: .solana)
         tree = try AlephMount(
             try AlephSession(nodes: [node.url]), account, folder: root, cacheBudget: 1 << 30,
-            plan: StorePlan(), interval: .milliseconds(200), nameLimit: nameLimit)
-        let told = told
+            plan: StorePlan(), interval: interval, nameLimit: nameLimit)
+        let (told, named) = (told, Lock<[String]>([]))
+        self.named = named
         tree.begin(
             ForeignHost(
-                report: { line in told.withLock { $0.append(line) } }, nameChanged: { _, _ in },
+                report: { line in told.withLock { $0.append(line) } },
+                nameChanged: { _, name in
+                    let text = name.map { String(decoding: $0, as: UTF8.self) } ?? ""
+                    named.withLock { $0.append(text) }
+                },
                 statusChanged: { _ in }))
     }
 
@@ -45,6 +55,9 @@ final class Shown: Sendable {
     }
 
     var patience: Patience { Patience(for: .seconds(280)) }
+
+    /// How often the kernel was told that a name may have changed.
+    func changes(_ name: String) -> Int { named.withLock { $0.filter { $0 == name }.count } }
 
     func resolve(_ path: String) throws(FileError) -> UInt64 {
         var node: UInt64 = 0

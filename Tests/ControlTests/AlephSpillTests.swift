@@ -109,10 +109,50 @@ struct AlephSpillTests {
         #expect(known.bare(large.path) == AlephFact(size: AlephKnown.textLimit, time: 2.1))
         known.forget(large.path)
         #expect(known.bare(large.path) == nil)
-        for number in 3..<AlephKnown.bareLimit / 64 {
-            known.keep(text(number, large.text ?? []), as: .message(hash(number)))
+        let bytes = try #require(large.text)
+        func keep(_ number: Int) {
+            known.keep(text(number, bytes), as: .message(hash(number)))
         }
-        #expect(known.bare(.message(hash(3))) != nil && known.file(small.path) == small)
+        let last = 2 + AlephKnown.bareLimit
+        for number in 3...last { keep(number) }
+        for number in [3, last] { #expect(known.bare(.message(hash(number))) != nil) }
+        // One more, and all others are let go.
+        keep(last + 1)
+        #expect(known.bare(.message(hash(last + 1))) != nil)
+        for number in [3, last] { #expect(known.bare(.message(hash(number))) == nil) }
+        #expect(known.file(small.path) == small)
+    }
+
+    @Test("there are never more texts on the disk than may be, and the last half stays")
+    func count() throws {
+        let folder = try TemporaryFolder()
+        let spill = try AlephSpill(folder: folder.path, cacheBudget: 0)
+        let half = AlephSpill.countLimit / 2
+        func path(_ number: Int) -> AlephPath { .element("A", key: "k", name: "\(number)") }
+        // Three halves, the last of which goes where the first one was.
+        for number in 0...(2 * half) {
+            #expect(spill.keep(text(0, [1]), as: path(number)))
+            #expect(number % 1000 != 0 || spill.count <= AlephSpill.countLimit)
+        }
+        #expect(spill.count == half + 1)
+        #expect(spill.entry(path(half - 1)) == nil && spill.entry(path(half)) != nil)
+        #expect(spill.entry(path(2 * half)) != nil)
+    }
+
+    @Test("a text on the disk that is newer stays")
+    func newer() throws {
+        let folder = try TemporaryFolder()
+        let known = AlephKnown(spill: try AlephSpill(folder: folder.path, cacheBudget: 0))
+        let path = AlephPath.message(hash(1))
+        let newer = text(5, [UInt8](repeating: 5, count: AlephKnown.textLimit))
+        known.keep(newer, as: path)
+        for older in [[UInt8](repeating: 4, count: AlephKnown.textLimit), [4]] {
+            // As a node tells it that has not heard of the newer one.
+            #expect(known.keep(text(4, older), as: path, since: known.moment))
+            #expect(known.known(path)?.text == newer.text && known.bare(path) == nil)
+        }
+        known.keep(text(6, [6]), as: path)
+        #expect(known.file(path)?.text == [6])
     }
 
     @Test("a text that changed is not read from the disk as it was")

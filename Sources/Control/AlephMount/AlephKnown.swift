@@ -106,11 +106,16 @@ final class AlephKnown: Sendable {
 
     /// Whether an aggregate of an account was made from one of these messages.
     ///
-    /// Of those on the disk nobody knows, and so each of them may be.
+    /// Of those on the disk, or nowhere any more, nobody knows, and so each of them may be.
     func hasAggregate(of owner: String, from messages: Set<ItemHash>) -> Bool {
         if spill?.hasAggregate(of: owner) == true { return true }
         return state.withLock { state in
-            state.files.contains { path, file in
+            let isBare = state.bare.keys.contains { path in
+                if case .aggregate(owner, _) = path { return true }
+                return false
+            }
+            if isBare { return true }
+            return state.files.contains { path, file in
                 guard case .aggregate(owner, _) = path else { return false }
                 return !messages.isDisjoint(with: file.entry.sources)
             }
@@ -136,7 +141,8 @@ final class AlephKnown: Sendable {
                 return false
             }
             state.absent[path] = nil
-            if let standing = state.files[path]?.entry, standing.time > entry.time { return true }
+            let standing = state.files[path]?.entry.time ?? spill?.time(path)
+            if let standing, standing > entry.time { return true }
             drop(path, &state)
             note()
             add(entry, as: path, &state)
@@ -193,6 +199,8 @@ final class AlephKnown: Sendable {
                 }
                 drop(path, &state)
             }
+            // Of what is being asked for nobody knows yet whether it is among them.
+            state.noteAllForgotten()
         }
     }
 

@@ -134,7 +134,24 @@ final class AlephListing: Sendable {
     func noteCut() { state.update { $0.isCut = true } }
 
     /// A name has no room.
-    func noteBeyond(_ entry: AlephEntry) { state.update { $0.noteBeyond(entry) } }
+    ///
+    /// - Returns: false once it cannot be told any more what else has none: to know more names, or
+    ///   more messages of these, is of no use.
+    @discardableResult
+    func noteBeyond(_ entry: AlephEntry) -> Bool {
+        state.update { state in
+            state.noteBeyond(entry)
+            return !state.beyond.isCut
+        }
+    }
+
+    /// Whether there are names that have no room, and this was not asked before.
+    func isNewlyCut() -> Bool {
+        state.update { state in
+            defer { state.isCutKnown = state.isCut }
+            return state.isCut && !state.isCutKnown
+        }
+    }
 
     /// Whether there are names that have no room.
     var isCut: Bool { state.withLock { $0.isCut } }

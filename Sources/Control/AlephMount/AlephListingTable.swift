@@ -52,6 +52,8 @@ struct AlephListingTable: Sendable {
     var failure: AlephError?
     /// Whether there are names that have no room.
     var isCut = false
+    /// Whether somebody was told of that.
+    var isCutKnown = false
     /// Those of them that cannot be asked for by what they are called.
     private(set) var beyond = AlephBeyond()
     private let limit: Int

@@ -38,7 +38,7 @@ extension AlephMount {
                 try tree.list(path, beyond: { listing.noteBeyond($0) }) { entry in
                     take(entry, into: listing, of: path, since: moment)
                 }
-                if listing.isCut { reportCut(path) }
+                reportCut(path, listing)
                 // More came meanwhile than can be told apart from what was listed.
                 if listing.finish(nil) { known.forgetListing(path, listing) }
             } catch {
@@ -63,7 +63,7 @@ extension AlephMount {
                 listing.noteCut()
                 return false
             }
-            listing.noteBeyond(entry)
+            return listing.noteBeyond(entry)
         case .placed(let placed, let gone):
             if placed.text != nil { known.keep(placed, as: placed.path, since: moment) }
             if !gone.isEmpty { forgotten(placed.name, in: path, listing, gone) }
@@ -74,7 +74,9 @@ extension AlephMount {
         return true
     }
 
-    private func reportCut(_ path: AlephPath) {
+    /// Says that a list is cut, once.
+    func reportCut(_ path: AlephPath, _ listing: AlephListing) {
+        guard listing.isNewlyCut() else { return }
         let what =
             switch path {
             case .part(_, .posts): "posts"

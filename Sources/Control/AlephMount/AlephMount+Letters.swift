@@ -74,11 +74,6 @@ extension AlephMount {
                 while let page = try pages.next() {
                     for message in page.messages { putLetter(message) }
                 }
-                if listing.isCut {
-                    trouble.report(
-                        "the inbox has more than \(AlephLetterShelf.limit) letters: the newest are"
-                            + " shown, and the rest opens with `cairn aleph inbox`")
-                }
                 listing.finish(nil)
             } catch {
                 listing.finish(error)
@@ -107,21 +102,32 @@ extension AlephMount {
         let start = String(message.itemHash.text.prefix(8)) + "-"
         let named = start + AlephName.name(for: about.name)
         let name = named.utf8.count <= AlephName.maximumSize ? named : String(start.dropLast())
-        let listing = letters.withLock { shelf -> AlephListing? in
+        let (listing, hasRoom) = letters.withLock { shelf -> (AlephListing?, Bool) in
             let isKnown = shelf.letters[message.itemHash] != nil
             guard isKnown || shelf.letters.count < AlephLetterShelf.limit else {
-                shelf.listing?.noteCut()
-                return nil
+                return (shelf.listing, false)
             }
             shelf.letters[message.itemHash] = AlephLetterShelf.Letter(received)
-            return shelf.listing
+            return (shelf.listing, true)
         }
+        if !hasRoom, let listing { return noteCutInbox(listing) }
         guard let listing, listing.known(name) == nil else { return }
-        listing.put(AlephEntry(letter: message, name: name))
+        guard listing.put(AlephEntry(letter: message, name: name)) else {
+            return noteCutInbox(listing)
+        }
         let inbox = nodes.withLock { nodes in
             nodes.number("me", in: AlephNodes.root).flatMap { nodes.number("inbox", in: $0) }
         }
         if let inbox { trouble.listener?.nameChanged(inbox, Array(name.utf8)) }
+    }
+
+    /// There is a letter for which the inbox has no room; it is said once.
+    private func noteCutInbox(_ listing: AlephListing) {
+        listing.noteCut()
+        guard listing.isNewlyCut() else { return }
+        trouble.report(
+            "the inbox has more than \(AlephLetterShelf.limit) letters: what has no room is not"
+                + " shown, and opens with `cairn aleph inbox`")
     }
 
     func letterStatus(

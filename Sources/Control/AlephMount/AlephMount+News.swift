@@ -52,7 +52,7 @@ extension AlephMount {
                     let listing = known.listing(.tagged(tags)), listing.known(entry.name) == nil
                 else { continue }
                 known.keep(entry, as: entry.path)
-                listing.put(entry)
+                if !listing.put(entry) { noteCut(.tagged(tags), listing) }
                 tell(entry.name, in: .tagged(tags), isOther: false)
             }
         case .letters: putLetter(message)
@@ -158,9 +158,8 @@ extension AlephMount {
         if let standing, standing.sources.contains(where: { entry.sources.contains($0) }) { return }
         let entry = listing.current(entry)
         if entry.text != nil { known.keep(entry, as: entry.path) }
-        if !listing.put(entry, isNews: true), part == .files {
-            listing.noteBeyond(entry)
-            known.forget(entry.path)
+        guard listing.put(entry, isNews: true) else {
+            return putUnlisted(entry, owner, part, listing, isOurs: isOurs)
         }
         if part == .files, standing != nil, listing.known(entry.name)?.message == entry.message {
             other(entry.name, owner, part, isOurs)
@@ -194,6 +193,7 @@ extension AlephMount {
             listing.noteGone(targets)
             let names = listing.names(from: targets)
             for name in names { forgotten(name, in: path, listing, targets) }
+            forgottenUnlisted(targets, in: path, listing)
         }
         // Of aggregates only the last element is known: any may be another now.
         guard let aggregates = known.listing(.part(owner, .aggregates)) else { return }
@@ -203,6 +203,8 @@ extension AlephMount {
             if case .history = entry.path { return false }
             return true
         }
+        let unlisted = unlistedNames(in: .part(owner, .aggregates), aggregates)
+            .filter { AlephName.text(of: $0, suffix: ".json") != nil }
         known.forgetListing(.part(owner, .aggregates))
         known.forgetListings { path in
             if case .history(owner, _) = path { return true }
@@ -214,7 +216,7 @@ extension AlephMount {
             default: false
             }
         }
-        for name in touched { other(name, owner, .aggregates, false) }
+        for name in touched + unlisted { other(name, owner, .aggregates, false) }
     }
 
     /// Messages that a name comes from were taken back.
@@ -256,7 +258,7 @@ extension AlephMount {
     func changed(_ name: AlephOwnName) { tell(name.name, in: .part(own, name.part), isOther: true) }
 
     /// A name in an account's directory shows other bytes, unless it shows what was written here.
-    private func other(
+    func other(
         _ name: String, _ owner: String, _ part: AlephPath.Part, _ isOurs: Bool
     ) {
         if owner == own {

@@ -103,7 +103,9 @@ extension AlephMount {
             return try unlisted(path, name, of: address, files.beyond(name), patience)
         case .element(let address, let key, let name):
             let listing = listing(.history(address, key: key))
-            guard try listing.entry(name, patience, trouble) != nil else { throw .notFound }
+            guard try listing.entry(name, patience, trouble) != nil || listing.isCut else {
+                throw .notFound
+            }
             if let found = known.file(path) { return found }
         case .aggregate(let address, let key):
             // Its list says whether it is there; and what is listed is watched.
@@ -153,10 +155,11 @@ extension AlephMount {
                 try tree.storedFile(name, of: address, from: messages)
             }
         case .unknown:
+            let (limit, versions) = (AlephBeyond.limit, AlephBeyond.versionLimit)
             trouble.report(
-                "an account has more than \(AlephBeyond.limit) messages of files besides those"
-                    + " that are listed: a name that is not among these cannot be looked up. Files"
-                    + " open by their messages' hashes in files/")
+                "an account has more than \(limit) messages of files besides those"
+                    + " that are listed, or more than \(versions) of one name: what is not among"
+                    + " these cannot be looked up. Files open by their messages' hashes in files/")
             throw .inputOutput
         }
     }

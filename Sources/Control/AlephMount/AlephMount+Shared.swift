@@ -89,6 +89,8 @@ extension AlephMount {
             if entry.text != nil { known.keep(entry, as: entry.path) }
             if listing.put(entry, isNews: true) {
                 tell(entry.name, in: directory, isOther: false)
+            } else {
+                noteCut(directory, listing)
             }
         }
     }

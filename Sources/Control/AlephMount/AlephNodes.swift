@@ -136,6 +136,12 @@ struct AlephNodes: Sendable {
         return numbers[Key(parent: parent, name: name)]
     }
 
+    /// The names in a directory that have numbers, in no order. Looks at all numbers.
+    func names(in parent: UInt64) -> [String] {
+        numbers.keys.filter { $0.parent == parent }.map { $0.name }
+            + messages.keys.filter { $0.parent == parent }.map { $0.name.fileName }
+    }
+
     /// The number of a name, a new one if it has none or was something else.
     mutating func number(_ name: String, in parent: UInt64, _ place: AlephPlace) -> UInt64 {
         if let known = self.number(name, in: parent), self[known]?.place == place { return known }

@@ -22,11 +22,13 @@ import Primitives
 final class AlephSpill: Sendable {
     /// The part of the volume's cache budget that the texts may take on top of it.
     static let budgetDivisor: UInt64 = 20
-    /// The least room, both halves together: the longest text must fit into one.
+    /// The least room, both halves together. What one message has, 16 MiB, fits into a half unless
+    /// indenting it makes it twice as long; an aggregate of many may not, and then only its size
+    /// and time are known (`AlephKnown.bare`).
     static let minimumBudget: UInt64 = 64 << 20
     /// The most room.
     static let maximumBudget: UInt64 = 512 << 20
-    /// The most texts; their places are in memory, some 120 bytes each.
+    /// The most texts, half of them in each half; their places are in memory, some 120 bytes each.
     static let countLimit = 200_000
 
     private struct Place {
@@ -35,6 +37,8 @@ final class AlephSpill: Sendable {
         /// Made of the account's address that is in the path; 0 for none.
         let group: Int
         let digest: Digest
+        /// Of the entry.
+        let time: Double
         let offset: UInt64
         let count: Int
         let isSecond: Bool
@@ -46,12 +50,17 @@ final class AlephSpill: Sendable {
         var places: [Int: Place] = [:]
         var isSecond = false
         var end: UInt64 = 0
+        /// How many were written to the current half, those that went among them.
+        var written = 0
     }
 
     private let first: Descriptor
     private let second: Descriptor
     private let halfSize: UInt64
     private let state = Lock(State())
+
+    /// How many texts are here.
+    var count: Int { state.withLock { $0.places.count } }
 
     /// - Parameters:
     ///   - folder: is there; nothing with a name is left in it.
@@ -77,11 +86,13 @@ final class AlephSpill: Sendable {
         // Of stored files the directory knows all that is kept.
         guard let text = entry.text, entry.file == nil else { return false }
         return state.withLock { state in
-            if state.places[path.hashValue] != nil { return true }
+            let check = AlephSpill.check(path)
+            // Of two with one key by chance that which came last is here.
+            if state.places[path.hashValue]?.check == check { return true }
             let record = AlephSpill.record(entry, text)
             guard UInt64(record.count) <= halfSize else { return false }
             if state.end + UInt64(record.count) > halfSize
-                || state.places.count >= AlephSpill.countLimit
+                || state.written >= AlephSpill.countLimit / 2
             {
                 guard turn(&state) else { return false }
             }
@@ -92,10 +103,12 @@ final class AlephSpill: Sendable {
                 return false
             }
             state.places[path.hashValue] = Place(
-                check: AlephSpill.check(path), group: AlephSpill.group(path),
-                digest: Blake3.hash(record), offset: state.end, count: record.count,
+                check: check, group: AlephSpill.group(path),
+                digest: Blake3.hash(record), time: entry.time, offset: state.end,
+                count: record.count,
                 isSecond: state.isSecond, isAggregate: path.isAggregate)
             state.end += UInt64(record.count)
+            state.written += 1
             return true
         }
     }
@@ -117,6 +130,15 @@ final class AlephSpill: Sendable {
                 return nil
             }
             return entry
+        }
+    }
+
+    /// Of when a text is that is here; nil for none.
+    func time(_ path: AlephPath) -> Double? {
+        state.withLock { state in
+            guard let place = state.places[path.hashValue], place.check == AlephSpill.check(path)
+            else { return nil }
+            return place.time
         }
     }
 
@@ -148,6 +170,7 @@ final class AlephSpill: Sendable {
         state.places = state.places.filter { $0.value.isSecond != isSecond }
         state.isSecond = isSecond
         state.end = 0
+        state.written = 0
         return true
     }
 
