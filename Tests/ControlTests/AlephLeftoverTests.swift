@@ -178,6 +178,45 @@ struct AlephLeftoverTests {
         }
     }
 
+    @Test("a manifest is published once, though nobody says for a while what became of it")
+    func manifest() throws {
+        let shown = try Shown()
+        shown.node.fund(shown.account.address, tokens: 1000)
+        // Each kind of question that follows the manifest fails for longer than it is asked for.
+        let failures = 6
+        let seen = Lock((manifests: 0, status: 0, parts: 0))
+        shown.node.change { settings in
+            settings.storageLimit = LargeFilePlan.minimumNodeLimit
+            settings.intercept = { request, _ in
+                let isManifest =
+                    request.method == "POST" && request.target.hasSuffix("/messages")
+                    && String(decoding: request.body, as: UTF8.self)
+                        .contains(LargeFileManifest.postType)
+                let fails = seen.withLock { seen in
+                    if isManifest { seen.manifests += 1 }
+                    if seen.manifests == 0 { return false }
+                    if request.target.hasSuffix("/status") {
+                        seen.status += 1
+                        return seen.status <= failures
+                    }
+                    if request.target.contains("hashes=") {
+                        seen.parts += 1
+                        return seen.parts <= failures
+                    }
+                    return false
+                }
+                return fails ? .text(500, "told to") : nil
+            }
+        }
+        let text = String(repeating: "0123456789", count: 250_000)
+        try shown.write("film", text, isNew: true)
+        #expect(shown.tree.flushAll(until: nil) == nil)
+        let counts = seen.withLock { $0 }
+        #expect(counts.manifests == 1)
+        #expect(counts.status > failures && counts.parts > failures)
+        #expect(shown.node.storeCount == 3)
+    }
+
     @Test("they are looked for so often and no more, each time later")
     func attempts() {
         var look = AlephPartsLook(parts: [], leaving: [])
