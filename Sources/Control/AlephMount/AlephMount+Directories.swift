@@ -75,12 +75,18 @@ extension AlephMount {
     }
 
     private func reportCut(_ path: AlephPath) {
+        // One of more elements than there are names is not listed at all.
+        if case .history = path {
+            return trouble.report(
+                "the elements of an aggregate have more than the \(AlephListing.byteLimit >> 20)"
+                    + " MiB that are listed: `ls` does not show the rest, but each of them opens"
+                    + " by its name")
+        }
         let what =
             switch path {
             case .part(_, .posts): "posts"
             case .part(_, .files): "files"
             case .part(_, .aggregates): "aggregates"
-            case .history: "elements of an aggregate"
             default: "messages"
             }
         trouble.report(
