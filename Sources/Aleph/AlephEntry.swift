@@ -13,7 +13,7 @@ package struct AlephEntry: Sendable, Equatable {
     package let path: AlephPath
     /// When it was published, in seconds since 1970; 0 where that has no meaning.
     package var time: Double
-    /// The message it comes from; nil where there is none.
+    /// The message it comes from, of an aggregate the newest; nil where there is none.
     package var message: ItemHash?
     /// Who signed that.
     package var sender: String?

@@ -110,6 +110,7 @@ package struct AlephTree: Sendable {
             let value = AggregateValue(key: key, messages: messages)
             var entry = AlephEntry("", path, text: AlephTree.text(.object(value.value)))
             entry.time = value.time ?? 0
+            entry.message = value.newest
             entry.sender = address
             entry.sources = messages.map { $0.itemHash }
             return entry

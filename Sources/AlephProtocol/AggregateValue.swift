@@ -30,6 +30,8 @@ package struct AggregateValue: Sendable {
     package private(set) var names: [String] = []
     /// The greatest content's time of all elements; nil without any.
     package private(set) var time: Double?
+    /// The element with that time, of several the first that was processed; nil without any.
+    package private(set) var newest: ItemHash?
 
     /// The value of `key`.
     ///
@@ -53,7 +55,9 @@ package struct AggregateValue: Sendable {
                 ? left.message.time < right.message.time : left.arrival < right.arrival
         }
         for element in elements {
-            time = max(time ?? element.message.time, element.message.time)
+            if time.map({ $0 < element.message.time }) ?? true {
+                (time, newest) = (element.message.time, element.message.itemHash)
+            }
             for field in element.content.fields { set(field, by: element.message) }
         }
     }

@@ -184,7 +184,12 @@ struct BlockBuffers: Sendable {
     }
 
     /// Drops every buffer and forgets every row: the inode's rows are all removed.
-    mutating func removeAll() { self = BlockBuffers() }
+    mutating func removeAll() {
+        let version = nextVersion
+        self = BlockBuffers()
+        // No copy that was taken before is the same as what comes.
+        nextVersion = version
+    }
 
     /// The pieces a buffer has bytes of.
     private static func live(_ buffer: Buffer) -> Pieces {

@@ -62,9 +62,11 @@ final class Committer: Sendable {
     /// Returns when everything done before the call is durable. Callers that come together share a
     /// round.
     ///
-    /// - Parameter isWhole: the database has it all in a COMMIT, for a snapshot; false for a
-    ///   program that waits here: the database's redo file may have the end of it.
-    func commit(isWhole: Bool = true) throws(FileError) {
+    /// - Parameters:
+    ///   - isWhole: the database has it all in a COMMIT, for a snapshot; else its redo file may
+    ///     have the end of it.
+    ///   - isRequest: the thread serves a program, and says when it begins to wait.
+    func commit(isWhole: Bool = true, isRequest: Bool = false) throws(FileError) {
         // A round that is running may have passed this caller's change: wait for one that begins
         // later.
         let wanted = rounds.withLock { state in
@@ -72,7 +74,7 @@ final class Committer: Sendable {
             return state.begun + 1
         }
         while true {
-            if !isWhole, rounds.withLock({ $0.isRunning }) { volume.willWait() }
+            if isRequest, rounds.withLock({ $0.isRunning }) { volume.willWait() }
             let lead = rounds.wait { state -> Bool? in
                 if state.ended >= wanted { return false }
                 return state.isRunning ? nil : true
@@ -88,7 +90,7 @@ final class Committer: Sendable {
             guard let isRoundWhole else { continue }
             var failure: FileError?
             do throws(FileError) {
-                try round(isWhole: isRoundWhole, isRequest: !isWhole)
+                try round(isWhole: isRoundWhole, isRequest: isRequest)
             } catch {
                 failure = error
             }
@@ -105,7 +107,7 @@ final class Committer: Sendable {
         if let failure { throw failure }
     }
 
-    /// - Parameter isRequest: the thread serves a program, and says when it begins to wait.
+    /// - Parameters: as of `commit`.
     private func round(isWhole: Bool, isRequest: Bool) throws(FileError) {
         // The long part without the lock: others may drain meanwhile, the second pass covers them.
         // A small commit has none, and leaves the arena alone.

@@ -170,7 +170,7 @@ struct ContentReader: Sendable {
                 (number, low) = (number - 1, low - 1)
             }
             number = block
-            while number + 1 < first + blocks, high < .max, lies(number + 1, in: high + 1) {
+            while number + 1 < first + blocks, high < .max - 1, lies(number + 1, in: high + 1) {
                 (number, high) = (number + 1, high + 1)
             }
             return low == high ? nil : low..<high + 1

@@ -16,9 +16,12 @@ struct ContentWriter: Sendable {
     static let bufferLimit = 48 << 20
     /// Buffers at which a sequential writer seals what it has behind it.
     static let sequentialRun = 128
-    /// Writes in a row, each a little behind the one before, that make a sequential writer: of
-    /// random places every other file has a pair that looks like one.
+    /// Writes in a row, each from where the one before ended or a little behind, that make a
+    /// sequential writer: of random places now and then one looks like it.
     static let sequentialProof = 8
+
+    /// Bytes between two such writes at most.
+    static let nearness: UInt64 = 2 << 20
 
     let volume: Volume
     let reader: ContentReader
@@ -63,7 +66,7 @@ struct ContentWriter: Sendable {
             }
             switch need {
             case .nothing:
-                try relieve(inode, wroteTo: end)
+                try relieve(inode, wrote: offset..<end)
                 return grew
             case .base(let blocks):
                 guard let patience else { throw .wouldBlock }
@@ -71,7 +74,7 @@ struct ContentWriter: Sendable {
                     old.base[block] = try reader.baseBlock(inode, block, patience)
                 }
             case .slots(let slots):
-                old.read(slots, from: volume.arena)
+                old.read(slots, from: volume.arena) { if patience == nil { volume.willWait() } }
             case .room(let count):
                 guard let patience else {
                     room.ask()
@@ -254,12 +257,14 @@ struct ContentWriter: Sendable {
     }
 
     /// Seals early where memory or locality asks for it.
-    private func relieve(_ inode: Inode, wroteTo end: UInt64) throws(FileError) {
+    private func relieve(_ inode: Inode, wrote range: Range<UInt64>) throws(FileError) {
+        let end = range.upperBound
         let isCrowded =
             volume.bufferedBytes.load(ordering: .relaxed) > ContentWriter.bufferLimit
         var written: [UInt32] = []
         let size = try volume.change(inode) { (state) throws(FileError) -> UInt64? in
-            let goesOn = state.lastWriteEnd <= end && end - state.lastWriteEnd <= 2 << 20
+            let (from, last) = (range.lowerBound, state.lastWriteEnd)
+            let goesOn = from >= last && from - last <= ContentWriter.nearness
             state.ascendingWrites = goesOn ? state.ascendingWrites &+ 1 : 0
             state.lastWriteEnd = end
             let isSequential = state.ascendingWrites >= ContentWriter.sequentialProof

@@ -177,7 +177,7 @@ extension Engine {
     /// for it.
     package func synchronize(_ ino: UInt64, dataOnly: Bool) throws(FileError) {
         volume.foreground.note()
-        try committer.commit(isWhole: false)
+        try committer.commit(isWhole: false, isRequest: true)
         volume.foreground.note()
         guard configuration.fsyncIsRemote else { return }
         let deadline = WaitClock.now + configuration.readDeadline

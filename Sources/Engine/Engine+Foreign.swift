@@ -168,7 +168,7 @@ extension Engine {
 
     func foreignAttributeNames(of ino: UInt64) throws(FileError) -> [[UInt8]] {
         let (tree, node) = try foreign(ino)
-        return try tree.attributes(of: node).keys.sorted().map { Array($0.utf8) }
+        return try tree.attributeNames(of: node).sorted().map { Array($0.utf8) }
     }
 
     func index(_ ino: UInt64) -> Int { ForeignInodes.split(ino).tree }

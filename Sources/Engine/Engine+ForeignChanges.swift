@@ -122,11 +122,24 @@ extension Engine {
     }
 
     /// Waits for all that was written to foreign trees; nil when nothing is left.
-    func flushForeignTrees(until deadline: WaitClock.Instant?) -> FileError? {
-        for case let tree as any WritableForeignTree in trees {
-            if let failure = tree.flushAll(until: deadline) { return failure }
+    ///
+    /// - Parameter retries: the trees that are still to try what failed, once each; nil for none.
+    func flushForeignTrees(
+        retries: inout Set<Int>?, until deadline: WaitClock.Instant?
+    ) -> FileError? {
+        for (index, tree) in trees.enumerated() {
+            guard let tree = tree as? any WritableForeignTree else { continue }
+            let isRetrying = retries?.remove(index) != nil
+            if let failure = tree.flushAll(retrying: isRetrying, until: deadline) {
+                return failure
+            }
         }
         return nil
+    }
+
+    /// Files of foreign trees that are not yet what they stand for.
+    var pendingForeignCount: Int {
+        trees.reduce(0) { $0 + (($1 as? any WritableForeignTree)?.pendingCount ?? 0) }
     }
 
     private func writableForeign(

@@ -28,6 +28,8 @@ private struct WaitMarks {
     var flush: Int?
     var isSendingPads = false
     var publish: Int?
+    /// The foreign trees that are still to try what failed; nil where nobody asked for that.
+    var retries: Set<Int>?
 }
 
 extension Engine {
@@ -48,6 +50,7 @@ extension Engine {
         let deadline = timeout.map { WaitClock.now + $0 }
         let roomDeadline = WaitClock.now + configuration.commitInterval + Engine.localRoomTime
         var marks = WaitMarks()
+        marks.retries = Set(trees.indices)
         while true {
             let slice = WaitClock.now + .milliseconds(500)
             let until = deadline.map { min($0, slice) } ?? slice
@@ -113,7 +116,9 @@ extension Engine {
             }
             let isComplete =
                 !publisher.hasChanges && flusher.pendingCount == 0 && pads.pendingCount == 0
-            if isComplete { return flushForeignTrees(until: deadline) }
+            if isComplete {
+                return flushForeignTrees(retries: &marks.retries, until: deadline)
+            }
         }
         return nil
     }
@@ -132,6 +137,7 @@ extension Engine {
         status.revision = publisher.head.withLock { $0.revision }
         status.dirtyFiles = flusher.pendingCount
         status.pendingPads = pads.pendingCount
+        status.pendingForeign = pendingForeignCount
         status.hasUnpublishedChanges =
             publisher.hasChanges || status.dirtyFiles > 0 || status.pendingPads > 0
         let buffered = UInt64(max(volume.bufferedBytes.load(ordering: .relaxed), 0))

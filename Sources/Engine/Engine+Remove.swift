@@ -122,6 +122,7 @@ extension Engine {
         pads.parked.withLock {
             $0.park(pad, parent: parent, name: name, mover: mover, now: .now)
         }
+        pads.noteParked()
         let ino = inode.ino
         try volume.query { (writer) throws(MetadataError) in
             try writer.removePad(ino)

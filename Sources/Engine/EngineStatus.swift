@@ -29,6 +29,9 @@ package struct EngineStatus: Sendable, Equatable {
     package var dirtyFiles = 0
     /// Pads whose newest content is not acknowledged by the store.
     package var pendingPads = 0
+    /// Files of trees beside the volume's own (`aleph/me/`) that are not published, or were
+    /// refused.
+    package var pendingForeign = 0
     /// Chunks handed to the store and not yet acknowledged.
     package var pendingChunks = 0
     /// Arena bytes in use.

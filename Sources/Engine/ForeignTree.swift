@@ -47,11 +47,17 @@ package protocol ForeignTree: Sendable {
     /// - Throws: `isDirectory`, `stale`, `wouldBlock`; what fetching throws.
     func open(_ node: UInt64, _ patience: Patience?) throws(FileError) -> any ForeignContent
 
-    /// What the tree tells of a node, by the whole names of extended attributes: what `listxattr`
-    /// shows, without asking anybody.
+    /// What the tree tells of a node, by the whole names of extended attributes, without asking
+    /// anybody.
     ///
     /// - Throws: `stale`.
     func attributes(of node: UInt64) throws(FileError) -> [String: String]
+
+    /// The names of what it tells of a node: what `listxattr` shows, without asking anybody. What
+    /// they are may be known only when somebody asks for one.
+    ///
+    /// - Throws: `stale`.
+    func attributeNames(of node: UInt64) throws(FileError) -> [String]
 
     /// One attribute, also of those that are not listed; nil if there is none.
     ///
@@ -64,6 +70,10 @@ package protocol ForeignTree: Sendable {
 extension ForeignTree {
     package func begin(_ host: ForeignHost) {}
     package func end() {}
+
+    package func attributeNames(of node: UInt64) throws(FileError) -> [String] {
+        Array(try attributes(of: node).keys)
+    }
 
     package func attribute(
         _ name: String, of node: UInt64, _ patience: Patience?
@@ -119,10 +129,15 @@ package protocol WritableForeignTree: ForeignTree {
     /// - Throws: why it has not.
     func synchronize(_ node: UInt64, _ patience: Patience?) throws(FileError)
 
+    /// How many files are not yet what they stand for, or were refused.
+    var pendingCount: Int { get }
+
     /// Waits for everything that was written; nil when nothing is left.
     ///
+    /// - Parameter retrying: whether what failed is tried at once, and once more what was refused
+    ///   for want of money: somebody asks for it, who may have paid meanwhile.
     /// - Returns: `wouldBlock` at the deadline; else why something failed for good.
-    func flushAll(until deadline: WaitClock.Instant?) -> FileError?
+    func flushAll(retrying: Bool, until deadline: WaitClock.Instant?) -> FileError?
 }
 
 /// What a tree tells the engine. Calls return at once, from any thread.

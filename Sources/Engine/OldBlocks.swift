@@ -14,13 +14,19 @@ struct OldBlocks {
     private var slots: [(reference: BlockReference, bytes: [UInt8])] = []
 
     /// Reads slots. One that was sealed anew meanwhile does not open, and is left out.
-    mutating func read(_ references: [BlockReference], from arena: Arena) {
+    ///
+    /// - Parameter willWait: called before the disk is waited for.
+    mutating func read(
+        _ references: [BlockReference], from arena: Arena, willWait: () -> Void
+    ) {
         isRead = true
         for reference in references {
             var bytes = [UInt8](repeating: 0, count: Int(reference.length))
             var span = bytes.mutableSpan
             do throws(ArenaError) {
-                try arena.read(reference, from: 0, into: &span)
+                try withoutActuallyEscaping(willWait) { (willWait) throws(ArenaError) in
+                    try arena.read(reference, from: 0, into: &span, willWait: willWait)
+                }
                 slots.append((reference, bytes))
             } catch {
                 // Once more with the lock held, which is the authority, and has the error told.

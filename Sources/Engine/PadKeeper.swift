@@ -27,8 +27,11 @@ final class PadKeeper: Sendable {
     static let maximumContentSize = WriteCapability.maximumPlaintextSize
     /// A pad that stays open is sealed when nobody has written for this long.
     static let openIdle = Duration.seconds(5)
-    /// How often due pads and expired identities are looked for.
+    /// How often who waits for all pads looks, and what has failed to be expired is tried again.
     static let tick = Duration.milliseconds(100)
+    /// The longest that due pads and expired identities are not looked for: the clock that a thread
+    /// sleeps by stands still while the machine does.
+    static let longestSleep = Duration.seconds(60)
     /// Pads sent at once.
     static let threads = 4
 
@@ -56,9 +59,19 @@ final class PadKeeper: Sendable {
         var lastFailure: FileError?
         /// Being sent when somebody began to wait: a failure may be of what is over.
         var disregarded: Set<UInt64> = []
+        /// When the thread looks next for what is due. Who sets it earlier wakes that.
+        var nextLook = ContinuousClock.now
         var isStopping = false
         var isStopped = false
+
+        /// Whether the thread is to be woken for a moment.
+        mutating func brings(_ moment: ContinuousClock.Instant) -> Bool {
+            guard moment < nextLook else { return false }
+            nextLook = moment
+            return true
+        }
     }
+    /// Taken before `parked`, never under it.
     private let work = Monitor(Work())
 
     init(volume: Volume, committer: Committer, parked: ParkedPads) {
@@ -82,7 +95,17 @@ final class PadKeeper: Sendable {
 
     /// The pad changed, or was closed: seal it after the delay, counted from now.
     func note(_ ino: UInt64, after delay: Duration) {
-        work.withLock { $0.due[ino] = .now + delay }
+        let moment = ContinuousClock.now + delay
+        let isFirst = work.withLock { state in
+            state.due[ino] = moment
+            return state.brings(moment)
+        }
+        if isFirst { work.wakeAll() }
+    }
+
+    /// An identity was parked, whose time ends.
+    func noteParked() {
+        if work.withLock({ $0.brings(.now + ParkedPads.lifetime) }) { work.wakeAll() }
     }
 
     /// The file is no pad any more.
@@ -114,6 +137,7 @@ final class PadKeeper: Sendable {
         if !isWaiting {
             work.update { state in
                 for ino in state.due.keys { state.due[ino] = .now }
+                _ = state.brings(.now)
                 state.lastFailure = nil
                 state.disregarded = state.sending
             }
@@ -137,64 +161,51 @@ final class PadKeeper: Sendable {
     func hurry() {
         work.update { state in
             for ino in state.backoffs.keys where state.due[ino] != nil { state.due[ino] = .now }
+            _ = state.brings(.now)
         }
-    }
-
-    // MARK: Identities
-
-    /// A new identity, which no name has had.
-    func newIdentity(for ino: UInt64) -> PadRow {
-        let identity = SystemRandom.bytes(PadReference.identitySize)
-        let capability = volume.configuration.keys.pad(identity: identity)
-        return PadRow(
-            ino: ino, identity: identity, address: capability.address, encoding: 0, counter: 0,
-            publishedDigest: nil, pendingRecord: nil, isLocalOnly: false)
-    }
-
-    /// Gives the inode the identity; its content is compared with what was sealed last, later.
-    func assign(_ pad: PadRow?, to state: inout InodeState) {
-        if var pad {
-            pad.ino = state.ino
-            state.pad = pad
-            state.isPadDirty = true
-            state.isPadUnsealed = true
-            note(state.ino, after: volume.configuration.padDelay)
-        } else {
-            state.pad = nil
-            state.isPadUnsealed = false
-            forget(state.ino)
-        }
-        state.isRowDirty = true
-    }
-
-    /// Makes `state.pad` present, if the inode has an identity.
-    func load(_ state: inout InodeState) throws(FileError) {
-        guard state.pad == nil, state.row.form == .pad, state.row.kind == .regular else { return }
-        let ino = state.ino
-        state.pad = try volume.query { (reader) throws(MetadataError) in try reader.pad(ino) }
     }
 
     // MARK: Sealing and sending
 
     private func run() {
         while true {
-            let due = work.wait(atMost: PadKeeper.tick) { state -> [UInt64]? in
-                if state.isStopping { return [] }
+            let due = work.withLock { state -> [UInt64]? in
+                if state.isStopping { return nil }
                 let now = ContinuousClock.now
                 let due = state.due.filter { $0.value <= now && !state.sending.contains($0.key) }
-                if due.isEmpty { return nil }
                 for ino in due.keys {
                     state.due[ino] = nil
                     state.sending.insert(ino)
                 }
                 return Array(due.keys)
             }
-            if work.withLock({ $0.isStopping }) { break }
+            guard let due else { break }
             expireParked(at: .now)
-            guard let due, !due.isEmpty else { continue }
-            send(due)
+            if !due.isEmpty { send(due) }
+            sleep()
         }
         work.update { $0.isStopped = true }
+    }
+
+    /// Until a pad is due, or the time of a parked identity is over.
+    private func sleep() {
+        let planned = work.withLock { state -> ContinuousClock.Instant in
+            let now = ContinuousClock.now
+            // Under this lock: who parks one now tells of it after this.
+            let expires = parked.withLock { $0.entries.map(\.expires).min() }
+            var next = now + PadKeeper.longestSleep
+            // One that is over already could not be given back: there was no room for it.
+            if let expires { next = min(next, max(expires, now + PadKeeper.tick)) }
+            // Those that are being sent come when the store has answered.
+            for (ino, moment) in state.due where !state.sending.contains(ino) {
+                next = min(next, moment)
+            }
+            state.nextLook = next
+            return next
+        }
+        _ = work.wait(atMost: planned - .now) { state in
+            state.isStopping || state.nextLook < planned ? true : nil
+        }
     }
 
     private func send(_ inodes: [UInt64]) {
@@ -366,6 +377,9 @@ final class PadKeeper: Sendable {
         work.update { state in
             state.sending.remove(ino)
             let isDisregarded = state.disregarded.remove(ino) != nil
+            defer {
+                if let moment = state.due[ino] { _ = state.brings(moment) }
+            }
             guard let failure else {
                 state.backoffs[ino] = nil
                 return

@@ -84,6 +84,7 @@ extension EngineStatus {
             ("unpublished", hasUnpublishedChanges ? "true" : "false", false),
             ("dirty_bytes", "\(dirtyBytes)", false), ("dirty_files", "\(dirtyFiles)", false),
             ("pending_pads", "\(pendingPads)", false),
+            ("pending_foreign", "\(pendingForeign)", false),
             ("pending_chunks", "\(pendingChunks)", false),
             ("cache_used_bytes", "\(cacheUsed)", false),
             ("cache_budget_bytes", "\(cacheBudget)", false), ("files", "\(fileCount)", false),

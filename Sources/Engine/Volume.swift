@@ -3,10 +3,10 @@
 // What all parts of the engine share: the database, the arena, the resident inodes, and the list of
 // those that a commit has to write. It decides nothing about the kernel or the stores.
 //
-// Lock order, outermost first: `Committer.structure` → a shard of `table` → an inode's state (two
-// only under `structure`, one after the other) → the database's mutex → the arena's own locks.
-// Pinning an inode once more takes its shard's lock under its state's: no state is ever locked
-// under a shard. `dirty` and the small mutexes of the logs and counters are leaves: nothing is
+// Lock order, outermost first: `Committer.structure` → an inode's state (two only under
+// `structure`, one after the other) → a shard of `table` → the database's mutex → the arena's own
+// locks. Pinning an inode once more takes its shard's lock under its state's: no state is ever locked under a
+// shard. `dirty` and the small mutexes of the logs and counters are leaves: nothing is
 // taken while they are held.
 
 import Blocks

@@ -30,7 +30,8 @@ final class RedoFile: Sendable {
     static let commitSize = size / 2
     /// Bytes of one record's changes at most; a sync of more is a COMMIT.
     static let recordLimit = 256 << 10
-    /// Bytes that are written at once, or a multiple: a page of the kernel's cache.
+    /// Bytes that are written at once, or a multiple: a page of the kernel's cache. Where pages are
+    /// larger the records are as good, and the kernel may have to read one before.
     static let pageSize = 4096
     /// Bytes before a record's changes.
     static let headSize = 40

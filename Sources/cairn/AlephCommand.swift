@@ -62,6 +62,15 @@ struct IdentityOptions: ParsableArguments {
     @OptionGroup var passphrase: PassphraseOptions
     @OptionGroup var state: StateOptions
 
+    /// Refuses `--key` where a volume's own account is chosen, for it would be passed over.
+    func requireNoKey(_ advice: String) throws {
+        guard key == nil else {
+            throw CommandFailure(
+                .usage, "--key has no meaning here: this command sets a volume's own account",
+                advice: advice)
+        }
+    }
+
     func identity() throws -> AlephIdentity {
         AlephIdentity(
             state: try state.folder(), volume: volume, keyFile: key,
@@ -147,6 +156,8 @@ struct AlephAccountCommand: ParsableCommand {
         @OptionGroup var identity: IdentityOptions
 
         func run() throws {
+            try identity.requireNoKey(
+                "“cairn aleph account import FILE” takes a key that another program made")
             try Output.result(
                 AlephArguments.text(
                     try identity.identity().choose(importing: nil, replaces: replace),
@@ -176,6 +187,7 @@ struct AlephAccountCommand: ParsableCommand {
         @OptionGroup var identity: IdentityOptions
 
         func run() throws {
+            try identity.requireNoKey("give the file without --key")
             try Output.result(
                 AlephArguments.text(
                     try identity.identity().choose(importing: file, replaces: replace),

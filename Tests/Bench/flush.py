@@ -365,6 +365,8 @@ def main():
         load = os.getloadavg()[0]
         # Rows of a part that were taken before stay.
         got = results.get(part, {}).get("got", {}) | PARTS[part][0](options)
+        # The highest: some of the rows may be of an earlier run.
+        load = max(load, results.get(part, {}).get("load", 0))
         results[part] = {"load": load, "got": got}
         document.keep(options.results, results)
     lines, missed = [], []

@@ -94,7 +94,7 @@ struct AlephCutTests {
         // It is removed here.
         let directory = try shown.resolve("me/files")
         try shown.tree.remove(Array("f".utf8), in: directory, shown.patience)
-        #expect(shown.tree.flushAll(until: nil) == nil)
+        #expect(shown.tree.mine.flushAll(until: nil) == nil)
         #expect(throws: FileError.notFound) { try shown.resolve("me/files/f") }
         #expect(shown.node.storeCount == 1)
         // And a new one can be made.

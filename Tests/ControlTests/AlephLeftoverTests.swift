@@ -13,6 +13,7 @@ import Primitives
 import Synchronization
 import TestSupport
 import Testing
+import Threading
 
 @testable import Control
 
@@ -44,7 +45,7 @@ struct AlephLeftoverTests {
         let gate = shown.hold { $0.contains("add_file") }
         let sync = Lock<FileError??>(nil)
         let waiter = Thread {
-            let failure = shown.tree.flushAll(until: nil)
+            let failure = shown.tree.mine.flushAll(until: nil)
             sync.withLock { $0 = .some(failure) }
         }
         waiter.start()
@@ -58,7 +59,7 @@ struct AlephLeftoverTests {
             shown.patience)
         gate.open()
         for _ in 0..<3000 where sync.withLock({ $0 }) == nil { usleep(10_000) }
-        #expect(shown.tree.flushAll(until: nil) == nil)
+        #expect(shown.tree.mine.flushAll(until: nil) == nil)
         let left = try shown.staged
         #expect(left.isEmpty, "\(left)")
         #expect(shown.node.storeCount == 1)
@@ -78,12 +79,12 @@ struct AlephLeftoverTests {
         }
         try write("[1]")
         let gate = shown.hold { $0.hasSuffix("/messages") }
-        let waiter = Thread { _ = shown.tree.flushAll(until: nil) }
+        let waiter = Thread { _ = shown.tree.mine.flushAll(until: nil) }
         waiter.start()
         gate.waitUntilHeld()
         #expect(throws: FileError.invalid) { try write("[1, oops") }
         gate.open()
-        #expect(shown.tree.flushAll(until: nil) == nil)
+        #expect(shown.tree.mine.flushAll(until: nil) == nil)
         let aside = try shown.resolve("me/posts/p.json.rejected")
         var bytes = [UInt8](repeating: 0, count: 100)
         var span = bytes.mutableSpan
@@ -133,7 +134,7 @@ struct AlephLeftoverTests {
             ledger.entries[hashes[1].text]?.status = .forgotten
         }
         hide(shown, hash: nil)
-        #expect(shown.tree.flushAll(until: nil) == nil)
+        #expect(shown.tree.flushAll(retrying: false, until: nil) == nil)
         #expect(shown.node.storeCount == 0)
     }
 
@@ -144,7 +145,7 @@ struct AlephLeftoverTests {
             ledger.verdict = { $0["hashes"] == nil ? nil : (code: 501, errors: nil) }
         }
         hide(shown, hash: hashes[2].text)
-        #expect(shown.tree.flushAll(until: nil) == .inputOutput)
+        #expect(shown.tree.flushAll(retrying: false, until: nil) == .inputOutput)
         #expect(shown.told.withLock { $0.contains { $0.contains("code 501") } })
         #expect(shown.node.storeCount == 3)
     }
@@ -155,7 +156,7 @@ struct AlephLeftoverTests {
         shown.node.fund(shown.account.address, tokens: 1000)
         let names = ["a", "b", "c"]
         for name in names { try shown.write(name, "of \(name)", isNew: true) }
-        #expect(shown.tree.flushAll(until: nil) == nil)
+        #expect(shown.tree.flushAll(retrying: false, until: nil) == nil)
         #expect(shown.node.storeCount == 3)
         let directory = try shown.resolve("me/files")
         let hashes = shown.node.ledger.withLock { $0.entries.keys.compactMap { ItemHash($0) } }
@@ -210,11 +211,46 @@ struct AlephLeftoverTests {
         }
         let text = String(repeating: "0123456789", count: 250_000)
         try shown.write("film", text, isNew: true)
-        #expect(shown.tree.flushAll(until: nil) == nil)
+        #expect(shown.tree.flushAll(retrying: false, until: nil) == nil)
         let counts = seen.withLock { $0 }
         #expect(counts.manifests == 1)
         #expect(counts.status > failures && counts.parts > failures)
         #expect(shown.node.storeCount == 3)
+    }
+
+    @Test("what was refused for want of money is counted, and tried again when somebody asks")
+    func money() throws {
+        let shown = try Shown()
+        try shown.write("dear", String(repeating: "x", count: 3_000_000), isNew: true)
+        try shown.write("a.tmp", "an editor's own", isNew: true)
+        #expect(shown.tree.pendingCount == 1)
+        #expect(shown.tree.flushAll(retrying: true, until: nil) == .quotaExceeded)
+        #expect(shown.tree.pendingCount == 1)
+        shown.node.fund(shown.account.address, tokens: 1000)
+        // Who waits on does not ask: each wait may cost an upload.
+        #expect(shown.tree.flushAll(retrying: false, until: nil) == .quotaExceeded)
+        #expect(shown.node.storeCount == 0)
+        #expect(shown.tree.flushAll(retrying: true, until: nil) == nil)
+        #expect(shown.tree.pendingCount == 0 && shown.node.storeCount == 1)
+    }
+
+    @Test("what failed in passing is tried at once when somebody asks")
+    func passing() throws {
+        let shown = try Shown()
+        shown.node.fund(shown.account.address, tokens: 1000)
+        shown.node.change { settings in
+            settings.intercept = { request, _ in
+                request.method == "POST" ? .text(503, "told to") : nil
+            }
+        }
+        try shown.write("a", "text", isNew: true)
+        let number = try #require(shown.tree.mine.names(in: .files).first?.number)
+        let hasFailed = { shown.tree.mine.state.withLock { $0.owns[number]?.attempts ?? 0 > 0 } }
+        for _ in 0..<3000 where !hasFailed() { usleep(10_000) }
+        shown.node.change { $0.intercept = nil }
+        shown.tree.mine.state.update { $0.owns[number]?.due = .now + .seconds(3600) }
+        #expect(shown.tree.flushAll(retrying: true, until: .now + .seconds(60)) == nil)
+        #expect(shown.node.storeCount == 1)
     }
 
     @Test("they are looked for so often and no more, each time later")

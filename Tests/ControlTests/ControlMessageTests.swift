@@ -18,6 +18,7 @@ enum Samples {
         state.dirtyBytes = dice.next()
         state.dirtyFiles = Int(dice.next() >> 1)
         state.pendingPads = Int(dice.next() >> 40)
+        state.pendingForeign = Int(dice.next() >> 30)
         state.pendingChunks = Int(dice.next() >> 20)
         state.cacheUsed = dice.next()
         state.cacheBudget = dice.next()

@@ -63,6 +63,27 @@ struct DaemonPartsTests {
         #expect(StatusText.leftover(of: state)?.contains("safe on this machine") == true)
     }
 
+    @Test("what waits beside the volume's own is counted in words, and never called stored")
+    func foreign() {
+        var state = EngineStatus()
+        state.pendingForeign = 1
+        #expect(StatusText.remainder(of: state) == "1 file of aleph/me/ not published yet")
+        #expect(StatusText.leftover(of: state)?.contains("goes out at the next mount") == true)
+        #expect(StatusText.published(state).contains("but 1 file of aleph/me/ not published"))
+        let refused = Daemon.unpublished("the account cannot pay.", state)
+        #expect(refused.sentence.hasSuffix("pay; 1 file of aleph/me/ not published yet"))
+        #expect(refused.advice.contains("“cairn sync” tries it again"))
+        let unmount = Daemon.stillMounted(refused)
+        #expect(unmount.sentence.hasSuffix("it is still mounted"))
+        #expect(unmount.advice.contains("--now") && unmount.code == .unpublished)
+        state.pendingForeign = 2
+        state.pendingPads = 1
+        #expect(
+            StatusText.remainder(of: state)
+                == "1 pad not on the store yet; 2 files of aleph/me/ not published yet")
+        #expect(StatusText.published(EngineStatus()) == "everything is on the store, as revision 0")
+    }
+
     @Test("a sync that failed says once what is missing, and never that nothing is")
     func unpublished() {
         var state = EngineStatus()

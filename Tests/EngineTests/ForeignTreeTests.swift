@@ -24,8 +24,7 @@ private final class SmallTree: WritableForeignTree {
         var files: [UInt64: File] = [:]
         var next: UInt64 = 1
         var events: [String] = []
-        var refusesClose = false
-        var isBehind = false
+        var (refusesClose, isBehind) = (false, false)
     }
 
     let name = "small"
@@ -36,6 +35,7 @@ private final class SmallTree: WritableForeignTree {
     func end() { note("end") }
     func note(_ event: String) { state.withLock { $0.events.append(event) } }
     var events: [String] { state.withLock { $0.events } }
+    var pendingCount: Int { state.withLock { $0.isBehind ? 1 : 0 } }
 
     private func file(_ node: UInt64) throws(FileError) -> File {
         guard let file = state.withLock({ $0.files[node] }) else { throw .stale }
@@ -139,8 +139,8 @@ private final class SmallTree: WritableForeignTree {
         note("sync")
     }
 
-    func flushAll(until deadline: SuspendingClock.Instant?) -> FileError? {
-        note("flush")
+    func flushAll(retrying: Bool, until deadline: SuspendingClock.Instant?) -> FileError? {
+        note(retrying ? "flush anew" : "flush")
         return state.withLock { $0.isBehind } ? .quotaExceeded : nil
     }
 
@@ -243,16 +243,16 @@ struct ForeignTreeTests {
             hasty.patience = Patience(for: .seconds(5))
             try engine.synchronizeForeign(made.ino, hasty)
             #expect(tree.events == ["sync"])
-            #expect(
-                engine.synchronizeRemotely(timeout: .seconds(20).scaled)
-                    == .published(revision: engine.engineStatus().revision))
-            #expect(tree.events.last == "flush")
+            let done = engine.synchronizeRemotely(timeout: .seconds(20).scaled)
+            #expect(done == .published(revision: engine.engineStatus().revision))
+            #expect(tree.events.last == "flush anew")
             tree.host.withLock { $0 }?.report("a sentence of the tree")
             tree.state.withLock { $0.isBehind = true }
             #expect(
                 engine.synchronizeRemotely(timeout: .seconds(20).scaled)
                     == .failed("a sentence of the tree"))
             #expect(try volume.report("errors").contains("tree: a sentence of the tree"))
+            #expect(engine.engineStatus().pendingForeign == 1)
         }
     }
 

@@ -3,7 +3,7 @@
 // The journal: what a small sync keeps in the database's log survives a crash at each step,
 // whatever happened to the block since, and a start believes no row it cannot verify.
 
-import Engine
+@testable import Engine
 import Foundation
 import Metadata
 import Namespace
@@ -89,10 +89,13 @@ struct JournalTests {
         #expect(try rows(volume) == [])
     }
 
-    @Test("blocks that are sealed in the background while they change are neither lost nor old")
-    func sealedWhileWritten() throws {
-        let volume = try quiet(JournalLimits(piecesPerCommit: 32, blocks: 4))
-        var wanted = pattern(20 * Self.block, seed: 1)
+    @Test(
+        "blocks that are sealed in the background while they change are neither lost nor old",
+        arguments: [4, 5 * JournalSealing.stepCount])
+    func sealedWhileWritten(blocks: Int) throws {
+        let volume = try quiet(JournalLimits(piecesPerCommit: 32, blocks: blocks), budget: 64 << 20)
+        // Large enough for several steps of naming, while others write and sync.
+        var wanted = pattern((16 + 2 * blocks) * Self.block, seed: 1)
         try volume.writeFile("/files/a", wanted)
         try sync(volume)
         var dice = SeededGenerator(seed: 9)

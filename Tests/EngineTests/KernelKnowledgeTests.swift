@@ -116,7 +116,7 @@ struct KernelKnowledgeTests {
         volume.engine.release(second.handle, ino: ino)
     }
 
-    @Test("before much is read or anything synced the host is told, but not before what is in memory")
+    @Test("before much is read or anything synced the host is told, and not before other things")
     func waitIsSaid() throws {
         let (volume, ino) = try volume()
         let waits = Lock(0)

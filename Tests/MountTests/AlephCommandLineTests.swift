@@ -64,6 +64,11 @@ struct AlephCommandLineTests {
             try "nonsense".write(toFile: key, atomically: false, encoding: .utf8)
             #expect(try aleph(["account", "import", key]).status == 64)
             #expect(try aleph(["account", "new", "--chain", "XYZ"]).status == 64)
+            for words in [["new"], ["import", "key.hex"]] {
+                let passedOver = try aleph(["account"] + words + ["--key", "key.hex"])
+                #expect(passedOver.status == 64)
+                #expect(passedOver.errors.contains("--key has no meaning here"))
+            }
         }
     }
 

@@ -84,4 +84,54 @@ struct AlephSavedMountTests {
             #expect(try aleph.errors.isEmpty)
         }
     }
+
+    /// How often threads of a process have begun to sleep, by their names.
+    private func sleeps(of process: Int32, _ threads: [String]) throws -> [String: Int] {
+        var found: [String: Int] = [:]
+        let folder = "/proc/\(process)/task"
+        for task in try FileManager.default.contentsOfDirectory(atPath: folder) {
+            // Threads end while they are looked at.
+            guard
+                let status = try? String(
+                    contentsOfFile: "\(folder)/\(task)/status", encoding: .utf8)
+            else { continue }
+            let fields = status.split(separator: "\n").map { $0.split(separator: "\t") }
+            let name = fields.first?.last.map(String.init) ?? ""
+            let count = fields.first { $0.first == "voluntary_ctxt_switches:" }?.last
+            if threads.contains(name) { found[name] = count.flatMap { Int($0) } }
+        }
+        return found
+    }
+
+    @Test("the threads that publish sleep while there is nothing to publish")
+    func idle() throws {
+        try AlephMounted.with { aleph in
+            try aleph.shell(
+                """
+                echo '{"n":1}' > "$ME/posts/p.json"; echo 1 > "$MNT/scratchpads/p"
+                "$CAIRN" sync "$MNT"
+                """)
+            let threads = ["cairn-alephdue", "cairn-pads"]
+            let process = try aleph.volume.daemonPID()
+            usleep(1_000_000)
+            let before = try sleeps(of: process, threads)
+            #expect(before.keys.sorted() == threads)
+            usleep(4_000_000)
+            for (name, count) in try sleeps(of: process, threads) {
+                let isFew = count - before[name, default: 0] < 6
+                #expect(isFew, "\(name): \(before) and then \(count)")
+            }
+            // And wake when there is.
+            try aleph.shell(
+                """
+                echo '{"n":2}' > "$ME/posts/q.json"
+                for i in $(seq 100); do
+                    test "$(getfattr --only-values -n user.aleph.status "$ME/posts/q.json")" \\
+                        = processed && exit 0
+                    sleep 0.1
+                done
+                exit 1
+                """)
+        }
+    }
 }

@@ -319,7 +319,7 @@ struct AlephWritingMountTests {
 
     // SEMANTICS: A file that cannot be paid for is EDQUOT at `fsync`, and `cairn sync` says how
     // much is wanted; it stays here, with `user.aleph.status` saying why, until it is changed or
-    // mounted again.
+    // mounted again, or `cairn sync` or `cairn unmount` tries it once more.
     @Test("a file that the account cannot pay for says so in numbers, and waits")
     func quota() throws {
         try AlephMounted.with(tokens: 0) { aleph in
@@ -333,9 +333,17 @@ struct AlephWritingMountTests {
                 getfattr --only-values -n user.aleph.status "$ME/files/dear" | grep -q 'short by 1'
                 grep -q 'short by 1' "$MNT/.cairn/errors"
                 test "$(stat -c %s "$ME/files/dear")" = 3000000
+                "$CAIRN" status test | grep -q '1 file of aleph/me/ not published yet'
+                cd /; ! "$CAIRN" unmount "$MNT" 2> "$ROOT/why" || exit 1
+                grep -q 'needs 1.*still mounted' "$ROOT/why"
+                grep -q 'unmount with --now' "$ROOT/why"
                 """)
             aleph.node.fund(aleph.address, tokens: 10)
-            try aleph.shell("sync \"$ME/files/dear\"; \"$CAIRN\" sync \"$MNT\"")
+            try aleph.shell(
+                """
+                "$CAIRN" sync "$MNT"
+                "$CAIRN" status test | grep -q 'everything is on the store'
+                """)
             #expect(try aleph.contents("STORE").count == 1)
         }
     }

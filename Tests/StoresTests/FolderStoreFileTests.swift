@@ -52,10 +52,9 @@ struct FolderStoreFileTests {
 
     @Test(
         "a large chunk is a file of its bytes, whether or not the system can write past its memory",
-        arguments: ["/var/tmp", "/dev/shm"])
+        arguments: ["/var/tmp", "/dev/shm"].filter(FileManager.default.isWritableFile(atPath:)))
     func largeChunks(root: String) throws {
         defer { folder.remove() }
-        guard files.isWritableFile(atPath: root) else { return }
         let path = root + "/cairn-large-\(UUID().uuidString)"
         defer { try? files.removeItem(atPath: path) }
         let store = try FolderStore(path: path, createIfMissing: true)
@@ -69,6 +68,28 @@ struct FolderStoreFileTests {
         }
         try store.sync()
         #expect(store.undurable().isEmpty)
+    }
+
+    @Test(
+        "bytes of any size are written past the system's memory, with their last part of a sector",
+        arguments: ["/var/tmp", "/dev/shm"].filter(FileManager.default.isWritableFile(atPath:)))
+    func directly(root: String) throws {
+        defer { folder.remove() }
+        let path = root + "/cairn-direct-\(UUID().uuidString)"
+        try files.createDirectory(atPath: path, withIntermediateDirectories: false)
+        defer { try? files.removeItem(atPath: path) }
+        let kind = try run("/usr/bin/stat", ["-f", "-c", "%T", path]).output
+        let isDisk = kind.hasPrefix("ext") || kind.hasPrefix("xfs")
+        let place = try Folder(path: path)
+        #expect(try place.isDirectlyWritten() == isDisk, "on \(kind)")
+        var room = [UInt8](repeating: 0xEE, count: 300_000 + OpenFile.sectorSize)
+        for size in [0, 1, 4095, 4096, 4097, 8192, 65_537, 300_000] {
+            let chunk = TestChunk(seed: UInt64(size), count: size)
+            let file = try place.newFile(RelativePath(Array("\(size)".utf8)), permissions: 0o600)
+            try file.writeDirectly(chunk.bytes.span, through: &room)
+            try file.write(([7, 8] as [UInt8]).span)
+            #expect(try read(path + "/\(size)") == chunk.bytes + [7, 8], "\(size) bytes")
+        }
     }
 
     @Test("a truncated chunk is damage, is told from a missing one, and is repaired by a put")

@@ -201,6 +201,8 @@ extension AlephMine {
         case .failure(let error): failed(job, error)
         }
         removeSent(job)
+        // What was to wait for it may be due.
+        wake()
     }
 
     private func succeeded(_ job: Job, _ message: VerifiedMessage?) {

@@ -156,6 +156,7 @@ extension AlephMine {
         let generation = state.withLock { $0.owns[number]?.generation } ?? 0
         let end = WaitClock.now + AlephMine.syncTime
         while true {
+            var isDue = false
             let result = state.wait(atMost: AlephJobs.look) { state -> FileError?? in
                 guard let own = state.owns[number] else { return .some(nil) }
                 if let failure = own.failure { return .some(failure) }
@@ -167,11 +168,13 @@ extension AlephMine {
                     // be the one who has it open.
                     if !own.isPublishing, own.due == nil {
                         state.owns[number]?.due = .now + AlephMine.wait(after: own.attempts)
+                        isDue = true
                     }
                     return nil
                 }
                 return .some(nil)
             }
+            if isDue { wake() }
             if let result {
                 if let failure = result { throw failure }
                 return
@@ -184,15 +187,47 @@ extension AlephMine {
         }
     }
 
-    /// Waits for all names; nil when nothing is left to be told. Of what the network would not have
-    /// the sentence is noted again, for it is why, whatever else was noted since.
-    func flushAll(until deadline: WaitClock.Instant?) -> FileError? {
+    /// Names that the network does not have as they are here, or would not have.
+    var pendingCount: Int {
+        state.withLock { state in
+            state.owns.values.count { $0.isUnpublished && !isLocal($0.record.name) }
+        }
+    }
+
+    /// Has what waits go out now.
+    ///
+    /// - Parameter retrying: also what failed, and what was refused for want of money.
+    private func hurry(retrying: Bool) {
         state.update { state in
-            for (number, own) in state.owns where own.due != nil && own.attempts == 0 {
-                state.owns[number]?.due = .now
+            for (number, own) in state.owns {
+                if retrying, own.failure == .quotaExceeded, !own.isPublishing {
+                    var again = own
+                    again.failure = nil
+                    // Who has it open to write tells when it is closed.
+                    guard own.record.isGone || own.record.isRetold || isReady(again) else {
+                        continue
+                    }
+                    again.failureText = ""
+                    again.attempts = 0
+                    again.due = .now
+                    state.owns[number] = again
+                } else if own.due != nil, retrying || own.attempts == 0 {
+                    state.owns[number]?.due = .now
+                }
             }
             if state.forgetDue != nil { state.forgetDue = .now }
         }
+    }
+
+    /// Waits for all names; nil when nothing is left to be told. Of what the network would not have
+    /// the sentence is noted again, for it is why, whatever else was noted since.
+    ///
+    /// - Parameter retrying: as `hurry`; only the first of several waits for one request, for each
+    ///   may cost an upload.
+    func flushAll(
+        retrying: Bool = false, until deadline: WaitClock.Instant?
+    ) -> FileError? {
+        hurry(retrying: retrying)
         wake()
         while true {
             let result = state.wait(atMost: AlephJobs.look) { state -> AlephOwn?? in

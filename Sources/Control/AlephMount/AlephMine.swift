@@ -94,6 +94,11 @@ struct AlephOwn: Sendable {
     }
     /// Whether the network is to be told something.
     var isPending: Bool { isPublishing || due != nil }
+    /// Whether the network does not have it as it is here. What has no bytes yet is no text.
+    var isUnpublished: Bool {
+        if isPending || failure != nil || record.isGone || record.isRetold { return true }
+        return isDirty && (record.part == .files || staged?.size ?? 0 > 0)
+    }
 }
 
 /// How `me/` reaches the network that it shows.
@@ -143,6 +148,10 @@ final class AlephMine: Sendable {
     /// How often a name is copied anew that became another meanwhile: each time somebody else got
     /// on with it.
     static let copyAttempts = 8
+    /// The least time between two looks for what is due: each looks at all names.
+    static let look = Duration.milliseconds(100)
+    /// The most: the clock that a thread sleeps by stands still while the machine does.
+    static let longestSleep = Duration.seconds(60)
     /// Names that stay on this machine, besides those of editors.
     static let rejectedSuffix = ".rejected"
 
@@ -152,6 +161,8 @@ final class AlephMine: Sendable {
         var viewBytes = 0
         var isEnded = false
         var isRunning = false
+        /// Something may be due sooner than the thread that looks for it knows.
+        var isWoken = false
         /// Messages to be taken back, and who waits for it.
         var forgets: [(hashes: [ItemHash], done: @Sendable (AlephError?) -> Void)] = []
         var forgetDue: ContinuousClock.Instant?
@@ -291,6 +302,7 @@ final class AlephMine: Sendable {
     /// Looks anew, and starts the thread that does so.
     func wake() {
         let starts = state.update { state -> Bool in
+            state.isWoken = true
             guard !state.isRunning, !state.isEnded else { return false }
             state.isRunning = true
             return true
@@ -302,11 +314,25 @@ final class AlephMine: Sendable {
         }
     }
 
+    /// When to look for what is due, if nobody wakes who does.
+    private static func nextLook(
+        _ state: State, _ now: ContinuousClock.Instant
+    ) -> ContinuousClock.Instant {
+        var next = state.forgetDue ?? now + longestSleep
+        for look in state.looks { next = min(next, look.due) }
+        // The end of what is being published wakes for what came meanwhile.
+        for own in state.owns.values where !own.isPublishing {
+            if let due = own.due { next = min(next, due) }
+        }
+        return min(max(next, now + look), now + longestSleep)
+    }
+
     private func step() -> Bool {
         let now = ContinuousClock.now
         let work = state.withLock {
             state -> (ready: [UInt64], forgets: Bool, looks: [AlephPartsLook])? in
             if state.isEnded { return nil }
+            state.isWoken = false
             let looks = state.looks.filter { $0.due <= now }
             state.looks.removeAll { $0.due <= now }
             let due = state.owns.filter { entry in
@@ -332,8 +358,16 @@ final class AlephMine: Sendable {
         for number in work.ready { pool.submit { [self] in publish(number) } }
         if work.forgets { pool.submit { [self] in publishForgets() } }
         for look in work.looks { pool.submit { [self] in keepOthers(look) } }
-        // Everything that is due has a time, so that nobody need be woken for it but by the clock.
-        _ = state.wait(atMost: .milliseconds(100)) { $0.isEnded ? true : nil }
+        return sleep(since: now)
+    }
+
+    /// Until something is due, or may be; false at the end.
+    private func sleep(since last: ContinuousClock.Instant) -> Bool {
+        // Who saves many files wakes for each.
+        let rest = last + AlephMine.look - .now
+        if state.wait(atMost: rest, { $0.isEnded ? true : nil }) != nil { return false }
+        let next = state.withLock { AlephMine.nextLook($0, .now) }
+        _ = state.wait(atMost: next - .now) { $0.isEnded || $0.isWoken ? true : nil }
         return true
     }
 }

@@ -19,6 +19,8 @@ enum AlephAttribute {
     static let tags = "user.aleph.tags"
     static let metadata = "user.aleph.metadata"
     static let identifier = "user.ipfs.cid"
+    /// Those that every file has that a message makes.
+    static let ofMessages = [hash, status, sender, time]
     /// The most bytes of metadata that a file is given here: with everything else it must fit into
     /// its message.
     static let metadataLimit = 50_000
@@ -31,8 +33,36 @@ extension AlephMount {
         do throws(FileError) {
             return try attributes(found, place, nil)
         } catch .wouldBlock {
-            // What would have to be asked for is not listed; by its name it is told.
+            // What would have to be asked for is told by its name.
             return [:]
+        }
+    }
+
+    package func attributeNames(of node: UInt64) throws(FileError) -> [String] {
+        let (found, place) = try self.node(node)
+        if place.isDirectory { return [] }
+        do throws(FileError) {
+            return Array(try attributes(found, place, nil).keys)
+        } catch .wouldBlock {
+            return names(found, place)
+        }
+    }
+
+    /// The attributes that a file has whatever the network says of it.
+    private func names(_ node: AlephNode, _ place: AlephPlace) -> [String] {
+        switch place {
+        case .network(.message), .network(.post), .network(.aggregate), .network(.element),
+            .network(.storedFile):
+            return AlephAttribute.ofMessages
+        case .own(let part):
+            let own = AlephOwnName(part: part, name: node.name)
+            guard let changed = mine.own(own) else { return AlephAttribute.ofMessages }
+            let isPublished =
+                changed.told != nil || changed.view != nil || changed.record.target != nil
+            if isPublished { return AlephAttribute.ofMessages }
+            let status = AlephMine.status(changed, isLocal: mine.isLocal(node.name))
+            return status == nil ? [] : [AlephAttribute.status]
+        default: return []
         }
     }
 

@@ -334,7 +334,9 @@ package final class AlephMount: WritableForeignTree {
         try mine.synchronize(AlephOwnName(part: part, name: found.name), patience)
     }
 
-    package func flushAll(until deadline: WaitClock.Instant?) -> FileError? {
-        mine.flushAll(until: deadline)
+    package var pendingCount: Int { mine.pendingCount }
+
+    package func flushAll(retrying: Bool, until deadline: WaitClock.Instant?) -> FileError? {
+        mine.flushAll(retrying: retrying, until: deadline)
     }
 }

@@ -27,8 +27,11 @@ extension Daemon {
             // Nothing goes out of a read-only mount, so there is nothing to wait for.
             if start.settings.isReadOnly { return requestUnmount(isForced: false) }
             let outcome = synchronize(timeout, progress)
-            guard case .done = outcome else { return outcome }
-            return requestUnmount(isForced: false)
+            switch outcome {
+            case .done: return requestUnmount(isForced: false)
+            case .failed(let failure): return .failed(Self.stillMounted(failure))
+            default: return outcome
+            }
         case .publicData(let request):
             return isServing ? perform(request) : .failed(ending)
         case .padTransfer(let request):
@@ -79,11 +82,25 @@ extension Daemon {
     /// Why not everything is on the store, and how much is not.
     static func unpublished(_ cause: String, _ state: EngineStatus) -> CommandFailure {
         let trimmed = cause.hasSuffix(".") ? String(cause.dropLast()) : cause
-        // Of a tree beside the volume's own the cause is all there is to say.
         let rest = StatusText.outstanding(of: state).map { "; \($0)" } ?? ""
+        // What was refused is not asked for again by itself.
+        let isTreeAlone = state.pendingForeign > 0 && !state.hasUnpublishedChanges
+        let advice =
+            isTreeAlone
+            ? "it is safe on this machine; “cairn sync” tries it again"
+            : "it is safe on this machine and goes out when the store takes it"
         return CommandFailure(
-            .unpublished, "not everything is on the store: \(trimmed)\(rest)",
-            advice: "it is safe on this machine and goes out when the store takes it")
+            .unpublished, "not everything is on the store: \(trimmed)\(rest)", advice: advice)
+    }
+
+    /// The same for who wanted to unmount.
+    static func stillMounted(_ failure: CommandFailure) -> CommandFailure {
+        guard failure.code == .unpublished else { return failure }
+        return CommandFailure(
+            failure.code, failure.sentence + "; it is still mounted",
+            advice:
+                "all of it is safe on this machine: unmount with --now to have it go out at the "
+                + "next mount, or mend the cause and unmount again")
     }
 
     private func describe(_ path: [UInt8]) -> ControlReply {

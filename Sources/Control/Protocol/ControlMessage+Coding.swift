@@ -162,8 +162,9 @@ extension EngineStatus {
         writer.varint(revision)
         writer.u8(hasUnpublishedChanges ? 1 : 0)
         for count in [
-            dirtyBytes, UInt64(dirtyFiles), UInt64(pendingPads), UInt64(pendingChunks), cacheUsed,
-            cacheBudget, fileCount, byteCount, quota, chunksStored, bytesStored, chunksFetched,
+            dirtyBytes, UInt64(dirtyFiles), UInt64(pendingPads), UInt64(pendingForeign),
+            UInt64(pendingChunks), cacheUsed, cacheBudget, fileCount, byteCount, quota,
+            chunksStored, bytesStored, chunksFetched,
             bytesFetched, storeCalls, storeFailures, storeSentBytes, storeReceivedBytes,
             UInt64(openHandles), UInt64(conflicts), UInt64(errors),
         ] {
@@ -183,6 +184,7 @@ extension EngineStatus {
         dirtyBytes = try reader.varint()
         dirtyFiles = try reader.number()
         pendingPads = try reader.number()
+        pendingForeign = try reader.number()
         pendingChunks = try reader.number()
         cacheUsed = try reader.varint()
         cacheBudget = try reader.varint()

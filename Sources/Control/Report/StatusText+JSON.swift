@@ -39,6 +39,7 @@ extension StatusText {
             ("dirtyBytes", .count(state.dirtyBytes)),
             ("dirtyFiles", .integer(Int64(state.dirtyFiles))),
             ("pendingPads", .integer(Int64(state.pendingPads))),
+            ("pendingForeign", .integer(Int64(state.pendingForeign))),
             ("pendingChunks", .integer(Int64(state.pendingChunks))),
             ("cacheUsedBytes", .count(state.cacheUsed)),
             ("cacheBudgetBytes", .count(state.cacheBudget)),

@@ -19,24 +19,32 @@ package enum StatusText {
             parts.append("\(SizeText.rounded(state.dirtyBytes)) in \(files)")
         }
         if state.pendingPads > 0 { parts.append(count(UInt64(state.pendingPads), "pad")) }
-        if parts.isEmpty {
-            return state.hasUnpublishedChanges
-                ? "the newest revision is not on the store yet" : nil
+        var clauses: [String] = []
+        if !parts.isEmpty {
+            clauses.append(parts.joined(separator: " and ") + " not on the store yet")
+        } else if state.hasUnpublishedChanges {
+            clauses.append("the newest revision is not on the store yet")
         }
-        return parts.joined(separator: " and ") + " not on the store yet"
+        if state.pendingForeign > 0 { clauses.append("\(foreign(state)) not published yet") }
+        return clauses.isEmpty ? nil : clauses.joined(separator: "; ")
+    }
+
+    private static func foreign(_ state: EngineStatus) -> String {
+        "\(count(UInt64(state.pendingForeign), "file")) of aleph/me/"
     }
 
     /// What an unmount left for the next mount; nil when there is nothing.
     package static func leftover(of state: EngineStatus) -> String? {
-        guard state.hasUnpublishedChanges || state.dirtyBytes > 0 || state.pendingPads > 0 else {
-            return nil
-        }
-        return remainder(of: state) + "; it is safe on this machine, and goes out at the next mount"
+        guard let rest = outstanding(of: state) else { return nil }
+        return rest + "; it is safe on this machine, and goes out at the next mount"
     }
 
     /// What a sync that went well says.
     package static func published(_ state: EngineStatus) -> String {
-        "everything is on the store, as revision \(state.revision)"
+        let whole = "everything is on the store, as revision \(state.revision)"
+        guard state.pendingForeign > 0 else { return whole }
+        return whole + "; but \(foreign(state)) not published yet, for programs have them open or "
+            + "changed them just now"
     }
 
     /// One line for a terminal, while something is brought to the store, or published beside it.
