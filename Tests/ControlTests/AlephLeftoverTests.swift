@@ -148,6 +148,11 @@ struct AlephLeftoverTests {
         #expect(shown.tree.flushAll(retrying: false, until: nil) == .inputOutput)
         #expect(shown.told.withLock { $0.contains { $0.contains("code 501") } })
         #expect(shown.node.storeCount == 3)
+        // It has them now.
+        shown.node.ledger.withLock { $0.verdict = nil }
+        shown.node.change { $0.intercept = nil }
+        #expect(shown.tree.flushAll(retrying: true, until: nil) == nil)
+        #expect(shown.node.storeCount == 0)
     }
 
     /// A tree with three files that are stored, and removed here.

@@ -196,11 +196,14 @@ extension AlephMine {
 
     /// Has what waits go out now.
     ///
-    /// - Parameter retrying: also what failed, and what was refused for want of money.
+    /// - Parameter retrying: also what failed, what was refused for want of money, and what the
+    ///   network would not take back, for it may not have had it yet.
     private func hurry(retrying: Bool) {
         state.update { state in
             for (number, own) in state.owns {
-                if retrying, own.failure == .quotaExceeded, !own.isPublishing {
+                let isRetried =
+                    own.failure == .quotaExceeded || own.failure != nil && own.record.isGone
+                if retrying, isRetried, !own.isPublishing {
                     var again = own
                     again.failure = nil
                     // Who has it open to write tells when it is closed.
