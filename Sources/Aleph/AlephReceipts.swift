@@ -28,4 +28,22 @@ extension AlephClient {
         }
         return found
     }
+
+    /// Whether nothing is left of a message: its owner took it back, or nobody paid for it.
+    ///
+    /// That one node does not know it says nothing, for it may lag; nor that a list lacks it, for
+    /// what cannot be checked is not listed.
+    ///
+    /// - Parameter isUnknownGone: whether one that no node knows counts as gone.
+    /// - Throws: where a node does not answer and no other one knows it, what keeps it from that.
+    package func isGone(_ hash: ItemHash, isUnknownGone: Bool) throws(AlephError) -> Bool {
+        do {
+            let status = try ask(.allMustMiss) { node throws(AlephError) in
+                try node.statusName(of: hash)
+            }
+            return status == "forgotten" || status == "removed"
+        } catch .notFound {
+            return isUnknownGone
+        }
+    }
 }

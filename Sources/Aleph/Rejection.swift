@@ -45,10 +45,13 @@ package struct Rejection: Equatable, Sendable {
         self.init(code: code, shortage: shortage, detail: first?.string)
     }
 
-    /// Whether what was to be forgotten is gone.
+    /// Whether something of what was to be forgotten is gone, or not there yet.
     ///
     /// - Source: codes of pyaleph: 501 is not there, 504 is forgotten already.
     package var isForgottenAlready: Bool { code == 501 || code == 504 }
+
+    /// Whether the node knows that something of it was forgotten before, and does not just lack it.
+    package var isForgotten: Bool { code == 504 }
 
     /// Whether the account lacks money, or the way to pay is not taken any more.
     package var isQuota: Bool { [5, 6, 202].contains(code) }

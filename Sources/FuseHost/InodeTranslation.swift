@@ -47,6 +47,9 @@ struct InodeTranslation: Sendable, Hashable {
     /// It is another one with each size: the kernel, which gathers writes itself, believes the
     /// first size that it was told of an inode for as long as it keeps that, and keeps it as long
     /// as the name leads to the same number.
+    ///
+    /// `stat` shows this number too: `tail -F` sees by it that the name leads to more than the file
+    /// it has open, whose size stays what it was. With the engine's it would wait for ever.
     func kernel(momentary engine: UInt64, size: UInt64) -> UInt64 {
         let places = (Self.momentary.upperBound - Self.momentary.lowerBound) >> Self.momentaryBits
         return Self.momentary.lowerBound | ((size % places) << Self.momentaryBits) | engine

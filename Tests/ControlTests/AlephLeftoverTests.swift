@@ -125,6 +125,104 @@ struct AlephLeftoverTests {
         #expect(shown.told.withLock { $0.count } == 1)
     }
 
+    @Test("of messages that somebody else took back one, all go that a list of a node lacks")
+    func hidden() throws {
+        let (shown, hashes) = try storedFiles()
+        shown.node.ledger.withLock { ledger in
+            ledger.rejectsForgotten = true
+            // This mount does not hear of it.
+            ledger.entries[hashes[1].text]?.status = .forgotten
+        }
+        hide(shown, hash: nil)
+        #expect(shown.tree.flushAll(retrying: false, until: nil) == nil)
+        #expect(shown.node.storeCount == 0)
+    }
+
+    @Test("what a node that should take it back does not have yet is not believed to be gone")
+    func lagging() throws {
+        let (shown, hashes) = try storedFiles()
+        shown.node.ledger.withLock { ledger in
+            ledger.verdict = { $0["hashes"] == nil ? nil : (code: 501, errors: nil) }
+        }
+        hide(shown, hash: hashes[2].text)
+        #expect(shown.tree.flushAll(retrying: false, until: nil) == .inputOutput)
+        #expect(shown.told.withLock { $0.contains { $0.contains("code 501") } })
+        #expect(shown.node.storeCount == 3)
+        // It has them now.
+        shown.node.ledger.withLock { $0.verdict = nil }
+        shown.node.change { $0.intercept = nil }
+        #expect(shown.tree.flushAll(retrying: true, until: nil) == nil)
+        #expect(shown.node.storeCount == 0)
+    }
+
+    /// A tree with three files that are stored, and removed here.
+    private func storedFiles() throws -> (shown: Shown, hashes: [ItemHash]) {
+        let shown = try Shown()
+        shown.node.fund(shown.account.address, tokens: 1000)
+        let names = ["a", "b", "c"]
+        for name in names { try shown.write(name, "of \(name)", isNew: true) }
+        #expect(shown.tree.flushAll(retrying: false, until: nil) == nil)
+        #expect(shown.node.storeCount == 3)
+        let directory = try shown.resolve("me/files")
+        let hashes = shown.node.ledger.withLock { $0.entries.keys.compactMap { ItemHash($0) } }
+        try #require(hashes.count == names.count)
+        for name in names {
+            try shown.tree.remove(Array(name.utf8), in: directory, shown.patience)
+        }
+        return (shown, hashes)
+    }
+
+    /// Has the node leave out messages that it is asked for together, and not know one at all.
+    private func hide(_ shown: Shown, hash: String?) {
+        shown.node.change { settings in
+            settings.intercept = { request, _ in
+                guard request.method == "GET" else { return nil }
+                if let hash, request.target.contains("/messages/" + hash) { return .notFound }
+                guard request.target.contains("hashes=") else { return nil }
+                return .json(["messages": [], "next_cursor": .null])
+            }
+        }
+    }
+
+    @Test("a manifest is published once, though nobody says for a while what became of it")
+    func manifest() throws {
+        let shown = try Shown()
+        shown.node.fund(shown.account.address, tokens: 1000)
+        // Each kind of question that follows the manifest fails for longer than it is asked for.
+        let failures = 6
+        let seen = Lock((manifests: 0, status: 0, parts: 0))
+        shown.node.change { settings in
+            settings.storageLimit = LargeFilePlan.minimumNodeLimit
+            settings.intercept = { request, _ in
+                let isManifest =
+                    request.method == "POST" && request.target.hasSuffix("/messages")
+                    && String(decoding: request.body, as: UTF8.self)
+                        .contains(LargeFileManifest.postType)
+                let fails = seen.withLock { seen in
+                    if isManifest { seen.manifests += 1 }
+                    if seen.manifests == 0 { return false }
+                    if request.target.hasSuffix("/status") {
+                        seen.status += 1
+                        return seen.status <= failures
+                    }
+                    if request.target.contains("hashes=") {
+                        seen.parts += 1
+                        return seen.parts <= failures
+                    }
+                    return false
+                }
+                return fails ? .text(500, "told to") : nil
+            }
+        }
+        let text = String(repeating: "0123456789", count: 250_000)
+        try shown.write("film", text, isNew: true)
+        #expect(shown.tree.flushAll(retrying: false, until: nil) == nil)
+        let counts = seen.withLock { $0 }
+        #expect(counts.manifests == 1)
+        #expect(counts.status > failures && counts.parts > failures)
+        #expect(shown.node.storeCount == 3)
+    }
+
     @Test("what was refused for want of money is counted, and tried again when somebody asks")
     func money() throws {
         let shown = try Shown()

@@ -40,6 +40,9 @@ struct AlephPartsLook: Sendable {
 }
 
 extension AlephMine {
+    /// Time between two attempts at what follows a manifest, each of which waits by itself too.
+    private static let insistPause = Duration.seconds(1)
+
     /// Stores a file in parts, and hands over its manifest.
     ///
     /// Takes as long as its bytes take; parts that arrived before it was interrupted are not sent
@@ -91,30 +94,37 @@ extension AlephMine {
         note(signed, own)
         try client.submitContent(signed)
         _ = try client.submit(signed.envelope)
-        if let source, var stored, try isProcessed(signed.envelope.itemHash, own) {
-            do throws(AlephError) {
-                try client.restoreParts(&stored, of: source, large, by: account)
-            } catch .cancelled where !isWanted(own) {
-                // It is taken back as a whole.
+        guard let source, var stored else { return signed }
+        do throws(AlephError) {
+            try insist(own) { () throws(AlephError) in
+                try client.waitForProcessing(signed.envelope.itemHash)
             }
+        } catch .notFound {
+            throw .unreachable(reason: "the node lost the message")
+        }
+        // What is not wanted any more is taken back as a whole.
+        try insist(own) { () throws(AlephError) in
+            try client.restoreParts(&stored, of: source, large, by: account)
         }
         return signed
     }
 
-    /// Waits until the network has processed a manifest, however long that takes: another one would
-    /// take as long.
+    /// Does what follows a manifest, and again for as long as no node answers or is done with it:
+    /// who began anew would publish another manifest.
     ///
-    /// - Returns: false once its name has other bytes, or none any more.
-    private func isProcessed(_ hash: ItemHash, _ own: AlephOwn) throws(AlephError) -> Bool {
+    /// Ends without it once its name has other bytes, or none any more.
+    private func insist(
+        _ own: AlephOwn, _ body: () throws(AlephError) -> Void
+    ) throws(AlephError) {
         while isWanted(own) {
             do throws(AlephError) {
-                try client.waitForProcessing(hash)
-                return true
-            } catch .stillPending {
-                // Asked again.
+                return try body()
+            } catch {
+                if error == .cancelled, !isWanted(own) { return }
+                guard error.isTransient else { throw error }
             }
+            guard client.time.sleep(AlephMine.insistPause) else { throw .cancelled }
         }
-        return false
     }
 
     /// Whether what is being sent is what its name still has.

@@ -96,6 +96,9 @@ extension AlephMine {
 
     /// Takes back what is left of messages of which somebody else took some back already, so that
     /// the network took none of the others back.
+    ///
+    /// Only what a node says is gone is so. A node that rejects it may just not have it yet: the
+    /// rejection stands then, for what was believed to be gone would stay public.
     private func sendLeft(
         _ hashes: [ItemHash], _ rest: ArraySlice<ItemHash>, _ rejection: Rejection,
         _ done: @escaping @Sendable (AlephError?) -> Void
@@ -105,9 +108,16 @@ extension AlephMine {
             for start in stride(from: 0, to: hashes.count, by: AlephClient.receiptLimit) {
                 let some = hashes[start...].prefix(AlephClient.receiptLimit)
                 let standing = try client.processed(among: Array(some))
-                left += some.filter { standing.contains($0) }
+                for hash in some {
+                    if !standing.contains(hash),
+                        try client.isGone(hash, isUnknownGone: rejection.isForgotten)
+                    {
+                        continue
+                    }
+                    left.append(hash)
+                }
             }
-            // A node that has them all, and says that it does not, would be asked for ever.
+            // One that none of them is gone of would be rejected for ever.
             guard left.count < hashes.count else { return done(.rejected(rejection)) }
             try noteGone(Set(hashes).subtracting(left))
             sendForgets(left + rest, done)
@@ -186,11 +196,14 @@ extension AlephMine {
 
     /// Has what waits go out now.
     ///
-    /// - Parameter retrying: also what failed, and what was refused for want of money.
+    /// - Parameter retrying: also what failed, what was refused for want of money, and what the
+    ///   network would not take back, for it may not have had it yet.
     private func hurry(retrying: Bool) {
         state.update { state in
             for (number, own) in state.owns {
-                if retrying, own.failure == .quotaExceeded, !own.isPublishing {
+                let isRetried =
+                    own.failure == .quotaExceeded || own.failure != nil && own.record.isGone
+                if retrying, isRetried, !own.isPublishing {
                     var again = own
                     again.failure = nil
                     // Who has it open to write tells when it is closed.

@@ -77,12 +77,18 @@ extension AlephMount {
     /// Says that a list is cut, once.
     func reportCut(_ path: AlephPath, _ listing: AlephListing) {
         guard listing.isNewlyCut() else { return }
+        // One of more elements than there are names is not listed at all.
+        if case .history = path {
+            return trouble.report(
+                "the elements of an aggregate have more than the \(AlephListing.byteLimit >> 20)"
+                    + " MiB that are listed: `ls` does not show the rest, but each of them opens"
+                    + " by its name")
+        }
         let what =
             switch path {
             case .part(_, .posts): "posts"
             case .part(_, .files): "files"
             case .part(_, .aggregates): "aggregates"
-            case .history: "elements of an aggregate"
             default: "messages"
             }
         trouble.report(
