@@ -330,20 +330,25 @@ final class PosixAttributeTests: EveryonesMount {
         let always = try MountedVolume(mountOptions: "strictatime")
         try always.probe("WANTED = [True, True]\n" + script)
     }
+
     // SEMANTICS: What is in `.cairn` is made when it is opened, and its size is that of the moment
     // in which it is asked for.
+    // SEMANTICS: Files in `.cairn/` have another inode number with each size: a program that
+    // follows one by its name (`tail -F`) sees what comes.
     @Test("what the volume says of itself is as long as it is, so that tail shows its end")
     func momentarySizes() throws {
         try volume.probe(
             """
             import subprocess
             status = MNT + '/.cairn/status.json'
-            before = os.stat(status).st_size; same(os.listdir(MNT + '/.cairn').count('errors'), 1)
+            first = os.stat(status); before = first.st_size
+            same(os.listdir(MNT + '/.cairn').count('errors'), 1)
             write('many', b'x' * 3000000); sync = os.open('many', os.O_RDONLY); os.fsync(sync)
             end = time.monotonic() + 20
             while os.stat(status).st_size == before:
                 assert time.monotonic() < end, 'the size of the first look is believed'
                 time.sleep(0.05)
+            assert os.stat(status).st_ino != first.st_ino
             fd = os.open(status, os.O_RDONLY); assert os.lseek(fd, 0, os.SEEK_END) > before - 100
             last = subprocess.run(['tail', '-c', '2', status], capture_output=True).stdout
             same(last, read(status)[-2:]); os.close(fd); os.close(sync)

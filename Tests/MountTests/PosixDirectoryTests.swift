@@ -131,8 +131,6 @@ struct PosixDirectoryTests {
 
     // SEMANTICS: Inode numbers stay the same over remounts and on other machines, and are not given
     // again.
-    // SEMANTICS: Files in `.cairn/` have another inode number with each size: a program that follows
-    // one by its name (`tail -F`) sees what comes.
     @Test("inode numbers stay over a remount and on a machine that has only the phrase")
     func inodeNumbers() throws {
         let numbers = """
