@@ -275,7 +275,12 @@ struct OlderContentTests {
             volume.memory.hang(true)
             defer { volume.memory.hang(false) }
             volume.engine.flusher.flushNow()
-            try #require(eventually { volume.engine.flusher.state(of: ino) == .flushing })
+            // It has read what it stores: what comes now is not in it.
+            try #require(
+                eventually {
+                    volume.engine.flusher.state(of: ino) == .flushing
+                        && volume.memory.waiting.load(ordering: .relaxed) > 0
+                })
             try volume.writeFile("/files/t", Self.small, at: 50_000)
             try rename(volume, "/files/t", "/files/f")
             volume.memory.hang(false)
