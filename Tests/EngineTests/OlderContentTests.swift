@@ -6,6 +6,7 @@
 import Foundation
 import Metadata
 import Namespace
+import Synchronization
 import TestSupport
 import Testing
 
