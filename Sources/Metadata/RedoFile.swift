@@ -88,8 +88,11 @@ final class RedoFile: Sendable {
     ///   - record: its bytes.
     ///   - offset: where it begins, behind the one before.
     ///   - tail: what stands before it on its first page, and stays.
-    /// - Returns: false if the disk took it not whole: what is there of it is no record.
-    func write(_ record: [UInt8], at offset: Int, behind tail: ArraySlice<UInt8>) -> Bool {
+    /// - Returns: what stands on the page that the next record begins on, before that; nil if the
+    ///   disk took this one not whole: what is there of it is no record.
+    func write(
+        _ record: [UInt8], at offset: Int, behind tail: ArraySlice<UInt8>
+    ) -> ArraySlice<UInt8>? {
         precondition(tail.count == offset % Self.pageSize, "a page's beginning would be lost")
         let used = tail.count + record.count
         let rest = (Self.pageSize - used % Self.pageSize) % Self.pageSize
@@ -99,9 +102,10 @@ final class RedoFile: Sendable {
         let count = unsafe pages.withUnsafeBytes { bytes in
             unsafe pwrite(file.descriptor, bytes.baseAddress, bytes.count, off_t(start))
         }
-        guard count == pages.count else { return false }
+        guard count == pages.count else { return nil }
         file.note()
-        return true
+        // A copy: a slice would keep all pages.
+        return ArraySlice(Array(pages.dropLast(rest).suffix(used % Self.pageSize)))
     }
 
     /// Writes the file's first bytes before they are needed, one step of many, so that a sync there

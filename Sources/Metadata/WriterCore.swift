@@ -190,13 +190,12 @@ final class WriterCore: @unchecked Sendable {
         if changes.isEmpty { return true }
         let record = RedoFile.record(changes, base: next.base, number: next.records)
         guard next.size + record.count <= RedoFile.size,
-            redoFile.write(record, at: next.size, behind: next.tail)
+            let tail = redoFile.write(record, at: next.size, behind: next.tail)
         else { return false }
         next.end = end
         next.records += 1
         next.size += record.count
-        next.tail = ArraySlice(
-            Array((next.tail + record).suffix(next.size % RedoFile.pageSize)))
+        next.tail = tail
         recorded = next
         return true
     }
