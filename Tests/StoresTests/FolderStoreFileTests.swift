@@ -50,9 +50,13 @@ struct FolderStoreFileTests {
         #expect(try files.contentsOfDirectory(atPath: path + "/tmp").isEmpty)
     }
 
+    /// A folder on a disk and one in memory, as far as they are there.
+    private static let roots = ["/var/tmp", "/dev/shm"].filter(
+        FileManager.default.isWritableFile(atPath:))
+
     @Test(
         "a large chunk is a file of its bytes, whether or not the system can write past its memory",
-        arguments: ["/var/tmp", "/dev/shm"].filter(FileManager.default.isWritableFile(atPath:)))
+        arguments: roots)
     func largeChunks(root: String) throws {
         defer { folder.remove() }
         let path = root + "/cairn-large-\(UUID().uuidString)"
@@ -60,8 +64,7 @@ struct FolderStoreFileTests {
         let store = try FolderStore(path: path, createIfMissing: true)
         let limit = FolderStore.writeAtOnceSize
         for (seed, size) in [limit - 1, limit, limit + 1, 4 * limit - 4097].enumerated() {
-            var dice = SeededGenerator(seed: UInt64(seed))
-            let chunk = TestChunk((0..<size).map { _ in UInt8.random(in: 0...255, using: &dice) })
+            let chunk = TestChunk(seed: UInt64(seed), count: size)
             try store.put(chunk.digest, chunk.bytes)
             #expect(try read(FolderPaths.chunk(chunk.digest, in: path)) == chunk.bytes)
             #expect(try store.get(chunk.digest) == chunk.bytes)
@@ -72,7 +75,7 @@ struct FolderStoreFileTests {
 
     @Test(
         "bytes of any size are written past the system's memory, with their last part of a sector",
-        arguments: ["/var/tmp", "/dev/shm"].filter(FileManager.default.isWritableFile(atPath:)))
+        arguments: roots)
     func directly(root: String) throws {
         defer { folder.remove() }
         let path = root + "/cairn-direct-\(UUID().uuidString)"
