@@ -46,6 +46,19 @@ extension Arena {
         }
     }
 
+    /// Reads one block: as many bytes as it has.
+    ///
+    /// - Parameter willWait: as of `read`.
+    /// - Throws: `corrupt`, `io`.
+    package func content(
+        of reference: BlockReference, willWait: (() -> Void)? = nil
+    ) throws(ArenaError) -> [UInt8] {
+        var bytes = [UInt8](repeating: 0, count: Int(reference.length))
+        var span = bytes.mutableSpan
+        try read(reference, from: 0, into: &span, willWait: willWait)
+        return bytes
+    }
+
     /// Reads slots into the system's memory, of which nobody has asked for the bytes yet: in
     /// pieces, because who waits for another block meanwhile waits for one of them. Returns when
     /// they are there; an error is met by who asks for the block.

@@ -223,14 +223,11 @@ struct ContentWriter: Sendable {
         switch try volume.entry(block, &state) {
         case .clean(let reference), .dirty(let reference):
             if let bytes = old.bytes(of: reference) { return (bytes, true) }
-            var bytes = [UInt8](repeating: 0, count: Int(reference.length))
-            var span = bytes.mutableSpan
             do {
-                try volume.arena.read(reference, from: 0, into: &span)
+                return (try volume.arena.content(of: reference), true)
             } catch {
                 throw volume.failure(error)
             }
-            return (bytes, true)
         case .zero: return ([], false)
         case .absent: return (old.base[block] ?? [], false)
         }

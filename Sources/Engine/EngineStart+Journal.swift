@@ -140,14 +140,11 @@ extension EngineStarter {
         guard let reference = entry.reference else {
             throw .state("a journal row lies over no block: the state folder is damaged")
         }
-        var bytes = [UInt8](repeating: 0, count: Int(reference.length))
-        var span = bytes.mutableSpan
         do {
-            try arena.read(reference, from: 0, into: &span)
+            return try arena.content(of: reference)
         } catch {
             throw .state("the block below a journal row cannot be read: \(error)")
         }
-        return bytes
     }
 
     /// The group of a block, and its entry.

@@ -17,17 +17,12 @@ struct OldBlocks {
     ///
     /// - Parameter willWait: called before the disk is waited for.
     mutating func read(
-        _ references: [BlockReference], from arena: Arena, willWait: () -> Void
+        _ references: [BlockReference], from arena: Arena, willWait: @escaping () -> Void
     ) {
         isRead = true
         for reference in references {
-            var bytes = [UInt8](repeating: 0, count: Int(reference.length))
-            var span = bytes.mutableSpan
             do throws(ArenaError) {
-                try withoutActuallyEscaping(willWait) { (willWait) throws(ArenaError) in
-                    try arena.read(reference, from: 0, into: &span, willWait: willWait)
-                }
-                slots.append((reference, bytes))
+                slots.append((reference, try arena.content(of: reference, willWait: willWait)))
             } catch {
                 // Once more with the lock held, which is the authority, and has the error told.
             }
