@@ -60,7 +60,7 @@ extension Engine {
             return
         }
         if name.starts(with: Array(Engine.ownPrefix.utf8)) { throw .notSupported }
-        try volume.with(ino) { (inode) throws(FileError) in
+        let setsMode = try volume.with(ino) { (inode) throws(FileError) in
             try committer.withNames { () throws(FileError) in
                 let known = try volume.query { (reader) throws(MetadataError) in
                     (
@@ -86,8 +86,11 @@ extension Engine {
                 }
                 if let access { try apply(access, to: inode, context) }
                 try touchInode(inode)
+                return access != nil
             }
         }
+        // A kernel that does not check the list does not know that it set the mode.
+        if setsMode { invalidation(.attributes(ino)) }
     }
 
     /// The list that sets the mode, if `name` is its attribute.

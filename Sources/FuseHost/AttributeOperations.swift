@@ -5,6 +5,7 @@
 
 import CFuse
 import Engine
+import Glibc
 import Namespace
 
 /// getattr(ino).
@@ -13,6 +14,20 @@ struct GetAttributes: Operation {
 
     func perform(_ call: Call) throws(FileError) -> FuseReply {
         .attributes(try call.engine.status(of: ino, call.context))
+    }
+}
+
+/// access(ino, mask), for root, to whom all is allowed but to run what nobody may run. Asked only
+/// where the kernel does not check permissions itself (`MountOptions.checksPermissions`).
+struct CheckAccess: Operation {
+    let ino: UInt64
+    let mask: UInt32
+
+    func perform(_ call: Call) throws(FileError) -> FuseReply {
+        let status = try call.engine.status(of: ino, call.context)
+        let isRunning = mask & UInt32(X_OK) != 0 && status.kind != .directory
+        if isRunning, status.attributes.mode & FileMode.execution == 0 { throw .accessDenied }
+        return .done
     }
 }
 

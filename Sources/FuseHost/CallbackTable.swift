@@ -20,7 +20,7 @@ private typealias Name = UnsafePointer<CChar>
 func makeCallbacks() -> cfuse_callbacks {
     unsafe cfuse_callbacks(
         init: onInit, lookup: onLookup, forget: onForget, getattr: onGetattr,
-        setattr: onSetattr, readlink: onReadlink, mknod: onMknod, mkdir: onMkdir,
+        setattr: onSetattr, access: onAccess, readlink: onReadlink, mknod: onMknod, mkdir: onMkdir,
         unlink: onUnlink, rmdir: onRmdir, symlink: onSymlink, rename: onRename, link: onLink,
         open: onOpen, create: onCreate, read: onRead, write: onWrite, release: onRelease,
         flush: onFlush, fsync: onFsync, opendir: onOpendir, readdir: onReaddir,
@@ -73,6 +73,12 @@ private func onSetattr(
             return unsafe $0.fail(Request(request), .invalid)
         }
         unsafe $0.dispatch(request, SetAttributes(ino: $0.inodes.engine(ino), change: change))
+    }
+}
+
+private func onAccess(_ host: Host, _ request: cfuse_request, _ ino: UInt64, _ mask: UInt32) {
+    unsafe with(host) {
+        unsafe $0.dispatch(request, CheckAccess(ino: $0.inodes.engine(ino), mask: mask))
     }
 }
 

@@ -13,7 +13,8 @@ enum ConnectionTerms {
     ///   (EXPLICIT_INVAL_DATA), not when a time looks different.
     /// - DONT_MASK: the engine applies the umask, which a default access list sets aside.
     /// - POSIX_ACL: the kernel checks access by the lists; the engine keeps modes in step with them
-    ///   and hands default lists down.
+    ///   and hands default lists down. Not where nothing is checked: the kernel takes it for
+    ///   `default_permissions`.
     /// - Neither POSIX locks nor flock: this mount is the one writer, so the kernel's are enough.
     static let wanted: UInt32 = [
         CFUSE_CAP_ASYNC_READ, CFUSE_CAP_ATOMIC_O_TRUNC, CFUSE_CAP_EXPORT_SUPPORT,
@@ -47,6 +48,7 @@ enum ConnectionTerms {
         if options.writebackCache {
             answer.wanted |= CFUSE_CAP_WRITEBACK_CACHE & offer.capable
         }
+        if !options.checksPermissions { answer.wanted &= ~CFUSE_CAP_POSIX_ACL }
         let size = UInt32(MountOptions.transferSize)
         answer.max_write = min(offer.max_write, size)
         answer.max_read = size

@@ -34,6 +34,10 @@ package struct MountOptions: Sendable {
     package var subtype = "cairn"
     /// Users other than the one who mounts may look inside; permissions still hold.
     package var allowOther = false
+    /// The kernel checks permissions, and access lists. It asks for a directory's attributes anew
+    /// after each change in it, to check them, although for who may do everything they say nothing:
+    /// where nobody else may enter it is spared that (docs/decisions/0040-root-alone.md).
+    package var checksPermissions = true
     /// The kernel refuses every change.
     package var readOnly = false
     /// Set-user-id and set-group-id programs work.
@@ -93,14 +97,15 @@ package struct MountOptions: Sendable {
     /// What libfuse is given after `-o`.
     ///
     /// `max_read` must be said here as well as in the answer to INIT, and be the same, or requests
-    /// fail with EPROTO. `default_permissions` lets the kernel check permissions.
+    /// fail with EPROTO.
     ///
     /// - Throws: `badOption` for an extra option that would break the mount.
     func libfuseOptions() throws(FuseHostError) -> String {
         var options = [
             "fsname=" + Self.escaped(fsname), "subtype=" + Self.escaped(subtype),
-            "max_read=\(Self.transferSize)", "default_permissions",
+            "max_read=\(Self.transferSize)",
         ]
+        if checksPermissions { options.append("default_permissions") }
         if allowOther { options.append("allow_other") }
         options.append(readOnly ? "ro" : "rw")
         options.append(suid ? "suid" : "nosuid")

@@ -11,6 +11,8 @@ import Namespace
 enum FileMode {
     /// Everything but the kind.
     static let permissions: UInt32 = 0o7777
+    /// Somebody may run it.
+    static let execution: UInt32 = 0o111
     /// Runs with its owner's or group's rights.
     static let privileges: UInt32 = 0o6000
 }

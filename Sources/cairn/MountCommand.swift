@@ -16,6 +16,7 @@ struct MountCommand: ParsableCommand {
             MOUNT OPTIONS (-o, separated by commas)
               ro                     nothing can be changed
               allow_other            other users may enter; permissions still hold
+              default_permissions    the kernel checks permissions where only root may enter, too
               subdir=PATH            show only this folder of the volume, such as files
               cache=SIZE             most bytes of the local cache, for this mount
               quota=SIZE             most bytes that files and pads may have together; more is

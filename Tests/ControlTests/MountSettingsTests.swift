@@ -48,7 +48,6 @@ struct MountSettingsTests {
         arguments: [
             "", ",", "rw,nosuid,nodev,relatime", "defaults,user,noauto,_netdev,nofail",
             "x-systemd.automount,x-systemd.idle-timeout=60", "comment=a line",
-            "default_permissions",
         ])
     func silent(list: String) throws {
         #expect(try read(list) == MountSettings())
@@ -58,6 +57,7 @@ struct MountSettingsTests {
     func order() throws {
         #expect(try read("ro,rw") == MountSettings())
         #expect(try read("rw,ro").isReadOnly)
+        #expect(try read("default_permissions").alwaysChecksPermissions)
         #expect(try read("cache=1G,cache=2G").cache == 2 << 30)
     }
 
@@ -93,6 +93,7 @@ struct MountSettingsTests {
         var settings = MountSettings()
         settings.isReadOnly = Bool.random(using: &dice)
         settings.allowsOthers = Bool.random(using: &dice)
+        settings.alwaysChecksPermissions = Bool.random(using: &dice)
         settings.forbidsPrograms = Bool.random(using: &dice)
         settings.honoursSetUser = Bool.random(using: &dice)
         settings.honoursDevices = Bool.random(using: &dice)

@@ -19,6 +19,18 @@ struct OptionsTests {
                 + "rw,nosuid,nodev,exec")
     }
 
+    @Test("where nothing is checked the kernel is asked neither to check modes nor lists")
+    func checksNothing() throws {
+        var options = options
+        options.checksPermissions = false
+        #expect(try options.libfuseOptions().contains("max_read=1048576,rw"))
+        var offer = cfuse_connection()
+        offer.capable = .max
+        #expect(ConnectionTerms.answer(to: offer, options).wanted & CFUSE_CAP_POSIX_ACL == 0)
+        options.checksPermissions = true
+        #expect(ConnectionTerms.answer(to: offer, options).wanted & CFUSE_CAP_POSIX_ACL != 0)
+    }
+
     @Test("each choice has its word, and extra options come last")
     func composesChoices() throws {
         var options = options

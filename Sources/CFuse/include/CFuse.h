@@ -143,6 +143,8 @@ typedef struct cfuse_callbacks {
     void (*getattr)(void *host, cfuse_request request, uint64_t ino);
     void (*setattr)(
         void *host, cfuse_request request, uint64_t ino, const cfuse_change *change);
+    /// `mask` as access(2) has it.
+    void (*access)(void *host, cfuse_request request, uint64_t ino, uint32_t mask);
     void (*readlink)(void *host, cfuse_request request, uint64_t ino);
     void (*mknod)(
         void *host, cfuse_request request, uint64_t parent, const char *name, uint32_t mode,

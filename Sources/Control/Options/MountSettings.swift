@@ -9,6 +9,8 @@ import RemoteStores
 package struct MountSettings: Equatable, Sendable {
     /// Other users may enter (`allow_other`).
     package var allowsOthers = false
+    /// The kernel checks permissions also where root alone may enter (`default_permissions`).
+    package var alwaysChecksPermissions = false
     /// No change is accepted (`ro`).
     package var isReadOnly = false
     /// Programs on the mount may not be started (`noexec`).
@@ -57,8 +59,8 @@ package struct MountSettings: Equatable, Sendable {
 
     /// Options that say what holds anyway, or speak to mount(8) and systemd alone.
     private static let silent: Set<String> = [
-        "defaults", "rw", "nosuid", "nodev", "exec", "async", "default_permissions",
-        "auto", "noauto", "user", "nouser", "users", "owner", "group", "nofail", "_netdev",
+        "defaults", "rw", "nosuid", "nodev", "exec", "async", "auto", "noauto", "user", "nouser",
+        "users", "owner", "group", "nofail", "_netdev",
         "diratime", "nodiratime", "lazytime", "nolazytime", "norelatime", "iversion",
         "noiversion", "silent", "loud",
     ]
@@ -71,7 +73,7 @@ package struct MountSettings: Equatable, Sendable {
 
     /// Options that have no value, and change something.
     private static let switches: Set<String> = [
-        "ro", "allow_other", "noexec", "suid", "dev", "aleph", "noaleph",
+        "ro", "allow_other", "default_permissions", "noexec", "suid", "dev", "aleph", "noaleph",
     ]
 
     /// Takes in a list such as `ro,allow_other,subdir=files`; later ones win. A comma or a
@@ -98,6 +100,7 @@ package struct MountSettings: Equatable, Sendable {
         case "ro": isReadOnly = true
         case "rw": isReadOnly = false
         case "allow_other": allowsOthers = true
+        case "default_permissions": alwaysChecksPermissions = true
         case "noexec": forbidsPrograms = true
         case "exec": forbidsPrograms = false
         case "suid": honoursSetUser = true
@@ -235,6 +238,7 @@ package struct MountSettings: Equatable, Sendable {
             options.append("\(name)=\(String(escaped))")
         }
         if allowsOthers { options.append("allow_other") }
+        if alwaysChecksPermissions { options.append("default_permissions") }
         if isReadOnly { options.append("ro") }
         if forbidsPrograms { options.append("noexec") }
         if honoursSetUser { options.append("suid") }
