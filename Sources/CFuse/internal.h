@@ -26,6 +26,8 @@ typedef struct {
     unsigned skips, misses;
     /// What those who follow wait for.
     sem_t bell;
+    /// Waits for the disk in a row in which nobody asked for anything.
+    atomic_uint idle_waits;
 } cfuse_reader;
 
 /// Prepares a reader of zeros.

@@ -7,7 +7,8 @@
 // request stops reading before it serves it, and rings
 // - if more requests wait already, and a program waits for this one,
 // - if the request may take long: by its kind (`takes_long`), or because who serves it says that
-//   the disk comes next (`cfuse_reader_expect_wait`),
+//   the disk comes next (`cfuse_reader_expect_wait`) and somebody asked while it was last waited
+//   for,
 // - if nobody watches, or only in its sleep, because nothing was asked for a while.
 // Otherwise it comes back by itself soon: waking another thread would cost as much as serving.
 // If it does not, the watcher, one of those who follow, reads after `watch_time`.
@@ -33,13 +34,20 @@
 
 /// How long the reader looks for a request before it sleeps, in nanoseconds: some times what a
 /// program needs between two calls, and what waking a sleeper costs.
-enum { look_time = 30 * 1000 };
+enum { look_time = 60 * 1000 };
 /// Looks in vain, after each of which fewer are made: one in 2, 4, … 2^this.
 enum { most_misses = 6 };
 /// How long a request may keep its thread before another reads, in milliseconds.
 enum { watch_time = 1 };
 /// Times without a request after which the watcher sleeps until the bell.
 enum { quiet_times = 100 };
+/// Waits for the disk in a row in which nobody asked for anything, after which nobody is woken for
+/// the next ones: one program alone asks for nothing while it waits.
+enum { most_idle_waits = 2 };
+
+/// Whether this thread's request waits for the disk, and how many had been read when it began to.
+static _Thread_local bool waits;
+static _Thread_local unsigned turn_before;
 
 static int64_t nanoseconds(void) {
     struct timespec now;
@@ -162,12 +170,31 @@ static bool is_aside(uint32_t opcode) {
 }
 
 void cfuse_reader_expect_wait(cfuse_reader *reader) {
-    if (!atomic_load(&reader->reading)) {
+    if (waits) {
+        return;
+    }
+    waits = true;
+    turn_before = atomic_load(&reader->turn);
+    if (!atomic_load(&reader->reading) && atomic_load(&reader->idle_waits) < most_idle_waits) {
         ring(reader);
     }
 }
 
+/// Looks back at a wait for the disk that is over: did anybody ask for anything meanwhile?
+static void note_wait(cfuse_reader *reader, int device) {
+    if (!waits) {
+        return;
+    }
+    waits = false;
+    if (atomic_load(&reader->turn) != turn_before || has_request(device)) {
+        atomic_store(&reader->idle_waits, 0);
+    } else if (atomic_load(&reader->idle_waits) < most_idle_waits) {
+        atomic_fetch_add(&reader->idle_waits, 1);
+    }
+}
+
 ssize_t cfuse_reader_read(cfuse_reader *reader, int device, void *buffer, size_t size) {
+    note_wait(reader, device);
     while (atomic_exchange(&reader->reading, true)) {
         follow(reader);
     }
