@@ -13,7 +13,12 @@ extension Engine {
     /// Offsets of `.` and `..` come before every cookie.
     static let firstCookieOffset: UInt64 = 2
     /// The names that every directory has and nobody made.
-    static let dots = [Array(".".utf8), Array("..".utf8)]
+    package static let dots = [Array(".".utf8), Array("..".utf8)]
+
+    /// Whether an inode is of `files/` or `scratchpads/`, in this machine's own database.
+    package static func isOwn(_ ino: UInt64) -> Bool {
+        ino != rootInode && !VirtualTree.isVirtual(ino)
+    }
 
     /// Opens a directory for listing.
     package func openDirectory(

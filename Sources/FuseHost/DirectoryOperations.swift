@@ -30,7 +30,7 @@ struct ReadDirectory: Operation {
     let handle: UInt64
     let offset: UInt64
     let size: Int
-    /// readdirplus: every entry comes with its status, and counts as a lookup.
+    /// readdirplus: every entry may come with its status, and counts as a lookup then.
     let wantsStatus: Bool
 
     func perform(_ call: Call) throws(FileError) -> FuseReply {
@@ -38,12 +38,18 @@ struct ReadDirectory: Operation {
         let inodes = call.host.inodes
         let room = min(size, ThreadScratch.bufferSize)
         let isRoot = ino == inodes.root
+        let habit = call.host.habit
+        let isWatched = wantsStatus && offset == 0 && Engine.isOwn(ino)
+        let withStatus = isWatched ? habit.begin() : wantsStatus
         var used = 0
+        var count = 0
         var refusesFirst = false
         scratch.countedInodes.removeAll(keepingCapacity: true)
         try call.engine.readDirectory(
-            handle, ino: ino, from: offset, withStatus: wantsStatus, inPieces: true, call.context
+            handle, ino: ino, from: offset, withStatus: withStatus, inPieces: true, call.context
         ) { entry in
+            var entry = entry
+            if isWatched, count == ListingHabit.leftOut { entry.status = nil }
             // What lies above the root of the mount is no concern of this mount's.
             let isAbove = isRoot && entry.name == SpecialName.parent
             let number = isAbove ? InodeTranslation.kernelRoot : inodes.kernel(entry.ino)
@@ -53,12 +59,16 @@ struct ReadDirectory: Operation {
             guard let start = unsafe start else { return false }
             let taken = unsafe add(entry, number, call, start, room - used)
             used += taken
+            if taken > 0 { count += 1 }
             if taken == 0 && used == 0 { refusesFirst = true }
             return taken > 0
         }
         // The kernel takes an empty answer for the end, so a buffer with room for nothing is an
         // error.
         if refusesFirst { throw .invalid }
+        if isWatched, count > (withStatus ? ListingHabit.leftOut : Engine.dots.count) {
+            habit.watch(ino)
+        }
         // Only now: the engine may hold a lock while it lists.
         for ino in scratch.countedInodes { call.engine.countReference(ino) }
         return .listing(used)

@@ -13,6 +13,7 @@ struct Lookup: Operation {
     let name: [UInt8]
 
     func perform(_ call: Call) throws(FileError) -> FuseReply {
+        call.host.habit.note(lookupIn: parent)
         // Only the kernel's NFS server asks for these two, to find its way from a bare handle.
         if name == SpecialName.itself { return try inode(parent, call) }
         if name == SpecialName.parent {

@@ -22,6 +22,7 @@ final class RequestHost: Sendable {
     let storeLane = SlowLane(name: "cairn-store", limits: .store)
     let diskLane = SlowLane(name: "cairn-disk", limits: .disk)
     let watchdog = Watchdog()
+    let habit = ListingHabit()
     /// Whether a serving thread waits for the disk: one may, of four or more.
     private let isWaitingHere = Atomic<Bool>(false)
 

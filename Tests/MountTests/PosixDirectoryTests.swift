@@ -189,4 +189,30 @@ struct PosixDirectoryTests {
             os.rename(os.environ['STORE'] + '.away', os.environ['STORE'])
             """)
     }
+
+    @Test("names and what is behind them are the same, whether listings are looked at or not")
+    func looks() throws {
+        try volume.probe(
+            """
+            COUNT = 40
+            for d in range(6):
+                os.mkdir(f'd{d}')
+                for i in range(COUNT * (d + 1)):
+                    write(f'd{d}/f{i}', b'x' * i); os.chmod(f'd{d}/f{i}', 0o600 + i % 8)
+            """)
+        let listed = "for d in range(6): same(len(os.listdir(f'd{d}')), COUNT * (d + 1))"
+        let lookedAt = """
+            for d in range(6):
+                for e in os.scandir(f'd{d}'):
+                    i = int(e.name[1:]); s = os.lstat(e.path)
+                    same((e.is_file(follow_symlinks=False), s.st_size), (True, i))
+                    same((s.st_ino, s.st_mode & 0o777), (e.inode(), 0o600 + i % 8))
+            """
+        for order in [[listed, lookedAt], [lookedAt, listed], [listed, listed, lookedAt]] {
+            // Nothing is in the kernel's memory.
+            try volume.unmount()
+            try volume.mount()
+            try volume.probe("COUNT = 40\n" + order.joined(separator: "\n"))
+        }
+    }
 }

@@ -1,0 +1,44 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// Whether those who list directories look at what is in them afterwards. A listing with statuses
+// spares them a lookup for each name (25 µs), and costs the kernel an inode for each (5 µs), which
+// is in vain where somebody only wants the names. docs/decisions/0042-names-alone.md.
+//
+// A name that is listed without its status shows it: who looks at it asks for it. So what was
+// listed last is watched, if a name of it came without.
+
+import Synchronization
+
+/// What listings are followed by, on one mount.
+final class ListingHabit: Sendable {
+    /// Which name of a listing with statuses comes without, counted from 0. Directories with fewer
+    /// names are listed with all statuses: one lookup more would cost as much as it could spare.
+    static let leftOut = 32
+    /// No directory: no inode has this number.
+    private static let none: UInt64 = 0
+
+    /// The directory that was listed last, if a name of it came without a status and nobody has
+    /// asked for one since.
+    private let watched = Atomic<UInt64>(none)
+    private let isLookedAt = Atomic<Bool>(true)
+
+    /// A listing begins.
+    ///
+    /// - Returns: whether its names should come with their statuses.
+    func begin() -> Bool {
+        if watched.exchange(Self.none, ordering: .relaxed) != Self.none {
+            isLookedAt.store(false, ordering: .relaxed)
+        }
+        return isLookedAt.load(ordering: .relaxed)
+    }
+
+    /// A name of this directory was listed without its status.
+    func watch(_ directory: UInt64) { watched.store(directory, ordering: .relaxed) }
+
+    /// Somebody asks for a name in this directory.
+    func note(lookupIn directory: UInt64) {
+        guard watched.load(ordering: .relaxed) == directory else { return }
+        watched.store(Self.none, ordering: .relaxed)
+        isLookedAt.store(true, ordering: .relaxed)
+    }
+}
