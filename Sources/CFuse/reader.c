@@ -35,7 +35,9 @@
 /// How long the reader looks for a request before it sleeps, in nanoseconds: some times what a
 /// program needs between two calls, and what waking a sleeper costs.
 enum { look_time = 60 * 1000 };
-/// Looks in vain, after each of which fewer are made: one in 2, 4, … 2^this.
+/// Looks in vain, one after the other, that are the price of those that are not.
+enum { free_misses = 4 };
+/// Further ones, after each of which fewer are made: one in 2, 4, … 2^this.
 enum { most_misses = 6 };
 /// How long a request may keep its thread before another reads, in milliseconds.
 enum { watch_time = 1 };
@@ -128,10 +130,12 @@ static void look(cfuse_reader *reader, int device) {
             return;
         }
     } while (nanoseconds() < end);
-    if (reader->misses < most_misses) {
+    if (reader->misses < free_misses + most_misses) {
         reader->misses += 1;
     }
-    reader->skips = (1u << reader->misses) - 1;
+    if (reader->misses > free_misses) {
+        reader->skips = (1u << (reader->misses - free_misses)) - 1;
+    }
 }
 
 /// A request's kind; 0, which is none, for what is too short to have one.
