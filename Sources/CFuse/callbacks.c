@@ -61,7 +61,6 @@ static void on_getattr(fuse_req_t request, fuse_ino_t ino, struct fuse_file_info
 static void on_setattr(
     fuse_req_t request, fuse_ino_t ino, struct stat *attributes, int valid,
     struct fuse_file_info *file) {
-    (void)file;
     cfuse_session *s = session_of(request);
     cfuse_change change = {
         .size = (uint64_t)attributes->st_size,
@@ -75,6 +74,7 @@ static void on_setattr(
         .mode = attributes->st_mode,
         .user = attributes->st_uid,
         .group = attributes->st_gid,
+        .is_open = file != NULL,
     };
     s->callbacks.setattr(s->host, request, ino, &change);
 }

@@ -34,7 +34,7 @@ typedef struct {
 void cfuse_reader_open(cfuse_reader *reader);
 /// Ends it; no thread uses it any more.
 void cfuse_reader_close(cfuse_reader *reader);
-/// The calling thread serves a request, and waits for the disk next: another is to read.
+/// The calling thread waits for the disk next; see `cfuse_session_expect_wait`.
 void cfuse_reader_expect_wait(cfuse_reader *reader);
 /// As read(2) of the device, when it is this thread's turn.
 ssize_t cfuse_reader_read(cfuse_reader *reader, int device, void *buffer, size_t size);

@@ -47,7 +47,9 @@ enum { quiet_times = 100 };
 /// the next ones: one program alone asks for nothing while it waits.
 enum { most_idle_waits = 2 };
 
-/// Whether this thread's request waits for the disk, and how many had been read when it began to.
+/// Whether this thread serves requests: others wait for the disk too, and hold up no reader.
+static _Thread_local bool serves;
+/// Whether its request waits for the disk, and how many had been read when it began to.
 static _Thread_local bool waits;
 static _Thread_local unsigned turn_before;
 
@@ -174,7 +176,7 @@ static bool is_aside(uint32_t opcode) {
 }
 
 void cfuse_reader_expect_wait(cfuse_reader *reader) {
-    if (waits) {
+    if (!serves || waits) {
         return;
     }
     waits = true;
@@ -198,6 +200,7 @@ static void note_wait(cfuse_reader *reader, int device) {
 }
 
 ssize_t cfuse_reader_read(cfuse_reader *reader, int device, void *buffer, size_t size) {
+    serves = true;
     note_wait(reader, device);
     while (atomic_exchange(&reader->reading, true)) {
         follow(reader);

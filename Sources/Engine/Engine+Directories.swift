@@ -24,7 +24,7 @@ extension Engine {
     package func openDirectory(
         _ ino: UInt64, _ context: RequestContext
     ) throws(FileError) -> UInt64 {
-        if ino != Engine.rootInode && !VirtualTree.isVirtual(ino) {
+        if Engine.isOwn(ino) {
             let row = try volume.row(ino)
             guard row.kind == .directory else { throw .notDirectory }
             try loader.ensureListable(row, context.patience)

@@ -12,6 +12,8 @@ import Namespace
 struct GetAttributes: Operation {
     let ino: UInt64
 
+    var isForHolders: Bool { true }
+
     func perform(_ call: Call) throws(FileError) -> FuseReply {
         .attributes(try call.engine.status(of: ino, call.context))
     }
@@ -24,10 +26,12 @@ struct CheckAccess: Operation {
     let mask: UInt32
 
     func perform(_ call: Call) throws(FileError) -> FuseReply {
+        guard mask & UInt32(X_OK) != 0 else { return .done }
         let status = try call.engine.status(of: ino, call.context)
-        let isRunning = mask & UInt32(X_OK) != 0 && status.kind != .directory
-        if isRunning, status.attributes.mode & FileMode.execution == 0 { throw .accessDenied }
-        return .done
+        if status.kind == .directory || status.attributes.mode & FileMode.execution != 0 {
+            return .done
+        }
+        throw .accessDenied
     }
 }
 
@@ -35,6 +39,14 @@ struct CheckAccess: Operation {
 struct SetAttributes: Operation {
     let ino: UInt64
     let change: AttributeChange
+    /// It is of a file that the caller has open.
+    let isOpen: Bool
+
+    /// With the last close, whose ever it is, the kernel brings the times that it kept.
+    var isForHolders: Bool {
+        isOpen && change.mode == nil && change.user == nil && change.group == nil
+            && change.size == nil && change.accessed == nil
+    }
 
     func perform(_ call: Call) throws(FileError) -> FuseReply {
         .attributes(try call.engine.setAttributes(of: ino, change, call.context))
@@ -116,6 +128,8 @@ struct GetExtendedAttribute: Operation {
     let name: [UInt8]
     let limit: Int
 
+    var isForHolders: Bool { true }
+
     func perform(_ call: Call) throws(FileError) -> FuseReply {
         .value(try call.engine.extendedAttribute(name, of: ino, call.context), limit: limit)
     }
@@ -125,6 +139,8 @@ struct GetExtendedAttribute: Operation {
 struct ListExtendedAttributes: Operation {
     let ino: UInt64
     let limit: Int
+
+    var isForHolders: Bool { true }
 
     func perform(_ call: Call) throws(FileError) -> FuseReply {
         let names = try call.engine.extendedAttributeNames(of: ino, call.context)
@@ -156,6 +172,8 @@ struct RemoveExtendedAttribute: Operation {
 
 /// statfs.
 struct Statistics: Operation {
+    var isForHolders: Bool { true }
+
     func perform(_ call: Call) throws(FileError) -> FuseReply {
         .statistics(call.engine.statistics())
     }

@@ -69,10 +69,13 @@ private func onSetattr(
     _ change: UnsafePointer<cfuse_change>
 ) {
     unsafe with(host) {
+        let isOpen = unsafe change.pointee.is_open != 0
         guard let change = unsafe AttributeChange(change.pointee) else {
             return unsafe $0.fail(Request(request), .invalid)
         }
-        unsafe $0.dispatch(request, SetAttributes(ino: $0.inodes.engine(ino), change: change))
+        unsafe $0.dispatch(
+            request,
+            SetAttributes(ino: $0.inodes.engine(ino), change: change, isOpen: isOpen))
     }
 }
 

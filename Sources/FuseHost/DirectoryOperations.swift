@@ -18,6 +18,8 @@ struct OpenDirectory: Operation {
 struct ReleaseDirectory: Operation {
     let handle: UInt64
 
+    var isForHolders: Bool { true }
+
     func perform(_ call: Call) throws(FileError) -> FuseReply {
         call.engine.releaseDirectory(handle)
         return .done
@@ -32,6 +34,8 @@ struct ReadDirectory: Operation {
     let size: Int
     /// readdirplus: every entry may come with its status, and counts as a lookup then.
     let wantsStatus: Bool
+
+    var isForHolders: Bool { true }
 
     func perform(_ call: Call) throws(FileError) -> FuseReply {
         let scratch = call.scratch

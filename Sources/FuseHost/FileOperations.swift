@@ -66,6 +66,8 @@ struct Read: Operation {
     let offset: UInt64
     let size: Int
 
+    var isForHolders: Bool { true }
+
     func perform(_ call: Call) throws(FileError) -> FuseReply {
         // SAFETY: the buffer is this thread's alone, and nothing else uses it during this call.
         var out = unsafe call.scratch.buffer.mutableSpan
@@ -139,6 +141,7 @@ struct Write: Operation {
 
     var keptBytes: Int { bytes.count }
     var whenFull: FullLane { .waitHere }
+    var isForHolders: Bool { true }
 
     func perform(_ call: Call) throws(FileError) -> FuseReply {
         if !isFromCache { try call.dropPrivileges(of: ino) }
@@ -161,6 +164,8 @@ struct Release: Operation {
     let ino: UInt64
     let handle: UInt64
 
+    var isForHolders: Bool { true }
+
     func perform(_ call: Call) throws(FileError) -> FuseReply {
         call.engine.release(handle, ino: ino)
         return .done
@@ -172,6 +177,7 @@ struct Flush: Operation {
     let handle: UInt64
 
     var whenFull: FullLane { .waitHere }
+    var isForHolders: Bool { true }
 
     func perform(_ call: Call) throws(FileError) -> FuseReply {
         try call.engine.finish(handle)
@@ -187,6 +193,7 @@ struct Synchronize: Operation {
     /// What is not the volume's waits for its own network.
     var waitsForDisk: Bool { !Engine.isForeign(ino) }
     var whenFull: FullLane { .waitHere }
+    var isForHolders: Bool { true }
 
     func perform(_ call: Call) throws(FileError) -> FuseReply {
         if Engine.isForeign(ino) {
@@ -214,6 +221,8 @@ struct Allocate: Operation {
     private static let punchHole: UInt32 = 0x02
     /// FALLOC_FL_ZERO_RANGE.
     private static let zeroRange: UInt32 = 0x10
+
+    var isForHolders: Bool { true }
 
     func perform(_ call: Call) throws(FileError) -> FuseReply {
         let allocation: AllocationMode =
@@ -245,6 +254,8 @@ struct Seek: Operation {
     /// SEEK_HOLE.
     private static let hole: UInt32 = 4
 
+    var isForHolders: Bool { true }
+
     func perform(_ call: Call) throws(FileError) -> FuseReply {
         guard whence == Self.data || whence == Self.hole else { throw .invalid }
         return .offset(
@@ -266,6 +277,8 @@ struct CopyRange: Operation {
     ///
     /// - Source: the answer's count has 32 bits (linux/fuse.h, fuse_write_out).
     private static let limit = UInt64(UInt32.max)
+
+    var isForHolders: Bool { true }
 
     func perform(_ call: Call) throws(FileError) -> FuseReply {
         guard flags == 0 else { throw .invalid }

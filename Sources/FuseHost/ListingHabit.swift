@@ -11,8 +11,9 @@ import Synchronization
 
 /// What listings are followed by, on one mount.
 final class ListingHabit: Sendable {
-    /// Which name of a listing with statuses comes without, counted from 0. Directories with fewer
-    /// names are listed with all statuses: one lookup more would cost as much as it could spare.
+    /// Which entry of a listing with statuses comes without, counted from 0, the two dots among
+    /// them. Directories with fewer are listed with all statuses: one lookup more would cost as
+    /// much as it could spare.
     static let leftOut = 32
     /// No directory: no inode has this number.
     private static let none: UInt64 = 0

@@ -36,8 +36,13 @@ package struct MountOptions: Sendable {
     package var allowOther = false
     /// The kernel checks permissions, and access lists. It asks for a directory's attributes anew
     /// after each change in it, to check them, although for who may do everything they say nothing:
-    /// where nobody else may enter it is spared that (docs/decisions/0040-root-alone.md).
-    package var checksPermissions = true
+    /// where nobody else may enter it is spared that (docs/decisions/0040-root-alone.md). Always
+    /// true where others may.
+    package var checksPermissions: Bool {
+        get { allowOther || checksPermissionsAlone }
+        set { checksPermissionsAlone = newValue }
+    }
+    private var checksPermissionsAlone = true
     /// The kernel refuses every change.
     package var readOnly = false
     /// Set-user-id and set-group-id programs work.
@@ -92,6 +97,7 @@ package struct MountOptions: Sendable {
     /// Options that only the host may set: others would break what it promises the kernel.
     private static let reserved: Set<Substring> = [
         "fd", "rootmode", "user_id", "group_id", "max_read", "fsname", "subtype", "blkdev",
+        "allow_other", "allow_root", "default_permissions",
     ]
 
     /// What libfuse is given after `-o`.

@@ -32,6 +32,14 @@ protocol Operation: Sendable {
 
     /// It always waits, for the local disk, so it never runs on a thread that serves requests.
     var waitsForDisk: Bool { get }
+
+    /// Whoever was handed an open file may ask for it, or has the kernel ask. All else is for root
+    /// alone where nobody checks permissions (`MountOptions.checksPermissions`): the kernel keeps
+    /// other users out by six of a process's ids, and not by that which it gives as the caller's,
+    /// with which a file server of root's acts for others.
+    ///
+    /// - Source: Linux, fs/fuse/dir.c: fuse_allow_current_process; setfsuid(2).
+    var isForHolders: Bool { get }
 }
 
 extension Operation {
@@ -39,6 +47,7 @@ extension Operation {
     var keptBytes: Int { 0 }
     var whenFull: FullLane { .refuse }
     var waitsForDisk: Bool { false }
+    var isForHolders: Bool { false }
 }
 
 /// What an operation has to work with: valid while `perform` runs.

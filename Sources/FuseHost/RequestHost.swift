@@ -47,6 +47,9 @@ final class RequestHost: Sendable {
         scratch.activity.step()
         defer { scratch.activity.step() }
         let context = request.context
+        if !options.checksPermissions, context.user != 0, !work.isForHolders {
+            return fail(request, .accessDenied)
+        }
         if work.waitsForDisk {
             return waitForDisk(work, context, request, scratch)
         }

@@ -10,34 +10,33 @@ package enum Superuser {
     ///
     /// - Source: linux/capability.h, numbers 0, 1, 3 and 4.
     private static let capabilities: UInt64 = 0b11011
-    /// The map of a user namespace that maps all users to themselves: that of the machine. In
-    /// another, root is not the owner of everything.
+    /// The machine's own user namespace, as a link in `/proc` names it. In another one root is not
+    /// the owner of everything, and access lists are not kept where the kernel does not check them.
     ///
-    /// - Source: user_namespaces(7).
-    private static let wholeMap: [Substring] = ["0", "0", "4294967295"]
+    /// - Source: Linux, include/linux/proc_ns.h: PROC_USER_INIT_INO.
+    private static let machine = Array("user:[\(0xEFFF_FFFD as UInt32)]".utf8)
     private static let sizeLimit = 64 << 10
 
     /// Whether nothing is forbidden to this process.
     package static var isCaller: Bool {
         isSuperuser(
             status: SystemFile.read("/proc/self/status", limit: sizeLimit) ?? [],
-            userMap: SystemFile.read("/proc/self/uid_map", limit: sizeLimit) ?? [])
+            namespace: SystemFile.link("/proc/self/ns/user") ?? [])
     }
 
     /// Whether a process is root, with root's capabilities, and in the machine's own namespace.
     ///
     /// - Parameters:
     ///   - status: its `/proc/pid/status`.
-    ///   - userMap: its `/proc/pid/uid_map`.
-    static func isSuperuser(status: [UInt8], userMap: [UInt8]) -> Bool {
+    ///   - namespace: what its `/proc/pid/ns/user` links to.
+    static func isSuperuser(status: [UInt8], namespace: [UInt8]) -> Bool {
         let lines = String(decoding: status, as: UTF8.self).split(separator: "\n")
         func values(_ field: String) -> [Substring] {
             let line = lines.first { $0.hasPrefix(field + ":") } ?? ""
             return line.dropFirst(field.count + 1).split { $0 == "\t" || $0 == " " }
         }
         let users = values("Uid")
-        let map = String(decoding: userMap, as: UTF8.self).split { " \n".contains($0) }
-        guard !users.isEmpty, users.allSatisfy({ $0 == "0" }), map == wholeMap,
+        guard !users.isEmpty, users.allSatisfy({ $0 == "0" }), namespace == machine,
             let mask = values("CapEff").first.flatMap({ UInt64($0, radix: 16) })
         else { return false }
         return mask & capabilities == capabilities

@@ -27,8 +27,10 @@ struct OptionsTests {
         var offer = cfuse_connection()
         offer.capable = .max
         #expect(ConnectionTerms.answer(to: offer, options).wanted & CFUSE_CAP_POSIX_ACL == 0)
-        options.checksPermissions = true
+        // Never where others may enter.
+        options.allowOther = true
         #expect(ConnectionTerms.answer(to: offer, options).wanted & CFUSE_CAP_POSIX_ACL != 0)
+        #expect(try options.libfuseOptions().contains("default_permissions,allow_other"))
     }
 
     @Test("each choice has its word, and extra options come last")
@@ -53,7 +55,11 @@ struct OptionsTests {
 
     @Test(
         "options that would break the mount are refused",
-        arguments: ["max_read=4096", "fd=3", "rootmode=0", "fsname=x", "", "=x", "a\nb"])
+        arguments: [
+            "max_read=4096", "fd=3", "rootmode=0", "fsname=x", "allow_other", "allow_root", "",
+            "=x",
+            "a\nb",
+        ])
     func refuses(option: String) {
         var options = options
         options.extraOptions = [option]

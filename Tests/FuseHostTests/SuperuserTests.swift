@@ -8,14 +8,14 @@ import Testing
 
 @Suite("who may do everything")
 struct SuperuserTests {
-    private static let whole = "         0          0 4294967295\n"
+    private static let machine = "user:[4026531837]"
 
     private func isSuperuser(
         uid: String = "0\t0\t0\t0", capabilities: String = "000001ffffffffff",
-        map: String = SuperuserTests.whole
+        namespace: String = SuperuserTests.machine
     ) -> Bool {
         let status = "Name:\tcairn\nUid:\t\(uid)\nGid:\t5\nCapPrm:\t0\nCapEff:\t\(capabilities)\n"
-        return Superuser.isSuperuser(status: Array(status.utf8), userMap: Array(map.utf8))
+        return Superuser.isSuperuser(status: Array(status.utf8), namespace: Array(namespace.utf8))
     }
 
     @Test("root with root's capabilities, in the machine's own user namespace")
@@ -41,9 +41,8 @@ struct SuperuserTests {
 
     @Test("not root of another user namespace, nor who is told nothing")
     func namespaces() {
-        #expect(!isSuperuser(map: "0 100000 65536\n"))
-        #expect(!isSuperuser(map: "0 0 1\n1 100000 65536\n"))
-        #expect(!isSuperuser(map: ""))
-        #expect(!Superuser.isSuperuser(status: [], userMap: Array(Self.whole.utf8)))
+        #expect(!isSuperuser(namespace: "user:[4026532000]"))
+        #expect(!isSuperuser(namespace: ""))
+        #expect(!Superuser.isSuperuser(status: [], namespace: Array(Self.machine.utf8)))
     }
 }

@@ -74,8 +74,8 @@ final class PosixAttributeTests: EveryonesMount {
         try volume.probe("same((len(os.listxattr('f')), len(os.listxattr('g'))), (256, 3))")
     }
 
-    // SEMANTICS: POSIX access lists are enforced; setting one sets the mode, and `chmod` sets the
-    // list's owner, mask and others.
+    // SEMANTICS: POSIX access lists are enforced where the kernel checks permissions; setting one
+    // sets the mode, and `chmod` sets the list's owner, mask and others.
     @Test(
         "an access list lets in whom it names, and keeps out whom it names, whatever the mode says")
     func accessListsAreEnforced() throws {

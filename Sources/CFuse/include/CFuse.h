@@ -88,7 +88,8 @@ typedef struct cfuse_change {
     uint32_t mode;
     uint32_t user;
     uint32_t group;
-    uint32_t reserved;
+    /// It is of a file that the caller has open.
+    uint32_t is_open;
 } cfuse_change;
 
 /// How long, in seconds, the kernel may believe a name and its attributes.
@@ -214,8 +215,8 @@ cfuse_session *_Nullable cfuse_session_new(
 int32_t cfuse_session_mount(cfuse_session *session, const char *mount_point);
 /// Serves requests with up to `threads` threads until the session ends. 0 or a negative error.
 int32_t cfuse_session_loop(cfuse_session *session, uint32_t threads, uint32_t clones_device);
-/// A thread that serves a request waits for the disk next: another one is to read the device. Any
-/// thread; does not wait.
+/// A thread waits for the disk next: if it serves a request, and others asked when the disk was
+/// last waited for, another one reads the device. Any thread; does not wait.
 void cfuse_session_expect_wait(cfuse_session *session);
 /// Tells the loop to end at its next opportunity. Any thread.
 void cfuse_session_exit(cfuse_session *session);

@@ -99,8 +99,7 @@ package final class Daemon: Sendable {
         var options = MountOptions(mountPoint: mountPoint)
         options.fsname = "cairn:\(start.folder.name)"
         options.allowOther = settings.allowsOthers
-        options.checksPermissions =
-            settings.allowsOthers || settings.alwaysChecksPermissions || !Superuser.isCaller
+        options.checksPermissions = settings.alwaysChecksPermissions || !Superuser.isCaller
         options.readOnly = settings.isReadOnly
         options.suid = settings.honoursSetUser
         options.dev = settings.honoursDevices
