@@ -137,6 +137,8 @@ struct InterleavingTests {
         private let engine: Engine
         private let isStopping = Lock(false)
         private let running = Lock(0)
+        /// Threads that have written each of their files once.
+        private let underWay = Lock(0)
         let problem = Lock<FileError?>(nil)
 
         init(_ engine: Engine) { self.engine = engine }
@@ -147,6 +149,12 @@ struct InterleavingTests {
                 self.run(files)
                 self.running.withLock { $0 -= 1 }
             }.start()
+        }
+
+        /// Returns when so many threads have written each of their files, which had other numbers
+        /// before; false if they do not.
+        func areUnderWay(_ count: Int) -> Bool {
+            eventually { underWay.withLock { $0 } == count }
         }
 
         /// Returns false if some thread does not end.
@@ -171,6 +179,7 @@ struct InterleavingTests {
                         return
                     }
                 }
+                if number == 1 { underWay.withLock { $0 += 1 } }
             }
         }
     }
@@ -201,6 +210,7 @@ struct InterleavingTests {
             let writers = Writers(volume.engine)
             writers.start([files[0], files[99]])
             writers.start(Array(files[1..<99]))
+            #expect(writers.areUnderWay(2))
             usleep(UInt32(500 * (round % 8)))
             try volume.engine.synchronize(Engine.filesInode, dataOnly: false)
             #expect(writers.stop())

@@ -69,7 +69,8 @@ struct StateJudge {
     ) -> String? {
         if model.isPad && model.kind == .regular {
             let isThere = (0...end).reversed().contains { number in
-                candidates(number, node.ino, path).contains { equals(node, $0) }
+                (candidates(number, node.ino, path) + samePad(model, number))
+                    .contains { equals(node, $0) }
             }
             return isThere ? nil : "is no content that the pad ever had"
         }
@@ -98,6 +99,15 @@ struct StateJudge {
         var found = tree.nodes.values.filter { $0.ino == ino }
         if let id = tree.id(at: path) { found.append(tree[id]) }
         return found
+    }
+
+    /// What the pad was in a state: a rename over it hands it to another inode, at another path.
+    private func samePad(_ model: ModelTree.Node, _ number: Int) -> [ModelTree.Node] {
+        guard case .known(let address, _) = model.identity else { return [] }
+        return history.states[number].tree.nodes.values.filter { other in
+            guard case .known(address, _) = other.identity else { return false }
+            return true
+        }
     }
 
     private func equals(_ node: ShownTree.Node, _ model: ModelTree.Node) -> Bool {
