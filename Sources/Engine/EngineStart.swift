@@ -249,18 +249,13 @@ struct EngineStarter {
         let engine = Engine(
             volume: volume, head: head, unanswered: unanswered, parked: parked,
             partial: settings.partial.map { DirectoryLoader.decoded($0) } ?? [],
-            threads: EngineStarter.encodingThreads(for: configuration.chunks))
+            threads: FileEncoder.threads(
+                processors: max(Int(sysconf(Int32(_SC_NPROCESSORS_ONLN))), 1),
+                useful: configuration.chunks.usefulConcurrency))
         let unsent = settings.pads.filter { $0.pendingRecord != nil || $0.counter == 0 }
         engine.startThreads(
             dirty: dirty.sorted(), pending: Array(changed.pads.union(unsent.map { $0.ino })))
         return engine
-    }
-
-    /// Threads that hash, encrypt and put: one a processor, at most eight; or as many as the store
-    /// takes at once, at most sixteen, each of which holds about 10 MB.
-    static func encodingThreads(for store: any ChunkStore) -> Int {
-        let processors = min(max(Int(sysconf(Int32(_SC_NPROCESSORS_ONLN))), 1), 8)
-        return max(processors, min(store.usefulConcurrency, 16))
     }
 
     private func salts(

@@ -29,6 +29,10 @@ final class FileEncoder: Sendable {
     static let version = FormatVersion.v2
     /// Nice value of the encoding threads: the user's own work goes first.
     static let niceness: Int32 = 10
+    /// Most threads that compute at once, however many processors there are.
+    static let computingThreadLimit = 8
+    /// Most threads that put chunks into a store that takes many at once; each holds about 10 MB.
+    static let puttingThreadLimit = 16
     /// Threads that no chunk of a file that is still being written takes.
     static let reservedThreads = 2
 
@@ -46,6 +50,17 @@ final class FileEncoder: Sendable {
         transform = ChunkTransform(
             version: FileEncoder.version, quality: volume.configuration.compression)
         pool = WorkerPool("cairn-encode", threads: threads, niceness: FileEncoder.niceness)
+    }
+
+    /// Threads that hash, encrypt and put: one a processor, of which one is left to programs where
+    /// there are more than two; or as many as the store takes at once.
+    ///
+    /// - Parameters:
+    ///   - processors: how many there are; at least 1.
+    ///   - useful: the store's `usefulConcurrency`.
+    static func threads(processors: Int, useful: Int) -> Int {
+        let computing = processors > 2 ? processors - 1 : processors
+        return max(min(computing, computingThreadLimit), min(useful, puttingThreadLimit))
     }
 
     func stop(until deadline: ContinuousClock.Instant) {

@@ -28,6 +28,14 @@ struct LimitTests {
         #expect(FileSnapshot.pieces(of: 3..<3).isEmpty)
     }
 
+    @Test("a flush leaves a processor to programs, and has the threads that a store takes at once")
+    func encodingThreads() {
+        let counts = [1, 2, 3, 4, 8, 9, 64].map { FileEncoder.threads(processors: $0, useful: 1) }
+        #expect(counts == [1, 2, 2, 3, 7, 8, 8])
+        #expect(FileEncoder.threads(processors: 4, useful: 12) == 12)
+        #expect(FileEncoder.threads(processors: 4, useful: 100) == 16)
+    }
+
     // SEMANTICS: inline file: 16 KiB; up to 64 KiB by option
     @Test("a file is in its row up to the limit, and in data maps above", arguments: [16, 64])
     func inline(kibibytes: Int) throws {
