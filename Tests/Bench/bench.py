@@ -25,7 +25,7 @@ import sys
 import tempfile
 
 import document
-from peers import PEERS, USUAL, Cairn, Plain
+from peers import PEERS, USUAL, Cairn, Passthrough, Plain
 
 # Units in which less is better.
 TIMES = {"s", "ms", "us"}
@@ -116,15 +116,23 @@ class Table:
         """The cells of one row, and the part of its target that is reached."""
         unit = self.units[key]
         values = {name: self.median(name, key) for name in self.columns}
-        ratios = [ratio(values["cairn"], values[name], unit)
-                  for name in USUAL if values.get(name)]
-        better = min((one for one in ratios if one is not None), default=None)
+        better = self.beside(values, "cairn", unit)
         target = TARGETS.get(key, DEFAULT_TARGET)
         below = better is not None and better < target
+        # What nobody gets on this machine who is asked through libfuse and the same caches.
+        most = self.beside(values, Passthrough.name, unit)
+        beyond = " †" if most is not None and most < target else ""
         cells = [" ".join(key), unit, *(digits(values[name]) for name in self.columns),
-                 digits(better) + (" **" if below else ""), digits(target),
+                 digits(better) + (" **" if below else ""), digits(target) + beyond,
                  digits(ratio(values["cairn"], values["plain"], unit))]
         return cells, None if better is None else better / target, key
+
+    @staticmethod
+    def beside(values, name, unit):
+        """How many times faster it is than the better of USUAL; None where one is not known."""
+        ratios = [ratio(values[name], values[other], unit)
+                  for other in USUAL if values.get(name) and values.get(other)]
+        return min((one for one in ratios if one is not None), default=None)
 
     def text(self, options, memory):
         titles = {"cairn": "Cairn", "plain": "disk"}
@@ -142,6 +150,11 @@ class Table:
             f"“× the better” is how many times faster Cairn is than the better of "
             f"{' and '.join(name for name in USUAL if name in self.columns)} in that row. "
             "Two asterisks mark a row below its target."]
+        if Passthrough.name in self.columns:
+            lines.append(
+                "† marks a target that libfuse's `passthrough_ll` does not reach either, over a "
+                "directory in memory, with neither disk nor cipher and the kernel's caches as "
+                "Cairn has them.")
         judged = [(reached, key) for _, reached, key in self.rows if reached is not None]
         if judged:
             lowest, key = min(judged)
@@ -165,8 +178,8 @@ def chosen(options, parser):
         parser.error(f"there is no peer {unknown[0]}: the peers are {', '.join(PEERS)}")
     missing = [name for name in names if not shutil.which(PEERS[name].program)]
     for name in missing:
-        print(f"bench: {name} is not installed (Debian: apt install {PEERS[name].program}); its "
-              "column is left out", file=sys.stderr)
+        hint = PEERS[name].hint or f"Debian: apt install {PEERS[name].program}"
+        print(f"bench: {name} is not installed ({hint}); its column is left out", file=sys.stderr)
     names = [name for name in names if name not in missing]
     if not any(name in USUAL for name in names):
         parser.error(f"nothing to hold the targets against: install {' or '.join(USUAL)}")

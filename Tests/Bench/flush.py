@@ -43,9 +43,12 @@ DATA_CHUNK = MEBIBYTE
 CHUNK = 4_190_208
 EDIT_CHUNKS, EDIT_SECONDS = 3, 2
 EDIT = 4096
-# What is asked meanwhile: name in ask.c, words, threads.
-ASKED = (("list", "`ls -l` of 1,000 files", 1), ("small", "small files: open, read 4 KiB, close", 1),
-         ("random", "reads of 4 KiB", 1), ("getattr", "getattr", 1), ("random", "reads of 4 KiB", 4))
+# What is asked meanwhile: name in ask.c, words, threads, of whom.
+ASKED = (("list", "`ls -l` of 2,000 files", 1, "mount"),
+         ("list", "the same of a directory on the disk, without Cairn", 1, "disk"),
+         ("small", "small files: open, read 4 KiB, close", 1, "mount"),
+         ("random", "reads of 4 KiB", 1, "mount"), ("getattr", "getattr", 1, "mount"),
+         ("random", "reads of 4 KiB", 4, "mount"))
 WINDOW_MS = 300
 SMALL_FILES = 1000
 # One call of a program; a hang is a failure.
@@ -209,8 +212,8 @@ def rate_table(got, missed):
 # MARK: polite
 
 
-def ask(program, volume, what, threads):
-    done = call(program, what, volume.directory, threads, WINDOW_MS, text=True,
+def ask(program, directory, what, threads):
+    done = call(program, what, directory, threads, WINDOW_MS, text=True,
                 stdout=subprocess.PIPE, timeout=LIMIT)
     return float(done.stdout)
 
@@ -222,15 +225,19 @@ def polite(options):
     call("gcc", "-O2", "-Wall", "-Wextra", "-Werror", HERE / "ask.c", "-o", program, "-pthread")
     try:
         with Volume(folder / "volume", options.cairn) as volume:
-            call(program, "prepare", volume.directory, 1, 0)
-            for number in range(SMALL_FILES):
-                (volume.directory / f"small-{number}").write_bytes(os.urandom(EDIT))
+            directories = {"mount": volume.directory, "disk": folder / "plain"}
+            directories["disk"].mkdir()
+            for directory in directories.values():
+                call(program, "prepare", directory, 1, 0)
+                for number in range(SMALL_FILES):
+                    (directory / f"small-{number}").write_bytes(os.urandom(EDIT))
             volume.sync()
-            for what, words, threads in ASKED:
-                one = got[f"{what} {threads}"] = {"words": words, "alone": [], "beside": [],
-                                                  "flush": []}
+            for what, words, threads, where in ASKED:
+                directory = directories[where]
+                one = got[f"{what} {threads} {where}"] = {
+                    "words": words, "alone": [], "beside": [], "flush": []}
                 for number in range(options.rounds):
-                    one["alone"] += [ask(program, volume, what, threads) for _ in range(4)]
+                    one["alone"] += [ask(program, directory, what, threads) for _ in range(4)]
                     put(volume.directory / "flushed", os.urandom(options.large))
                     start = now()
                     flush = subprocess.Popen(
@@ -239,7 +246,7 @@ def polite(options):
                     beside = []
                     try:
                         while True:
-                            value = ask(program, volume, what, threads)
+                            value = ask(program, directory, what, threads)
                             # Only what was asked while it ran.
                             if flush.poll() is not None:
                                 break
@@ -249,10 +256,11 @@ def polite(options):
                             sys.exit("flush: cairn sync failed")
                     one["flush"].append(options.large / (now() - start))
                     one["beside"] += beside
-                    one["alone"] += [ask(program, volume, what, threads) for _ in range(4)]
+                    one["alone"] += [ask(program, directory, what, threads) for _ in range(4)]
                 if not one["beside"]:
                     sys.exit("flush: the flush was over before anything was asked; use --large")
-                print(f"flush: {what}, {threads}: {json.dumps(one)}", file=sys.stderr, flush=True)
+                print(f"flush: {what}, {threads}, {where}: {json.dumps(one)}",
+                      file=sys.stderr, flush=True)
     finally:
         shutil.rmtree(folder, ignore_errors=True)
     return got
@@ -263,13 +271,16 @@ def polite_table(got, missed):
              "|---|---:|---:|---:|---:|---:|"]
     for key, one in got.items():
         alone, beside = statistics.mean(one["alone"]), statistics.mean(one["beside"])
-        below = beside < KEPT * alone
-        threads = key.split()[1]
+        _, threads, where = key.split()
+        # What a directory keeps that Cairn does not serve is the machine's share.
+        judged = where == "mount"
+        below = judged and beside < KEPT * alone
         if below:
             missed.append(f"{one['words']}, {threads} threads, beside a flush: "
                           f"{beside / alone:.2f}, not {KEPT}")
+        mark, wanted = " **" if below else "", f"≥ {KEPT}" if judged else ""
         lines.append(f"| {one['words']} | {threads} | {alone:,.0f} | {beside:,.0f} "
-                     f"| {beside / alone:.2f}{' **' if below else ''} | ≥ {KEPT} |")
+                     f"| {beside / alone:.2f}{mark} | {wanted} |")
     return lines
 
 

@@ -26,6 +26,8 @@ class Filesystem:
 
     name = ""
     program = None
+    # Where the program comes from, if not from Debian's package of that name.
+    hint = None
 
     def __init__(self, folder):
         self.folder = pathlib.Path(folder)
@@ -155,6 +157,27 @@ class RcloneCrypt(Mounted):
             "--cache-dir {cipher}-cache --vfs-write-back 1s")
 
 
+class Passthrough(Mounted):
+    """libfuse's example that hands everything on, over a directory in memory: no disk, no cipher,
+    nothing kept. What it takes is the kernel's, the library's and the machine's share of a row."""
+
+    name = "passthrough"
+    program = "passthrough_ll"
+    hint = "an example in libfuse's sources, to be built and put into PATH"
+
+    def __init__(self, folder):
+        super().__init__(folder)
+        self.cipher = pathlib.Path("/dev/shm") / f"{self.folder.name}-{self.name}"
+
+    def mounting(self):
+        return self.quoted(
+            "passthrough_ll -o source={cipher},timeout=86400,cache=always,writeback {at}")
+
+    def __exit__(self, *_):
+        super().__exit__()
+        shutil.rmtree(self.cipher, ignore_errors=True)
+
+
 class Cairn(Filesystem):
     """A new volume on a folder store on the same disk."""
 
@@ -199,5 +222,6 @@ class Cairn(Filesystem):
 
 
 # What can be asked for with --peers, by name. The targets are held against the better of USUAL.
-PEERS = {kind.name: kind for kind in (Gocryptfs, Securefs, RcloneCrypt, Encfs, Cryfs)}
+PEERS = {kind.name: kind for kind in (
+    Gocryptfs, Securefs, RcloneCrypt, Encfs, Cryfs, Passthrough)}
 USUAL = ("gocryptfs", "securefs")
