@@ -20,7 +20,7 @@ extension Engine {
         of ino: UInt64, _ change: AttributeChange, _ context: RequestContext
     ) throws(FileError) -> FileStatus {
         if ForeignInodes.isForeign(ino) { return try changeForeign(ino, change, context) }
-        if VirtualTree.isVirtual(ino) || ino == Engine.rootInode { throw .notPermitted }
+        if !Engine.isOwn(ino) { throw .notPermitted }
         try requireWritable()
         return try volume.with(ino) { (inode) throws(FileError) -> FileStatus in
             if let size = change.size {

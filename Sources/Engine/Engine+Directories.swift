@@ -12,8 +12,10 @@ extension Engine {
     static let listingBatch = 256
     /// Offsets of `.` and `..` come before every cookie.
     static let firstCookieOffset: UInt64 = 2
-    /// The names that every directory has and nobody made.
-    package static let dots = [Array(".".utf8), Array("..".utf8)]
+    /// The two names that every directory has and nobody made: its own, and its parent's.
+    package static let dot = Array(".".utf8)
+    package static let dotDot = Array("..".utf8)
+    package static let dots = [dot, dotDot]
 
     /// Whether an inode is of `files/` or `scratchpads/`, in this machine's own database.
     package static func isOwn(_ ino: UInt64) -> Bool {
@@ -55,7 +57,7 @@ extension Engine {
         _ handle: UInt64, ino: UInt64, from offset: UInt64, withStatus: Bool,
         inPieces: Bool = false, _ context: RequestContext, _ body: (ListedEntry) -> Bool
     ) throws(FileError) {
-        if VirtualTree.isVirtual(ino) || ino == Engine.rootInode {
+        if !Engine.isOwn(ino) {
             try listFixed(ino, from: offset, withStatus, context, body)
             return
         }
@@ -111,17 +113,15 @@ extension Engine {
         _ ino: UInt64, from offset: UInt64, _ body: (ListedEntry) -> Bool
     ) throws(FileError) -> Bool {
         if offset < 1 {
-            let dot = ListedEntry(
-                name: Array(".".utf8), ino: ino, kind: .directory, nextOffset: 1, status: nil)
-            if !body(dot) { return false }
+            let itself = ListedEntry(
+                name: Engine.dot, ino: ino, kind: .directory, nextOffset: 1, status: nil)
+            if !body(itself) { return false }
         }
         if offset < 2 {
-            let parent =
-                ino == Engine.rootInode || VirtualTree.isVirtual(ino)
-                ? Engine.rootInode : try volume.row(ino).parent
-            let dots = ListedEntry(
-                name: Array("..".utf8), ino: parent, kind: .directory, nextOffset: 2, status: nil)
-            if !body(dots) { return false }
+            let above = Engine.isOwn(ino) ? try volume.row(ino).parent : Engine.rootInode
+            let parent = ListedEntry(
+                name: Engine.dotDot, ino: above, kind: .directory, nextOffset: 2, status: nil)
+            if !body(parent) { return false }
         }
         return true
     }

@@ -51,7 +51,7 @@ extension Engine {
             return try setForeignAttribute(name, of: ino, to: value, expectation, context)
         }
         try requireWritable()
-        if VirtualTree.isVirtual(ino) || ino == Engine.rootInode { throw .notPermitted }
+        if !Engine.isOwn(ino) { throw .notPermitted }
         if name == Engine.identifierAttribute { throw .notSupported }
         if name.count > NamespaceLimits.maximumXattrNameSize { throw .outOfRange }
         if value.count > NamespaceLimits.maximumXattrValueSize { throw .argumentTooLong }

@@ -149,7 +149,7 @@ package final class Engine: Sendable {
     /// The row of a directory in which names may change, loaded.
     func requireParent(_ ino: UInt64, _ context: RequestContext) throws(FileError) -> InodeRow {
         try requireWritable()
-        if ino == Engine.rootInode || VirtualTree.isVirtual(ino) { throw .notPermitted }
+        if !Engine.isOwn(ino) { throw .notPermitted }
         let row = try volume.row(ino)
         guard row.kind == .directory else { throw .notDirectory }
         try loader.ensureLoaded(row, context.patience)

@@ -55,7 +55,7 @@ struct ReadDirectory: Operation {
             var entry = entry
             if isWatched, count == ListingHabit.leftOut { entry.status = nil }
             // What lies above the root of the mount is no concern of this mount's.
-            let isAbove = isRoot && entry.name == SpecialName.parent
+            let isAbove = isRoot && entry.name == Engine.dotDot
             let number = isAbove ? InodeTranslation.kernelRoot : inodes.kernel(entry.ino)
             // SAFETY: `used` never passes `room`, and `room` never the buffer's size; the buffer is
             // this thread's alone.
@@ -92,7 +92,7 @@ struct ReadDirectory: Operation {
                     entry.nextOffset)
             }
         }
-        let isDots = entry.name == SpecialName.itself || entry.name == SpecialName.parent
+        let isDots = entry.name == Engine.dot || entry.name == Engine.dotDot
         var status = cfuse_status()
         if let known = entry.status {
             status = cfuse_status(known, call.host.inodes)

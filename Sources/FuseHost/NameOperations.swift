@@ -15,8 +15,8 @@ struct Lookup: Operation {
     func perform(_ call: Call) throws(FileError) -> FuseReply {
         call.host.habit.note(lookupIn: parent)
         // Only the kernel's NFS server asks for these two, to find its way from a bare handle.
-        if name == SpecialName.itself { return try inode(parent, call) }
-        if name == SpecialName.parent {
+        if name == Engine.dot { return try inode(parent, call) }
+        if name == Engine.dotDot {
             let root = call.host.inodes.root
             return try inode(parent == root ? root : parentDirectory(call), call)
         }
@@ -39,18 +39,12 @@ struct Lookup: Operation {
         defer { engine.releaseDirectory(handle) }
         var found: UInt64?
         try engine.readDirectory(handle, ino: parent, from: 0, withStatus: false, call.context) {
-            if $0.name == SpecialName.parent { found = $0.ino }
+            if $0.name == Engine.dotDot { found = $0.ino }
             return found == nil
         }
         guard let found else { throw .stale }
         return found
     }
-}
-
-/// The two names every directory has without anybody making them.
-enum SpecialName {
-    static let itself = Array(".".utf8)
-    static let parent = Array("..".utf8)
 }
 
 /// mknod(parent, name, mode, device).
