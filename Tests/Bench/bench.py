@@ -119,7 +119,7 @@ class Table:
         better = self.beside(values, "cairn", unit)
         target = TARGETS.get(key, DEFAULT_TARGET)
         below = better is not None and better < target
-        # What nobody gets on this machine who is asked through libfuse and the same caches.
+        # What one gets here through libfuse and the same caches who has no work of its own.
         most = self.beside(values, Passthrough.name, unit)
         beyond = " †" if most is not None and most < target else ""
         cells = [" ".join(key), unit, *(digits(values[name]) for name in self.columns),
