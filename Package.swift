@@ -65,7 +65,7 @@ let package = Package(
         .target(name: "CLinux", cSettings: [.unsafeFlags(["-Wall", "-Werror"])]),
         .target(
             name: "CFuse", cSettings: [.unsafeFlags(["-O2", "-Wall", "-Werror"])],
-            linkerSettings: [.linkedLibrary("fuse3")]),
+            linkerSettings: [.linkedLibrary("fuse3"), .linkedLibrary("uring")]),
 
         // L0: pure, but for threads and what the C libraries do.
         library("Primitives", []),
@@ -276,7 +276,7 @@ let package = Package(
         .executableTarget(
             name: "PowerLossLayer", path: "Tests/PowerLossLayer",
             cSettings: [.unsafeFlags(["-O2", "-Wall", "-Werror"])],
-            linkerSettings: [.linkedLibrary("fuse3")]),
+            linkerSettings: [.linkedLibrary("fuse3"), .linkedLibrary("uring")]),
         tests(
             "CrashTests",
             [

@@ -28,6 +28,8 @@ typedef struct {
     sem_t bell;
     /// Waits for the disk in a row in which nobody asked for anything.
     atomic_uint idle_waits;
+    /// Programs ask by the ring: nothing that comes by the device is worth looking for.
+    atomic_bool is_aside;
 } cfuse_reader;
 
 /// Prepares a reader of zeros.
@@ -39,6 +41,29 @@ void cfuse_reader_expect_wait(cfuse_reader *reader);
 /// As read(2) of the device, when it is this thread's turn.
 ssize_t cfuse_reader_read(cfuse_reader *reader, int device, void *buffer, size_t size);
 
+/// The threads that serve requests through io_uring; see ring.c.
+typedef struct cfuse_ring cfuse_ring;
+
+/// Makes all that the kernel will ask for once it is told of the ring; NULL where the machine does
+/// not allow it. `payload_size` is the most that comes or goes with one request, in bytes.
+cfuse_ring *cfuse_ring_new(cfuse_session *session, int device, size_t payload_size);
+/// Begins to serve: the kernel has been told.
+void cfuse_ring_open(cfuse_ring *ring);
+/// Ends and frees one that was not opened.
+void cfuse_ring_abandon(cfuse_ring *ring);
+/// Takes no more requests. Those that are being served are answered yet.
+void cfuse_ring_stop(cfuse_ring *ring);
+/// Returns when one that was stopped has answered all its requests, and its threads are gone.
+void cfuse_ring_join(cfuse_ring *ring);
+/// Frees one that has no thread any more.
+void cfuse_ring_free(cfuse_ring *ring);
+/// Answers a request, with libfuse's parts of an answer to the device. False if it is none of the
+/// ring's.
+bool cfuse_ring_answer(cfuse_ring *ring, uint64_t unique, const struct iovec *parts, int count);
+
+/// Makes a request that libfuse 3.14 does not know into one that it does; see session.c.
+void cfuse_name_temporary(void *buffer, size_t count);
+
 struct cfuse_session {
     struct fuse_session *fuse;
     cfuse_callbacks callbacks;
@@ -49,6 +74,8 @@ struct cfuse_session {
     uint64_t init_extra_flags;
     uint32_t init_state;
     cfuse_reader reader;
+    /// NULL where requests come by the device.
+    _Atomic(cfuse_ring *) ring;
 };
 
 /// A name with an end: libfuse measures names itself, or sends the end along.

@@ -121,6 +121,9 @@ static bool has_request(int device) {
 
 /// Looks for a request for a moment; the fewer come so, the seldomer. Only the reader calls it.
 static void look(cfuse_reader *reader, int device) {
+    if (atomic_load(&reader->is_aside)) {
+        return;
+    }
     if (reader->skips > 0) {
         reader->skips -= 1;
         return;

@@ -3,10 +3,13 @@
 // A session's life, the kernel's notifications, libfuse's log, and the checks that the structures
 // this shim was written for are the ones it is built with.
 //
-// libfuse 3.14 knows neither all flags of INIT nor all requests. So the device is read and written
-// through the two functions below, which pass everything on untouched but for two things:
+// libfuse 3.14 knows neither all flags of INIT nor all requests, nor that requests may come by a
+// ring (ring.h). So the device is read and written through the two functions below, which pass
+// everything on untouched but for three things:
 //
-// - The INIT answer gets the flags that Swift asked for and the kernel offered.
+// - The INIT answer gets the flags that Swift asked for and the kernel offered; with the ring among
+//   them, the ring is made first.
+// - The answer to a request that came by the ring goes there.
 // - A request for a file without a name (TMPFILE) becomes one for a file named "/" (CREATE). Both
 //   have the same arguments and the same answer, the kernel itself gives the name "/" to files
 //   without one, and no other file can have it.
@@ -65,7 +68,7 @@ SAME(CFUSE_SET_KILL_GROUP_ID, FUSE_SET_ATTR_KILL_SGID);
 
 enum { init_expected = 0, init_received, init_answered };
 
-static void name_temporary(void *buffer, size_t count) {
+void cfuse_name_temporary(void *buffer, size_t count) {
     struct fuse_in_header *header = buffer;
     const size_t name_at = sizeof *header + sizeof(struct fuse_create_in);
     if (header->opcode == FUSE_TMPFILE && count == name_at + sizeof "/"
@@ -92,9 +95,59 @@ static ssize_t read_device(int device, void *buffer, size_t size, void *data) {
         }
     }
     if (count > (ssize_t)sizeof(struct fuse_in_header)) {
-        name_temporary(buffer, (size_t)count);
+        cfuse_name_temporary(buffer, (size_t)count);
     }
     return count;
+}
+
+/// The most bytes that come or go with a request but for its head and arguments.
+/// Source: Linux 6.14, fs/fuse/dev_uring.c, fuse_uring_create.
+static size_t most_payload(const struct fuse_init_out *answer) {
+    // What the kernel takes where the answer does not say: FUSE_DEFAULT_MAX_PAGES_PER_REQ.
+    const size_t pages = answer->flags & FUSE_MAX_PAGES ? answer->max_pages : 32;
+    const size_t size = pages * (size_t)sysconf(_SC_PAGESIZE);
+    const size_t most = size > answer->max_write ? size : answer->max_write;
+    return most > FUSE_MIN_READ_BUFFER ? most : FUSE_MIN_READ_BUFFER;
+}
+
+/// Sends the answer to INIT, with the ring where Swift asked for it and the machine allows it.
+static ssize_t begin(
+    cfuse_session *session, int device, struct iovec *parts, int count,
+    struct fuse_init_out *answer) {
+    cfuse_ring *ring = NULL;
+    if (session->init_extra_flags & CFUSE_INIT_OVER_IO_URING) {
+        ring = cfuse_ring_new(session, device, most_payload(answer));
+    }
+    if (!ring) {
+        session->init_extra_flags &= ~CFUSE_INIT_OVER_IO_URING;
+    }
+    answer->flags |= (uint32_t)session->init_extra_flags;
+    if (session->init_extra_flags >> 32) {
+        answer->flags |= FUSE_INIT_EXT;
+        answer->flags2 |= (uint32_t)(session->init_extra_flags >> 32);
+    }
+    atomic_store(&session->ring, ring);
+    atomic_store(&session->reader.is_aside, ring != NULL);
+    const ssize_t result = writev(device, parts, count);
+    if (ring && result >= 0) {
+        cfuse_ring_open(ring);
+    } else if (ring) {
+        const int failure = errno;
+        atomic_store(&session->ring, NULL);
+        atomic_store(&session->reader.is_aside, false);
+        cfuse_ring_abandon(ring);
+        errno = failure;
+    }
+    return result;
+}
+
+/// What the parts have together.
+static ssize_t total(const struct iovec *parts, int count) {
+    size_t sum = 0;
+    for (int index = 0; index < count; index++) {
+        sum += parts[index].iov_len;
+    }
+    return (ssize_t)sum;
 }
 
 static ssize_t write_device(int device, struct iovec *parts, int count, void *data) {
@@ -104,13 +157,18 @@ static ssize_t write_device(int device, struct iovec *parts, int count, void *da
         struct fuse_init_out *answer = parts[1].iov_base;
         if (header->unique == session->init_unique && header->error == 0
             && parts[1].iov_len == sizeof *answer) {
-            answer->flags |= (uint32_t)session->init_extra_flags;
-            if (session->init_extra_flags >> 32) {
-                answer->flags |= FUSE_INIT_EXT;
-                answer->flags2 |= (uint32_t)(session->init_extra_flags >> 32);
-            }
             session->init_state = init_answered;
+            return begin(session, device, parts, count, answer);
         }
+    }
+    uint64_t unique;
+    memcpy(
+        &unique, (const char *)parts[0].iov_base + offsetof(struct fuse_out_header, unique),
+        sizeof unique);
+    // Without a number it is no answer, but news for the kernel.
+    cfuse_ring *ring = unique == 0 ? NULL : atomic_load(&session->ring);
+    if (ring && cfuse_ring_answer(ring, unique, parts, count)) {
+        return total(parts, count);
     }
     return writev(device, parts, count);
 }
@@ -160,10 +218,28 @@ int32_t cfuse_session_loop(cfuse_session *session, uint32_t threads, uint32_t cl
     fuse_loop_cfg_set_clone_fd(config, clones_device);
     int result = fuse_session_loop_mt(session->fuse, config);
     fuse_loop_cfg_destroy(config);
+    cfuse_ring *ring = atomic_load(&session->ring);
+    if (ring) {
+        cfuse_ring_stop(ring);
+    }
     return result;
 }
 
+void cfuse_session_finish(cfuse_session *session) {
+    cfuse_ring *ring = atomic_load(&session->ring);
+    if (ring) {
+        cfuse_ring_join(ring);
+        atomic_store(&session->ring, NULL);
+        cfuse_ring_free(ring);
+    }
+}
+
+uint32_t cfuse_session_has_ring(cfuse_session *session) {
+    return atomic_load(&session->ring) != NULL;
+}
+
 void cfuse_session_expect_wait(cfuse_session *session) {
+    cfuse_thread_waits();
     cfuse_reader_expect_wait(&session->reader);
 }
 

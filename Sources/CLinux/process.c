@@ -9,6 +9,7 @@
 #include <errno.h>
 #include <limits.h>
 #include <malloc.h>
+#include <sched.h>
 #include <stdio.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
@@ -28,6 +29,19 @@ int32_t cairn_forbid_dumps(void) {
 
 int32_t cairn_name_thread(const char *name) {
     return prctl(PR_SET_NAME, name, 0, 0, 0);
+}
+
+void cairn_reset_scheduling(void) {
+    const struct sched_param none = {0};
+    cpu_set_t processors;
+    // The main thread, whose number is the process's, has what the process was given.
+    const int own = sched_getscheduler(getpid());
+    if (sched_getscheduler(0) == SCHED_IDLE && own == SCHED_OTHER) {
+        sched_setscheduler(0, own, &none);
+    }
+    if (sched_getaffinity(getpid(), sizeof processors, &processors) == 0) {
+        sched_setaffinity(0, sizeof processors, &processors);
+    }
 }
 
 int32_t cairn_limit_heap(int32_t arenas, int32_t large, int32_t kept) {

@@ -12,6 +12,7 @@
 import CFuse
 import Engine
 import Glibc
+import Synchronization
 
 private typealias Host = UnsafeMutableRawPointer
 private typealias Name = UnsafePointer<CChar>
@@ -27,7 +28,7 @@ func makeCallbacks() -> cfuse_callbacks {
         releasedir: onReleasedir, statfs: onStatfs, setxattr: onSetxattr,
         getxattr: onGetxattr, listxattr: onListxattr, removexattr: onRemovexattr,
         fallocate: onFallocate, lseek: onLseek, copy_file_range: onCopyFileRange,
-        ioctl: onIoctl, interrupted: onInterrupted)
+        ioctl: onIoctl, interrupted: onInterrupted, failed: onFailed)
 }
 
 /// Calls `body` with the host, without counting a reference: it outlives every call.
@@ -338,6 +339,10 @@ private func onCopyFileRange(
 
 private func onIoctl(_ host: Host, _ request: cfuse_request) {
     unsafe Request(request).fail(HostRefusal.noIoctl)
+}
+
+private func onFailed(_ host: Host) {
+    unsafe with(host) { $0.whenFailed.withLock { $0 }?.call() }
 }
 
 private func onInterrupted(_ host: Host, _ data: UnsafeMutableRawPointer) {

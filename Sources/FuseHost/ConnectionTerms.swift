@@ -57,7 +57,8 @@ enum ConnectionTerms {
         answer.max_background = UInt32(options.maxBackground)
         answer.congestion_threshold = UInt32(options.congestionThreshold)
         answer.time_granularity = 1
-        answer.init_flags = offer.init_flags & flags
+        let ring = options.usesRing ? CFUSE_INIT_OVER_IO_URING : 0
+        answer.init_flags = offer.init_flags & (flags | ring)
         return answer
     }
 }

@@ -110,6 +110,13 @@ import Threading
             // SAFETY: the session lives as long as `self`.
             unsafe cfuse_session_expect_wait(session)
         }
+        let whenFailed = FailureHandler { [weak self] in
+            guard let self else { return }
+            host.options.log(
+                .error, "io_uring brings no more requests: the mount ends; try -o no_io_uring")
+            requestStop()
+        }
+        host.whenFailed.withLock { $0 = whenFailed }
         if let limit = host.options.stallLimit { startWatchdog(limit) }
         if isStopped { startStopping() }
         let processors = max(1, sysconf(Int32(_SC_NPROCESSORS_ONLN)))
@@ -126,6 +133,8 @@ import Threading
         state.wakeAll()
         host.storeLane.drain()
         host.diskLane.drain()
+        // SAFETY: the session lives as long as `self`; nobody answers any more.
+        unsafe cfuse_session_finish(session)
         if !notifier.stop() {
             host.options.log(.warning, "the kernel still holds on to a notification")
         }
@@ -167,6 +176,12 @@ import Threading
                 host.options.log(.warning, error.sentence)
             }
         }
+    }
+
+    /// Requests come by io_uring, not by the device.
+    package var usesRing: Bool {
+        // SAFETY: the session lives as long as `self`.
+        unsafe cfuse_session_has_ring(session) != 0
     }
 
     /// Requests that wait for the store or the disk right now, and that wait for a thread to wait

@@ -74,6 +74,9 @@ package struct MountOptions: Sendable {
     /// Off: measured on 4 cores it gained nothing, and a device of its own takes one more
     /// descriptor for every thread.
     package var clonesDevice = false
+    /// Requests come by io_uring where the kernel offers it
+    /// (docs/decisions/0043-requests-by-ring.md).
+    package var usesRing = true
     /// How long one request may wait for the store, before it fails.
     package var patience = Duration.seconds(30)
     /// How long a thread may stay inside one request before the connection is given up; nil for

@@ -13,6 +13,11 @@ import CFuse
 import Engine
 import Synchronization
 
+/// What is to be done when a mount cannot be served any longer.
+struct FailureHandler: Sendable {
+    let call: @Sendable () -> Void
+}
+
 /// Does the requests of one mount.
 final class RequestHost: Sendable {
     let engine: Engine
@@ -23,6 +28,8 @@ final class RequestHost: Sendable {
     let diskLane = SlowLane(name: "cairn-disk", limits: .disk)
     let watchdog = Watchdog()
     let habit = ListingHabit()
+    /// Called when requests of the kernel can no longer be taken.
+    let whenFailed = Mutex<FailureHandler?>(nil)
     /// Whether a serving thread waits for the disk: one may, of four or more.
     private let isWaitingHere = Atomic<Bool>(false)
 
@@ -95,6 +102,7 @@ final class RequestHost: Sendable {
         let waiting = LaneRequest(work.keeping(), self, context, lane: lane, request)
         // Before the lane has it: afterwards it may be answered and gone at any moment.
         waiting.watch()
+        cfuse_thread_waits()
         if lane.submit(waiting) { return }
         switch work.whenFull {
         case .refuse:

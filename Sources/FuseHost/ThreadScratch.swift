@@ -6,6 +6,7 @@
 // States: a scratch belongs to one thread from its first request until that thread ends, and is
 // touched by no other; only its `activity` is shared.
 
+import CFuse
 import Glibc
 import Synchronization
 
@@ -49,17 +50,26 @@ final class Activity: Sendable {
     /// For the watchdog.
     let activity = Activity()
 
+    /// The buffer is ours to free.
+    private let ownsBuffer: Bool
+
     private init() {
-        // SAFETY: 1 MiB of bytes, ours until `deinit`; bytes need no initial value to be written
-        // over, and only what was written is ever read.
-        let memory = UnsafeMutableRawBufferPointer.allocate(
-            byteCount: Self.bufferSize, alignment: 4096)
-        unsafe buffer = memory.bindMemory(to: UInt8.self)
+        // SAFETY: 1 MiB of bytes, ours until `deinit` or the thread's until its end; bytes need no
+        // initial value to be written over, and only what was written is ever read.
+        if let place = unsafe cfuse_thread_buffer(Self.bufferSize) {
+            unsafe buffer = UnsafeMutableBufferPointer(start: place, count: Self.bufferSize)
+            ownsBuffer = false
+        } else {
+            let memory = UnsafeMutableRawBufferPointer.allocate(
+                byteCount: Self.bufferSize, alignment: 4096)
+            unsafe buffer = memory.bindMemory(to: UInt8.self)
+            ownsBuffer = true
+        }
     }
 
     deinit {
         // SAFETY: allocated in `init`, and nobody can reach it any more.
-        unsafe buffer.deallocate()
+        if ownsBuffer { unsafe buffer.deallocate() }
         activity.end()
     }
 

@@ -67,6 +67,8 @@ package enum SystemThread {
             let start = unsafe Unmanaged<Start>.fromOpaque(argument).takeRetainedValue()
             // SAFETY: the name lives through the call, which copies it.
             _ = unsafe cairn_name_thread(start.name)
+            // Whoever started it may be held to one processor, and low, as threads that serve are.
+            cairn_reset_scheduling()
             if start.niceness != 0 {
                 // On Linux the "process" 0 of setpriority is the calling thread.
                 _ = setpriority(__priority_which_t(PRIO_PROCESS.rawValue), 0, start.niceness)

@@ -17,6 +17,7 @@ struct MountCommand: ParsableCommand {
               ro                     nothing can be changed
               allow_other            other users may enter; permissions still hold
               default_permissions    the kernel checks permissions where only root may enter, too
+              no_io_uring            requests come by the device, also where io_uring is offered
               subdir=PATH            show only this folder of the volume, such as files
               cache=SIZE             most bytes of the local cache, for this mount
               quota=SIZE             most bytes that files and pads may have together; more is

@@ -25,7 +25,8 @@ import sys
 import tempfile
 
 import document
-from peers import PEERS, USUAL, Cairn, Passthrough, Plain
+import ring
+from peers import PEERS, USUAL, ByDevice, Cairn, Passthrough, Plain
 
 # Units in which less is better.
 TIMES = {"s", "ms", "us"}
@@ -135,7 +136,7 @@ class Table:
         return min((one for one in ratios if one is not None), default=None)
 
     def text(self, options, memory):
-        titles = {"cairn": "Cairn", "plain": "disk"}
+        titles = {"cairn": "Cairn", "plain": "disk", ByDevice.name: "by the device"}
         heads = ["workload", "unit", *(titles.get(name, name) for name in self.columns),
                  "× the better", "target", "× disk"]
         loads = sorted(options.loads)
@@ -143,7 +144,8 @@ class Table:
             f"Measured on {datetime.date.today().isoformat()}, {os.cpu_count()} processors, "
             f"Linux {os.uname().release.split('-')[0]}, scale {options.scale}, medians of "
             f"{options.rounds} rounds in which all take turns; load of the machine before each "
-            f"turn {loads[0]:.1f} to {loads[-1]:.1f}.", "",
+            f"turn {loads[0]:.1f} to {loads[-1]:.1f}. Requests came to Cairn by "
+            f"{'io_uring' if options.ring else 'the device'}.", "",
             f"| {' | '.join(heads)} |",
             "|---|---|" + "---:|" * (len(heads) - 2),
             *(f"| {' | '.join(cells)} |" for cells, _, _ in self.rows), "",
@@ -174,9 +176,10 @@ class Table:
 def chosen(options, parser):
     """The peers that are asked for and installed; says which column is left out, and why."""
     names = [name for name in options.peers.split(",") if name]
-    if unknown := [name for name in names if name not in PEERS]:
-        parser.error(f"there is no peer {unknown[0]}: the peers are {', '.join(PEERS)}")
-    missing = [name for name in names if not shutil.which(PEERS[name].program)]
+    known = [*PEERS, ByDevice.name]
+    if unknown := [name for name in names if name not in known]:
+        parser.error(f"there is no peer {unknown[0]}: the peers are {', '.join(known)}")
+    missing = [name for name in names if name in PEERS and not shutil.which(PEERS[name].program)]
     for name in missing:
         hint = PEERS[name].hint or f"Debian: apt install {PEERS[name].program}"
         print(f"bench: {name} is not installed ({hint}); its column is left out", file=sys.stderr)
@@ -191,7 +194,7 @@ def arguments():
     parser.add_argument("--cairn", type=pathlib.Path, required=True, help="the command")
     parser.add_argument("--driver", type=pathlib.Path, required=True, help="the workloads")
     parser.add_argument("--table", type=pathlib.Path, help="the document; else standard output")
-    parser.add_argument("--peers", default=",".join(USUAL), help=f"of {', '.join(PEERS)}")
+    parser.add_argument("--peers", default=",".join(USUAL), help=f"of {', '.join([*PEERS, ByDevice.name])}")
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--scale", type=float, default=1.0)
     parser.add_argument("--limit", type=int, default=60, help="seconds for one loop")
@@ -218,12 +221,14 @@ def main():
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))
     options = arguments()
     makers = {"cairn": lambda at: Cairn(at, options.cairn),
-              **{name: PEERS[name] for name in options.peers}, "plain": Plain}
+              **{name: PEERS.get(name) or (lambda at: ByDevice(at, options.cairn))
+                 for name in options.peers}, "plain": Plain}
     rounds, memory = {name: [] for name in makers}, []
     with contextlib.ExitStack() as stack:
         folder = pathlib.Path(stack.enter_context(
             tempfile.TemporaryDirectory(prefix="cairn-bench-", dir=options.folder)))
         options.stage = folder / "stage"
+        options.ring = stack.enter_context(ring.offered())
         log = stack.enter_context(open(options.log or os.devnull, "a", encoding="utf-8"))
         for number in range(options.rounds):
             place = folder / f"round{number}"

@@ -29,6 +29,7 @@ import tempfile
 import time
 
 import document
+import ring
 from encryption import corpus
 from peers import Cairn, call
 
@@ -375,7 +376,8 @@ def main():
     for part in options.parts:
         load = os.getloadavg()[0]
         # Rows of a part that were taken before stay.
-        got = results.get(part, {}).get("got", {}) | PARTS[part][0](options)
+        with ring.offered():
+            got = results.get(part, {}).get("got", {}) | PARTS[part][0](options)
         # The highest: some of the rows may be of an earlier run.
         load = max(load, results.get(part, {}).get("load", 0))
         results[part] = {"load": load, "got": got}

@@ -182,28 +182,31 @@ class Cairn(Filesystem):
     """A new volume on a folder store on the same disk."""
 
     name = "cairn"
+    # Mount options, as after the mount point.
+    options = ""
 
     def __init__(self, folder, binary):
         super().__init__(folder)
         self.binary = binary
-        self.environment = dict(os.environ, CAIRN_STATE=str(self.folder / "state"))
-        cairn = f"CAIRN_STATE={shlex.quote(str(self.folder / 'state'))} {shlex.quote(str(binary))}"
+        self.state = self.folder / f"{self.name}-state"
+        self.environment = dict(os.environ, CAIRN_STATE=str(self.state))
+        cairn = f"CAIRN_STATE={shlex.quote(str(self.state))} {shlex.quote(str(binary))}"
         at = shlex.quote(str(self.mount_point))
         self.drain = f"{cairn} sync bench"
         # `cairn unmount` waits for the store: what is read cold after it comes from there or from
         # the local cache, as after any mount. The peak of each daemon is noted before it ends.
-        self.peaks = self.folder / "peaks"
+        self.peaks = self.folder / f"{self.name}-peaks"
         note = f"{cairn} status bench --json >> {shlex.quote(str(self.peaks))}"
-        self.remount = f"{note}; {cairn} unmount {at} && {cairn} mount bench {at}"
+        self.remount = f"{note}; {cairn} unmount {at} && {cairn} mount bench {at} {self.options}"
 
     def run(self, *arguments, **options):
         return call(self.binary, *arguments, env=self.environment, **options)
 
     def start(self):
         self.peaks.touch()
-        self.run("init", "bench", "--store", self.folder / "store",
+        self.run("init", "bench", "--store", self.folder / f"{self.name}-store",
                  stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-        self.run("mount", "bench", self.mount_point)
+        self.run("mount", "bench", self.mount_point, *self.options.split())
 
     def __exit__(self, *_):
         subprocess.run([str(self.binary), "unmount", "bench", "--now"], env=self.environment,
@@ -219,6 +222,13 @@ class Cairn(Filesystem):
         lines = self.peaks.read_text(encoding="utf-8").splitlines()
         values = [int(line.split(":")[1].strip(" ,")) for line in lines if "peakMemory" in line]
         return max(values, default=None)
+
+
+class ByDevice(Cairn):
+    """Cairn as on a kernel that does not bring requests by io_uring."""
+
+    name = "device"
+    options = "-o no_io_uring"
 
 
 # What can be asked for with --peers, by name. The targets are held against the better of USUAL.

@@ -32,6 +32,7 @@ import time
 
 import document
 import growth
+import ring
 
 BYTES = 100
 FILES_A_DIRECTORY = 100
@@ -354,7 +355,8 @@ def main():
     for size in options.sizes:
         for part in options.parts:
             print(f"scale: {part}, {size}", file=sys.stderr, flush=True)
-            got = measure(options, part, size)
+            with ring.offered():
+                got = measure(options, part, size)
             print(json.dumps({"part": part, "size": size, **got}), file=sys.stderr, flush=True)
             results.setdefault(part, {})[str(size)] = got
             document.keep(options.results, results)

@@ -27,7 +27,7 @@ import tempfile
 import time
 
 import document
-from peers import Cairn, call
+from peers import ByDevice, call
 
 HERE = pathlib.Path(__file__).parent
 ROWS = {"large": "reads of 1 MiB", "random": "random reads of 4 KiB", "getattr": "getattr",
@@ -183,7 +183,8 @@ def main():
                      stdout=subprocess.PIPE).stdout.split()
         ask = build(folder, "ask", "-pthread")
         process = stack.enter_context(memfs(build(folder, "memfs", *flags), folder / "memfs-mount"))
-        volume = stack.enter_context(Cairn(folder, options.cairn))
+        # The other one knows no io_uring.
+        volume = stack.enter_context(ByDevice(folder, options.cairn))
         daemon = json.loads(volume.run("status", "bench", "--json", stdout=subprocess.PIPE).stdout)
         ours = Side("Cairn", daemon["pid"], volume.directory)
         least = Side("memfs", process.pid, folder / "memfs-mount")

@@ -50,7 +50,8 @@ enum Samples {
         DaemonStatus(
             process: Int32(dice.next() >> 33), phase: .finishing, mountPoint: "/home/me/a b",
             subdirectory: "files", isReadOnly: Bool.random(using: &dice),
-            startedAt: Int64(dice.next() >> 1), peakMemory: dice.next(), engine: engine(&dice))
+            startedAt: Int64(dice.next() >> 1), peakMemory: dice.next(),
+            usesRing: Bool.random(using: &dice), engine: engine(&dice))
     }
 
     static func report(_ dice: inout SeededGenerator) -> FileReport {

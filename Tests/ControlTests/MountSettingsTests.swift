@@ -58,6 +58,7 @@ struct MountSettingsTests {
         #expect(try read("ro,rw") == MountSettings())
         #expect(try read("rw,ro").isReadOnly)
         #expect(try read("default_permissions").alwaysChecksPermissions)
+        #expect(try read("no_io_uring").avoidsRing)
         #expect(try read("cache=1G,cache=2G").cache == 2 << 30)
     }
 

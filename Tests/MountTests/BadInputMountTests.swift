@@ -48,7 +48,8 @@ struct BadInputMountTests {
             let process = try volume.daemonPID()
             #expect(kill(process, SIGKILL) == 0)
             let dead = try volume.outcome(of: "os.listdir(os.environ['MNT'])")
-            #expect(dead == "ENOTCONN" || dead == "ECONNABORTED")
+            // The last one is the ring's, of a request whose thread is dying.
+            #expect(["ENOTCONN", "ECONNABORTED", "ECANCELED"].contains(dead))
             // A mount elsewhere leaves the dead one alone.
             let status = try volume.done("status", "test", "--json")
             #expect(status.contains("\"mounted\": false"))

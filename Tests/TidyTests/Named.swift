@@ -224,6 +224,7 @@ enum Named {
             "Sources/FuseHost/Request.swift",
             "Sources/FuseHost/RequestHost+Connection.swift",
             "Sources/FuseHost/RequestHost.swift",
+            "Sources/FuseHost/ThreadScratch.swift",
             "Tests/FuseHostTests/OptionsTests.swift",
             "Tests/FuseHostTests/ReplyTests.swift",
         ],

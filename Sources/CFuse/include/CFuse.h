@@ -38,6 +38,10 @@
 /// FUSE_DIRECT_IO_ALLOW_MMAP of protocol 7.39; younger than the headers this is built with.
 #define CFUSE_INIT_DIRECT_IO_ALLOW_MMAP (1ull << 36)
 
+/// FUSE_OVER_IO_URING of protocol 7.42: requests come by a ring, if the machine allows it; else as
+/// if this had not been asked for.
+#define CFUSE_INIT_OVER_IO_URING (1ull << 41)
+
 /// Which fields of a `cfuse_change` are meant; libfuse's FUSE_SET_ATTR_* values.
 #define CFUSE_SET_MODE (1u << 0)
 #define CFUSE_SET_USER (1u << 1)
@@ -202,6 +206,8 @@ typedef struct cfuse_callbacks {
     /// A watched request's caller got a signal; `data` is what `cfuse_request_watch` was given.
     /// May not answer any request: libfuse holds this one's lock.
     void (*interrupted)(void *host, void *data);
+    /// The ring takes requests no longer, for a reason of its own: the mount should end.
+    void (*failed)(void *host);
 } cfuse_callbacks;
 
 /// One session: a table, its host, and libfuse's state.
@@ -215,6 +221,10 @@ cfuse_session *_Nullable cfuse_session_new(
 int32_t cfuse_session_mount(cfuse_session *session, const char *mount_point);
 /// Serves requests with up to `threads` threads until the session ends. 0 or a negative error.
 int32_t cfuse_session_loop(cfuse_session *session, uint32_t threads, uint32_t clones_device);
+/// After the loop has ended, and every request that came was answered: frees what served them.
+void cfuse_session_finish(cfuse_session *session);
+/// Whether requests come by the kernel's ring. Any thread.
+uint32_t cfuse_session_has_ring(cfuse_session *session);
 /// A thread waits for the disk next: if it serves a request, and others asked when the disk was
 /// last waited for, another one reads the device. Any thread; does not wait.
 void cfuse_session_expect_wait(cfuse_session *session);
@@ -238,6 +248,13 @@ int32_t cfuse_invalidate_entry(
 
 /// Sends libfuse's messages to a function instead of standard error. Process-wide.
 void cfuse_set_log(void (*log)(int32_t level, const char *message));
+
+/// The calling thread has others work for its request next, and may wait for them.
+void cfuse_thread_waits(void);
+/// Where the calling thread's answers of up to `size` bytes are best made, from its first request
+/// to its end; NULL if it has no such place. What a request brought may lie there: it is for
+/// answers to requests that bring no bytes.
+uint8_t *_Nullable cfuse_thread_buffer(size_t size);
 
 /// Who made a request.
 cfuse_caller cfuse_request_caller(cfuse_request request);

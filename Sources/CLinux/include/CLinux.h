@@ -49,6 +49,11 @@ int32_t cairn_forbid_dumps(void);
 /// characters at most. 0, or -1 with errno.
 int32_t cairn_name_thread(const char *name);
 
+/// sched_setscheduler(2), sched_setaffinity(2): the calling thread is of SCHED_IDLE only if the
+/// main thread is, and may use every processor that that one may. Where it is refused it is as
+/// before.
+void cairn_reset_scheduling(void);
+
 /// sched_setattr(2), `sched_runtime`: how long the calling thread may run in one turn, in
 /// nanoseconds, of 100,000 to 100,000,000. Its policy and nice value stay. 0, or -1 with errno;
 /// Linux before 6.12 takes no notice.

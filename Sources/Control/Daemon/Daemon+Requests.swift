@@ -3,6 +3,7 @@
 // What the daemon answers to commands. Runs on the connections' threads.
 
 import Engine
+import FuseHost
 import Glibc
 import Synchronization
 
@@ -48,7 +49,8 @@ extension Daemon {
             process: getpid(), phase: now.phase, mountPoint: mountPoint,
             subdirectory: start.settings.subdirectory ?? "",
             isReadOnly: start.settings.isReadOnly, startedAt: startedAt,
-            peakMemory: ProcessMemory.peak, engine: now.last ?? engine.engineStatus())
+            peakMemory: ProcessMemory.peak, usesRing: session.usesRing,
+            engine: now.last ?? engine.engineStatus())
     }
 
     private var ending: CommandFailure {

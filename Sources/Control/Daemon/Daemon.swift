@@ -100,6 +100,7 @@ package final class Daemon: Sendable {
         options.fsname = "cairn:\(start.folder.name)"
         options.allowOther = settings.allowsOthers
         options.checksPermissions = settings.alwaysChecksPermissions || !Superuser.isCaller
+        options.usesRing = !settings.avoidsRing
         options.readOnly = settings.isReadOnly
         options.suid = settings.honoursSetUser
         options.dev = settings.honoursDevices

@@ -11,6 +11,8 @@ package struct MountSettings: Equatable, Sendable {
     package var allowsOthers = false
     /// The kernel checks permissions also where root alone may enter (`default_permissions`).
     package var alwaysChecksPermissions = false
+    /// Requests come by the device also where the kernel offers io_uring (`no_io_uring`).
+    package var avoidsRing = false
     /// No change is accepted (`ro`).
     package var isReadOnly = false
     /// Programs on the mount may not be started (`noexec`).
@@ -73,7 +75,8 @@ package struct MountSettings: Equatable, Sendable {
 
     /// Options that have no value, and change something.
     private static let switches: Set<String> = [
-        "ro", "allow_other", "default_permissions", "noexec", "suid", "dev", "aleph", "noaleph",
+        "ro", "allow_other", "default_permissions", "no_io_uring", "noexec", "suid", "dev", "aleph",
+        "noaleph",
     ]
 
     /// Takes in a list such as `ro,allow_other,subdir=files`; later ones win. A comma or a
@@ -101,6 +104,7 @@ package struct MountSettings: Equatable, Sendable {
         case "rw": isReadOnly = false
         case "allow_other": allowsOthers = true
         case "default_permissions": alwaysChecksPermissions = true
+        case "no_io_uring": avoidsRing = true
         case "noexec": forbidsPrograms = true
         case "exec": forbidsPrograms = false
         case "suid": honoursSetUser = true
@@ -239,6 +243,7 @@ package struct MountSettings: Equatable, Sendable {
         }
         if allowsOthers { options.append("allow_other") }
         if alwaysChecksPermissions { options.append("default_permissions") }
+        if avoidsRing { options.append("no_io_uring") }
         if isReadOnly { options.append("ro") }
         if forbidsPrograms { options.append("noexec") }
         if honoursSetUser { options.append("suid") }

@@ -142,6 +142,7 @@ extension DaemonStatus {
         writer.u8(isReadOnly ? 1 : 0)
         writer.i64le(startedAt)
         writer.varint(peakMemory)
+        writer.u8(usesRing ? 1 : 0)
         engine.write(to: &writer)
     }
 
@@ -153,7 +154,7 @@ extension DaemonStatus {
             process: number, phase: phase, mountPoint: try reader.text(),
             subdirectory: try reader.text(), isReadOnly: try reader.flag(),
             startedAt: try reader.i64le(), peakMemory: try reader.varint(),
-            engine: try EngineStatus(from: &reader))
+            usesRing: try reader.flag(), engine: try EngineStatus(from: &reader))
     }
 }
 

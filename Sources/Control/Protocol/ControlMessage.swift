@@ -65,13 +65,15 @@ package struct DaemonStatus: Equatable, Sendable {
     package var startedAt: Int64
     /// The most memory it ever had, in bytes.
     package var peakMemory: UInt64
+    /// The kernel's requests come by io_uring, not by the device.
+    package var usesRing: Bool
     /// The engine's condition.
     package var engine: EngineStatus
 
     /// - Parameters: as the properties.
     package init(
         process: Int32, phase: Phase, mountPoint: String, subdirectory: String, isReadOnly: Bool,
-        startedAt: Int64, peakMemory: UInt64, engine: EngineStatus
+        startedAt: Int64, peakMemory: UInt64, usesRing: Bool, engine: EngineStatus
     ) {
         self.process = process
         self.phase = phase
@@ -80,6 +82,7 @@ package struct DaemonStatus: Equatable, Sendable {
         self.isReadOnly = isReadOnly
         self.startedAt = startedAt
         self.peakMemory = peakMemory
+        self.usesRing = usesRing
         self.engine = engine
     }
 }
@@ -87,7 +90,7 @@ package struct DaemonStatus: Equatable, Sendable {
 /// The limits both ends keep to.
 package enum ControlLimits {
     /// The version of the protocol; first in every message.
-    package static let version: UInt8 = 4
+    package static let version: UInt8 = 5
     /// Most bytes of a request: of one that brings a pad.
     package static let requestSize = PadTransferRequest.recordSize + (8 << 10)
     /// Most bytes of a reply.

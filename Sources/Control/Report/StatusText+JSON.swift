@@ -25,6 +25,7 @@ extension StatusText {
                 ("pid", .integer(Int64(status.process))),
                 ("startedAt", .integer(status.startedAt)),
                 ("peakMemoryBytes", .count(status.peakMemory)),
+                ("ioUring", .flag(status.usesRing)),
             ]
             members += self.members(of: status.engine)
         }

@@ -101,6 +101,7 @@ package enum StatusText {
                     + "\(SizeText.rounded(state.storeReceivedBytes)) received"
             ),
             ("memory", "\(SizeText.rounded(status.peakMemory)) at most"),
+            ("requests", status.usesRing ? "by io_uring" : "by the device"),
         ]
         if state.conflicts > 0 {
             rows.append(("conflicts", "\(state.conflicts), see .cairn/conflicts"))
