@@ -41,7 +41,7 @@ void cfuse_reader_expect_wait(cfuse_reader *reader);
 /// As read(2) of the device, when it is this thread's turn.
 ssize_t cfuse_reader_read(cfuse_reader *reader, int device, void *buffer, size_t size);
 
-/// The threads that serve requests through io_uring; see ring.c.
+/// The threads that serve requests through io_uring; see ring.h.
 typedef struct cfuse_ring cfuse_ring;
 
 /// Makes all that the kernel will ask for once it is told of the ring; NULL where the machine does

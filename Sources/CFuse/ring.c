@@ -187,7 +187,8 @@ uint8_t *cfuse_thread_buffer(size_t size) {
 // Requests
 
 /// Puts the request together in front of the payload. False if it is none.
-static bool assemble(ring_entry *entry, struct fuse_in_header *head) {
+static bool assemble(
+    ring_entry *entry, struct fuse_in_header *head, struct fuse_buf *request) {
     memcpy(head, entry->header->in_out, sizeof *head);
     const size_t payload = entry->header->payload_size;
     if (payload > entry->ring->payload_size || head->len < sizeof *head + payload
@@ -199,7 +200,7 @@ static bool assemble(ring_entry *entry, struct fuse_in_header *head) {
     memcpy(start, head, sizeof *head);
     memcpy(start + sizeof *head, entry->header->arguments, arguments);
     cfuse_name_temporary(start, head->len);
-    entry->request = (struct fuse_buf){.size = head->len, .mem = start};
+    *request = (struct fuse_buf){.size = head->len, .mem = start};
     return true;
 }
 
@@ -218,11 +219,11 @@ static bool is_large(const ring_entry *entry, const struct fuse_in_header *head)
 }
 
 /// Gives the request to libfuse; returns when it is answered.
-static void process(ring_entry *entry, uint64_t unique) {
+static void process(ring_entry *entry, uint64_t unique, const struct fuse_buf *request) {
     entry->is_answered = false;
     atomic_store(&entry->unique, unique);
     serving = entry;
-    fuse_session_process_buf(entry->ring->session->fuse, &entry->request);
+    fuse_session_process_buf(entry->ring->session->fuse, request);
     serving = NULL;
     if (!entry->is_answered) {
         sem_post(&entry->left);
@@ -236,19 +237,20 @@ static void process(ring_entry *entry, uint64_t unique) {
 /// submission. False if it has none.
 static bool serve(ring_entry *entry) {
     struct fuse_in_header head;
+    struct fuse_buf request;
     const uint64_t commit_id = entry->header->commit_id;
-    if (!assemble(entry, &head)) {
+    if (!assemble(entry, &head, &request)) {
         return false;
     }
     if (is_large(entry, &head)) {
         ring_guard_stream(entry);
         ring_go_elsewhere(entry->queue);
-        process(entry, head.unique);
+        process(entry, head.unique, &request);
         prepare(entry, command_commit_and_fetch, commit_id);
         io_uring_submit(&entry->uring);
         ring_stay(entry->queue);
     } else {
-        process(entry, head.unique);
+        process(entry, head.unique, &request);
         ring_guard_lower(entry);
         prepare(entry, command_commit_and_fetch, commit_id);
     }

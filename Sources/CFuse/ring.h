@@ -77,8 +77,6 @@ typedef struct {
     /// The request's head and arguments are copied to right before it, so that it is in one piece.
     uint8_t *payload;
     struct iovec parts[2];
-    /// The request in one piece.
-    struct fuse_buf request;
     /// The request it has; 0 with none.
     atomic_uint_fast64_t unique;
     /// The thread itself has answered it.
@@ -128,9 +126,10 @@ struct cfuse_ring {
     atomic_bool is_open, is_abandoned;
     /// The machine had no further thread or ring: none is tried any more.
     atomic_bool is_exhausted;
-    /// Guards making threads, and `is_stopping`.
+    /// The end has come: none is made any more.
+    atomic_bool is_stopping;
+    /// Guards making threads.
     pthread_mutex_t lock;
-    bool is_stopping;
     /// All entries, in the order they were made; those below `count` are there for good.
     ring_entry *entries[most_threads];
     atomic_uint count;

@@ -136,7 +136,7 @@ static void free_entry(ring_entry *entry) {
 
 /// Whether a queue may have one more thread.
 static bool has_room(cfuse_ring *ring, unsigned queue) {
-    return !atomic_load(&ring->is_exhausted) && !ring->is_stopping
+    return !atomic_load(&ring->is_exhausted) && !atomic_load(&ring->is_stopping)
         && atomic_load(&ring->count) < most_threads
         && atomic_load(&ring->threads[queue]) < ring->limit;
 }
@@ -180,9 +180,8 @@ static bool add_thread(cfuse_ring *ring, unsigned queue) {
 void ring_took(cfuse_ring *ring, unsigned queue) {
     atomic_fetch_sub(&ring->idle[queue], 1);
     // Where there are as many as may be, requests wait until others are answered.
-    while (atomic_load(&ring->idle[queue]) < spare_threads
-           && atomic_load(&ring->threads[queue]) < ring->limit
-           && !atomic_load(&ring->is_exhausted) && add_thread(ring, queue)) {
+    while (atomic_load(&ring->idle[queue]) < spare_threads && has_room(ring, queue)
+           && add_thread(ring, queue)) {
     }
 }
 
@@ -251,7 +250,7 @@ void cfuse_ring_abandon(cfuse_ring *ring) {
 
 void cfuse_ring_stop(cfuse_ring *ring) {
     pthread_mutex_lock(&ring->lock);
-    ring->is_stopping = true;
+    atomic_store(&ring->is_stopping, true);
     pthread_mutex_unlock(&ring->lock);
     eventfd_write(ring->stop, 1);
 }

@@ -137,31 +137,20 @@ struct RingTests {
     private func withDistantFiles(
         _ count: Int, byRing: Bool, _ body: (MountedVolume, S3Double) throws -> Void
     ) throws {
-        let service = try S3Double()
-        defer { service.stop() }
-        let keys = "/tmp/cairn-keys-\(UUID().uuidString)"
-        defer {
-            // A scratch file of this test: nothing depends on its removal.
-            try? FileManager.default.removeItem(atPath: keys)
+        try S3Volume.with { volume, service, _ in
+            try volume.shell(
+                """
+                cd $MNT/files
+                for i in $(seq \(count)); do head -c 300000 /dev/urandom > far$i; done
+                """)
+            let before = try Ring.setting()
+            try Ring.set(byRing ? "Y" : "N")
+            defer { try? Ring.set(before) }
+            try volume.recover()
+            #expect(try volume.statusField("ioUring") == (byRing ? "1" : "0"))
+            try volume.shell("ls -l $MNT/files > /dev/null; echo near > $MNT/files/near")
+            try body(volume, service)
         }
-        let text =
-            "[default]\naccess_key_id = \(S3Double.accessKey)\n"
-            + "secret_access_key = \(S3Double.secret)\n"
-        try Data(text.utf8).write(to: URL(fileURLWithPath: keys))
-        try FileManager.default.setAttributes([.posixPermissions: 0o600], ofItemAtPath: keys)
-        let volume = try MountedVolume(
-            storeURL: "s3://\(S3Double.bucket)/p?endpoint=\(service.endpoint)&credentials=\(keys)")
-        try volume.shell(
-            """
-            cd $MNT/files; for i in $(seq \(count)); do head -c 300000 /dev/urandom > far$i; done
-            """)
-        let before = try Ring.setting()
-        try Ring.set(byRing ? "Y" : "N")
-        defer { try? Ring.set(before) }
-        try volume.recover()
-        #expect(try volume.statusField("ioUring") == (byRing ? "1" : "0"))
-        try volume.shell("ls -l $MNT/files > /dev/null; echo near > $MNT/files/near")
-        try body(volume, service)
     }
 
     @Test(

@@ -20,14 +20,6 @@ struct S3TroubleTests {
         let end: @Sendable (S3Double, _ keys: String) throws -> Void
     }
 
-    private static func keys(token: String, in file: String) throws {
-        let text =
-            "[default]\naccess_key_id = \(S3Double.accessKey)\n"
-            + "secret_access_key = \(S3Double.secret)\nsession_token = \(token)\n"
-        try Data(text.utf8).write(to: URL(fileURLWithPath: file))
-        try FileManager.default.setAttributes([.posixPermissions: 0o600], ofItemAtPath: file)
-    }
-
     /// The service answers this to everything, signed right or not.
     private static func refusing(_ status: Int, _ code: String) -> @Sendable (S3Double) -> Void {
         { service in
@@ -71,27 +63,12 @@ struct S3TroubleTests {
             testDescription: "a session token that expired",
             sentence: "the session token has expired; get new keys",
             begin: { service in service.behave { $0.expiredTokens = ["first"] } },
-            end: { _, file in try keys(token: "second", in: file) }),
+            end: { _, file in try S3Volume.writeKeys(token: "second", in: file) }),
     ]
-
-    private func withVolume(
-        _ options: String? = nil, _ body: (MountedVolume, S3Double, String) throws -> Void
-    ) throws {
-        let service = try S3Double()
-        defer { service.stop() }
-        let keys = "/tmp/cairn-keys-\(UUID().uuidString)"
-        defer {
-            // A scratch file of this test: nothing depends on its removal.
-            try? FileManager.default.removeItem(atPath: keys)
-        }
-        try Self.keys(token: "first", in: keys)
-        let url = "s3://\(S3Double.bucket)/p?endpoint=\(service.endpoint)&credentials=\(keys)"
-        try body(try MountedVolume(mountOptions: options, storeURL: url), service, keys)
-    }
 
     @Test("each refusal is said at the command and in errors, gives EIO, and ends")
     func refusals() throws {
-        try withVolume { volume, service, keys in
+        try S3Volume.with { volume, service, keys in
             try volume.shell(
                 """
                 cd "$MNT/files"; echo here > small
@@ -151,7 +128,7 @@ struct S3TroubleTests {
 
     @Test("a quota gives EDQUOT to who waits for the store, ENOSPC to nobody, and ends")
     func quota() throws {
-        try withVolume("durability=remote") { volume, service, _ in
+        try S3Volume.with("durability=remote") { volume, service, _ in
             try volume.shell(
                 """
                 cd "$MNT/files"
