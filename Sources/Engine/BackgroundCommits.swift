@@ -19,6 +19,9 @@ final class BackgroundCommits: Sendable {
     /// count as none: what they leave free is given back with the next of these, or is used again.
     static let heapInterest: UInt64 = 16 << 20
 
+    /// Between two steps of writing access times.
+    static let stepPause: Duration = .milliseconds(1)
+
     private let volume: Volume
     private let committer: Committer
     private let room: RoomKeeper
@@ -46,7 +49,8 @@ final class BackgroundCommits: Sendable {
         _ = state.wait { $0.isStopped ? true : nil }
     }
 
-    /// Seals the journal, commits or copies the log before their time; returns at once.
+    /// Seals the journal, writes access times, commits or copies the log before their time; returns
+    /// at once.
     func relieve() {
         state.update { $0.isPressed = true }
     }
@@ -54,6 +58,8 @@ final class BackgroundCommits: Sendable {
     private func run() {
         var committed = volume.lastChange.load(ordering: .relaxed)
         var (handled, owesMemory): (UInt64, Bool) = (0, false)
+        // False from a failure on until the interval has tried: else each reader would have it tried.
+        var mayDrain = true
         var due = ContinuousClock.now + volume.configuration.commitInterval
         readNamesAhead(until: due, unchanged: committed)
         while true {
@@ -66,6 +72,7 @@ final class BackgroundCommits: Sendable {
             if isStopping == true { break }
             if isStopping == false {
                 sealJournal()
+                drainAccessTimes(&mayDrain)
                 // A failure is in the error log, and the interval tries again.
                 if volume.metadata.wantsCommit { try? committer.commit() }
                 if volume.metadata.wantsCheckpoint { checkpoint() }
@@ -74,6 +81,7 @@ final class BackgroundCommits: Sendable {
                 if .now < due { continue }
             }
             due = .now + volume.configuration.commitInterval
+            mayDrain = true
             let now = volume.lastChange.load(ordering: .relaxed)
             // Rows that a directory's pages brought are no change, and are to be committed too.
             let isOwed = volume.metadata.hasRecorded || volume.metadata.wantsCommit
@@ -131,6 +139,20 @@ final class BackgroundCommits: Sendable {
         guard isMuch || (isOwed && moved == 0) else { return }
         isOwed = isMuch
         HeapMemory.giveBack()
+    }
+
+    /// In steps, between which others change names.
+    private func drainAccessTimes(_ mayDrain: inout Bool) {
+        do throws(FileError) {
+            for _ in 0..<committer.stepsDue {
+                guard mayDrain, try committer.drainAccessTimes() else { return }
+                let pause = BackgroundCommits.stepPause
+                if state.wait(atMost: pause, { $0.isStopping ? true : nil }) == true { return }
+            }
+        } catch {
+            // It is in the error log.
+            mayDrain = false
+        }
     }
 
     private func sealJournal() {

@@ -15,21 +15,22 @@
 
 import Blocks
 import Metadata
-import Namespace
 import Primitives
 import Synchronization
 import Threading
 
 /// Drains dirty inodes into the database and commits, for one caller or many.
 final class Committer: Sendable {
-    /// Dirty inodes at which whoever made the last one drains them: a bound on memory.
+    /// Dirty inodes at which whoever changed the last one drains them: a bound on memory. Who only
+    /// read has the background do it.
     static let drainThreshold = 1024
-    /// Dirty inodes that are locked at once: a few milliseconds for those who write to them.
+    /// Dirty inodes that are locked at once, or written back in the background in a row: a few
+    /// milliseconds for who waits.
     static let heldAtOnce = 256
-    /// Drains beside writers before they have to wait however many inodes are dirty.
+    /// Drains beside writers before they have to wait.
     static let drainPasses = 4
 
-    private let volume: Volume
+    let volume: Volume
     /// Held by whoever changes names, while dirty inodes are written, and from there to the commit:
     /// so a name and the rows of what it names are always in the same commit.
     private let structure = Lock<Void>(())
@@ -54,7 +55,8 @@ final class Committer: Sendable {
     }
 
     /// Has `body` called after the first commit, after each that leaves a log worth copying, or a
-    /// journal worth sealing, and when a commit should come before its time; it must not wait.
+    /// journal worth sealing, and when a commit or a drain should come before its time; it must not
+    /// wait.
     func whenPressed(_ body: @escaping @Sendable () -> Void) {
         pressure.set(body)
     }
@@ -213,17 +215,49 @@ final class Committer: Sendable {
     /// Drains if memory asks for it, and has the background commit if the database does.
     func drainIfCrowded() throws(FileError) {
         pressIfDue()
-        if volume.dirty.withLock({ $0.count }) >= Committer.drainThreshold { try drain() }
+        if isCrowded { try drain() }
     }
 
+    /// Has the background write access times if memory asks for it.
+    func pressIfCrowded() {
+        if isCrowded { pressure() }
+    }
+
+    /// Calls of `drainAccessTimes` that memory asks for: none while few inodes are dirty.
+    var stepsDue: Int {
+        isCrowded ? volume.dirty.withLock { $0.count } / Committer.heldAtOnce + 1 : 0
+    }
+
+    /// Writes the access times of some files that were only read: what else there is stays for who
+    /// changed it.
+    ///
+    /// - Returns: whether there were any.
+    func drainAccessTimes() throws(FileError) -> Bool {
+        try structure.withLock { (_) throws(FileError) in
+            try write(back: takeDirty(atMost: Committer.heldAtOnce), .sealed, onlyRead: true) > 0
+        }
+    }
+
+    private var isCrowded: Bool { volume.dirty.withLock { $0.count } >= Committer.drainThreshold }
+
     private func drainLocked(_ buffers: Buffers) throws(FileError) {
-        let list = takeDirty()
+        _ = try write(back: takeDirty(), buffers)
+    }
+
+    /// Writes what inodes have to write that were taken off the list.
+    ///
+    /// - Parameter onlyRead: those that were changed go back to the list.
+    /// - Returns: how many did not go back.
+    private func write(
+        back list: [Inode], _ buffers: Buffers, onlyRead: Bool = false
+    ) throws(FileError) -> Int {
         var kept: [Inode] = []
         var left = pieces(for: buffers)
         for (index, inode) in list.enumerated() {
             do throws(FileError) {
                 let isKept = try inode.state.withLock { (state) throws(FileError) in
-                    try settle(&state, journaling: &left)
+                    if onlyRead && state.isChanged { return true }
+                    return try settle(&state, journaling: &left)
                 }
                 if isKept { kept.append(inode) } else { volume.table.unpin(inode) }
             } catch {
@@ -233,6 +267,7 @@ final class Committer: Sendable {
             }
         }
         if !kept.isEmpty { volume.dirty.withLock { $0.append(contentsOf: kept) } }
+        return list.count - kept.count
     }
 
     /// As `drainLocked`, and what is written is what had been done at one moment.
@@ -277,96 +312,17 @@ final class Committer: Sendable {
         if let failure { throw failure }
     }
 
-    private func takeDirty() -> [Inode] {
+    private func takeDirty(atMost limit: Int = .max) -> [Inode] {
         volume.dirty.withLock { list in
-            let all = list
-            list = []
-            return all
+            let taken = Array(list.prefix(limit))
+            list.removeFirst(taken.count)
+            return taken
         }
     }
 
     /// Changed pieces that one drain may journal; nil for none.
     private func pieces(for buffers: Buffers) -> Int? {
         buffers == .journaled ? volume.configuration.journal.piecesPerCommit : nil
-    }
-
-    /// Writes what an inode has to write. Its lock is held, and it was taken off the list.
-    ///
-    /// - Returns: whether it goes back to the list, because it has something in memory still.
-    private func settle(
-        _ state: inout InodeState, journaling left: inout Int?
-    ) throws(FileError) -> Bool {
-        if !state.isDeleted { try write(&state, journaling: &left) }
-        state.isListed = !state.isDeleted && state.isDirty
-        volume.drained.add(1, ordering: .acquiringAndReleasing)
-        return state.isListed
-    }
-
-    /// Writes one inode's rows; its lock is held.
-    ///
-    /// - Parameter left: changed pieces that may still be journaled, nil for no journal; an inode
-    ///   with more is sealed.
-    private func write(
-        _ state: inout InodeState, journaling left: inout Int?
-    ) throws(FileError) {
-        if let room = left, state.buffers.changedCount <= room {
-            left = room - state.buffers.changedCount
-        } else {
-            try volume.sealBuffers(&state)
-        }
-        var sealedInline: [UInt8]?
-        if state.isInlineDirty, let inline = state.inline, !inline.isEmpty {
-            sealedInline = volume.sealer.seal(inline)
-        }
-        let ino = state.ino
-        do {
-            try volume.metadata.write { (writer) throws(MetadataError) in
-                if state.isRowDirty { state.row.change = volume.nextChange() }
-                if state.isRowDirty || state.isAccessDirty { try writer.updateInode(state.row) }
-                if state.isInlineDirty { try writer.setInline(ino, sealedInline) }
-                if state.isBaseDirty { try writer.setContent(ino, state.base) }
-                if state.isPadDirty, let pad = state.pad { try writer.setPad(pad) }
-                for group in state.dirtyGroups {
-                    let entries = state.groups[group]
-                    let blob = entries.flatMap { $0.isEmpty ? nil : $0.encoded() }
-                    try writer.setBlockGroup(ino, group, blob)
-                }
-                try writeJournal(&state, writer)
-            }
-        } catch {
-            throw volume.failure(error)
-        }
-        if state.row.kind == .regular && state.countedSize != state.row.size {
-            volume.totals.replace(state.countedSize, with: state.row.size)
-            state.countedSize = state.row.size
-        }
-        state.isRowDirty = false
-        state.isAccessDirty = false
-        state.isInlineDirty = false
-        state.isBaseDirty = false
-        state.isPadDirty = false
-        state.dirtyGroups.removeAll(keepingCapacity: true)
-        volume.arena.release(state.pendingReleases)
-        state.pendingReleases.removeAll(keepingCapacity: true)
-        state.trimGroups()
-    }
-
-    /// Brings the journal's rows of one inode to what its buffers are: changed pieces are
-    /// written, rows without a buffer removed.
-    private func writeJournal(
-        _ state: inout InodeState, _ writer: borrowing MetadataWriter
-    ) throws(MetadataError) {
-        for change in state.buffers.changes {
-            state.buffers.noteRow(change.row)
-            let piece = change.row.number
-            let row = volume.journalSealer.seal(
-                change.bytes, ino: state.ino, piece: piece, isOverEntry: change.isOverEntry)
-            try writer.setJournalPiece(state.ino, piece, row)
-        }
-        state.buffers.markJournaled()
-        let stale = state.buffers.staleRows
-        for row in stale { try writer.removeJournalPiece(state.ino, row.number) }
-        state.buffers.forgetStale(stale)
     }
 
     private func syncArena() throws(FileError) {

@@ -106,15 +106,17 @@ extension Engine {
     func noteAccess(_ inode: Inode) throws(FileError) {
         let now = Timestamp.now()
         let mayBeCached = volume.table.mayBeCached(inode.ino)
-        let isToldNow = try volume.change(inode) { (state) throws(FileError) -> Bool in
-            guard !state.isDeleted, isAccessDue(state.row.attributes, now) else { return false }
+        let isToldNow = try volume.change(inode) { (state) throws(FileError) -> Bool? in
+            guard !state.isDeleted, isAccessDue(state.row.attributes, now) else { return nil }
             state.row.attributes.accessed = now
             state.isAccessDirty = true
             let isRead = mayBeCached || state.mayBeCached || state.row.kind != .regular
             state.isAccessUntold = !isRead
             return isRead
         }
+        guard let isToldNow else { return }
         if isToldNow { invalidation(.attributes(inode.ino)) }
+        committer.pressIfCrowded()
     }
 
     /// Whether reading at `now` moves an access time.

@@ -95,10 +95,12 @@ struct InodeState: Sendable {
     var ino: UInt64 { row.ino }
 
     /// Anything a commit has to write, or to keep in memory after it.
-    var isDirty: Bool {
-        isRowDirty || isAccessDirty || isInlineDirty || isBaseDirty || isPadDirty
-            || !dirtyGroups.isEmpty || !buffers.isEmpty || buffers.hasStaleRows
-            || !pendingReleases.isEmpty
+    var isDirty: Bool { isAccessDirty || isChanged }
+
+    /// The same, but for the access time.
+    var isChanged: Bool {
+        isRowDirty || isInlineDirty || isBaseDirty || isPadDirty || !dirtyGroups.isEmpty
+            || !buffers.isEmpty || buffers.hasStaleRows || !pendingReleases.isEmpty
     }
 
     /// Times after a change of bytes.
