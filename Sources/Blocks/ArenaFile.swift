@@ -146,6 +146,15 @@ final class ArenaFile: Sendable {
         _ = unsafe pread(descriptor, &byte, 1, off_t(last))
     }
 
+    /// Has the system drop what of `range` is in its memory and on the disk, and begin to write what
+    /// is not yet.
+    func forget(_ range: Range<UInt64>) {
+        // No bytes would be all up to the end.
+        if range.isEmpty { return }
+        _ = posix_fadvise(
+            descriptor, off_t(range.lowerBound), off_t(range.count), POSIX_FADV_DONTNEED)
+    }
+
     /// Gives the disk blocks of `range` back; the file keeps its size and reads zeros there.
     ///
     /// - Throws: `io(EOPNOTSUPP)` where the filesystem cannot.

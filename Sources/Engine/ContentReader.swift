@@ -83,7 +83,8 @@ struct ContentReader: Sendable {
                 try readSmall(inode, pieces, around, into: &out)
             } else {
                 if patience == nil && !pieces.isEmpty { volume.willWait() }
-                try readSlots(pieces, into: &out, corrupt: .stale)
+                // The kernel keeps what it asks for: it would lie in memory twice.
+                try readSlots(pieces, into: &out, corrupt: .stale, forgets: around != nil)
             }
         }
         if let patience, !segments.isEmpty {
@@ -191,9 +192,11 @@ struct ContentReader: Sendable {
     }
 
     /// Reads all arena pieces; whole neighbouring blocks together.
+    ///
+    /// - Parameter forgets: as of the arena's `read`.
     private func readSlots(
         _ pieces: [Piece], into out: inout MutableSpan<UInt8>, corrupt: FileError,
-        willWait: (() -> Void)? = nil
+        forgets: Bool = false, willWait: (() -> Void)? = nil
     ) throws(FileError) {
         var index = 0
         while index < pieces.count {
@@ -218,7 +221,7 @@ struct ContentReader: Sendable {
                     try volume.arena.read(
                         reference, from: pieces[index].from, into: &part, willWait: willWait)
                 } else {
-                    try volume.arena.read(run, into: &part, willWait: willWait)
+                    try volume.arena.read(run, into: &part, forgets: forgets, willWait: willWait)
                 }
             } catch .corrupt where corrupt == .stale {
                 throw .stale

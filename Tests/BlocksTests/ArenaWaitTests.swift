@@ -56,6 +56,54 @@ struct ArenaWaitTests {
         #expect(isAsExpected)
     }
 
+    @Test(
+        "who reads on from block to block leaves in memory only the last that was read",
+        .enabled(if: isTold, "the temporary folder's disk does not say what is in memory"))
+    func forgotten() throws {
+        let folder = try TemporaryFolder()
+        let arena = try openArena(folder, budget: 64 * mebibyte)
+        let count = 1024
+        let references = try arena.write(
+            (0..<count).map { index in
+                PlainBlock(
+                    bytes: content(UInt64(index), count: blockSize),
+                    owner: BlockOwner(ino: 1, block: UInt64(index)), isDirty: true,
+                    usesReservation: false)
+            })
+        try arena.sync()
+        #expect(references.last.map { Int($0.slot) } == Int(references[0].slot) + count - 1)
+        /// Reads all in runs of some blocks; how often one must wait for the last, and for an early
+        /// one.
+        func waits(blocks: Int, forgets: Bool) throws -> [Int] {
+            PageCache.drop(folder.arena)
+            var bytes = [UInt8](repeating: 0, count: blocks * blockSize)
+            for start in stride(from: 0, to: count, by: blocks) {
+                var span = bytes.mutableSpan
+                let run = Array(references[start..<start + blocks])
+                try arena.read(run, into: &span, forgets: forgets)
+            }
+            return [
+                try Self.waits(arena, references[count - 1]),
+                try Self.waits(arena, references[300]),
+            ]
+        }
+        // The system may forget by itself, if it is short of memory: it is given some tries.
+        #expect(try (0..<20).contains { _ in try waits(blocks: 64, forgets: true) == [0, 1] })
+        #expect(try (0..<20).contains { _ in try waits(blocks: 64, forgets: false) == [0, 0] })
+        // The first of all has nothing behind it.
+        #expect(
+            try (0..<20).contains { _ in
+                PageCache.drop(folder.arena)
+                _ = try arena.bytes(references[900])
+                var bytes = [UInt8](repeating: 0, count: 64 * blockSize)
+                var span = bytes.mutableSpan
+                try arena.read(Array(references[..<64]), into: &span, forgets: true)
+                return try Self.waits(arena, references[900]) == 0
+            })
+        // Small reads are another matter: somebody may want the same block again.
+        #expect(try (0..<20).contains { _ in try waits(blocks: 8, forgets: true) == [0, 0] })
+    }
+
     @Test("bringing in what does not exist is no harm, and nothing is there then")
     func beyond() throws {
         let folder = try TemporaryFolder()
