@@ -146,8 +146,8 @@ final class ArenaFile: Sendable {
         _ = unsafe pread(descriptor, &byte, 1, off_t(last))
     }
 
-    /// Has the system drop what of `range` is in its memory and on the disk, and begin to write what
-    /// is not yet.
+    /// Has the system drop what of `range` is in its memory and on the disk, and begin to write the
+    /// rest.
     func forget(_ range: Range<UInt64>) {
         // No bytes would be all up to the end.
         if range.isEmpty { return }

@@ -58,7 +58,7 @@ final class BackgroundCommits: Sendable {
     private func run() {
         var committed = volume.lastChange.load(ordering: .relaxed)
         var (handled, owesMemory): (UInt64, Bool) = (0, false)
-        // False from a failure on until the interval has tried: else each reader would have it tried.
+        // False from a failure on until the interval has tried: not for each reader.
         var mayDrain = true
         var due = ContinuousClock.now + volume.configuration.commitInterval
         readNamesAhead(until: due, unchanged: committed)

@@ -198,10 +198,9 @@ final class PlainRun {
                 try onBoth("close \(path)", file) { Calls.close($0) }
             }
         case (.failed(let one), .failed(let other)) where one == other: break
-        // SEMANTICS: There a directory's sticky bit forbids nothing.
         case (.failed(ELOOP), .failed(EACCES))
         where flags & O_CREAT != 0 && facts.map({ $0.mode & S_IFMT }) == S_IFLNK:
-            // Elsewhere it forbids root to open another's link so.
+            // A sticky directory: where nobody checks permissions it forbids root nothing.
             break
         default: throw failure("\(words) gives \(found), not \(wanted)")
         }

@@ -74,6 +74,22 @@ struct RootAloneTests {
         try volume.shell(Self.lists)
     }
 
+    // SEMANTICS: There a directory's sticky bit forbids nothing.
+    @Test("a sticky directory does not keep root from another's link, unless the kernel checks")
+    func sticky() throws {
+        let volume = try MountedVolume()
+        try volume.probe(
+            """
+            os.mkdir('d'); os.symlink('nowhere', 'd/l'); os.lchown('d/l', 211, 211)
+            os.chmod('d', 0o1777)
+            fails(errno.ELOOP, lambda: os.open('d/l', os.O_CREAT | os.O_NOFOLLOW))
+            """)
+        try volume.unmount()
+        try volume.mount(options: "default_permissions")
+        try volume.probe(
+            "fails(errno.EACCES, lambda: os.open('d/l', os.O_CREAT | os.O_NOFOLLOW))")
+    }
+
     // SEMANTICS: A server of root's that acts for other users is refused there: EACCES.
     @Test("another user does not enter, nor root who acts for one, but uses what it was handed")
     func others() throws {
