@@ -12,7 +12,6 @@
 import CFuse
 import Engine
 import Glibc
-import Synchronization
 
 private typealias Host = UnsafeMutableRawPointer
 private typealias Name = UnsafePointer<CChar>
@@ -342,7 +341,7 @@ private func onIoctl(_ host: Host, _ request: cfuse_request) {
 }
 
 private func onFailed(_ host: Host) {
-    unsafe with(host) { $0.whenFailed.withLock { $0 }?.call() }
+    unsafe with(host) { $0.whenFailed() }
 }
 
 private func onInterrupted(_ host: Host, _ data: UnsafeMutableRawPointer) {

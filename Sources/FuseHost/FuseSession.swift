@@ -110,13 +110,12 @@ import Threading
             // SAFETY: the session lives as long as `self`.
             unsafe cfuse_session_expect_wait(session)
         }
-        let whenFailed = FailureHandler { [weak self] in
+        host.whenFailed.set { [weak self] in
             guard let self else { return }
             host.options.log(
                 .error, "io_uring brings no more requests: the mount ends; try -o no_io_uring")
             requestStop()
         }
-        host.whenFailed.withLock { $0 = whenFailed }
         if let limit = host.options.stallLimit { startWatchdog(limit) }
         if isStopped { startStopping() }
         let processors = max(1, sysconf(Int32(_SC_NPROCESSORS_ONLN)))

@@ -13,11 +13,6 @@ import CFuse
 import Engine
 import Synchronization
 
-/// What is to be done when a mount cannot be served any longer.
-struct FailureHandler: Sendable {
-    let call: @Sendable () -> Void
-}
-
 /// Does the requests of one mount.
 final class RequestHost: Sendable {
     let engine: Engine
@@ -29,7 +24,7 @@ final class RequestHost: Sendable {
     let watchdog = Watchdog()
     let habit = ListingHabit()
     /// Called when requests of the kernel can no longer be taken.
-    let whenFailed = Mutex<FailureHandler?>(nil)
+    let whenFailed = Listener<Void>()
     /// Whether a serving thread waits for the disk: one may, of four or more.
     private let isWaitingHere = Atomic<Bool>(false)
 
