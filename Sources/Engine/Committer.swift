@@ -27,7 +27,7 @@ final class Committer: Sendable {
     /// Dirty inodes that are locked at once, or written back in the background in a row: a few
     /// milliseconds for who waits.
     static let heldAtOnce = 256
-    /// Drains beside writers before they have to wait.
+    /// Drains beside writers before they have to wait however many inodes are dirty.
     static let drainPasses = 4
 
     let volume: Volume
@@ -225,7 +225,8 @@ final class Committer: Sendable {
 
     /// Calls of `drainAccessTimes` that memory asks for: none while few inodes are dirty.
     var stepsDue: Int {
-        isCrowded ? volume.dirty.withLock { $0.count } / Committer.heldAtOnce + 1 : 0
+        let count = dirtyCount
+        return count < Committer.drainThreshold ? 0 : count / Committer.heldAtOnce + 1
     }
 
     /// Writes the access times of some files that were only read: what else there is stays for who
@@ -238,7 +239,9 @@ final class Committer: Sendable {
         }
     }
 
-    private var isCrowded: Bool { volume.dirty.withLock { $0.count } >= Committer.drainThreshold }
+    private var dirtyCount: Int { volume.dirty.withLock { $0.count } }
+
+    private var isCrowded: Bool { dirtyCount >= Committer.drainThreshold }
 
     private func drainLocked(_ buffers: Buffers) throws(FileError) {
         _ = try write(back: takeDirty(), buffers)
@@ -279,8 +282,7 @@ final class Committer: Sendable {
     ///
     /// No deadlock: names are locked, and without them nobody holds two inodes.
     private func drainAtOneMoment(_ buffers: Buffers) throws(FileError) {
-        for _ in 0..<Committer.drainPasses
-        where volume.dirty.withLock({ $0.count }) > Committer.heldAtOnce {
+        for _ in 0..<Committer.drainPasses where dirtyCount > Committer.heldAtOnce {
             try drainLocked(buffers)
         }
         var held: [Inode] = []
@@ -314,8 +316,9 @@ final class Committer: Sendable {
 
     private func takeDirty(atMost limit: Int = .max) -> [Inode] {
         volume.dirty.withLock { list in
-            let taken = Array(list.prefix(limit))
-            list.removeFirst(taken.count)
+            // All of them, as every sync takes them, are not copied.
+            let taken = list.count <= limit ? list : Array(list.prefix(limit))
+            list = list.count <= limit ? [] : Array(list.dropFirst(limit))
             return taken
         }
     }

@@ -2,7 +2,6 @@
 //
 // Who writes what has changed in memory into the database, when it is much.
 
-import Foundation
 import Namespace
 import Primitives
 import Synchronization

@@ -175,6 +175,11 @@ final class PlainRun {
 
     // MARK: Files
 
+    private func isSticky(directoryOf path: String) -> Bool {
+        let parent = path.split(separator: "/").dropLast().joined(separator: "/")
+        return Calls.facts(roots.plain + "/" + parent).1.map { $0.mode & S_ISVTX != 0 } ?? false
+    }
+
     private func openFile() throws {
         if open.count >= PlainRun.openLimit { return try close() }
         let path = dice.chance(50) ? newPath() : likelyPath()
@@ -199,8 +204,9 @@ final class PlainRun {
             }
         case (.failed(let one), .failed(let other)) where one == other: break
         case (.failed(ELOOP), .failed(EACCES))
-        where flags & O_CREAT != 0 && facts.map({ $0.mode & S_IFMT }) == S_IFLNK:
-            // A sticky directory: where nobody checks permissions it forbids root nothing.
+        where flags & O_CREAT != 0 && facts.map({ $0.mode & S_IFMT }) == S_IFLNK
+            && isSticky(directoryOf: path):
+            // Where nobody checks permissions that forbids root nothing.
             break
         default: throw failure("\(words) gives \(found), not \(wanted)")
         }
