@@ -25,7 +25,22 @@ extension Arena {
                 throw error
             }
             state.covered = covered
+            settled.store(covered, ordering: .releasing)
         }
+    }
+
+    /// Whether `sync` has anything to do.
+    package var isSynced: Bool {
+        settled.load(ordering: .acquiring) >= written.load(ordering: .acquiring)
+    }
+
+    /// Has the disk begin with what lies a little behind a slot, where somebody writes on from slot
+    /// to slot: many neighbours at a time, so that the filesystem gives them neighbouring blocks of
+    /// the disk. Makes nothing durable, and waits for nothing but the disk's queue.
+    package func startWriting(behind slot: UInt32) {
+        let start = Self.offset(of: slot)
+        let end = start - min(start, Self.gatheredBehind)
+        file.startWriting(end - min(end, Self.startedBehind)..<end)
     }
 
     /// Has the disk begin with these slots, so that the next sync finds less to do. Makes nothing
@@ -62,27 +77,33 @@ extension Arena {
     ///
     /// Errors are let go: no byte depends on a hole.
     ///
-    /// - Parameter limit: bytes to give back at most.
+    /// - Parameters:
+    ///   - limit: bytes to give back at most.
+    ///   - mayGoOn: asked before each hole, of which the disk may have to be told; where that is
+    ///     short of room nobody is.
     /// - Returns: bytes given back.
     @discardableResult
-    package func punchFreed(limit: UInt64 = .max) -> UInt64 {
+    package func punchFreed(
+        limit: UInt64 = .max, while mayGoOn: () -> Bool = { true }
+    ) -> UInt64 {
         if cannotPunch.load(ordering: .relaxed) { return 0 }
         var left = Int(clamping: limit / UInt64(Self.blockSize))
         let allowed = left
         for run in table.withLock({ $0.takeBeyond() }) {
             if punch(run) { left -= run.count }
         }
-        left -= punchRuns(minimum: Self.punchableRun, limit: left)
+        left -= punchRuns(minimum: Self.punchableRun, limit: left, mayGoOn)
         if table.withLock({ $0.isDiskShort || $0.backedFree > Self.punchAllAbove }) {
-            left -= punchRuns(minimum: 1, limit: left)
+            left -= punchRuns(minimum: 1, limit: left, mayGoOn)
         }
         return UInt64(allowed - left) * UInt64(Self.blockSize)
     }
 
-    private func punchRuns(minimum: Int, limit: Int) -> Int {
+    private func punchRuns(minimum: Int, limit: Int, _ mayGoOn: () -> Bool) -> Int {
         var position = 0
         var done = 0
         while done < limit, !cannotPunch.load(ordering: .relaxed) {
+            if !mayGoOn(), !table.withLock({ $0.isDiskShort }) { break }
             let batch = min(Self.punchBatch, limit - done)
             let taken = table.withLock {
                 $0.takePunchable(from: &position, minimum: minimum, limit: batch)

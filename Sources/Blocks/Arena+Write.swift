@@ -13,13 +13,16 @@ extension Arena {
     /// They are not durable before `sync`. Either all are written, or nothing has changed and
     /// reservations are still the caller's.
     ///
+    /// - Parameter wanted: the slot where the first would best lie, and the others behind it.
     /// - Returns: a reference for each block, in their order, each naming its slot once.
     /// - Throws: `full` for blocks without a reservation, when the budget is used up, or, if all
     ///   are clean, the disk has no room beyond the margin; `diskFull`, `io`.
-    package func write(_ blocks: [PlainBlock]) throws(ArenaError) -> [BlockReference] {
+    package func write(
+        _ blocks: [PlainBlock], at wanted: UInt32? = nil
+    ) throws(ArenaError) -> [BlockReference] {
         let reserved = blocks.reduce(0) { $0 + ($1.usesReservation ? 1 : 0) }
         return try write(
-            count: blocks.count, reserved: reserved,
+            count: blocks.count, reserved: reserved, at: wanted,
             row: { (blocks[$0].owner, blocks[$0].isDirty) },
             length: { blocks[$0].bytes.count },
             seal: { cipher, index, nonce, out, tag in
@@ -28,6 +31,9 @@ extension Arena {
             })
     }
 
+    /// Where a long run of blocks will begin to lie, most likely; nil if there is no telling.
+    package var nextPlace: UInt32? { table.withLock { $0.nextPlace } }
+
     /// Seals one run of a file's blocks from contiguous bytes, without a copy of each.
     ///
     /// - Parameters:
@@ -35,15 +41,17 @@ extension Arena {
     ///   - first: the row of the first block; the others follow it.
     ///   - isDirty: whether these bytes exist nowhere else yet.
     ///   - usesReservation: whether one reserved slot is spent on each block.
+    ///   - wanted: the slot where the first would best lie.
     /// - Returns: a reference for each block, in their order.
     /// - Throws: as `write(_:)`.
     package func write(
-        contiguous bytes: Span<UInt8>, first: BlockOwner, isDirty: Bool, usesReservation: Bool
+        contiguous bytes: Span<UInt8>, first: BlockOwner, isDirty: Bool, usesReservation: Bool,
+        at wanted: UInt32? = nil
     ) throws(ArenaError) -> [BlockReference] {
         let size = Self.blockSize
         let count = (bytes.count + size - 1) / size
         return try write(
-            count: count, reserved: usesReservation ? count : 0,
+            count: count, reserved: usesReservation ? count : 0, at: wanted,
             row: { (BlockOwner(ino: first.ino, block: first.block + UInt64($0)), isDirty) },
             length: { min(size, bytes.count - $0 * size) },
             seal: { cipher, index, nonce, out, tag in
@@ -60,8 +68,8 @@ extension Arena {
     ) -> Void
 
     private func write(
-        count: Int, reserved: Int, row: (Int) -> (owner: BlockOwner, isDirty: Bool),
-        length: (Int) -> Int, seal: Seal
+        count: Int, reserved: Int, at wanted: UInt32?,
+        row: (Int) -> (owner: BlockOwner, isDirty: Bool), length: (Int) -> Int, seal: Seal
     ) throws(ArenaError) -> [BlockReference] {
         guard count > 0 else { return [] }
         for index in 0..<count {
@@ -76,7 +84,8 @@ extension Arena {
         while true {
             let runs = try table.withLock { table throws(ArenaError) in
                 try table.allocate(
-                    count, reservedCount: reserved, backedOnly: backedOnly, isCache: isCache)
+                    count, reservedCount: reserved, at: wanted, backedOnly: backedOnly,
+                    isCache: isCache)
             }
             do {
                 try fill(runs, length: length, seal: seal, into: &references)

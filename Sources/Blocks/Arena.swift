@@ -62,6 +62,10 @@ package final class Arena: Sendable {
 
     /// The largest single transfer, in slots: 1 MiB.
     static let transferSlots = 64
+    /// Bytes behind a writer that the disk is not yet asked to begin with.
+    static let gatheredBehind: UInt64 = 2 << 20
+    /// Bytes behind these that it is: more than once all, because writes come in no order.
+    static let startedBehind: UInt64 = 8 << 20
     /// Runs shorter than this are not worth a hole of their own: 1 MiB.
     static let punchableRun = 64
     /// With more freed than this, every run is punched: 64 MiB.
@@ -81,6 +85,8 @@ package final class Arena: Sendable {
     /// Counts finished writes, and how many of them a sync has covered.
     let written = Atomic<UInt64>(0)
     let synced = Lock(SyncState())
+    /// What `synced` has as covered, for who may not wait.
+    let settled = Atomic<UInt64>(0)
     /// Whether the filesystem has said that it cannot punch holes.
     let cannotPunch = Atomic<Bool>(false)
 

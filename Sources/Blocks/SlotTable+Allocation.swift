@@ -23,13 +23,15 @@ extension SlotTable {
     /// Takes `count` free slots, `reservedCount` of them promised before, and marks them writing.
     ///
     /// - Parameters:
+    ///   - wanted: where they would best begin: they do if all are free there, below the extent.
     ///   - backedOnly: take only slots that hold blocks of the disk already.
     ///   - isCache: they are for what is only kept to be near, which must not take the room of the
     ///     disk that commits need.
     /// - Throws: `full` when the unpromised ones do not fit into the budget, or as a cache onto the
     ///   disk; `diskFull` when there are not enough backed ones.
     mutating func allocate(
-        _ count: Int, reservedCount: Int, backedOnly: Bool = false, isCache: Bool = false
+        _ count: Int, reservedCount: Int, at wanted: UInt32? = nil, backedOnly: Bool = false,
+        isCache: Bool = false
     ) throws(ArenaError) -> [SlotRun] {
         precondition(isAdopted, "adoptionFinished comes before the first write")
         precondition(reservedCount <= reserved, "more written than was reserved")
@@ -52,6 +54,16 @@ extension SlotTable {
                 runs.append(SlotRun(first: slot, count: 1))
                 missing -= 1
             }
+        }
+        if !backedOnly, missing == count, let wanted, growsFor(Int(wanted) + count),
+            isFree(Int(wanted), count)
+        {
+            let run = SlotRun(first: wanted, count: count)
+            take(run)
+            runs.append(run)
+            missing = 0
+            // What is passed over is left to those that come before these in their file.
+            cursor = max(cursor, run.end)
         }
         while missing > 0 {
             guard let run = nextRun(wanted: missing, backedOnly: backedOnly) else {
@@ -155,6 +167,27 @@ extension SlotTable {
         }
     }
 
+    /// Where the next long run begins, if nobody else takes it.
+    var nextPlace: UInt32? {
+        UInt32(exactly: next(from: cursor, free: true, below: extent, false) ?? extent)
+    }
+
+    /// Whether the extent reaches up to `end`, having grown if it was about to.
+    private mutating func growsFor(_ end: Int) -> Bool {
+        if end > extent, end <= extent + SlotChunk.slotCount, isToGrow {
+            growExtent(to: extent + SlotChunk.slotCount)
+        }
+        return end <= extent
+    }
+
+    /// Whether the extent grows when all of it was looked through: so much of it is in use.
+    private var isToGrow: Bool { extent < capacity && freeInExtent < max(1, extent / 4) }
+
+    /// Whether a run of slots within the extent is free.
+    private func isFree(_ first: Int, _ count: Int) -> Bool {
+        next(from: first, free: false, below: first + count, false) == nil
+    }
+
     /// The next run to take, at most `wanted` long; nil when none begins between cursor and extent.
     private mutating func nextRun(wanted: Int, backedOnly: Bool) -> SlotRun? {
         let good = min(wanted, Self.goodRun)
@@ -198,7 +231,7 @@ extension SlotTable {
 
     /// At the end of the extent: back to its bottom, or up into a new chunk.
     private mutating func turnAround(backedOnly: Bool) {
-        if backedOnly || extent >= capacity || freeInExtent >= max(1, extent / 4) {
+        if backedOnly || !isToGrow {
             // The accounting promises a free slot; without one this would never end.
             precondition(freeInExtent > 0, "fewer free slots than the counts say")
             cursor = 0

@@ -98,7 +98,9 @@ final class BackgroundCommits: Sendable {
             try? volume.arena.measureDisk()
             room.askIfShort()
             volume.foreground.pause()
-            volume.arena.punchFreed(limit: BackgroundCommits.punchLimit)
+            // Not beside a program that syncs: it would wait behind each hole.
+            volume.arena.punchFreed(
+                limit: BackgroundCommits.punchLimit, while: { !volume.foreground.isBusy })
             giveBackMemory(&handled, &owesMemory)
         }
         state.update { $0.isStopped = true }

@@ -34,6 +34,12 @@ final class ByteQuota: Sendable {
     /// Bytes that may be taken yet; nil without a limit.
     var free: UInt64? { limit.map { $0 - min($0, used) } }
 
+    /// Whether a file may grow so, as far as can be said now.
+    func hasRoom(from size: UInt64, to end: UInt64) -> Bool {
+        guard end > size, let free else { return true }
+        return end - size <= free
+    }
+
     /// Takes bytes for a file that is to grow.
     ///
     /// - Throws: `quotaExceeded` if they would pass the limit; nothing is taken then.

@@ -112,10 +112,11 @@ final class Committer: Sendable {
     /// - Parameters: as of `commit`.
     private func round(isWhole: Bool, isRequest: Bool) throws(FileError) {
         // The long part without the lock: others may drain meanwhile, the second pass covers them.
-        // A small commit has none, and leaves the arena alone.
-        if !isSmall() {
+        // A small commit has none, but for what others have sealed.
+        let isLarge = !isSmall()
+        if isLarge || !volume.arena.isSynced {
             if isRequest { volume.willWait() }
-            try drain()
+            if isLarge { try drain() }
             try syncArena()
         }
         let epoch = try structure.withLock { (_) throws(FileError) -> FreeEpoch in

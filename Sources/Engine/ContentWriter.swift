@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 //
 // Changing one inode's bytes: writes, truncation, holes. Bytes land in memory and are sealed into
-// the arena by the next commit, or earlier when memory asks.
+// the arena by the next commit, or earlier when memory asks; large writes go there at once
+// (ContentWriter+Large.swift).
 //
 // Invariant (docs/ARCHITECTURE.md §6.9): a block gets a buffer only with a slot reserved for it.
 
@@ -19,9 +20,6 @@ struct ContentWriter: Sendable {
     /// Writes in a row, each from where the one before ended or a little behind, that make a
     /// sequential writer: of random places now and then one looks like it.
     static let sequentialProof = 8
-
-    /// Bytes between two such writes at most.
-    static let nearness: UInt64 = 2 << 20
 
     let volume: Volume
     let reader: ContentReader
@@ -52,6 +50,11 @@ struct ContentWriter: Sendable {
     ) throws(FileError) -> Bool {
         let (end, overflows) = offset.addingReportingOverflow(UInt64(bytes.count))
         if overflows || end > ContentWriter.maximumFileSize { throw .tooLarge }
+        if let grew = try writeLarge(
+            inode, at: offset, bytes, isTimed: isTimed, isExempt: isExempt)
+        {
+            return grew
+        }
         var old = OldBlocks()
         while true {
             let (need, grew) = try volume.change(inode) { (state) throws(FileError) in
@@ -260,17 +263,14 @@ struct ContentWriter: Sendable {
             volume.bufferedBytes.load(ordering: .relaxed) > ContentWriter.bufferLimit
         var written: [UInt32] = []
         let size = try volume.change(inode) { (state) throws(FileError) -> UInt64? in
-            let (from, last) = (range.lowerBound, state.lastWriteEnd)
-            let goesOn = from >= last && from - last <= ContentWriter.nearness
-            state.ascendingWrites = goesOn ? state.ascendingWrites &+ 1 : 0
-            state.lastWriteEnd = end
+            state.follow(range)
             let isSequential = state.ascendingWrites >= ContentWriter.sequentialProof
             let count = state.buffers.count
             if (isSequential && count >= ContentWriter.sequentialRun) || (isCrowded && count >= 64)
             {
                 // The block being appended to would only be sealed again.
                 let tail = end % UInt64(Arena.blockSize) == 0 ? nil : end / UInt64(Arena.blockSize)
-                written = try volume.sealBuffers(&state, keeping: tail)
+                written = try volume.sealBuffers(&state) { $0 != tail }
                 return state.row.size
             }
             return nil

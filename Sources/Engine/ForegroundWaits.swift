@@ -30,7 +30,8 @@ final class ForegroundWaits: Sendable {
         while isBusy && ContinuousClock.now < end { usleep(ForegroundWaits.step) }
     }
 
-    private var isBusy: Bool {
+    /// Whether somebody has synced just now.
+    var isBusy: Bool {
         let then = last.load(ordering: .relaxed)
         guard then > 0 else { return false }
         return nanoseconds(.now) - then < ForegroundWaits.quiet.components.attoseconds

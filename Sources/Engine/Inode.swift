@@ -62,6 +62,8 @@ struct InodeState: Sendable {
     var lastWriteEnd: UInt64 = 0
     /// Writes in a row until then, each a little behind the one before.
     var ascendingWrites: UInt32 = 0
+    /// A block that was sealed with others, and its slot: those near it would best lie near that.
+    var lastSealed: (block: UInt64, slot: UInt32)?
 
     /// Set while a flush reads a snapshot: how far the content was truncated meanwhile.
     var flushTruncation: UInt64?
@@ -114,6 +116,17 @@ struct InodeState: Sendable {
         isRowDirty = true
         lastModified = .now
         if row.form == .pad { isPadUnsealed = true }
+    }
+
+    /// Bytes from the end of one write to the begin of the next that goes on from it, at most.
+    private static let nearness: UInt64 = 2 << 20
+
+    /// Notes where a write was.
+    mutating func follow(_ range: Range<UInt64>) {
+        let (from, last) = (range.lowerBound, lastWriteEnd)
+        let goesOn = from >= last && from - last <= InodeState.nearness
+        ascendingWrites = goesOn ? ascendingWrites &+ 1 : 0
+        lastWriteEnd = range.upperBound
     }
 
     /// Limit of the base's valid bytes; 0 without a base.

@@ -7,6 +7,7 @@
 
 import Blocks
 import Metadata
+import Primitives
 import Stores
 import Synchronization
 import Threading
@@ -140,7 +141,8 @@ final class RoomKeeper: Sendable {
                 continue
             }
         }
-        guard evicted > 0 else { return 0 }
+        let owed = evicted > 0 ? 0 : releasedCount
+        guard evicted > 0 || owed > 0 else { return 0 }
         do throws(FileError) {
             try committer.commit()
         } catch {
@@ -149,6 +151,15 @@ final class RoomKeeper: Sendable {
             return 0
         }
         volume.arena.punchFreed(limit: BackgroundCommits.punchLimit)
-        return evicted
+        return evicted + owed
+    }
+
+    /// Slots that files have let go of, which come free with a commit: who writes the same blocks
+    /// again and again has no others.
+    private var releasedCount: Int {
+        let deferred = volume.arena.usage().deferred / UInt64(Arena.blockSize)
+        return volume.dirty.withLock { $0 }.reduce(Int(clamping: deferred)) { count, inode in
+            count + inode.state.withLock { $0.pendingReleases.count }
+        }
     }
 }

@@ -165,15 +165,19 @@ extension Volume {
         }
     }
 
-    /// Seals every buffer into the arena. Their reservations are used up; memory is free
-    /// afterwards.
+    /// Seals every buffer into the arena, or those of some blocks. Their reservations are used up;
+    /// memory is free afterwards.
+    ///
+    /// - Parameter wanted: the slot where the first would best lie, and the others behind it.
+    /// - Returns: the slots, in the order of the blocks.
     @discardableResult
     func sealBuffers(
-        _ state: inout InodeState, keeping kept: UInt64? = nil
+        _ state: inout InodeState, at wanted: UInt32? = nil,
+        where isWanted: (UInt64) -> Bool = { _ in true }
     ) throws(FileError) -> [UInt32] {
         if state.buffers.isEmpty { return [] }
         let ino = state.ino
-        var blocks = state.buffers.blocks.filter { $0 != kept }
+        var blocks = state.buffers.blocks.filter(isWanted)
         if blocks.isEmpty { return [] }
         blocks.sort()
         for block in blocks { try loadGroup(BlockPosition(block).group, &state) }
@@ -184,7 +188,7 @@ extension Volume {
         }
         let references: [BlockReference]
         do {
-            references = try arena.write(plain)
+            references = try arena.write(plain, at: wanted)
         } catch {
             throw failure(error)
         }

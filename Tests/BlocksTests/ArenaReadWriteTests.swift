@@ -67,6 +67,32 @@ struct ArenaReadWriteTests {
         #expect(arena.violations() == [])
     }
 
+    @Test("a run begins where it is wanted, if all of it is free there")
+    func wanted() throws {
+        let folder = try TemporaryFolder()
+        let arena = try openArena(folder)
+        func write(_ seed: UInt64, at wanted: UInt32?) throws(ArenaError) -> [BlockReference] {
+            try arena.write(
+                contiguous: content(seed, count: 16 * blockSize).span,
+                first: BlockOwner(ino: seed, block: 0), isDirty: true, usesReservation: false,
+                at: wanted)
+        }
+        let first = try write(1, at: nil)
+        let start = first[0].slot
+        let second = try write(2, at: start + 64)
+        #expect(second.map(\.slot) == (0..<16).map { start + 64 + $0 })
+        // The gap is still there; a place that is taken in part is not, nor one nobody ever had.
+        #expect(try write(3, at: start + 16)[0].slot == start + 16)
+        let others = [start + 24, start + 79, UInt32.max - 8]
+        for (number, place) in others.enumerated() {
+            let slots = try write(4 + UInt64(number), at: place).map(\.slot)
+            #expect(slots[0] != place && Set(slots).count == 16)
+        }
+        #expect(
+            try arena.bytes(second, count: 16 * blockSize) == content(2, count: 16 * blockSize))
+        #expect(arena.violations() == [])
+    }
+
     @Test("contiguous bytes are written as the blocks they are made of")
     func contiguous() throws {
         let folder = try TemporaryFolder()
