@@ -16,6 +16,8 @@ import Threading
 final class RoomKeeper: Sendable {
     /// Blocks evicted in one step: 16 MiB, so that each step is one commit.
     static let batch = 1024
+    /// Slots let go of that are worth a commit of their own: 1 MiB.
+    static let releasedCount = 64
     /// How often a waiting writer looks again.
     static let step = Duration.milliseconds(20)
     /// How often the flusher is made to hurry at most. Each time it tries every file that waits,
@@ -116,7 +118,8 @@ final class RoomKeeper: Sendable {
         evict(min(max(volume.arena.shortfall(), 64), RoomKeeper.batch))
     }
 
-    /// Drops up to `count` clean blocks. Returns how many slots will be free after its commit.
+    /// Drops up to `count` clean blocks, or else commits what was let go of, if that is much.
+    /// Returns how many slots will be free after its commit.
     func evict(_ count: Int) -> Int {
         let candidates = volume.arena.evictable(count)
         var evicted = 0
@@ -141,8 +144,8 @@ final class RoomKeeper: Sendable {
                 continue
             }
         }
-        let owed = evicted > 0 ? 0 : releasedCount
-        guard evicted > 0 || owed > 0 else { return 0 }
+        let released = evicted > 0 ? 0 : releasedSlots
+        guard evicted > 0 || released >= RoomKeeper.releasedCount else { return 0 }
         do throws(FileError) {
             try committer.commit()
         } catch {
@@ -151,12 +154,12 @@ final class RoomKeeper: Sendable {
             return 0
         }
         volume.arena.punchFreed(limit: BackgroundCommits.punchLimit)
-        return evicted + owed
+        return evicted + released
     }
 
     /// Slots that files have let go of, which come free with a commit: who writes the same blocks
     /// again and again has no others.
-    private var releasedCount: Int {
+    private var releasedSlots: Int {
         let deferred = volume.arena.usage().deferred / UInt64(Arena.blockSize)
         return volume.dirty.withLock { $0 }.reduce(Int(clamping: deferred)) { count, inode in
             count + inode.state.withLock { $0.pendingReleases.count }
