@@ -132,6 +132,8 @@ final class ArenaFile: Sendable {
     ///
     /// Nothing is promised by it, and no error is told or forgotten: `sync` meets each.
     func startWriting(_ range: Range<UInt64>) {
+        // No bytes would be all up to the end.
+        if range.isEmpty { return }
         cairn_start_writing(descriptor, Int64(range.lowerBound), Int64(range.count))
     }
 
