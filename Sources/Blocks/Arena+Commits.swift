@@ -13,34 +13,31 @@ extension Arena {
     /// once and then forgets it, so a failure here stays until the arena is reopened.
     package func sync() throws(ArenaError) {
         let goal = written.load(ordering: .acquiring)
-        try synced.withLock { state throws(ArenaError) in
-            if let failure = state.failure { throw failure }
-            if state.covered >= goal { return }
+        try synced.withLock { failure throws(ArenaError) in
+            if let failure { throw failure }
+            if covered.load(ordering: .relaxed) >= goal { return }
             // Writes that finish while others wait for the lock are covered by one sync for all.
-            let covered = written.load(ordering: .acquiring)
+            let reached = written.load(ordering: .acquiring)
             do throws(ArenaError) {
                 try file.sync()
             } catch {
-                state.failure = error
+                failure = error
                 throw error
             }
-            state.covered = covered
-            settled.store(covered, ordering: .releasing)
+            covered.store(reached, ordering: .releasing)
         }
     }
 
-    /// Whether `sync` has anything to do.
+    /// Whether `sync` has nothing to do.
     package var isSynced: Bool {
-        settled.load(ordering: .acquiring) >= written.load(ordering: .acquiring)
+        covered.load(ordering: .acquiring) >= written.load(ordering: .acquiring)
     }
 
     /// Has the disk begin with what lies a little behind a slot, where somebody writes on from slot
     /// to slot: many neighbours at a time, so that the filesystem gives them neighbouring blocks of
     /// the disk. Makes nothing durable, and waits for nothing but the disk's queue.
     package func startWriting(behind slot: UInt32) {
-        let start = Self.offset(of: slot)
-        let end = start - min(start, Self.gatheredBehind)
-        file.startWriting(end - min(end, Self.startedBehind)..<end)
+        file.startWriting(Self.done(behind: slot))
     }
 
     /// Has the disk begin with these slots, so that the next sync finds less to do. Makes nothing

@@ -10,12 +10,6 @@ extension Arena {
     private static let pieceSlots: UInt32 = 16
     /// Slots of a read from which on it is a large one: 256 KiB.
     private static let streamSlots = 16
-    /// Bytes behind such a read that the system still keeps, for those that were asked for before
-    /// it and come after it.
-    private static let keptBehind: UInt64 = 2 << 20
-    /// Bytes behind these that it drops: more than once all, because it drops no folio of which a
-    /// part lies outside, and a folio may be larger than a read.
-    private static let forgottenBehind: UInt64 = 8 << 20
 
     /// Reads part of one block; bytes past the block's length are zero.
     ///
@@ -107,7 +101,9 @@ extension Arena {
             do throws(ArenaError) {
                 var part = out._mutatingExtracting(start * size..<min(end * size, out.count))
                 try readNeighbours(run[start..<end], into: &part, willWait)
-                if forgets, end - start >= Self.streamSlots { forget(behind: run[start].slot) }
+                if forgets, end - start >= Self.streamSlots {
+                    file.forget(Self.done(behind: run[start].slot))
+                }
             } catch {
                 out.update(repeating: 0)
                 throw error
@@ -141,13 +137,6 @@ extension Arena {
                     from: 0, into: &part)
             }
         }
-    }
-
-    /// Drops from the system's memory what somebody who reads on from slot to slot has read.
-    private func forget(behind slot: UInt32) {
-        let start = Self.offset(of: slot)
-        let end = start - min(start, Self.keptBehind)
-        file.forget(end - min(end, Self.forgottenBehind)..<end)
     }
 
     /// Authenticates `sealed` and puts the block's bytes from `offset` on into `out`.

@@ -62,10 +62,12 @@ package final class Arena: Sendable {
 
     /// The largest single transfer, in slots: 1 MiB.
     static let transferSlots = 64
-    /// Bytes behind a writer that the disk is not yet asked to begin with.
-    static let gatheredBehind: UInt64 = 2 << 20
-    /// Bytes behind these that it is: more than once all, because writes come in no order.
-    static let startedBehind: UInt64 = 8 << 20
+    /// Bytes behind a large read or write that are left alone: requests that were made before it
+    /// may come after it.
+    private static let leftBehind: UInt64 = 2 << 20
+    /// Bytes behind these that are done with, more than once all: the system drops no folio of
+    /// which a part lies outside, and one may be larger than a read; and writes come in no order.
+    private static let doneBehind: UInt64 = 8 << 20
     /// Runs shorter than this are not worth a hole of their own: 1 MiB.
     static let punchableRun = 64
     /// With more freed than this, every run is punched: 64 MiB.
@@ -82,11 +84,12 @@ package final class Arena: Sendable {
     let lanes: LanePool
     let table: Lock<SlotTable>
     let referenced: ReferencedBits
-    /// Counts finished writes, and how many of them a sync has covered.
+    /// Counts finished writes.
     let written = Atomic<UInt64>(0)
-    let synced = Lock(SyncState())
-    /// What `synced` has as covered, for who may not wait.
-    let settled = Atomic<UInt64>(0)
+    /// How many of them a sync has covered; raised under `synced` only.
+    let covered = Atomic<UInt64>(0)
+    /// Held while syncing. Why the first sync that failed did.
+    let synced = Lock<ArenaError?>(nil)
     /// Whether the filesystem has said that it cannot punch holes.
     let cannotPunch = Atomic<Bool>(false)
 
@@ -262,12 +265,11 @@ package final class Arena: Sendable {
         return victims
     }
 
-    /// What syncs have done so far.
-    struct SyncState {
-        /// The count of writes that the last sync covered.
-        var covered: UInt64 = 0
-        /// Why the first sync that failed did.
-        var failure: ArenaError?
+    /// What somebody is done with who goes on from slot to slot and is at this one.
+    static func done(behind slot: UInt32) -> Range<UInt64> {
+        let start = offset(of: slot)
+        let end = start - min(start, leftBehind)
+        return end - min(end, doneBehind)..<end
     }
 
     /// Where `slot` begins in the file.

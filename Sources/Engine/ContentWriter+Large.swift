@@ -48,30 +48,23 @@ extension ContentWriter {
         guard isFit, let references = try seal(inode.ino, first, bytes, at: wanted) else {
             return nil
         }
-        let slots = references.map(\.slot)
-        let done: (grew: Bool, isLonger: Bool)?
-        do throws(FileError) {
-            done = try volume.change(inode) {
-                (state) throws(FileError) -> (grew: Bool, isLonger: Bool)? in
-                let (allocated, size) = (state.row.allocated, state.row.size)
-                let isDone = try volume.sized(
-                    &state, upTo: end, isExempt: isExempt
-                ) { (state) throws(FileError) in
-                    try install(references, first, end, isTimed ? .now() : nil, &state)
-                }
-                guard isDone else { return nil }
-                return (state.row.allocated != allocated, state.row.size > size)
+        var unused = references.map(\.slot)
+        defer { volume.arena.release(unused) }
+        let done = try volume.change(inode) {
+            (state) throws(FileError) -> (grew: Bool, isLonger: Bool)? in
+            let (allocated, size) = (state.row.allocated, state.row.size)
+            let isDone = try volume.sized(
+                &state, upTo: end, isExempt: isExempt
+            ) { (state) throws(FileError) in
+                try install(references, first, end, isTimed ? .now() : nil, &state)
             }
-        } catch {
-            volume.arena.release(slots)
-            throw error
+            guard isDone else { return nil }
+            return (state.row.allocated != allocated, state.row.size > size)
         }
-        guard let done else {
-            volume.arena.release(slots)
-            return nil
-        }
+        guard let done else { return nil }
+        unused = []
         // So much is not changed again soon, most likely: who syncs it then waits for less.
-        if let slot = slots.first { volume.arena.startWriting(behind: slot) }
+        if let slot = references.first?.slot { volume.arena.startWriting(behind: slot) }
         if done.isLonger { early.note(inode.ino, size: end) }
         try committer.drainIfCrowded()
         return done.grew
