@@ -44,6 +44,16 @@ void cairn_reset_scheduling(void) {
     }
 }
 
+int32_t cairn_processor_count(void) {
+    cpu_set_t processors;
+    if (sched_getaffinity(getpid(), sizeof processors, &processors) == 0) {
+        return CPU_COUNT(&processors);
+    }
+    // More of them than a set has room for.
+    const long online = sysconf(_SC_NPROCESSORS_ONLN);
+    return online < 1 ? 1 : (int32_t)online;
+}
+
 int32_t cairn_limit_heap(int32_t arenas, int32_t large, int32_t kept) {
     const int done = mallopt(M_ARENA_MAX, arenas) && mallopt(M_MMAP_THRESHOLD, large) &&
                      mallopt(M_TRIM_THRESHOLD, kept);

@@ -11,6 +11,7 @@ import Namespace
 import Primitives
 import Scratchpads
 import Stores
+import Threading
 
 extension Engine {
     /// Opens the state folder and starts the volume.
@@ -250,7 +251,7 @@ struct EngineStarter {
             volume: volume, head: head, unanswered: unanswered, parked: parked,
             partial: settings.partial.map { DirectoryLoader.decoded($0) } ?? [],
             threads: FileEncoder.threads(
-                processors: max(Int(sysconf(Int32(_SC_NPROCESSORS_ONLN))), 1),
+                processors: Processors.count,
                 useful: configuration.chunks.usefulConcurrency))
         let unsent = settings.pads.filter { $0.pendingRecord != nil || $0.counter == 0 }
         engine.startThreads(

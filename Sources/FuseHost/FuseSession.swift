@@ -118,8 +118,7 @@ import Threading
         }
         if let limit = host.options.stallLimit { startWatchdog(limit) }
         if isStopped { startStopping() }
-        let processors = max(1, sysconf(Int32(_SC_NPROCESSORS_ONLN)))
-        let threads = host.options.threadCount(processors: processors)
+        let threads = host.options.threadCount(processors: Processors.count)
         // SAFETY: the session lives as long as `self`.
         let result = unsafe cfuse_session_loop(
             session, UInt32(threads), host.options.clonesDevice ? 1 : 0)

@@ -7,6 +7,16 @@ import TestSupport
 import Testing
 import Threading
 
+@Suite("processors")
+struct ProcessorTests {
+    @Test("those count that the process may use, as nproc(1) says")
+    func usable() throws {
+        // A number in this variable would be told instead.
+        let result = try run("/usr/bin/env", ["-u", "OMP_NUM_THREADS", "nproc"])
+        #expect(result.output == "\(Processors.count)\n")
+    }
+}
+
 @Suite("monitor")
 struct MonitorTests {
     @Test("a wait that nobody answers ends after its time, with nothing")

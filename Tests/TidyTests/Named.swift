@@ -210,6 +210,7 @@ enum Named {
             "Sources/RemoteStores/Folder.swift",
             "Sources/RemoteStores/OpenFile.swift",
             "Sources/Threading/HeapMemory.swift",
+            "Sources/Threading/Processors.swift",
             "Sources/Threading/SystemThread.swift",
         ],
         "CFuse": [

@@ -54,6 +54,9 @@ int32_t cairn_name_thread(const char *name);
 /// before.
 void cairn_reset_scheduling(void);
 
+/// sched_getaffinity(2) of the main thread: how many processors the process may use; 1 at least.
+int32_t cairn_processor_count(void);
+
 /// sched_setattr(2), `sched_runtime`: how long the calling thread may run in one turn, in
 /// nanoseconds, of 100,000 to 100,000,000. Its policy and nice value stay. 0, or -1 with errno;
 /// Linux before 6.12 takes no notice.
