@@ -131,6 +131,13 @@ extension Engine {
         }
     }
 
+    /// Whether the kernel asks for the names of a directory whose access time reading moves: it
+    /// keeps those it has until the directory is modified. A program that opens one to sync it
+    /// reads none, and moves nothing.
+    func isListingAsked(_ times: FileAttributes) -> Bool {
+        configuration.accessTimes == .relative && times.accessed <= times.modified
+    }
+
     /// What `statfs` shows. Never asks the store: its room was asked for in the background.
     package func statistics() -> VolumeStatistics {
         let totals = volume.totals.value

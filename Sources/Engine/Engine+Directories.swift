@@ -26,19 +26,24 @@ extension Engine {
     package func openDirectory(
         _ ino: UInt64, _ context: RequestContext
     ) throws(FileError) -> UInt64 {
+        var isAccessDue = false
         if Engine.isOwn(ino) {
             let row = try volume.row(ino)
             guard row.kind == .directory else { throw .notDirectory }
             try loader.ensureListable(row, context.patience)
-            if isAccessDue(row.attributes, .now()) {
-                try volume.with(ino) { (inode) throws(FileError) in try noteAccess(inode) }
+            if self.isAccessDue(row.attributes, .now()) {
+                isAccessDue = isListingAsked(row.attributes)
+                // Else the kernel may list it from what it has.
+                if !isAccessDue {
+                    try volume.with(ino) { (inode) throws(FileError) in try noteAccess(inode) }
+                }
             }
         } else if ForeignInodes.isForeign(ino) {
             try requireForeignDirectory(ino, context)
         } else if VirtualTree.isVirtual(ino), ino != VirtualTree.directory {
             throw .notDirectory
         }
-        return try handles.add(.directory(ino))
+        return try handles.add(.directory(isAccessDue: isAccessDue))
     }
 
     /// Lists from `offset` on until `body` returns false; the entry it refused is given again next
@@ -60,6 +65,9 @@ extension Engine {
         if !Engine.isOwn(ino) {
             try listFixed(ino, from: offset, withStatus, context, body)
             return
+        }
+        if offset == 0, case .directory(isAccessDue: true) = handles.handle(handle) {
+            try volume.with(ino) { (inode) throws(FileError) in try noteAccess(inode) }
         }
         if withStatus && !inPieces {
             try loader.ensureLoaded(try volume.row(ino), context.patience)

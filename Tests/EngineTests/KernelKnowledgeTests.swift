@@ -57,6 +57,59 @@ struct KernelKnowledgeTests {
         #expect(count == size)
     }
 
+    private func list(_ volume: TestVolume, _ ino: UInt64, _ handle: UInt64) throws -> [[UInt8]] {
+        var names: [[UInt8]] = []
+        try volume.engine.readDirectory(
+            handle, ino: ino, from: 0, withStatus: false, volume.context
+        ) { entry in
+            names.append(entry.name)
+            return true
+        }
+        return names
+    }
+
+    @Test("a directory that is opened to be synced is as before; its listing moves the access time")
+    func directories() throws {
+        let volume = try TestVolume { $0.accessTimes = .relative }
+        try volume.makeDirectory("/files/d")
+        try volume.writeFile("/files/d/x", [])
+        let ino = try volume.engine.resolve(Array("/files/d".utf8), volume.context)
+        volume.engine.setInvalidation { [told] change in told.withLock { $0.append(change) } }
+        func accessed() throws -> Timestamp {
+            try volume.engine.status(of: ino, volume.context).attributes.accessed
+        }
+        let before = try accessed()
+        var handle = try volume.engine.openDirectory(ino, volume.context)
+        volume.engine.releaseDirectory(handle)
+        #expect(try accessed() == before)
+        #expect(count == 0)
+        // The clock of file times goes in steps.
+        while Timestamp.now() <= before {}
+        handle = try volume.engine.openDirectory(ino, volume.context)
+        #expect(try list(volume, ino, handle).contains(Array("x".utf8)))
+        volume.engine.releaseDirectory(handle)
+        let after = try accessed()
+        #expect(after > before)
+        #expect(count == 1)
+        handle = try volume.engine.openDirectory(ino, volume.context)
+        _ = try list(volume, ino, handle)
+        volume.engine.releaseDirectory(handle)
+        #expect(try accessed() == after, "nothing has changed since")
+    }
+
+    @Test("a directory whose names the kernel may have moves its access time when it is opened")
+    func keptDirectories() throws {
+        let volume = try TestVolume { $0.accessTimes = .strict }
+        try volume.makeDirectory("/files/d")
+        let ino = try volume.engine.resolve(Array("/files/d".utf8), volume.context)
+        let before = try volume.engine.status(of: ino, volume.context).attributes.accessed
+        while Timestamp.now() <= before {}
+        let handle = try volume.engine.openDirectory(ino, volume.context)
+        volume.engine.releaseDirectory(handle)
+        let after = try volume.engine.status(of: ino, volume.context).attributes.accessed
+        #expect(after > before)
+    }
+
     private var count: Int { told.withLock { $0.count } }
 
     @Test("a file read from us is not spoken of: the kernel drops its access time itself")
