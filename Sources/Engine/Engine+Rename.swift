@@ -23,28 +23,49 @@ extension Engine {
         }
         try requireName(newName)
         let from = try requireParent(parent, context)
-        let to = try requireParent(newParent, context)
+        let to = newParent == parent ? from : try requireParent(newParent, context)
         if (from.form == .pad) != (to.form == .pad) { throw .crossDevice }
-        try loadTarget(newName, newParent, context)
-        let orphan = try committer.withNames { () throws(FileError) -> UInt64? in
-            let source = try item(name, parent)
-            let target = try volume.query { (reader) throws(MetadataError) in
-                try reader.dentry(parent: newParent, name: newName)
+        while true {
+            let step = try committer.withNames { () throws(FileError) -> Renaming in
+                let (from, target) = try volume.query { (reader) throws(MetadataError) in
+                    (
+                        try reader.dentry(parent: parent, name: name),
+                        try reader.dentry(parent: newParent, name: newName)
+                    )
+                }
+                guard let source = from else { throw .notFound }
+                if target != nil && mode == .noReplace { throw .exists }
+                if mode == .exchange {
+                    guard let target else { throw .notFound }
+                    try exchange(source, parent, target, newParent)
+                    return .done(replaced: nil)
+                }
+                if let target, target.ino == source.ino { return .done(replaced: nil) }
+                try requireMovable(source, to: newParent)
+                // Whether it is empty is known of the whole only.
+                if let target, source.kind == .directory, target.kind == .directory {
+                    let directory = try volume.row(target.ino)
+                    if !directory.isLoaded { return .needs(directory) }
+                }
+                let replaced = try replace(source, parent, target, newName, newParent)
+                if leavesWhiteout { try leaveWhiteout(name, parent, context) }
+                return .done(replaced: replaced)
             }
-            if target != nil && mode == .noReplace { throw .exists }
-            if mode == .exchange {
-                guard let target else { throw .notFound }
-                try exchange(source, parent, target, newParent)
-                return nil
+            switch step {
+            case .needs(let directory): try loader.ensureLoaded(directory, context.patience)
+            case .done(let replaced):
+                if let replaced { removeIfOrphan(replaced) }
+                return try committer.drainIfCrowded()
             }
-            if let target, target.ino == source.ino { return nil }
-            try requireMovable(source, to: newParent)
-            let replaced = try replace(source, parent, target, newName, newParent)
-            if leavesWhiteout { try leaveWhiteout(name, parent, context) }
-            return replaced
         }
-        if let orphan { removeIfOrphan(orphan) }
-        try committer.drainIfCrowded()
+    }
+
+    /// How far a rename came.
+    private enum Renaming {
+        /// It is done, and maybe took the place of an inode.
+        case done(replaced: UInt64?)
+        /// Nothing was done: a directory has to be loaded first.
+        case needs(InodeRow)
     }
 
     private func leaveWhiteout(
@@ -54,18 +75,6 @@ extension Engine {
         let status = try insert(row, name, parent, nil, [])
         // Nobody was told of it yet.
         volume.table.dropReferences(status.ino)
-    }
-
-    /// A directory that is renamed over must be known to be empty.
-    private func loadTarget(
-        _ name: [UInt8], _ parent: UInt64, _ context: RequestContext
-    ) throws(FileError) {
-        let target = try volume.query { (reader) throws(MetadataError) in
-            try reader.lookup(parent: parent, name: name)
-        }
-        if let target, target.kind == .directory {
-            try loader.ensureLoaded(target, context.patience)
-        }
     }
 
     /// A directory cannot move into itself.

@@ -111,7 +111,7 @@ final class Volume: Sendable {
     ) throws(FileError) -> R {
         try inode.state.withLock { (state) throws(FileError) -> R in
             defer {
-                if state.isDirty && !state.isListed && !state.isDeleted {
+                if !state.isListed && state.isDirty && !state.isDeleted {
                     // Under the lock: a commit of whoever sees the mark must see the list as well.
                     state.isListed = true
                     table.pinAgain(inode)

@@ -93,6 +93,45 @@ struct SilentStoreTests {
         #expect(try volume.readFile("/scratchpads/note") == Array("a note".utf8))
     }
 
+    @Test("a rename asks the store for what it replaces only to know that a directory is empty")
+    func renames() throws {
+        let volume = try BadBytesTests.forgotten()
+        let store = volume.memory
+        try volume.makeDirectory("/files/made")
+        let made = try volume.resolve("/files/made")
+        let serving = RequestContext(user: 1000, group: 1000)
+        func rename(
+            _ name: String, to newName: String, _ context: RequestContext,
+            mode: RenameMode = .replace
+        ) throws {
+            try volume.engine.rename(
+                Array(name.utf8), in: Engine.filesInode, to: Array(newName.utf8),
+                in: Engine.filesInode, mode, context)
+        }
+        store.hang(true)
+        defer { store.heal() }
+        #expect(throws: FileError.isDirectory) { try rename("small", to: "dir", serving) }
+        #expect(throws: FileError.exists) {
+            try rename("made", to: "dir", serving, mode: .noReplace)
+        }
+        try rename("made", to: "dir", serving, mode: .exchange)
+        #expect(try volume.resolve("/files/dir") == made)
+        try rename("made", to: "dir", serving, mode: .exchange)
+        #expect(throws: FileError.wouldBlock) { try rename("made", to: "dir", serving) }
+        #expect(throws: FileError.inputOutput) {
+            try rename("made", to: "dir", patient(.milliseconds(300)))
+        }
+        store.heal()
+        #expect(throws: FileError.notEmpty) { try rename("made", to: "dir", volume.context) }
+        #expect(try volume.resolve("/files/made") == made)
+        try BadBytesTests.expectHealthy(volume)
+        try volume.engine.unlink(
+            Array("tiny".utf8), in: try volume.resolve("/files/other"), volume.context)
+        try volume.recover()
+        try rename("dir", to: "other", volume.context)
+        #expect(try volume.readFile("/files/other/tiny") == Array("tiny".utf8))
+    }
+
     // SEMANTICS: A signal ends such a wait with EINTR.
     // SEMANTICS: EINTR: a signal ended the wait for the store
     @Test("a signal ends a wait for the store")
