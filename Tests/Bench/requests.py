@@ -17,10 +17,10 @@ import os
 import pathlib
 import re
 import shutil
-import subprocess
 import tempfile
 import time
-import uuid
+
+import gateway
 
 BUCKET = "requests"
 # One run of one program; a hang is a failure.
@@ -30,8 +30,7 @@ LINE = re.compile(r'beast: .*? "([A-Z]+) ([^ ]+) [^"]*" (\d+) (\d+)')
 
 
 def run(command, **options):
-    """Runs a program to its end; its failure is ours."""
-    return subprocess.run(command, check=True, timeout=LIMIT, capture_output=True, **options)
+    return gateway.run(command, LIMIT, **options)
 
 
 def purpose(method, path):
@@ -62,21 +61,8 @@ class Log:
         return counts
 
 
-class Volume:
-    def __init__(self, work, binary):
-        self.work, self.binary, self.state = work, binary, 0
-        self.url = f"s3://{BUCKET}/{uuid.uuid4()}?endpoint={os.environ['CAIRN_RGW_ENDPOINT']}"
-        self.phrase = self.command("init", "v", "--store", self.url).stdout
-        self.mount()
-
-    def command(self, *words, text=None):
-        environment = {**os.environ, "CAIRN_STATE": str(self.work / f"state{self.state}")}
-        return run([self.binary, *words], env=environment, input=text)
-
-    def mount(self):
-        (self.work / "m").mkdir(exist_ok=True)
-        self.command("mount", "v", str(self.work / "m"))
-        self.root = self.work / "m" / "files"
+class Volume(gateway.Volume):
+    bucket, limit = BUCKET, LIMIT
 
     def metrics(self):
         text = (self.work / "m" / ".cairn" / "metrics").read_text()
@@ -84,12 +70,6 @@ class Volume:
             name: int(float(value))
             for name, value in (line.rsplit(" ", 1) for line in text.splitlines() if "{" in line)
         }
-
-    def forget(self):
-        self.command("unmount", "v")
-        self.state += 1
-        self.command("recover", "v", "--store", self.url, text=self.phrase)
-        self.mount()
 
 
 def kept():
@@ -126,7 +106,7 @@ def measure(options, work, size):
     try:
         if options.put:
             fill(work / "tree", options, size)
-            volume.command("unmount", "v")
+            volume.stop()
             log.counted()
             start, clock = kept(), time.monotonic()
             volume.command("put", "-q", "-r", *sorted((work / "tree").iterdir()), "v:files")
@@ -152,7 +132,7 @@ def measure(options, work, size):
                 pathlib.Path(folder, name).read_bytes()
         row("read back, cold", sent(volume))
     finally:
-        volume.command("unmount", "v")
+        volume.stop()
 
 
 def main():

@@ -35,6 +35,8 @@ import tempfile
 import time
 import uuid
 
+import gateway
+
 BUCKET = "bench"
 # One step of one program, in seconds; what takes longer is said so.
 LIMIT = 300
@@ -44,12 +46,7 @@ ORDER = ("Cairn", "rclone mount", "s3fs", "plain: rclone copy", "plain: boto3")
 
 
 def run(command, **options):
-    """Runs a program to its end; its failure is ours, with what it said."""
-    try:
-        return subprocess.run(command, check=True, timeout=LIMIT, capture_output=True, **options)
-    except subprocess.CalledProcessError as failure:
-        sys.stderr.buffer.write(failure.stderr)
-        raise
+    return gateway.run(command, LIMIT, **options)
 
 
 def timed(body):
@@ -99,24 +96,12 @@ def read(path):
                     pass
 
 
-class Cairn:
+class Cairn(gateway.Volume):
     name = "cairn"
+    bucket, limit = BUCKET, LIMIT
 
     def __init__(self, work, options):
-        self.binary, self.work = options.cairn, work
-        self.url = f"s3://{BUCKET}/{uuid.uuid4()}?endpoint={os.environ['CAIRN_RGW_ENDPOINT']}"
-        self.state = 0
-        self.phrase = self.command("init", "v", "--store", self.url).stdout
-        self.mount()
-
-    def command(self, *words, text=None):
-        environment = {**os.environ, "CAIRN_STATE": str(self.work / f"state{self.state}")}
-        return run([self.binary, *words], env=environment, input=text)
-
-    def mount(self):
-        (self.work / "m").mkdir(exist_ok=True)
-        self.command("mount", "v", str(self.work / "m"))
-        self.root = self.work / "m" / "files"
+        super().__init__(work, options.cairn)
 
     def settle(self, size):
         self.command("sync", "v")
@@ -124,15 +109,6 @@ class Cairn:
     def memory(self):
         lock = self.work / f"state{self.state}" / "volumes" / "v" / "lock"
         return high_water(int(lock.read_text().split()[0]))
-
-    def forget(self):
-        self.stop()
-        self.state += 1
-        self.command("recover", "v", "--store", self.url, text=self.phrase)
-        self.mount()
-
-    def stop(self):
-        self.command("unmount", "v")
 
 
 class Rclone:
