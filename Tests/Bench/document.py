@@ -5,11 +5,23 @@ import json
 import sys
 
 
-def earlier(path):
-    """The results that earlier runs left in a file; none without a path, or without the file."""
+def earlier(path, told=None):
+    """The results that earlier runs left in a file; none without a path, or without the file.
+
+    Those that cannot be told any more, as `told` would at the end, end the run with exit status 2:
+    better before it measures than after.
+    """
     if path is None or not path.exists():
         return {}
-    return json.loads(path.read_text(encoding="utf-8"))
+    results = json.loads(path.read_text(encoding="utf-8"))
+    try:
+        if told and results:
+            told(results)
+    except (AttributeError, LookupError, TypeError, ValueError):
+        print(f"bench: {path} is of an earlier version: remove it, or give another file",
+              file=sys.stderr)
+        sys.exit(2)
+    return results
 
 
 def keep(path, results):

@@ -368,11 +368,22 @@ def arguments():
     return options
 
 
+def told(results):
+    """All parts' tables, and what misses its limit."""
+    lines, missed = [], []
+    for part in (part for part in PARTS if part in results):
+        lines += PARTS[part][1](results[part]["got"], missed) + [""]
+    loads = [one["load"] for one in results.values()]
+    lines.append(f"Load of the machine at each part's begin: {min(loads):.0f} to {max(loads):.0f}. "
+                 "Two asterisks mark what misses its limit.")
+    return lines, missed
+
+
 def main():
     # Ended from outside, it takes its mounts along.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))
     options = arguments()
-    results = document.earlier(options.results)
+    results = document.earlier(options.results, told)
     for part in options.parts:
         load = os.getloadavg()[0]
         # Rows of a part that were taken before stay.
@@ -382,12 +393,7 @@ def main():
         load = max(load, results.get(part, {}).get("load", 0))
         results[part] = {"load": load, "got": got}
         document.keep(options.results, results)
-    lines, missed = [], []
-    for part in (part for part in PARTS if part in results):
-        lines += PARTS[part][1](results[part]["got"], missed) + [""]
-    loads = [one["load"] for one in results.values()]
-    lines.append(f"Load of the machine at each part's begin: {min(loads):.0f} to {max(loads):.0f}. "
-                 "Two asterisks mark what misses its limit.")
+    lines, missed = told(results)
     document.write(options.table, "flush", "\n".join(lines))
     if missed:
         sys.exit(f"flush: {len(missed)} limits are missed: {'; '.join(missed)}")
