@@ -19,9 +19,8 @@ enum AlephNode {
         """
 
     static func main() throws {
-        let node = try NodeDouble()
+        let node = try NodeDouble.funded()
         defer { node.stop() }
-        node.give(everybody: 1e12)
         say(node.url)
         while let line = readLine() {
             let words = line.split(separator: " ")

@@ -92,6 +92,14 @@ package final class NodeDouble: Sendable {
         stop()
     }
 
+    /// A node at which each account has so many credits that was given none by name; as a rule
+    /// more than a test spends.
+    package static func funded(credits: Double = 1e12) throws -> NodeDouble {
+        let node = try NodeDouble()
+        node.give(everybody: credits)
+        return node
+    }
+
     /// Ends it; further requests are refused.
     package func stop() {
         let server = running.withLock { server in
@@ -108,6 +116,15 @@ package final class NodeDouble: Sendable {
 
     /// `http://127.0.0.1:port`.
     package var url: String { running.withLock { $0?.url ?? "" } }
+
+    /// The address of a store on this node alone.
+    package var storeURL: String { NodeDouble.storeURL([self]) }
+
+    /// The address of a store on several nodes, without options but the one that doubles need.
+    package static func storeURL(_ nodes: [NodeDouble]) -> String {
+        let hosts = nodes.map { $0.url.dropFirst("http://".count) }.joined(separator: ",")
+        return "aleph://\(hosts)?scheme=http"
+    }
 
     /// What it was asked so far, as method and path.
     package var questions: [String] {

@@ -22,14 +22,12 @@ struct AlephInteropTests {
     private func with(
         _ kind: String, _ body: (NodeDouble, MountedVolume) throws -> Void
     ) throws {
-        let node = try NodeDouble()
+        let node = try NodeDouble.funded()
         defer { node.stop() }
-        node.give(everybody: 1e12)
         node.change { $0.storageLimit = 5_000_000 }
-        let host = node.url.dropFirst("http://".count)
         let volume = try MountedVolume(
             mounts: false, mountOptions: "aleph-node=\(node.url),aleph-pay=credit",
-            storeURL: "aleph://\(host)?scheme=http")
+            storeURL: node.storeURL)
         defer { withExtendedLifetime(volume) {} }
         try AlephInteropTests.secret.write(
             toFile: volume.root + "/key", atomically: false, encoding: .utf8)

@@ -12,22 +12,11 @@ import Testing
 
 @Suite("volumes on Aleph Cloud", .serialized, .mounting)
 struct AlephMountTests {
-    /// A node at which each account has so many credits.
-    private func node(credits: Double = 1e12) throws -> NodeDouble {
-        let node = try NodeDouble()
-        node.give(everybody: credits)
-        return node
-    }
-
-    private func url(_ node: NodeDouble, _ options: String = "") -> String {
-        "aleph://\(node.url.dropFirst("http://".count))?scheme=http\(options)"
-    }
-
     @Test("a tree and pads go to the network, and the phrase brings them back")
     func wholeWay() throws {
-        let node = try node()
+        let node = try NodeDouble.funded()
         defer { node.stop() }
-        let volume = try MountedVolume(storeURL: url(node))
+        let volume = try MountedVolume(storeURL: node.storeURL)
         try volume.shell(
             """
             cp -r /usr/include/linux/netfilter "$MNT/files/tree"
@@ -58,9 +47,9 @@ struct AlephMountTests {
     // `fsync` that waits for the store gives EDQUOT. It goes on by itself when there is money.
     @Test("without money nothing is lost, and the sentence says how much is missing")
     func money() throws {
-        let node = try node()
+        let node = try NodeDouble.funded()
         defer { node.stop() }
-        let volume = try MountedVolume(mountOptions: "durability=remote", storeURL: url(node))
+        let volume = try MountedVolume(mountOptions: "durability=remote", storeURL: node.storeURL)
         node.give(everybody: 100)
         try volume.shell("head -c 3000000 /dev/urandom > \"$MNT/files/large\"")
         try volume.probe(
@@ -82,7 +71,7 @@ struct AlephMountTests {
     // what it lacks, and makes no volume; the same command again uses the same account.
     @Test("a new volume without money names its account, and the same command goes on with it")
     func unfunded() throws {
-        let node = try node(credits: 0)
+        let node = try NodeDouble.funded(credits: 0)
         defer { node.stop() }
         let folder = "/tmp/cairn-mount-" + UUID().uuidString.prefix(8)
         defer { try? FileManager.default.removeItem(atPath: folder) }
@@ -93,13 +82,13 @@ struct AlephMountTests {
         func account(_ text: String) -> Substring? {
             text.firstMatch(of: /account ([1-9A-HJ-NP-Za-km-z]{32,44})/)?.output.1
         }
-        let command = ["init", "box", "--store", url(node)]
+        let command = ["init", "box", "--store", node.storeURL]
         let first = try cairn(command)
         #expect(first.status == 9 && first.output.isEmpty, "\(first)")
         let named = try #require(account(first.errors))
         #expect(first.errors.contains("has 0 credits") && first.errors.contains("same command"))
         #expect(try cairn(["list"]).output.contains("box") == false)
-        let other = try cairn(["recover", "box", "--store", url(node)], input: "x")
+        let other = try cairn(["recover", "box", "--store", node.storeURL], input: "x")
         #expect(other.status != 0)
         let second = try cairn(command)
         #expect(second.status == 9 && account(second.errors) == named)
@@ -109,15 +98,15 @@ struct AlephMountTests {
         #expect(third.output.split(separator: " ").count == 24)
         #expect(!FileManager.default.fileExists(atPath: folder + "/state/volumes/box/key.waiting"))
         // The phrase is that of the account that was paid to.
-        let again = try cairn(["recover", "copy", "--store", url(node)], input: third.output)
+        let again = try cairn(["recover", "copy", "--store", node.storeURL], input: third.output)
         #expect(again.status == 0, "\(again.errors)")
     }
 
     @Test("a node that is down for a while is offline, and everything goes when it is back")
     func offline() throws {
-        let node = try node()
+        let node = try NodeDouble.funded()
         defer { node.stop() }
-        let volume = try MountedVolume(storeURL: url(node))
+        let volume = try MountedVolume(storeURL: node.storeURL)
         try volume.shell("echo before > \"$MNT/files/a\"")
         try volume.sync()
         for reply in [
@@ -144,10 +133,9 @@ struct AlephMountTests {
 
     @Test("of two nodes one gives wrong bytes, and the tree is right all the same")
     func lyingNode() throws {
-        let nodes = [try node(), try node()]
+        let nodes = [try NodeDouble.funded(), try NodeDouble.funded()]
         defer { for node in nodes { node.stop() } }
-        let hosts = nodes.map { $0.url.dropFirst("http://".count) }
-        let volume = try MountedVolume(storeURL: "aleph://\(hosts[0]),\(hosts[1])?scheme=http")
+        let volume = try MountedVolume(storeURL: NodeDouble.storeURL(nodes))
         try volume.shell("cp -r /usr/include/linux/netfilter \"$MNT/files/tree\"")
         let before = try MountedVolume.manifest(volume.mountPoint + "/files")
         try volume.sync()
@@ -167,9 +155,9 @@ struct AlephMountTests {
 
     @Test("killed while it publishes, the volume goes on where it was", arguments: 0..<4)
     func killed(round: Int) throws {
-        let node = try node()
+        let node = try NodeDouble.funded()
         defer { node.stop() }
-        let volume = try MountedVolume(storeURL: url(node))
+        let volume = try MountedVolume(storeURL: node.storeURL)
         try volume.shell("echo first > \"$MNT/files/first\"")
         try volume.sync()
         // What was sent arrives, and its answer does not: at another place in each round.
@@ -218,15 +206,15 @@ struct AlephMountTests {
 
     @Test("two machines change a pad, and no content is lost")
     func twoMachines() throws {
-        let node = try node()
+        let node = try NodeDouble.funded()
         defer { node.stop() }
-        let first = try MountedVolume(storeURL: url(node))
+        let first = try MountedVolume(storeURL: node.storeURL)
         try first.shell("printf base > \"$MNT/scratchpads/note\"")
         try first.sync()
-        let second = try MountedVolume(mounts: false, storeURL: url(node))
+        let second = try MountedVolume(mounts: false, storeURL: node.storeURL)
         try FileManager.default.removeItem(atPath: second.state)
         let made = try second.cairn(
-            ["recover", "test", "--store", url(node)], input: first.phrase)
+            ["recover", "test", "--store", node.storeURL], input: first.phrase)
         #expect(made.status == 0, "\(made.errors)")
         try second.mount()
         #expect(try second.shell("cat \"$MNT/scratchpads/note\"") == "base")
@@ -243,12 +231,12 @@ struct AlephMountTests {
 
     @Test("chunks rest elsewhere and pads on Aleph Cloud, which costs nothing")
     func padsAlone() throws {
-        let node = try node(credits: 0)
+        let node = try NodeDouble.funded(credits: 0)
         defer { node.stop() }
         let daemon = try AntdDouble()
         defer { daemon.stop() }
         let volume = try MountedVolume(
-            storeURL: "autonomi://127.0.0.1:\(daemon.port)", options: ["--pads", url(node)])
+            storeURL: "autonomi://127.0.0.1:\(daemon.port)", options: ["--pads", node.storeURL])
         try volume.shell(
             """
             head -c 5000000 /dev/urandom > "$MNT/files/large"
@@ -265,7 +253,7 @@ struct AlephMountTests {
 
     @Test("a file larger than the node takes is stored in parts, and fetched as one")
     func largeFile() throws {
-        let node = try node()
+        let node = try NodeDouble.funded()
         defer { node.stop() }
         node.change { $0.storageLimit = 3_000_000 }
         let url = node.url

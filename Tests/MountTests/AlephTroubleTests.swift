@@ -32,24 +32,13 @@ struct MoneyRejection: CustomTestStringConvertible, Sendable {
 
 @Suite("volumes on Aleph Cloud in trouble", .serialized, .mounting)
 struct AlephTroubleTests {
-    private func node() throws -> NodeDouble {
-        let node = try NodeDouble()
-        node.give(everybody: 1e12)
-        return node
-    }
-
-    private func url(_ nodes: NodeDouble...) -> String {
-        let hosts = nodes.map { $0.url.dropFirst("http://".count) }.joined(separator: ",")
-        return "aleph://\(hosts)?scheme=http"
-    }
-
     @Test(
         "what is rejected for money is EDQUOT, with the numbers, and goes when it is paid for",
         arguments: MoneyRejection.all)
     func rejected(_ rejection: MoneyRejection) throws {
-        let node = try node()
+        let node = try NodeDouble.funded()
         defer { node.stop() }
-        let volume = try MountedVolume(mountOptions: "durability=remote", storeURL: url(node))
+        let volume = try MountedVolume(mountOptions: "durability=remote", storeURL: node.storeURL)
         node.rejectStores(code: rejection.code, details: rejection.details)
         try volume.shell("head -c 3000000 /dev/urandom > \"$MNT/files/large\"")
         try volume.probe(
@@ -76,9 +65,9 @@ struct AlephTroubleTests {
             NodeDouble.Reply(status: 502, body: Array("<html>bad gateway</html>".utf8)),
         ])
     func busy(_ reply: NodeDouble.Reply) throws {
-        let node = try node()
+        let node = try NodeDouble.funded()
         defer { node.stop() }
-        let volume = try MountedVolume(storeURL: url(node))
+        let volume = try MountedVolume(storeURL: node.storeURL)
         try volume.shell("echo before > \"$MNT/files/a\"")
         try volume.sync()
         node.change { settings in settings.intercept = { _, _ in reply } }
@@ -98,9 +87,9 @@ struct AlephTroubleTests {
 
     @Test("a slow node holds up nothing that is here")
     func slow() throws {
-        let node = try node()
+        let node = try NodeDouble.funded()
         defer { node.stop() }
-        let volume = try MountedVolume(storeURL: url(node))
+        let volume = try MountedVolume(storeURL: node.storeURL)
         node.change { settings in
             settings.intercept = { _, _ in
                 Thread.sleep(forTimeInterval: 2)
@@ -128,9 +117,9 @@ struct AlephTroubleTests {
 
     @Test("where one of two nodes goes for good, the other one serves")
     func failover() throws {
-        let nodes = [try node(), try node()]
+        let nodes = [try NodeDouble.funded(), try NodeDouble.funded()]
         defer { for node in nodes { node.stop() } }
-        let both = url(nodes[0], nodes[1])
+        let both = NodeDouble.storeURL(nodes)
         let volume = try MountedVolume(storeURL: both)
         try volume.shell(
             """
@@ -152,9 +141,9 @@ struct AlephTroubleTests {
 
     @Test("a machine that is lost in the middle of its work: another one has what was synced")
     func lost() throws {
-        let node = try node()
+        let node = try NodeDouble.funded()
         defer { node.stop() }
-        let volume = try MountedVolume(storeURL: url(node))
+        let volume = try MountedVolume(storeURL: node.storeURL)
         try volume.shell(
             """
             cp -r /usr/include/linux/netfilter "$MNT/files/tree"

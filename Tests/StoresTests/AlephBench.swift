@@ -47,9 +47,8 @@ struct AlephBench: Sendable {
         settings: NodeDouble.Settings = NodeDouble.Settings()
     ) throws {
         let nodes = try (0..<count).map { _ in try NodeDouble(settings) }
-        let hosts = nodes.map { $0.url.dropFirst("http://".count) }.joined(separator: ",")
-        let text = "aleph://\(hosts)?scheme=http" + (options.isEmpty ? "" : "&" + options)
-        url = try StoreURL(text)
+        url = try StoreURL(
+            NodeDouble.storeURL(nodes) + (options.isEmpty ? "" : "&" + options))
         account = try AlephAccount(derivingFrom: Self.seed, chain: .solana)
         self.nodes = nodes
         for node in nodes { node.fund(account.address, credits: credits) }
