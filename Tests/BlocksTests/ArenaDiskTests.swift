@@ -146,82 +146,58 @@ struct ArenaDiskTests {
         #expect(diskBytes(folder.arena) <= blockSize)
     }
 
-    /// A small filesystem of its own, or nil where this process may not mount.
-    private func withSmallDisk(_ body: (TemporaryFolder) throws -> Void) throws {
-        let folder = try TemporaryFolder()
-        guard try run("/bin/mount", "-t", "tmpfs", "-o", "size=4m", "cairn", folder.path) else {
-            return
-        }
-        defer {
-            // Lazily: the arena that the test made may still be open. Nothing is kept on it.
-            _ = try? run("/bin/umount", "-l", folder.path)
-        }
-        try body(folder)
-    }
-
-    private func run(_ program: String, _ arguments: String...) throws -> Bool {
-        let process = Process()
-        process.executableURL = URL(fileURLWithPath: program)
-        process.arguments = arguments
-        process.standardError = FileHandle.nullDevice
-        try process.run()
-        process.waitUntilExit()
-        return process.terminationStatus == 0
-    }
-
     @Test(
         "a full disk fails the write, changes nothing, and freed slots can be written again",
         .enabled(if: geteuid() == 0, "mounting a small disk needs root"))
     func fullDisk() throws {
-        try withSmallDisk { folder in
-            let arena = try openArena(folder, budget: 64 * mebibyte)
-            var held: [BlockReference] = []
-            var failure: ArenaError?
-            while failure == nil {
-                do throws(ArenaError) {
-                    held += try arena.write(fullBlocks(16, first: held.count))
-                } catch {
-                    failure = error
-                }
+        guard let disk = try SmallDisk(bytes: 4 << 20) else { return }
+        defer { disk.remove() }
+        let arena = try openArena(at: disk.path + "/arena", budget: 64 * mebibyte)
+        var held: [BlockReference] = []
+        var failure: ArenaError?
+        while failure == nil {
+            do throws(ArenaError) {
+                held += try arena.write(fullBlocks(16, first: held.count))
+            } catch {
+                failure = error
             }
-            #expect(failure == .diskFull)
-            #expect(held.count > 200)
-            #expect(arena.usage().used == UInt64(held.count * blockSize))
-            #expect(arena.violations() == [])
-            #expect(throws: ArenaError.diskFull) { try arena.reserve(1) }
-            #expect(arena.usage().reserved == 0)
-            arena.release(held[0..<32].map(\.slot))
-            #expect(throws: ArenaError.diskFull) { try arena.write(fullBlocks(32)) }
-            arena.commit()
-            // The cursor stands on slots that need room; the freed ones do not.
-            let again = try arena.write(fullBlocks(32))
-            #expect(Set(again.map(\.slot)) == Set(held[0..<32].map(\.slot)))
-            for (index, reference) in held.enumerated().dropFirst(32) {
-                let byte = UInt8(truncatingIfNeeded: index % 16)
-                #expect(try arena.bytes(reference)[blockSize - 1] == byte)
-            }
-            #expect(arena.violations() == [])
         }
+        #expect(failure == .diskFull)
+        #expect(held.count > 200)
+        #expect(arena.usage().used == UInt64(held.count * blockSize))
+        #expect(arena.violations() == [])
+        #expect(throws: ArenaError.diskFull) { try arena.reserve(1) }
+        #expect(arena.usage().reserved == 0)
+        arena.release(held[0..<32].map(\.slot))
+        #expect(throws: ArenaError.diskFull) { try arena.write(fullBlocks(32)) }
+        arena.commit()
+        // The cursor stands on slots that need room; the freed ones do not.
+        let again = try arena.write(fullBlocks(32))
+        #expect(Set(again.map(\.slot)) == Set(held[0..<32].map(\.slot)))
+        for (index, reference) in held.enumerated().dropFirst(32) {
+            let byte = UInt8(truncatingIfNeeded: index % 16)
+            #expect(try arena.bytes(reference)[blockSize - 1] == byte)
+        }
+        #expect(arena.violations() == [])
     }
 
     @Test(
         "what is only cached leaves the disk its margin, and is to be evicted for it",
         .enabled(if: geteuid() == 0, "mounting a small disk needs root"))
     func cacheLeavesTheDisk() throws {
-        try withSmallDisk { folder in
-            let arena = try openArena(folder, budget: 64 * mebibyte)
-            // A disk smaller than the margin: bytes that exist nowhere else go there all the same.
-            let dirty = try arena.write(fullBlocks(8))
-            let clean = fullBlocks(8).map {
-                PlainBlock(
-                    bytes: $0.bytes, owner: $0.owner, isDirty: false, usesReservation: false)
-            }
-            #expect(throws: ArenaError.full) { try arena.write(clean) }
-            #expect(arena.shortfall() == 0)
-            arena.setClean(dirty.map(\.slot))
-            #expect(arena.shortfall() == 8)
-            #expect(arena.violations() == [])
+        guard let disk = try SmallDisk(bytes: 4 << 20) else { return }
+        defer { disk.remove() }
+        let arena = try openArena(at: disk.path + "/arena", budget: 64 * mebibyte)
+        // A disk smaller than the margin: bytes that exist nowhere else go there all the same.
+        let dirty = try arena.write(fullBlocks(8))
+        let clean = fullBlocks(8).map {
+            PlainBlock(bytes: $0.bytes, owner: $0.owner, isDirty: false, usesReservation: false)
         }
+        #expect(throws: ArenaError.full) { try arena.write(clean) }
+        #expect(arena.shortfall() == 0)
+        arena.setClean(dirty.map(\.slot))
+        #expect(arena.shortfall() == 8)
+        #expect(arena.violations() == [])
     }
 
     @Test("the operating system's codes mean what they should")

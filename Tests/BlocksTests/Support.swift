@@ -58,7 +58,12 @@ let mebibyte: UInt64 = 1 << 20
 func openArena(
     _ folder: TemporaryFolder, budget: UInt64 = 16 * mebibyte
 ) throws(ArenaError) -> Arena {
-    let arena = try Arena(path: folder.arena, key: testKey(), budget: budget)
+    try openArena(at: folder.arena, budget: budget)
+}
+
+/// An arena in this file, ready for writing.
+func openArena(at path: String, budget: UInt64) throws(ArenaError) -> Arena {
+    let arena = try Arena(path: path, key: testKey(), budget: budget)
     arena.adoptionFinished()
     return arena
 }

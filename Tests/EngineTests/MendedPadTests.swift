@@ -14,38 +14,6 @@ import Testing
 @testable import Engine
 @testable import Metadata
 
-/// A small disk of its own, in memory; needs root.
-private final class SmallDisk {
-    let path: String
-    private var filler: String { path + "/filler" }
-
-    /// Nil where root may not mount, as in some containers: nothing to test with.
-    init?(bytes: Int) throws {
-        path = NSTemporaryDirectory() + "cairn-disk-" + UUID().uuidString
-        try FileManager.default.createDirectory(
-            atPath: path, withIntermediateDirectories: true)
-        let options = "size=\(bytes),mode=0700"
-        let made = try run("/bin/mount", ["-t", "tmpfs", "-o", options, "cairn-test", path])
-        guard made.status == 0 else {
-            try FileManager.default.removeItem(atPath: path)
-            return nil
-        }
-    }
-
-    func fill() throws {
-        // Ends where the disk does, with an error that is the point of it.
-        _ = try run("/bin/sh", ["-c", "cat /dev/zero > \"$0\"", filler])
-    }
-
-    func empty() throws { try FileManager.default.removeItem(atPath: filler) }
-
-    deinit {
-        // Lazily: an open file must not keep the mount.
-        _ = try? run("/bin/umount", ["-l", path])
-        try? FileManager.default.removeItem(atPath: path)
-    }
-}
-
 @Suite("pads on a machine in trouble", .serialized)
 struct MendedPadTests {
     @Test(
@@ -53,6 +21,7 @@ struct MendedPadTests {
         .enabled(if: getuid() == 0, "mounting a small disk needs root"))
     func importedOnFullDisk() throws {
         guard let disk = try SmallDisk(bytes: 160 << 20) else { return }
+        defer { disk.remove() }
         let volume = try TestVolume(on: TestStore()) { $0.stateFolder = disk.path }
         let key = SecretBytes([UInt8](repeating: 1, count: AutonomiPad.keySize))
         let pad = try #require(AutonomiPad(key: key, isEncrypted: false))

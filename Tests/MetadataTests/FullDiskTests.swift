@@ -3,38 +3,22 @@
 // A disk without room: what grows is refused, and nothing is lost.
 
 import Foundation
-import Glibc
+import TestSupport
 import Testing
 
 @testable import Metadata
 
-/// A small disk of its own, in memory; needs root.
-private final class SmallDisk {
-    let folder: TestFolder
-
-    init?(megabytes: Int) throws {
-        folder = try TestFolder()
-        let options = "size=\(megabytes)m,mode=0700"
-        // SAFETY: all strings live for the call.
-        let code = unsafe options.withCString { options in
-            unsafe mount("cairn-test", folder.path, "tmpfs", 0, options)
-        }
-        // Root without the right to mount, in a container: nothing to test with.
-        guard code == 0 else { return nil }
-    }
-
-    deinit {
-        // SAFETY: the path lives for the call. Detached: an open file must not keep the mount.
-        _ = unsafe umount2(folder.path, Int32(MNT_DETACH))
-    }
-}
-
 @Suite("A full disk", .enabled(if: getuid() == 0, "mounting a small disk needs root"))
 struct FullDiskTests {
+    private func open(_ disk: SmallDisk) throws -> MetadataDatabase {
+        try MetadataDatabase(path: disk.path + "/metadata.db")
+    }
+
     @Test("a full disk refuses what grows before it happens, and loses nothing")
     func filling() throws {
-        guard let disk = try SmallDisk(megabytes: 96) else { return }
-        let database = try disk.folder.open()
+        guard let disk = try SmallDisk(bytes: 96 << 20) else { return }
+        defer { disk.remove() }
+        let database = try open(disk)
         let block = [UInt8](repeating: 7, count: 100_000)
         var written: UInt64 = 0
         var failure: MetadataError?
@@ -63,7 +47,7 @@ struct FullDiskTests {
         }
         try database.commit()
         try database.close()
-        let again = try disk.folder.open()
+        let again = try open(disk)
         try again.write { (writer) throws in
             #expect(try writer.inline(5) == block)
             #expect(try writer.inline(written / 2 - 1) == nil)
@@ -74,16 +58,18 @@ struct FullDiskTests {
 
     @Test("a disk too full to begin with says so")
     func nothingLeft() throws {
-        guard let disk = try SmallDisk(megabytes: 1) else { return }
+        guard let disk = try SmallDisk(bytes: 1 << 20) else { return }
+        defer { disk.remove() }
         let filler = Data(count: 1 << 20)
-        _ = FileManager.default.createFile(atPath: disk.folder.path + "/filler", contents: filler)
-        #expect(throws: MetadataError.full) { try disk.folder.open() }
+        _ = FileManager.default.createFile(atPath: disk.path + "/filler", contents: filler)
+        #expect(throws: MetadataError.full) { try open(disk) }
     }
 
     @Test("a disk with little room opens, reads, and refuses what grows")
     func littleLeft() throws {
-        guard let disk = try SmallDisk(megabytes: 4) else { return }
-        let database = try disk.folder.open()
+        guard let disk = try SmallDisk(bytes: 4 << 20) else { return }
+        defer { disk.remove() }
+        let database = try open(disk)
         #expect(try database.write { try $0.inode(1) } == nil)
         #expect(throws: MetadataError.full) {
             try database.write { try $0.insertInode(file(1)) }

@@ -7,32 +7,10 @@ import Primitives
 import Scratchpads
 import Stores
 import Synchronization
+import TestSupport
 import Testing
 
 @testable import RemoteStores
-
-/// A small filesystem in memory; needs root.
-private struct SmallDisk {
-    let path: String
-
-    init(path: String, size: String) throws {
-        self.path = path
-        // SAFETY: the texts are lent for the call.
-        let outcome = unsafe mount("cairn-test", path, "tmpfs", 0, "size=\(size),mode=0700")
-        guard outcome == 0 else { throw POSIXError(.EPERM) }
-    }
-
-    func makeReadOnly() throws {
-        // SAFETY: as above.
-        let outcome = unsafe mount("cairn-test", path, "tmpfs", UInt(MS_REMOUNT | MS_RDONLY), "")
-        guard outcome == 0 else { throw POSIXError(.EPERM) }
-    }
-
-    func remove() {
-        // SAFETY: as above.
-        #expect(unsafe umount2(path, Int32(MNT_DETACH)) == 0)
-    }
-}
 
 private final class PutCount: Sendable {
     let value = Atomic<Int>(0)
@@ -47,11 +25,9 @@ struct FolderStoreFailureTests {
         "a full disk is full, keeps what it had, and leaves nothing half-written",
         .enabled(if: isRoot, needsRoot))
     func fullDisk() throws {
-        let folder = try TemporaryFolder()
-        defer { folder.remove() }
-        let disk = try SmallDisk(path: folder.path, size: "1m")
-        defer { disk.remove() }
-        let path = folder.path + "/store"
+        let disk = try #require(try SmallDisk(bytes: 1 << 20))
+        defer { #expect(disk.remove()) }
+        let path = disk.path + "/store"
         let store = try FolderStore(path: path, createIfMissing: true)
         let kept = TestChunk(seed: 1, count: 300_000)
         try store.put(kept.digest, kept.bytes)
@@ -79,11 +55,9 @@ struct FolderStoreFailureTests {
     @Test(
         "a read-only disk is read, and says that it is read-only", .enabled(if: isRoot, needsRoot))
     func readOnlyDisk() throws {
-        let folder = try TemporaryFolder()
-        defer { folder.remove() }
-        let disk = try SmallDisk(path: folder.path, size: "1m")
-        defer { disk.remove() }
-        let path = folder.path + "/store"
+        let disk = try #require(try SmallDisk(bytes: 1 << 20))
+        defer { #expect(disk.remove()) }
+        let path = disk.path + "/store"
         let chunk = TestChunk(seed: 1)
         let pad = WriteCapability(testSeed: 1)
         let record = try pad.seal("text", counter: 1)
@@ -103,7 +77,7 @@ struct FolderStoreFailureTests {
         #expect(throws: StoreError.readOnly) { try store.put(try pad.seal("new", counter: 2)) }
         #expect(throws: StoreError.readOnly) { try store.delete(chunk.digest) }
         #expect(throws: StoreError.readOnly) {
-            try FolderStore(path: folder.path + "/other", createIfMissing: true)
+            try FolderStore(path: disk.path + "/other", createIfMissing: true)
         }
     }
 

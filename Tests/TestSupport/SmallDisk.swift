@@ -1,0 +1,54 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// A disk that is soon full, for tests of what happens then.
+
+import Foundation
+
+/// A disk of its own in memory, on a folder of its own. Mounting it needs root.
+package struct SmallDisk: Sendable {
+    /// The folder; only its owner may enter it.
+    package let path: String
+
+    private var filler: String { path + "/filler" }
+
+    /// Makes the folder and mounts the disk there; `remove` takes both away.
+    ///
+    /// Nil where even root may not mount, as in some containers: nothing to test with.
+    package init?(bytes: Int) throws {
+        path = NSTemporaryDirectory() + "cairn-disk-" + UUID().uuidString
+        try FileManager.default.createDirectory(atPath: path, withIntermediateDirectories: true)
+        // SAFETY: the texts are lent for the call.
+        guard unsafe mount("cairn-test", path, "tmpfs", 0, "size=\(bytes),mode=0700") == 0 else {
+            try FileManager.default.removeItem(atPath: path)
+            return nil
+        }
+    }
+
+    /// Has every change refused from now on.
+    package func makeReadOnly() throws {
+        // SAFETY: the texts are lent for the call.
+        let code = unsafe mount("cairn-test", path, "tmpfs", UInt(MS_REMOUNT | MS_RDONLY), "")
+        guard code == 0 else { throw POSIXError(.EPERM) }
+    }
+
+    /// Takes all room that is left.
+    package func fill() throws {
+        // Ends where the disk does, with an error that is the point of it.
+        _ = try run("/bin/sh", ["-c", "cat /dev/zero > \"$0\"", filler])
+    }
+
+    /// Gives back what `fill` took.
+    package func empty() throws { try FileManager.default.removeItem(atPath: filler) }
+
+    /// Takes the disk away, from under files that are still open too, and its folder.
+    ///
+    /// - Returns: whether it could be unmounted.
+    @discardableResult
+    package func remove() -> Bool {
+        // SAFETY: the path is lent for the call.
+        guard unsafe umount2(path, Int32(MNT_DETACH)) == 0 else { return false }
+        // An empty folder that stays is no reason to fail a test that passed.
+        try? FileManager.default.removeItem(atPath: path)
+        return true
+    }
+}
