@@ -3,7 +3,6 @@
 // What all tests here share: a folder in memory, waiting, seeds, and how long a test may go on.
 
 import Foundation
-import Testing
 
 /// A temporary folder, in memory where there is one: what is judged here is which syncs were
 /// asked for, not how long a disk takes.
@@ -19,15 +18,6 @@ func temporaryFolder(_ kind: String) throws -> String {
 /// A script of the tests.
 func resource(_ name: String) -> String {
     Bundle.module.bundleURL.appendingPathComponent("Resources/" + name).path
-}
-
-extension Trait where Self == ConditionTrait {
-    /// Suites that mount.
-    static var mounting: Self {
-        .enabled(
-            if: getuid() == 0 && FileManager.default.fileExists(atPath: "/dev/fuse"),
-            "mounting needs root and /dev/fuse")
-    }
 }
 
 /// How much is tried: the environment's word, or what a check before a change has time for.

@@ -1,18 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// What this machine can do, and how much is asked of it.
+// How much is asked of this machine.
 
 import Foundation
-import Testing
-
-extension Trait where Self == ConditionTrait {
-    /// Suites that mount.
-    static var mounting: Self {
-        .enabled(
-            if: getuid() == 0 && FileManager.default.fileExists(atPath: "/dev/fuse"),
-            "mounting needs root and /dev/fuse")
-    }
-}
 
 /// How much is tried.
 enum Effort {

@@ -4,6 +4,7 @@
 // The pads are those of the frozen vectors, in the JSON of an AntTP gateway.
 
 import Foundation
+import TestSupport
 import Testing
 
 @Suite("pads of the older Autonomi network", .serialized, .mounting)

@@ -3,6 +3,7 @@
 // Attributes on a mount: extended ones, access lists and who they let in, times, privileges.
 
 import Foundation
+import TestSupport
 import Testing
 
 @Suite("attributes, as POSIX and Linux have them", .serialized, .mounting)

@@ -3,6 +3,7 @@
 // Bytes on a mount: allocation, holes, direct I/O, copies that share, maps, appends.
 
 import Foundation
+import TestSupport
 import Testing
 
 @Suite("content, as POSIX and Linux have it", .serialized, .mounting)

@@ -3,6 +3,7 @@
 // copy_file_range on a mount: what is shared, and that sharing is never seen in the bytes.
 
 import Foundation
+import TestSupport
 import Testing
 
 @Suite("copy_file_range", .serialized, .mounting)

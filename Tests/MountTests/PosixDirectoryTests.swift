@@ -3,6 +3,7 @@
 // Directories on a mount: large ones, listings while names come and go, numbers, and statfs.
 
 import Foundation
+import TestSupport
 import Testing
 
 @Suite("directories", .serialized, .mounting)

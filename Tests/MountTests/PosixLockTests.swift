@@ -4,6 +4,7 @@
 // has to hear of them.
 
 import Foundation
+import TestSupport
 import Testing
 
 @Suite("locks between programs", .serialized, .mounting)

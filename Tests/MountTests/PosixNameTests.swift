@@ -3,6 +3,7 @@
 // Names on a mount: links, renames with flags, removal of what is open, and what is refused.
 
 import Foundation
+import TestSupport
 import Testing
 
 @Suite("names, as POSIX and Linux have them", .serialized, .mounting)

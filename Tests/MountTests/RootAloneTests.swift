@@ -4,6 +4,7 @@
 // what they would if somebody did.
 
 import Foundation
+import TestSupport
 import Testing
 
 @Suite(
