@@ -49,7 +49,7 @@ int32_t cairn_processor_count(void) {
     if (sched_getaffinity(getpid(), sizeof processors, &processors) == 0) {
         return CPU_COUNT(&processors);
     }
-    // More of them than a set has room for.
+    // The machine may have more than a set has room for.
     const long online = sysconf(_SC_NPROCESSORS_ONLN);
     return online < 1 ? 1 : (int32_t)online;
 }

@@ -97,19 +97,23 @@ extension Engine {
     /// - Source: mount(8), relatime.
     static let accessTimeAge: Int64 = 24 * 60 * 60
 
-    /// Moves the access time of something that was opened for reading, if the volume does so.
+    /// Moves the access time of a file that was opened for reading, or a directory that is listed,
+    /// if the volume does so.
     ///
     /// The row is written by the next commit, and published with the next change of its own:
     /// reading makes no revision. The kernel is told, because it believes the attributes it has;
     /// but not of a file of which it has no pages: it drops the access time itself when it reads
     /// one, and only that. Told, it would drop all, and ask for them at the next open.
-    func noteAccess(_ inode: Inode) throws(FileError) {
+    ///
+    /// - Parameter isKnown: the kernel is being answered, and drops the access time then.
+    func noteAccess(_ inode: Inode, isKnown: Bool = false) throws(FileError) {
         let now = Timestamp.now()
         let mayBeCached = volume.table.mayBeCached(inode.ino)
         let isToldNow = try volume.change(inode) { (state) throws(FileError) -> Bool? in
             guard !state.isDeleted, isAccessDue(state.row.attributes, now) else { return nil }
             state.row.attributes.accessed = now
             state.isAccessDirty = true
+            if isKnown { return false }
             let isRead = mayBeCached || state.mayBeCached || state.row.kind != .regular
             state.isAccessUntold = !isRead
             return isRead
@@ -129,13 +133,6 @@ extension Engine {
             return times.accessed <= times.modified || times.accessed <= times.changed
                 || now.seconds - times.accessed.seconds >= Engine.accessTimeAge
         }
-    }
-
-    /// Whether the kernel asks for the names of a directory whose access time reading moves: it
-    /// keeps those it has until the directory is modified. A program that opens one to sync it
-    /// reads none, and moves nothing.
-    func isListingAsked(_ times: FileAttributes) -> Bool {
-        configuration.accessTimes == .relative && times.accessed <= times.modified
     }
 
     /// What `statfs` shows. Never asks the store: its room was asked for in the background.

@@ -22,28 +22,27 @@ extension Engine {
         ino != rootInode && !VirtualTree.isVirtual(ino)
     }
 
-    /// Opens a directory for listing.
+    /// Whether the kernel may list a directory from the names that it has: not while listing it
+    /// moves its access time, for which the names have to be asked for.
+    package func mayListFromCache(_ ino: UInt64) throws(FileError) -> Bool {
+        guard Engine.isOwn(ino) else { return true }
+        return !isAccessDue(try volume.row(ino).attributes, .now())
+    }
+
+    /// Opens a directory, for listing or to sync it: that alone moves no access time.
     package func openDirectory(
         _ ino: UInt64, _ context: RequestContext
     ) throws(FileError) -> UInt64 {
-        var isAccessDue = false
         if Engine.isOwn(ino) {
             let row = try volume.row(ino)
             guard row.kind == .directory else { throw .notDirectory }
             try loader.ensureListable(row, context.patience)
-            if self.isAccessDue(row.attributes, .now()) {
-                isAccessDue = isListingAsked(row.attributes)
-                // Else the kernel may list it from what it has.
-                if !isAccessDue {
-                    try volume.with(ino) { (inode) throws(FileError) in try noteAccess(inode) }
-                }
-            }
         } else if ForeignInodes.isForeign(ino) {
             try requireForeignDirectory(ino, context)
         } else if VirtualTree.isVirtual(ino), ino != VirtualTree.directory {
             throw .notDirectory
         }
-        return try handles.add(.directory(isAccessDue: isAccessDue))
+        return try handles.add(.directory(ino))
     }
 
     /// Lists from `offset` on until `body` returns false; the entry it refused is given again next
@@ -66,11 +65,13 @@ extension Engine {
             try listFixed(ino, from: offset, withStatus, context, body)
             return
         }
-        if offset == 0, case .directory(isAccessDue: true) = handles.handle(handle) {
-            try volume.with(ino) { (inode) throws(FileError) in try noteAccess(inode) }
-        }
         if withStatus && !inPieces {
             try loader.ensureLoaded(try volume.row(ino), context.patience)
+        }
+        if offset == 0 {
+            try volume.with(ino) { (inode) throws(FileError) in
+                try noteAccess(inode, isKnown: true)
+            }
         }
         guard try listDots(ino, from: offset, body) else { return }
         var cursor = offset <= Engine.firstCookieOffset ? 0 : offset - Engine.firstCookieOffset

@@ -25,15 +25,16 @@ extension Engine {
         let from = try requireParent(parent, context)
         let to = newParent == parent ? from : try requireParent(newParent, context)
         if (from.form == .pad) != (to.form == .pad) { throw .crossDevice }
+        // Ends: what was loaded once stays so.
         while true {
             let step = try committer.withNames { () throws(FileError) -> Renaming in
-                let (from, target) = try volume.query { (reader) throws(MetadataError) in
+                let (found, target) = try volume.query { (reader) throws(MetadataError) in
                     (
                         try reader.dentry(parent: parent, name: name),
                         try reader.dentry(parent: newParent, name: newName)
                     )
                 }
-                guard let source = from else { throw .notFound }
+                guard let source = found else { throw .notFound }
                 if target != nil && mode == .noReplace { throw .exists }
                 if mode == .exchange {
                     guard let target else { throw .notFound }
@@ -42,10 +43,13 @@ extension Engine {
                 }
                 if let target, target.ino == source.ino { return .done(replaced: nil) }
                 try requireMovable(source, to: newParent)
-                // Whether it is empty is known of the whole only.
                 if let target, source.kind == .directory, target.kind == .directory {
                     let directory = try volume.row(target.ino)
-                    if !directory.isLoaded { return .needs(directory) }
+                    if !directory.isLoaded {
+                        try requireEmpty(target.ino)
+                        // What the store has of it may all be links to files that never came.
+                        return .needs(directory)
+                    }
                 }
                 let replaced = try replace(source, parent, target, newName, newParent)
                 if leavesWhiteout { try leaveWhiteout(name, parent, context) }

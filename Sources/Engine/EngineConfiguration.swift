@@ -16,10 +16,10 @@ package enum StartMode: Sendable, Hashable {
     case existing
 }
 
-/// When opening a file for reading, or a directory for listing, moves its access time.
+/// When opening a file for reading, or listing a directory, moves its access time.
 ///
 /// At the open, and not at each read: the kernel serves most reads from its own pages, and tells of
-/// none of them.
+/// none of them. Names that it has it drops where listing them moves the time.
 package enum AccessTimePolicy: Sendable, Hashable {
     /// When the access time is not after the last change, or a day old; mount(8)'s `relatime`.
     case relative

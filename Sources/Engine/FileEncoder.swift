@@ -31,6 +31,8 @@ final class FileEncoder: Sendable {
     static let niceness: Int32 = 10
     /// Most threads that compute at once, however many processors there are.
     static let computingThreadLimit = 8
+    /// Threads that compute where there are two or three processors, and none is left over.
+    private static let fewestBeside = 3
     /// Most threads that put chunks into a store that takes many at once; each holds about 10 MB.
     static let puttingThreadLimit = 16
     /// Threads that no chunk of a file that is still being written takes.
@@ -53,13 +55,14 @@ final class FileEncoder: Sendable {
     }
 
     /// Threads that hash, encrypt and put: one a processor, of which one is left to programs where
-    /// there are more than two; or as many as the store takes at once.
+    /// there are more than three; one more where there are one or two, of which one waits for the
+    /// disk now and then; or as many as the store takes at once.
     ///
     /// - Parameters:
     ///   - processors: how many there are; at least 1.
     ///   - useful: the store's `usefulConcurrency`.
     static func threads(processors: Int, useful: Int) -> Int {
-        let computing = processors > 2 ? processors - 1 : processors
+        let computing = max(processors - 1, min(processors + 1, fewestBeside))
         return max(min(computing, computingThreadLimit), min(useful, puttingThreadLimit))
     }
 

@@ -15,8 +15,8 @@ enum OpenHandle: Sendable {
     case foreign(any ForeignContent)
     /// One that is open to be written.
     case foreignWriter(any WritableForeignContent)
-    /// An open directory, and whether listing it moves its access time.
-    case directory(isAccessDue: Bool)
+    /// An open directory.
+    case directory(UInt64)
 }
 
 /// All open handles.

@@ -10,7 +10,9 @@ struct OpenDirectory: Operation {
     let ino: UInt64
 
     func perform(_ call: Call) throws(FileError) -> FuseReply {
-        .openedDirectory(try call.engine.openDirectory(ino, call.context))
+        let keepsCache = try call.engine.mayListFromCache(ino)
+        return .openedDirectory(
+            try call.engine.openDirectory(ino, call.context), keepsCache: keepsCache)
     }
 }
 

@@ -131,7 +131,7 @@ final class RequestHost: Sendable {
             engine.forget(status.ino, count: 1)
         case .opened(let file, let ino):
             engine.release(file.handle, ino: ino)
-        case .openedDirectory(let handle):
+        case .openedDirectory(let handle, _):
             engine.releaseDirectory(handle)
         case .listing:
             for ino in scratch.countedInodes { engine.forget(ino, count: 1) }

@@ -34,7 +34,7 @@ struct MountCommand: ParsableCommand {
               aleph-pay=hold         how files in aleph/me/ are paid for: by holding tokens,
                                      with credit, or none: unpaid in IPFS, until 2027
               noexec, suid, dev      as mount(8) has them
-              noatime, strictatime   opening never, or always, moves access times; else
+              noatime, strictatime   reading never, or always, moves access times; else
                                      once after a change, and once a day (relatime)
             A comma within a value is written \\,.
 

@@ -13,13 +13,13 @@ def earlier(path, told=None):
     """
     if path is None or not path.exists():
         return {}
-    results = json.loads(path.read_text(encoding="utf-8"))
     try:
+        results = json.loads(path.read_text(encoding="utf-8"))
         if told and results:
             told(results)
-    except (AttributeError, LookupError, TypeError, ValueError):
-        print(f"bench: {path} is of an earlier version: remove it, or give another file",
-              file=sys.stderr)
+    except (AttributeError, LookupError, TypeError, ValueError) as error:
+        print(f"bench: {path} is of an earlier version, or damaged: remove it, or give another "
+              f"file ({error!r})", file=sys.stderr)
         sys.exit(2)
     return results
 

@@ -95,7 +95,7 @@ class Volume(Cairn):
 
     def stored(self):
         """The store's chunks: path and size."""
-        return {path: path.stat().st_size for path in (self.folder / "store" / "chunks").rglob("*")
+        return {path: path.stat().st_size for path in (self.store / "chunks").rglob("*")
                 if path.is_file()}
 
 

@@ -189,6 +189,7 @@ class Cairn(Filesystem):
         super().__init__(folder)
         self.binary = binary
         self.state = self.folder / f"{self.name}-state"
+        self.store = self.folder / f"{self.name}-store"
         self.environment = dict(os.environ, CAIRN_STATE=str(self.state))
         cairn = f"CAIRN_STATE={shlex.quote(str(self.state))} {shlex.quote(str(binary))}"
         at = shlex.quote(str(self.mount_point))
@@ -204,7 +205,7 @@ class Cairn(Filesystem):
 
     def start(self):
         self.peaks.touch()
-        self.run("init", "bench", "--store", self.folder / f"{self.name}-store",
+        self.run("init", "bench", "--store", self.store,
                  stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
         self.run("mount", "bench", self.mount_point, *self.options.split())
 

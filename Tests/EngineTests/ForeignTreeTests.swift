@@ -283,7 +283,7 @@ struct ForeignTreeTests {
                 Array("a".utf8), in: try volume.resolve("/small"), kind: .regular, mode: 0o600,
                 device: 0, volume.context)
             while engine.handles.count < HandleTable.limit {
-                _ = try engine.handles.add(.directory(isAccessDue: false))
+                _ = try engine.handles.add(.directory(Engine.filesInode))
             }
             for writes in [false, true] {
                 #expect(throws: FileError.busy) {

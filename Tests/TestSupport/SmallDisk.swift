@@ -19,8 +19,10 @@ package struct SmallDisk: Sendable {
         try FileManager.default.createDirectory(atPath: path, withIntermediateDirectories: true)
         // SAFETY: the texts are lent for the call.
         guard unsafe mount("cairn-test", path, "tmpfs", 0, "size=\(bytes),mode=0700") == 0 else {
+            let code = errno
             try FileManager.default.removeItem(atPath: path)
-            return nil
+            if code == EPERM || code == EACCES { return nil }
+            throw POSIXError(POSIXErrorCode(rawValue: code) ?? .EIO)
         }
     }
 
@@ -28,7 +30,7 @@ package struct SmallDisk: Sendable {
     package func makeReadOnly() throws {
         // SAFETY: the texts are lent for the call.
         let code = unsafe mount("cairn-test", path, "tmpfs", UInt(MS_REMOUNT | MS_RDONLY), "")
-        guard code == 0 else { throw POSIXError(.EPERM) }
+        guard code == 0 else { throw POSIXError(POSIXErrorCode(rawValue: errno) ?? .EIO) }
     }
 
     /// Takes all room that is left.

@@ -9,11 +9,30 @@ import Threading
 
 @Suite("processors")
 struct ProcessorTests {
-    @Test("those count that the process may use, as nproc(1) says")
+    /// The processors that the main thread may use, as taskset(1) takes and tells them.
+    private func own() throws -> String {
+        let result = try run("/usr/bin/taskset", ["-cp", "\(getpid())"])
+        let list = try #require(result.output.split(separator: ": ").last)
+        return String(list.prefix { $0 != "\n" })
+    }
+
+    @Test("those count that the process may use, and no others of the machine")
     func usable() throws {
-        // A number in this variable would be told instead.
-        let result = try run("/usr/bin/env", ["-u", "OMP_NUM_THREADS", "nproc"])
-        #expect(result.output == "\(Processors.count)\n")
+        let all = try own()
+        let ranges = all.split(separator: ",").map {
+            $0.split(separator: "-").compactMap { Int($0) }
+        }
+        let count = try ranges.reduce(0) { sum, range in
+            let first = try #require(range.first)
+            return sum + (range.last ?? first) - first + 1
+        }
+        #expect(Processors.count == count)
+        let first = try #require(ranges.first?.first)
+        _ = try run("/usr/bin/taskset", ["-cp", "\(first)", "\(getpid())"])
+        let one = Processors.count
+        _ = try run("/usr/bin/taskset", ["-cp", all, "\(getpid())"])
+        #expect(one == 1)
+        #expect(Processors.count == count)
     }
 }
 

@@ -54,7 +54,8 @@ int32_t cairn_name_thread(const char *name);
 /// before.
 void cairn_reset_scheduling(void);
 
-/// sched_getaffinity(2) of the main thread: how many processors the process may use; 1 at least.
+/// sched_getaffinity(2) of the main thread: how many processors the process may use; 1 at least. On
+/// a machine that may have more than 1,024 all that are there.
 int32_t cairn_processor_count(void);
 
 /// sched_setattr(2), `sched_runtime`: how long the calling thread may run in one turn, in
