@@ -105,7 +105,7 @@ extension Engine {
     /// but not of a file of which it has no pages: it drops the access time itself when it reads
     /// one, and only that. Told, it would drop all, and ask for them at the next open.
     ///
-    /// - Parameter isKnown: the kernel is being answered, and drops the access time then.
+    /// - Parameter isKnown: the kernel drops the access time by itself.
     func noteAccess(_ inode: Inode, isKnown: Bool = false) throws(FileError) {
         let now = Timestamp.now()
         let mayBeCached = volume.table.mayBeCached(inode.ino)

@@ -68,11 +68,6 @@ extension Engine {
         if withStatus && !inPieces {
             try loader.ensureLoaded(try volume.row(ino), context.patience)
         }
-        if offset == 0 {
-            try volume.with(ino) { (inode) throws(FileError) in
-                try noteAccess(inode, isKnown: true)
-            }
-        }
         guard try listDots(ino, from: offset, body) else { return }
         var cursor = offset <= Engine.firstCookieOffset ? 0 : offset - Engine.firstCookieOffset
         var isEmpty = offset >= Engine.firstCookieOffset
@@ -109,6 +104,17 @@ extension Engine {
                 guard let extent, isEmpty || !inPieces else { return }
                 try loader.waitForGrowth(of: ino, beyond: extent, context.patience)
             }
+        }
+    }
+
+    /// A directory was listed from its start: that moves its access time, if it is due.
+    ///
+    /// - Parameter isAnswered: the kernel gets the names as an answer, with which it drops the time
+    ///   that it has; else it is told.
+    package func noteListing(of ino: UInt64, isAnswered: Bool) throws(FileError) {
+        guard Engine.isOwn(ino) else { return }
+        try volume.with(ino) { (inode) throws(FileError) in
+            try noteAccess(inode, isKnown: isAnswered)
         }
     }
 

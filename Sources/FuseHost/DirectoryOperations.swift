@@ -77,6 +77,8 @@ struct ReadDirectory: Operation {
         }
         // Only now: the engine may hold a lock while it lists.
         for ino in scratch.countedInodes { call.engine.countReference(ino) }
+        // A time that cannot be kept is no reason to keep the names back.
+        if offset == 0 { try? call.engine.noteListing(of: ino, isAnswered: true) }
         return .listing(used)
     }
 

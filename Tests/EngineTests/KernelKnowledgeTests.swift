@@ -65,6 +65,7 @@ struct KernelKnowledgeTests {
             names.append(entry.name)
             return true
         }
+        try volume.engine.noteListing(of: ino, isAnswered: true)
         return names
     }
 

@@ -66,6 +66,7 @@ package struct VolumeTree: FileTree {
                 if entry.name != [0x2E], entry.name != [0x2E, 0x2E] { names.append(entry.name) }
                 return true
             }
+            try engine.noteListing(of: folder, isAnswered: false)
             return names
         }
     }
