@@ -22,27 +22,24 @@ extension Engine {
         ino != rootInode && !VirtualTree.isVirtual(ino)
     }
 
-    /// Whether the kernel may list a directory from the names that it has: not while listing it
-    /// moves its access time, for which the names have to be asked for.
-    package func mayListFromCache(_ ino: UInt64) throws(FileError) -> Bool {
-        guard Engine.isOwn(ino) else { return true }
-        return !isAccessDue(try volume.row(ino).attributes, .now())
-    }
-
-    /// Opens a directory, for listing or to sync it: that alone moves no access time.
+    /// Opens a directory, for listing or to sync it: that alone moves no access time. While listing
+    /// it would move that, the kernel may not use the names that it has, and asks for them.
     package func openDirectory(
         _ ino: UInt64, _ context: RequestContext
-    ) throws(FileError) -> UInt64 {
+    ) throws(FileError) -> OpenedFile {
+        var keepsCache = true
         if Engine.isOwn(ino) {
             let row = try volume.row(ino)
             guard row.kind == .directory else { throw .notDirectory }
             try loader.ensureListable(row, context.patience)
+            keepsCache = !isAccessDue(row.attributes, .now())
         } else if ForeignInodes.isForeign(ino) {
             try requireForeignDirectory(ino, context)
         } else if VirtualTree.isVirtual(ino), ino != VirtualTree.directory {
             throw .notDirectory
         }
-        return try handles.add(.directory(ino))
+        let handle = try handles.add(.directory(ino))
+        return OpenedFile(handle: handle, keepsCache: keepsCache, isDirect: false)
     }
 
     /// Lists from `offset` on until `body` returns false; the entry it refused is given again next

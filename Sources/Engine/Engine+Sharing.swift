@@ -118,7 +118,7 @@ extension Engine {
         of directory: UInt64, _ context: RequestContext
     ) throws(FileError) -> [ListedEntry] {
         var children: [ListedEntry] = []
-        let handle = try openDirectory(directory, context)
+        let handle = try openDirectory(directory, context).handle
         defer { releaseDirectory(handle) }
         try readDirectory(handle, ino: directory, from: 0, withStatus: true, context) { entry in
             if !Engine.dots.contains(entry.name) { children.append(entry) }

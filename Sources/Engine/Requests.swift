@@ -146,11 +146,11 @@ package struct OpenIntent: Sendable, Hashable {
     }
 }
 
-/// An open file, as the host keeps it.
+/// An open file or directory, as the host keeps it.
 package struct OpenedFile: Sendable, Hashable {
     /// Names the open file until `release`.
     package var handle: UInt64
-    /// The kernel may keep the pages it has from earlier opens.
+    /// The kernel may keep the pages, or names, it has from earlier opens.
     package var keepsCache: Bool
     /// Reads and writes go past the kernel's cache (pads, and virtual files whose size
     /// is not known).

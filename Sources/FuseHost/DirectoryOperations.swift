@@ -10,9 +10,7 @@ struct OpenDirectory: Operation {
     let ino: UInt64
 
     func perform(_ call: Call) throws(FileError) -> FuseReply {
-        let keepsCache = try call.engine.mayListFromCache(ino)
-        return .openedDirectory(
-            try call.engine.openDirectory(ino, call.context), keepsCache: keepsCache)
+        .openedDirectory(try call.engine.openDirectory(ino, call.context))
     }
 }
 

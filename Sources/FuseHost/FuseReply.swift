@@ -24,8 +24,8 @@ enum FuseReply {
     case target([UInt8])
     /// An open file; `ino` is the engine's.
     case opened(OpenedFile, ino: UInt64)
-    /// An open directory, and whether the kernel may list it from the names it has.
-    case openedDirectory(UInt64, keepsCache: Bool)
+    /// An open directory.
+    case openedDirectory(OpenedFile)
     /// Bytes written or copied.
     case count(Int)
     /// So many bytes of the thread's own buffer.

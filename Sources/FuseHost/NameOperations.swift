@@ -35,7 +35,7 @@ struct Lookup: Operation {
 
     private func parentDirectory(_ call: Call) throws(FileError) -> UInt64 {
         let engine = call.engine
-        let handle = try engine.openDirectory(parent, call.context)
+        let handle = try engine.openDirectory(parent, call.context).handle
         defer { engine.releaseDirectory(handle) }
         var found: UInt64?
         try engine.readDirectory(handle, ino: parent, from: 0, withStatus: false, call.context) {

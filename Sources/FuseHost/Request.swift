@@ -93,9 +93,9 @@ import Engine
             }
         case .opened(let file, _):
             return unsafe cfuse_reply_open(raw, file.handle, Self.flags(file))
-        case .openedDirectory(let handle, let keepsCache):
-            let kept = keepsCache ? CFUSE_OPEN_KEEP_CACHE : 0
-            return unsafe cfuse_reply_open(raw, handle, CFUSE_OPEN_CACHE_DIRECTORY | kept)
+        case .openedDirectory(let directory):
+            return unsafe cfuse_reply_open(
+                raw, directory.handle, CFUSE_OPEN_CACHE_DIRECTORY | Self.flags(directory))
         case .count(let count):
             return unsafe cfuse_reply_count(raw, count)
         case .data(let count), .listing(let count):

@@ -131,8 +131,8 @@ final class RequestHost: Sendable {
             engine.forget(status.ino, count: 1)
         case .opened(let file, let ino):
             engine.release(file.handle, ino: ino)
-        case .openedDirectory(let handle, _):
-            engine.releaseDirectory(handle)
+        case .openedDirectory(let directory):
+            engine.releaseDirectory(directory.handle)
         case .listing:
             for ino in scratch.countedInodes { engine.forget(ino, count: 1) }
         case .done, .noEntry, .attributes, .target, .count, .data, .value, .statistics, .offset:

@@ -113,7 +113,7 @@ struct EngineFiles {
     }
 
     private func collect(_ folder: UInt64, _ prefix: String, _ tree: inout Tree) throws(FileError) {
-        let handle = try engine.openDirectory(folder, context)
+        let handle = try engine.openDirectory(folder, context).handle
         defer { engine.releaseDirectory(handle) }
         var entries: [ListedEntry] = []
         try engine.readDirectory(handle, ino: folder, from: 0, withStatus: true, context) {

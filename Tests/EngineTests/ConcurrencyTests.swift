@@ -80,7 +80,7 @@ struct ConcurrencyTests {
         case 2: try? engine.rename(name, in: shared, to: other, in: shared, .exchange, context)
         case 3: try? engine.unlink(name, in: shared, context)
         case 4:
-            guard let handle = try? engine.openDirectory(shared, context) else { return }
+            guard let handle = try? engine.openDirectory(shared, context).handle else { return }
             defer { engine.releaseDirectory(handle) }
             try? engine.readDirectory(
                 handle, ino: shared, from: 0, withStatus: true, context

@@ -77,7 +77,7 @@ struct LargeDirectoryTests {
         let (volume, store) = try recovered()
         let ino = try volume.resolve("/files/large")
         store.pass(Self.first)
-        let handle = try volume.engine.openDirectory(ino, volume.context)
+        let handle = try volume.engine.openDirectory(ino, volume.context).handle
         defer { volume.engine.releaseDirectory(handle) }
         var (offset, listed): (UInt64, [String]) = (0, [])
         #expect(throws: FileError.inputOutput) {
@@ -131,7 +131,7 @@ struct LargeDirectoryTests {
         let (volume, store) = try recovered()
         let ino = try volume.resolve("/files/large")
         store.pass(Self.first)
-        let handle = try volume.engine.openDirectory(ino, volume.context)
+        let handle = try volume.engine.openDirectory(ino, volume.context).handle
         volume.engine.releaseDirectory(handle)
         let later = Thread {
             usleep(300_000)
@@ -148,7 +148,7 @@ struct LargeDirectoryTests {
         let (volume, store) = try recovered()
         let ino = try volume.resolve("/files/large")
         store.pass(Self.first, others: .unreachable(retryAfter: nil))
-        let handle = try volume.engine.openDirectory(ino, volume.context)
+        let handle = try volume.engine.openDirectory(ino, volume.context).handle
         var (offset, listed): (UInt64, [String]) = (0, [])
         #expect(throws: FileError.inputOutput) {
             while true {
@@ -167,7 +167,7 @@ struct LargeDirectoryTests {
         let (volume, store) = try recovered()
         let ino = try volume.resolve("/files/large")
         store.pass(Self.first)
-        let handle = try volume.engine.openDirectory(ino, volume.context)
+        let handle = try volume.engine.openDirectory(ino, volume.context).handle
         volume.engine.releaseDirectory(handle)
         // Also one that is a row already: it may not change before the others are there.
         #expect(throws: FileError.inputOutput) {
@@ -187,7 +187,7 @@ struct LargeDirectoryTests {
         let (volume, store) = try recovered()
         let ino = try volume.resolve("/files/large")
         store.pass(Self.first)
-        let handle = try volume.engine.openDirectory(ino, volume.context)
+        let handle = try volume.engine.openDirectory(ino, volume.context).handle
         volume.engine.releaseDirectory(handle)
         let start = ContinuousClock.now
         try volume.restart()

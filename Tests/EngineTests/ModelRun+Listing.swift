@@ -54,7 +54,7 @@ extension ModelRun {
         try expect("lists \(ino) from \(from)", nil) { () throws(FileError) in
             count = 0
             names = []
-            let handle = try engine.openDirectory(ino, context)
+            let handle = try engine.openDirectory(ino, context).handle
             defer { engine.releaseDirectory(handle) }
             try engine.readDirectory(
                 handle, ino: ino, from: from, withStatus: withStatus, context

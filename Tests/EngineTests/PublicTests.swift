@@ -232,7 +232,7 @@ struct PublicTests {
         }
         func list(_ path: String) throws -> [String] {
             let ino = try volume.resolve(path)
-            let handle = try volume.engine.openDirectory(ino, volume.context)
+            let handle = try volume.engine.openDirectory(ino, volume.context).handle
             defer { volume.engine.releaseDirectory(handle) }
             var names: [String] = []
             try volume.engine.readDirectory(

@@ -49,7 +49,7 @@ struct ShownTree {
         let engine = volume.engine
         var names: [[UInt8]] = []
         do throws(FileError) {
-            let handle = try engine.openDirectory(ino, volume.context)
+            let handle = try engine.openDirectory(ino, volume.context).handle
             defer { engine.releaseDirectory(handle) }
             try engine.readDirectory(
                 handle, ino: ino, from: 0, withStatus: false, volume.context

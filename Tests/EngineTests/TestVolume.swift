@@ -304,7 +304,7 @@ extension TestVolume {
     /// The names of a directory, without the dots.
     func list(_ path: String) throws(FileError) -> [String] {
         let ino = try resolve(path)
-        let handle = try engine.openDirectory(ino, context)
+        let handle = try engine.openDirectory(ino, context).handle
         defer { engine.releaseDirectory(handle) }
         var names: [String] = []
         try engine.readDirectory(handle, ino: ino, from: 0, withStatus: false, context) { entry in

@@ -78,7 +78,7 @@ struct TreeComparison {
     }
 
     private func list(_ ino: UInt64) throws(FileError) -> [[UInt8]: ListedEntry] {
-        let handle = try engine.openDirectory(ino, volume.context)
+        let handle = try engine.openDirectory(ino, volume.context).handle
         defer { engine.releaseDirectory(handle) }
         var entries: [[UInt8]: ListedEntry] = [:]
         var offset: UInt64 = 0

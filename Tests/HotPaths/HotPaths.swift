@@ -96,7 +96,7 @@ struct HotPaths {
 
     /// Every name with its status, as the first batch of readdirplus does; a call is an entry.
     private func countListing(_ directory: UInt64) throws {
-        let handle = try engine.openDirectory(directory, context)
+        let handle = try engine.openDirectory(directory, context).handle
         defer { engine.releaseDirectory(handle) }
         for round in 0...HotPaths.rounds {
             var listed = 0

@@ -57,7 +57,7 @@ package struct VolumeTree: FileTree {
 
     package func names(in folder: Folder) throws(TreeError) -> [[UInt8]] {
         try volume { () throws(FileError) in
-            let handle = try engine.openDirectory(folder, context)
+            let handle = try engine.openDirectory(folder, context).handle
             defer { engine.releaseDirectory(handle) }
             var names: [[UInt8]] = []
             try engine.readDirectory(
