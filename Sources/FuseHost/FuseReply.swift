@@ -146,7 +146,9 @@ enum SystemFailure: Hashable, Sendable {
             case ENOENT: .missing
             case ENOTDIR: .notDirectory
             case EACCES, EPERM: .forbidden
-            case ENOTCONN, ECONNABORTED, ESHUTDOWN: .disconnected
+            // ECANCELED: the request was on its way to a thread of a ring when that died. No call
+            // on a filesystem that is served gives it.
+            case ENOTCONN, ECONNABORTED, ECANCELED, ESHUTDOWN: .disconnected
             case ENODEV, ENXIO: .noDevice
             case EINVAL: .invalid
             case EBUSY: .busy

@@ -79,7 +79,8 @@ enum MountPointCheck {
         if let mounted = MountTable.current().mount(at: path), mounted.isFuse {
             switch DeadMount.condition(of: path) {
             case .dead: throw .deadMount(path)
-            case .alive, .unresponsive, .notMounted: throw .alreadyMounted(path)
+            case .alive, .unresponsive: throw .alreadyMounted(path)
+            case .notMounted: break  // Somebody took it away in between.
             }
         }
         var status = stat()

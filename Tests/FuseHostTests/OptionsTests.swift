@@ -3,6 +3,7 @@
 // What libfuse and the kernel are told at the start of a mount.
 
 import CFuse
+import Glibc
 import Testing
 
 @testable import FuseHost
@@ -167,6 +168,14 @@ struct MountPointTests {
         #expect(!DeadMount.isDead(folder.path + "/none"))
         #expect(try !DeadMount.abort(folder.path))
         #expect(try !DeadMount.clean(folder.path))
+    }
+
+    @Test(
+        "a mount whose process was killed is dead, whatever became of the question",
+        arguments: [ENOTCONN, ECONNABORTED, ECANCELED, ESHUTDOWN])
+    func tellsDisconnected(number: Int32) {
+        #expect(SystemFailure(number: number) == .disconnected)
+        #expect(SystemFailure(number: EIO) == .other)
     }
 
     @Test(
