@@ -132,6 +132,14 @@ package final class Engine: Sendable {
         volume.willWait.set(handler)
     }
 
+    /// Where the engine learns how many requests programs have made since the mount began, so that
+    /// its background stands back while there are many.
+    ///
+    /// - Parameter count: from any thread; must not wait.
+    package func setRequestCount(_ count: @escaping @Sendable () -> UInt64) {
+        volume.requests.counted(by: count)
+    }
+
     // MARK: Shared checks
 
     func requireWritable() throws(FileError) {

@@ -35,6 +35,8 @@ final class FileEncoder: Sendable {
     private static let fewestBeside = 3
     /// Most threads that put chunks into a store that takes many at once; each holds about 10 MB.
     static let puttingThreadLimit = 16
+    /// Threads that go on at full speed while programs ask for much.
+    static let threadsBesidePrograms = 1
     /// Threads that no chunk of a file that is still being written takes.
     static let reservedThreads = 2
 
@@ -106,7 +108,7 @@ final class FileEncoder: Sendable {
         }
         let files = small
         do throws(FileError) {
-            try pool.forEach(count: files.count) { (index) throws(FileError) in
+            try forEach(files.count, true) { (index) throws(FileError) in
                 self.finish(files[index], isParallel: false, nil, outcome)
             }
         } catch {
@@ -313,13 +315,19 @@ final class FileEncoder: Sendable {
         Patience(for: volume.configuration.readDeadline)
     }
 
-    /// On all threads of the pool, or on this one; either way the indexes are begun in order.
+    /// On all threads of the pool, of which some stand back while programs ask for much, or on this
+    /// one; either way the indexes are begun in order.
     func forEach(
         _ count: Int, _ isParallel: Bool,
         _ body: @escaping @Sendable (Int) throws(FileError) -> Void
     ) throws(FileError) {
         if isParallel {
-            try pool.forEach(count: count, body)
+            let requests = volume.requests
+            try pool.forEach(
+                count: count,
+                before: { thread, isLeft in
+                    if thread >= FileEncoder.threadsBesidePrograms { requests.pause(while: isLeft) }
+                }, body)
         } else {
             for index in 0..<count { try body(index) }
         }

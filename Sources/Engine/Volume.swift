@@ -48,6 +48,8 @@ final class Volume: Sendable {
     let lastChange: Atomic<UInt64>
     /// When somebody last waited for the disk; the background keeps out of the way for a moment.
     let foreground = ForegroundWaits()
+    /// How much programs ask for.
+    let requests = ForegroundRequests()
     /// Called before a thread of the kernel's side reads content from the disk.
     let willWait = Listener<Void>()
     /// Raised whenever an inode was written back, before it is dropped from memory.

@@ -22,6 +22,9 @@ final class Activity: Sendable {
         mayWait.load(ordering: .relaxed) ? nil : count.load(ordering: .relaxed)
     }
 
+    /// Requests begun so far.
+    var requestCount: UInt64 { (count.load(ordering: .relaxed) &+ 1) / 2 }
+
     /// Counts a start or an end. Only the thread it belongs to calls it.
     func step() {
         // One writer, so no read-modify-write is needed.

@@ -22,6 +22,11 @@ final class Watchdog: Sendable {
         seen.withLock { $0.append(Seen(activity: activity)) }
     }
 
+    /// Requests that the threads which serve now have begun, at least.
+    var requestCount: UInt64 {
+        seen.withLock { all in all.reduce(0) { $0 + $1.activity.requestCount } }
+    }
+
     /// Looks at every thread.
     ///
     /// - Returns: the most looks in a row, this one included, at which some thread was inside one

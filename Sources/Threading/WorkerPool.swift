@@ -98,16 +98,27 @@ package final class WorkerPool: Sendable {
     /// Runs `body` for every index below `count`, on the pool, and returns when all are done.
     ///
     /// The first error is thrown; indexes not begun by then are left out.
+    ///
+    /// - Parameter before: called by each of the threads before it takes an index, so that none
+    ///   waits where the thread does. It is given the thread's number, from 0 on, and what tells
+    ///   whether there is still something to take.
     package func forEach<Failure: Error>(
-        count: Int, _ body: @escaping @Sendable (Int) throws(Failure) -> Void
+        count: Int, before: @escaping @Sendable (Int, () -> Bool) -> Void = { _, _ in },
+        _ body: @escaping @Sendable (Int) throws(Failure) -> Void
     ) throws(Failure) {
         if count == 0 { return }
         let progress = Monitor(Progress<Failure>(left: min(count, threadCount)))
         let next = Atomic<Int>(0)
         let counter = Shared(next)
-        for _ in 0..<min(count, threadCount) {
+        for thread in 0..<min(count, threadCount) {
             let isQueued = submit {
-                while progress.withLock({ $0.failure == nil }) {
+                let isLeft = {
+                    counter.value.load(ordering: .relaxed) < count
+                        && progress.withLock { $0.failure == nil }
+                }
+                while isLeft() {
+                    before(thread, isLeft)
+                    guard isLeft() else { break }
                     let index = counter.value.add(1, ordering: .relaxed).oldValue
                     if index >= count { break }
                     do throws(Failure) {

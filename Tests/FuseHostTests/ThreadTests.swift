@@ -37,6 +37,20 @@ struct WatchdogTests {
         #expect(watchdog.look() == 0)
     }
 
+    @Test("requests of all threads count once each, from their start on, also while one waits")
+    func counts() {
+        let watchdog = Watchdog()
+        let activities = [Activity(), Activity()]
+        for activity in activities { watchdog.watch(activity) }
+        #expect(watchdog.requestCount == 0)
+        activities[0].step()
+        activities[0].setMayWait(true)
+        #expect(watchdog.requestCount == 1)
+        activities[0].step()
+        for _ in 0..<6 { activities[1].step() }
+        #expect(watchdog.requestCount == 4)
+    }
+
     @Test("a thread that may wait is not taken for one that is stuck")
     func letsWait() {
         let watchdog = Watchdog()

@@ -182,6 +182,51 @@ struct SystemThreadTests {
     }
 }
 
+@Suite("pool")
+struct WorkerPoolTests {
+    /// How often each index was worked on.
+    private final class Seen: Sendable {
+        let counts: Monitor<[Int]>
+        init(_ count: Int) { counts = Monitor(Array(repeating: 0, count: count)) }
+        func note(_ index: Int) { counts.update { $0[index] += 1 } }
+        var all: [Int] { counts.withLock { $0 } }
+    }
+
+    @Test("where some threads stand back, the others do all, and nobody waits for those")
+    func standsBack() {
+        let pool = WorkerPool("test-pool", threads: 4)
+        defer { pool.stop() }
+        let seen = Seen(50)
+        pool.forEach(
+            count: 50,
+            before: { thread, isLeft in
+                if thread > 0 { while isLeft() { usleep(100) } }
+            },
+            { index in seen.note(index) })
+        #expect(seen.all == Array(repeating: 1, count: 50))
+    }
+
+    @Test("who stands back takes nothing any more once another has failed")
+    func fails() {
+        struct Refused: Error {}
+        let pool = WorkerPool("test-pool", threads: 2)
+        defer { pool.stop() }
+        let seen = Seen(50)
+        #expect(throws: Refused.self) {
+            try pool.forEach(
+                count: 50,
+                before: { thread, isLeft in
+                    if thread > 0 { while isLeft() { usleep(100) } }
+                },
+                { (index) throws(Refused) in
+                    if index == 7 { throw Refused() }
+                    seen.note(index)
+                })
+        }
+        #expect(seen.all == Array(repeating: 1, count: 7) + Array(repeating: 0, count: 43))
+    }
+}
+
 @Suite("waits that nobody is woken from")
 struct PolledTests {
     @Test("it is looked until it is so, however long the clock stands still")
