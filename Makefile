@@ -18,6 +18,7 @@
 # make bench-flush   a flush beside the reference library, what it leaves to programs, and an edit:
 #                    REFERENCE=python3.7 with the library
 # make bench-share   Cairn beside a filesystem in C that only remembers
+# make bench-status  git status after a remount, where it reads every file again and where none
 # make instructions  what the hot paths take, beside what is noted; NOTE=--note notes it
 # make conformance PJDFSTEST=DIR   the table of docs/conformance.md; DIR has pjdfstest, built
 
@@ -46,7 +47,7 @@ BENCHFLAGS ?=
 PJDFSTEST ?=
 
 .PHONY: build mount unmount test check format lint tidy install uninstall bench bench-s3 bench-restore \
-	bench-scale bench-share bench-flush instructions conformance clean \
+	bench-scale bench-share bench-flush bench-status instructions conformance clean \
 	soak soak-crash fuzz fuzz-build fuzz-run fuzz-corpus tsan asan
 
 build:
@@ -230,6 +231,10 @@ bench-flush: build
 	@.ci/packages bench-share
 	Tests/Bench/flush.py --cairn "$(CAIRN)" $(if $(REFERENCE),--reference "$(REFERENCE)") \
 		--results "$(FLUSHES)" --table docs/performance.md $(BENCHFLAGS)
+
+bench-status: build
+	@.ci/packages bench
+	Tests/Bench/status.py --cairn "$(CAIRN)" --table docs/performance.md $(BENCHFLAGS)
 
 bench-s3: build
 	@.ci/packages bench-s3
