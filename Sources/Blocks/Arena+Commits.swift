@@ -11,27 +11,10 @@ extension Arena {
     ///
     /// Costs nothing when nothing was written since the last one. The kernel reports a lost write
     /// once and then forgets it, so a failure here stays until the arena is reopened.
-    package func sync() throws(ArenaError) {
-        let goal = written.load(ordering: .acquiring)
-        try synced.withLock { failure throws(ArenaError) in
-            if let failure { throw failure }
-            if covered.load(ordering: .relaxed) >= goal { return }
-            // Writes that finish while others wait for the lock are covered by one sync for all.
-            let reached = written.load(ordering: .acquiring)
-            do throws(ArenaError) {
-                try file.sync()
-            } catch {
-                failure = error
-                throw error
-            }
-            covered.store(reached, ordering: .releasing)
-        }
-    }
+    package func sync() throws(ArenaError) { try writes.sync(file.sync) }
 
     /// Whether `sync` has nothing to do.
-    package var isSynced: Bool {
-        covered.load(ordering: .acquiring) >= written.load(ordering: .acquiring)
-    }
+    package var isSynced: Bool { writes.isSettled }
 
     /// Has the disk begin with what lies a little behind a slot, where somebody writes on from slot
     /// to slot: many neighbours at a time, so that the filesystem gives them neighbouring blocks of

@@ -98,7 +98,7 @@ extension Arena {
                 backedOnly = true
             }
         }
-        written.add(1, ordering: .releasing)
+        writes.note()
         for reference in references { referenced.set(reference.slot) }
         table.withLock { table in
             for index in 0..<count {

@@ -9,9 +9,9 @@
 //   a failed `sync` is never followed by a good one.
 // - 9: a write that was reserved finds a slot; a failed write changes nothing.
 //
-// Locks: `table` is held for bookkeeping only, never over a system call or a seal. `synced` is held
-// over fdatasync, so that one caller's error is seen by all who wait. Neither is taken while the
-// other is held; the lanes' lock is a leaf.
+// Locks: `table` is held for bookkeeping only, never over a system call or a seal. That of
+// `writes` is held over fdatasync, so that one caller's error is seen by all who wait. Neither is
+// taken while the other is held; the lanes' lock is a leaf.
 
 package import Cryptography
 internal import Glibc
@@ -84,12 +84,8 @@ package final class Arena: Sendable {
     let lanes: LanePool
     let table: Lock<SlotTable>
     let referenced: ReferencedBits
-    /// Counts finished writes.
-    let written = Atomic<UInt64>(0)
-    /// How many of them a sync has covered; raised under `synced` only.
-    let covered = Atomic<UInt64>(0)
-    /// Held while syncing. Why the first sync that failed did.
-    let synced = Lock<ArenaError?>(nil)
+    /// Finished writes, and what a sync has covered of them.
+    let writes = SharedSync<ArenaError>(isSettled: true)
     /// Whether the filesystem has said that it cannot punch holes.
     let cannotPunch = Atomic<Bool>(false)
 
