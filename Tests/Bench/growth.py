@@ -5,7 +5,6 @@
 
 import math
 
-import document
 
 # The start of `find` takes longer than a thousand entries, so it is judged from here on.
 FIND_JUDGED_FROM = 100_000
@@ -61,8 +60,8 @@ def row(results, part, key, all_sizes):
     return [results.get(part, {}).get(str(size), {}).get(key) for size in all_sizes]
 
 
-def report(results, path):
-    """Prints or writes the table; gives what misses its limit, in words."""
+def told(results):
+    """The table, and what misses its limit, in words."""
     all_sizes = sizes(results)
     heads = " | ".join(f"{size:,}".replace(",", " ") for size in all_sizes)
     lines = [f"| | | limit | {heads} |", "|---|---|---:|" + "---:|" * len(all_sizes)]
@@ -90,8 +89,7 @@ def report(results, path):
     lines += ["", f"Load of the machine at each one's begin: {min(loads):.0f} to {max(loads):.0f}. "
               "Two asterisks mark what misses its limit (`find` is judged from "
               f"{FIND_JUDGED_FROM:,} files on).".replace(",", " ")]
-    document.write(path, "scale", "\n".join(lines))
-    return missed
+    return "\n".join(lines), missed
 
 
 # The picture: panels beside each other, sizes from left to right, both axes logarithmic.

@@ -351,7 +351,7 @@ def main():
     # Ended from outside, it takes its mounts along.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))
     options = arguments()
-    results = document.earlier(options.results)
+    results = document.earlier(options.results, growth.told)
     for size in options.sizes:
         for part in options.parts:
             print(f"scale: {part}, {size}", file=sys.stderr, flush=True)
@@ -360,7 +360,8 @@ def main():
             print(json.dumps({"part": part, "size": size, **got}), file=sys.stderr, flush=True)
             results.setdefault(part, {})[str(size)] = got
             document.keep(options.results, results)
-    missed = growth.report(results, options.table)
+    text, missed = growth.told(results)
+    document.write(options.table, "scale", text)
     if options.plot:
         options.plot.write_text(growth.plot(results), encoding="utf-8")
     if missed:

@@ -3,7 +3,7 @@
 // Who waits for a file's bytes has them synced, once for all who come together, and is never told
 // so after a sync that failed.
 
-import Dispatch
+import Foundation
 import Synchronization
 import Testing
 

@@ -18,14 +18,11 @@ private final class PutCount: Sendable {
 
 @Suite("Failures of a folder store")
 struct FolderStoreFailureTests {
-    private static let isRoot = geteuid() == 0
-    private static let needsRoot: Comment = "mounting a small filesystem needs root"
-
     @Test(
         "a full disk is full, keeps what it had, and leaves nothing half-written",
-        .enabled(if: isRoot, needsRoot))
+        .smallDisks)
     func fullDisk() throws {
-        let disk = try #require(try SmallDisk(bytes: 1 << 20))
+        let disk = try SmallDisk(bytes: 1 << 20)
         defer { #expect(disk.remove()) }
         let path = disk.path + "/store"
         let store = try FolderStore(path: path, createIfMissing: true)
@@ -53,9 +50,9 @@ struct FolderStoreFailureTests {
     }
 
     @Test(
-        "a read-only disk is read, and says that it is read-only", .enabled(if: isRoot, needsRoot))
+        "a read-only disk is read, and says that it is read-only", .smallDisks)
     func readOnlyDisk() throws {
-        let disk = try #require(try SmallDisk(bytes: 1 << 20))
+        let disk = try SmallDisk(bytes: 1 << 20)
         defer { #expect(disk.remove()) }
         let path = disk.path + "/store"
         let chunk = TestChunk(seed: 1)

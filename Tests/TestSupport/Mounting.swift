@@ -12,4 +12,11 @@ extension Trait where Self == ConditionTrait {
             if: getuid() == 0 && FileManager.default.fileExists(atPath: "/dev/fuse"),
             "mounting needs root and /dev/fuse")
     }
+
+    /// Tests that make a `SmallDisk`.
+    package static var smallDisks: Self {
+        .enabled("mounting a small disk needs root, and a machine that lets it") {
+            SmallDisk.isPossible
+        }
+    }
 }

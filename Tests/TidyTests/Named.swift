@@ -143,7 +143,7 @@ enum Named {
         "Tests/BlocksTests/WrittenExtents.swift",
         "Tests/ChunkBench/Command.swift",
         "Tests/ControlTests/ControlSocketTests.swift",
-        "Tests/EngineTests/ListenerTests.swift", "Tests/EngineTests/TestVolume.swift",
+        "Tests/EngineTests/TestVolume.swift",
         "Tests/FuseHostTests/ReplyTests.swift",
         "Tests/FuseHostTests/TemporaryFolder.swift",
         "Tests/HTTPTests/FullListener.swift",
