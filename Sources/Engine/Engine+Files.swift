@@ -181,7 +181,7 @@ extension Engine {
         volume.foreground.note()
         guard configuration.fsyncIsRemote else { return }
         let deadline = WaitClock.now + configuration.readDeadline
-        if let failure = flushEverything(until: deadline) {
+        if let failure = volume.requests.whileWaiting({ flushEverything(until: deadline) }) {
             throw failure == .wouldBlock ? .inputOutput : failure
         }
     }

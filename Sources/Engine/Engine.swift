@@ -135,7 +135,8 @@ package final class Engine: Sendable {
     /// Where the engine learns how many requests programs have made since the mount began, so that
     /// its background stands back while there are many.
     ///
-    /// - Parameter count: from any thread; must not wait.
+    /// - Parameter count: a number that rises with each; called from any thread. It must not wait,
+    ///   and may take only locks under which nothing of the engine is called.
     package func setRequestCount(_ count: @escaping @Sendable () -> UInt64) {
         volume.requests.counted(by: count)
     }

@@ -71,6 +71,8 @@ package struct EngineStatus: Sendable, Equatable {
     /// The same by what was asked, with failures by kind and latencies; empty for a store that does
     /// not count.
     package var storeMetrics: StoreMetrics = [:]
+    /// Requests of programs since the mount; 0 where nothing is mounted.
+    package var requests: UInt64 = 0
     /// Open file handles.
     package var openHandles = 0
     /// Conflicts not yet looked at.

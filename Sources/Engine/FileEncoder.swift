@@ -35,8 +35,8 @@ final class FileEncoder: Sendable {
     private static let fewestBeside = 3
     /// Most threads that put chunks into a store that takes many at once; each holds about 10 MB.
     static let puttingThreadLimit = 16
-    /// Threads that go on at full speed while programs ask for much.
-    static let threadsBesidePrograms = 1
+    /// One in so many threads, and one at least, goes on at full speed while programs ask for much.
+    static let threadsToOneBesidePrograms = 4
     /// Threads that no chunk of a file that is still being written takes.
     static let reservedThreads = 2
 
@@ -323,10 +323,11 @@ final class FileEncoder: Sendable {
     ) throws(FileError) {
         if isParallel {
             let requests = volume.requests
+            let unheld = max(1, pool.threadCount / FileEncoder.threadsToOneBesidePrograms)
             try pool.forEach(
                 count: count,
                 before: { thread, isLeft in
-                    if thread >= FileEncoder.threadsBesidePrograms { requests.pause(while: isLeft) }
+                    if thread >= unheld { requests.pause(while: isLeft) }
                 }, body)
         } else {
             for index in 0..<count { try body(index) }

@@ -6,14 +6,24 @@
 import Glibc
 import Synchronization
 
+/// How threads of the background stand back.
+enum BackgroundPause {
+    /// Longest pause before one piece of work: the background goes on under the busiest foreground,
+    /// at a chunk for each pause or two that a thread makes.
+    static let limit = Duration.milliseconds(250)
+    private static let step: UInt32 = 5_000
+
+    /// Waits while something holds, at most `limit`.
+    static func wait(while isHeld: () -> Bool) {
+        let end = ContinuousClock.now + limit
+        while isHeld(), ContinuousClock.now < end { usleep(step) }
+    }
+}
+
 /// Lets background writes pause while somebody waits for the disk.
 final class ForegroundWaits: Sendable {
     /// A sync this recent means that more are coming.
     static let quiet = Duration.milliseconds(30)
-    /// Longest pause before one chunk: the background goes on under the busiest foreground, at
-    /// 16 MB/s and thread or more.
-    static let longestPause = Duration.milliseconds(250)
-    private static let step: UInt32 = 5_000
 
     private let start = ContinuousClock.now
     /// Nanoseconds after `start` of the last sync; 0 before the first.
@@ -24,10 +34,9 @@ final class ForegroundWaits: Sendable {
         last.store(nanoseconds(.now), ordering: .relaxed)
     }
 
-    /// Waits until nobody has synced for a moment, at most `longestPause`.
+    /// Waits until nobody has synced for a moment, at most `BackgroundPause.limit`.
     func pause() {
-        let end = ContinuousClock.now + ForegroundWaits.longestPause
-        while isBusy && ContinuousClock.now < end { usleep(ForegroundWaits.step) }
+        BackgroundPause.wait { isBusy }
     }
 
     /// Whether somebody has synced just now.

@@ -71,6 +71,12 @@ final class RoomKeeper: Sendable {
     /// - Throws: `noSpace` at the deadline, or `quotaExceeded` if it is because the store wants to
     ///   be paid or takes no more; `interrupted` by a signal.
     func waitForRoom(_ count: Int, _ patience: Patience) throws(FileError) {
+        try volume.requests.whileWaiting { () throws(FileError) in
+            try waitForSlots(count, patience)
+        }
+    }
+
+    private func waitForSlots(_ count: Int, _ patience: Patience) throws(FileError) {
         while true {
             let failure: ArenaError
             do throws(ArenaError) {

@@ -99,7 +99,8 @@ extension EngineStatus {
             ("store_failures", "\(storeFailures)", false),
             ("store_sent_bytes", "\(storeSentBytes)", false),
             ("store_received_bytes", "\(storeReceivedBytes)", false),
-            ("store_failure", storeFailure, true), ("open_handles", "\(openHandles)", false),
+            ("store_failure", storeFailure, true), ("requests", "\(requests)", false),
+            ("open_handles", "\(openHandles)", false),
             ("conflicts", "\(conflicts)", false), ("errors", "\(errors)", false),
         ]
     }

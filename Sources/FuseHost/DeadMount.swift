@@ -55,7 +55,9 @@ package enum DeadMount {
             answer.wakeAll()
         }
         guard isAsked else { return .unresponsive }
-        return answer.wait(atMost: patience) { $0 } ?? .unresponsive
+        let condition = answer.wait(atMost: patience) { $0 } ?? .unresponsive
+        // Where it went meanwhile, the folder beneath may have answered.
+        return MountTable.current().mount(at: resolved) == nil ? .notMounted : condition
     }
 
     /// Takes a mount away, dead or alive, now for new callers, and for those inside when they

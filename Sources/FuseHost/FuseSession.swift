@@ -110,7 +110,8 @@ import Threading
             // SAFETY: the session lives as long as `self`.
             unsafe cfuse_session_expect_wait(session)
         }
-        host.engine.setRequestCount { [weak host] in host?.watchdog.requestCount ?? 0 }
+        let watchdog = host.watchdog
+        host.engine.setRequestCount { watchdog.requestCount }
         host.whenFailed.set { [weak self] in
             guard let self else { return }
             host.options.log(

@@ -15,16 +15,24 @@ final class Watchdog: Sendable {
         var looks = 0
     }
 
-    private let seen = Mutex<[Seen]>([])
+    private struct State {
+        var threads: [Seen] = []
+        /// Requests of threads that have ended.
+        var ended: UInt64 = 0
+    }
+
+    private let state = Mutex(State())
 
     /// Watches one more thread.
     func watch(_ activity: Activity) {
-        seen.withLock { $0.append(Seen(activity: activity)) }
+        state.withLock { $0.threads.append(Seen(activity: activity)) }
     }
 
-    /// Requests that the threads which serve now have begun, at least.
+    /// Requests that came to serving threads so far.
     var requestCount: UInt64 {
-        seen.withLock { all in all.reduce(0) { $0 + $1.activity.requestCount } }
+        state.withLock { state in
+            state.threads.reduce(state.ended) { $0 + $1.activity.requestCount }
+        }
     }
 
     /// Looks at every thread.
@@ -32,16 +40,21 @@ final class Watchdog: Sendable {
     /// - Returns: the most looks in a row, this one included, at which some thread was inside one
     ///   and the same request.
     func look() -> Int {
-        seen.withLock { all in
-            all.removeAll { $0.activity.isOver }
+        state.withLock { state in
+            state.threads.removeAll { thread in
+                guard thread.activity.isOver else { return false }
+                state.ended += thread.activity.requestCount
+                return true
+            }
             var most = 0
-            for index in all.indices {
-                let sample = all[index].activity.sample
+            for index in state.threads.indices {
+                let sample = state.threads[index].activity.sample
                 let isInside = sample.map { $0 % 2 == 1 } ?? false
-                let isSame = isInside && sample == all[index].count
-                all[index].looks = isInside ? (isSame ? all[index].looks + 1 : 1) : 0
-                all[index].count = sample
-                most = max(most, all[index].looks)
+                let isSame = isInside && sample == state.threads[index].count
+                state.threads[index].looks =
+                    isInside ? (isSame ? state.threads[index].looks + 1 : 1) : 0
+                state.threads[index].count = sample
+                most = max(most, state.threads[index].looks)
             }
             return most
         }

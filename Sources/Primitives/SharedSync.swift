@@ -44,17 +44,19 @@ package final class SharedSync<Failure: Error>: Sendable {
         if let failure = failure.withLock({ $0 }) { throw failure }
     }
 
-    /// Brings to the disk every write that was noted before this was called; costs nothing where
-    /// one has.
+    /// Brings to the disk every write that was noted before this was called; waits for nobody where
+    /// they are there.
     ///
     /// - Parameters:
-    ///   - isForced: also if all that was noted is there: somebody did not note his.
+    ///   - isForced: also then: for bytes that nobody noted, such as zeros written ahead.
     ///   - body: the sync itself.
     /// - Throws: what `body` throws; and from then on the same, without calling it.
     package func sync(
         isForced: Bool = false, _ body: () throws(Failure) -> Void
     ) throws(Failure) {
         let wanted = written.load(ordering: .acquiring)
+        let isThere = covered.load(ordering: .acquiring) >= wanted
+        if isThere, !isForced, !hasFailed.load(ordering: .acquiring) { return }
         try failure.withLock { (failure) throws(Failure) in
             if let failure { throw failure }
             guard isForced || covered.load(ordering: .relaxed) < wanted else { return }

@@ -34,10 +34,14 @@ TARGET = 1.2
 # The second in which all files were changed; long ago, so that no clock matters.
 CHANGED = 1_700_000_000
 CASES = {"all": ("every file", CHANGED), "none": ("no file", CHANGED + 10)}
-# Nothing of the machine's own settings, and a working tree of whoever's.
-ENVIRONMENT = dict(os.environ, GIT_CONFIG_GLOBAL="/dev/null", GIT_CONFIG_COUNT="1",
-                   GIT_CONFIG_KEY_0="safe.directory", GIT_CONFIG_VALUE_0="*",
-                   GIT_OPTIONAL_LOCKS="0")
+# Nothing of the machine's own settings, a working tree of whoever's, and no look at inode numbers,
+# which not every filesystem keeps over a remount: all of them read the same.
+SETTINGS = {"safe.directory": "*", "core.checkStat": "minimal", "core.trustctime": "false"}
+ENVIRONMENT = dict(
+    os.environ, GIT_CONFIG_GLOBAL="/dev/null", GIT_CONFIG_NOSYSTEM="1", GIT_OPTIONAL_LOCKS="0",
+    GIT_CONFIG_COUNT=str(len(SETTINGS)),
+    **{f"GIT_CONFIG_{part}_{number}": text for number, pair in enumerate(SETTINGS.items())
+       for part, text in zip(("KEY", "VALUE"), pair)})
 
 
 def git(*arguments, **options):

@@ -40,6 +40,7 @@ enum Samples {
             numbers.receivedBytes = dice.next()
             state.storeMetrics[operation] = numbers
         }
+        state.requests = dice.next()
         state.openHandles = Int(dice.next() >> 50)
         state.conflicts = Int(dice.next() >> 60)
         state.errors = Int(dice.next() >> 60)

@@ -21,7 +21,7 @@ struct ForegroundRequestsTests {
     /// Not before what the first look compares with.
     private let start = ContinuousClock.now
 
-    private func isBusy(after milliseconds: Int) -> Bool {
+    private func isBusy(after milliseconds: Int) -> Bool? {
         foreground.isBusy(at: start + .milliseconds(milliseconds))
     }
 
@@ -29,45 +29,53 @@ struct ForegroundRequestsTests {
         foreground.counted { [requests] in requests.count.load(ordering: .relaxed) }
     }
 
+    /// Each look finds so many more that no window is too long for the rate.
+    private func beginBusy() {
+        foreground.counted { [requests] in
+            requests.count.add(1_000_000, ordering: .relaxed).newValue
+        }
+    }
+
     @Test("without a host nobody asks")
     func nobody() {
         requests.add(1_000_000)
-        #expect(!isBusy(after: 1_000))
-        foreground.pause { true }
+        #expect(isBusy(after: 900) == false)
+        #expect(foreground.total == 0)
+        foreground.pause {
+            Issue.record("there is nothing to wait for")
+            return false
+        }
     }
 
     @Test("programs are busy from a rate of requests on, and until it falls")
     func rate() {
         begin()
         requests.add(400)
-        #expect(!isBusy(after: 1_000), "400 in a second and a little")
+        #expect(isBusy(after: 900) == false, "400 in 0.9 s and a little")
         requests.add(5)
-        #expect(!isBusy(after: 1_010), "5 in 10 ms are just the rate")
+        #expect(isBusy(after: 910) == false, "5 in 10 ms are just the rate")
         requests.add(6)
-        #expect(!isBusy(after: 1_015), "looked at too early")
-        #expect(isBusy(after: 1_020))
-        #expect(isBusy(after: 1_025), "until the next look")
-        #expect(!isBusy(after: 1_030), "no more since")
+        #expect(isBusy(after: 915) == false, "looked at too early")
+        #expect(isBusy(after: 920) == true)
+        #expect(isBusy(after: 925) == true, "until the next look")
+        #expect(isBusy(after: 930) == false, "no more since")
+        #expect(foreground.total == 411)
     }
 
-    @Test("a count that falls, because a thread ended, is no request")
-    func falls() {
+    @Test("what was long ago says nothing of now")
+    func beginsAnew() {
         begin()
-        requests.add(1_000)
-        #expect(isBusy(after: 1_000))
-        requests.count.store(10, ordering: .relaxed)
-        #expect(!isBusy(after: 1_010))
-        requests.add(90)
-        #expect(isBusy(after: 1_020))
+        requests.add(1_000_000)
+        #expect(isBusy(after: 2_000) == nil)
+        #expect(isBusy(after: 2_005) == nil, "looked at too early")
+        #expect(isBusy(after: 2_010) == false)
+        requests.add(6)
+        #expect(isBusy(after: 2_020) == true)
     }
 
     @Test("a pause ends with the work, and has an end under programs that never cease")
     func pauses() {
-        // Each look finds so many more that no window is too long for the rate.
-        foreground.counted { [requests] in
-            requests.count.add(1_000_000, ordering: .relaxed).newValue
-        }
-        #expect(isBusy(after: 10))
+        beginBusy()
         var looks = 0
         foreground.pause {
             looks += 1
@@ -76,7 +84,24 @@ struct ForegroundRequestsTests {
         #expect(looks == 3)
         let begin = ContinuousClock.now
         foreground.pause { true }
-        #expect(ContinuousClock.now - begin >= ForegroundRequests.longestPause)
+        #expect(ContinuousClock.now - begin >= BackgroundPause.limit)
+    }
+
+    @Test("nobody stands back while a program waits for the work")
+    func hurries() {
+        beginBusy()
+        foreground.whileWaiting {
+            foreground.pause {
+                Issue.record("it pauses")
+                return false
+            }
+        }
+        var looks = 0
+        foreground.pause {
+            looks += 1
+            return false
+        }
+        #expect(looks == 1, "it pauses again")
     }
 
     @Test("a large file is flushed whole while programs ask for much")

@@ -49,6 +49,9 @@ struct WatchdogTests {
         activities[0].step()
         for _ in 0..<6 { activities[1].step() }
         #expect(watchdog.requestCount == 4)
+        activities[1].end()
+        #expect(watchdog.look() == 0)
+        #expect(watchdog.requestCount == 4, "those of threads that ended count on")
     }
 
     @Test("a thread that may wait is not taken for one that is stuck")

@@ -90,6 +90,18 @@ struct RingTests {
         #expect(try volume.shell(Self.sums) == second)
     }
 
+    @Test("requests are counted, whichever way they come", arguments: [true, false])
+    func counted(byRing: Bool) throws {
+        let volume = try MountedVolume(mounts: false)
+        try mount(volume, offered: byRing)
+        #expect(try volume.statusField("ioUring") == (byRing ? "1" : "0"))
+        let before = try #require(Int(try volume.statusField("requests")))
+        try volume.shell("for i in $(seq 100); do : > \"$MNT/files/$i\"; done")
+        let after = try #require(Int(try volume.statusField("requests")))
+        // A look and a creation each, at least; and what else is asked has its limits too.
+        #expect((200...5_000).contains(after - before), "\(before), \(after)")
+    }
+
     /// What the system says of the daemon's threads: name, scheduling policy and processors.
     private func threads(of volume: MountedVolume) throws -> [(String, policy: Int, String)] {
         let lines = try volume.shell(

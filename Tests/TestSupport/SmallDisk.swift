@@ -52,9 +52,16 @@ package struct SmallDisk: Sendable {
         _ = try run("/bin/sh", ["-c", "cat /dev/zero > \"$0\"", filler])
         var disk = statvfs()
         // SAFETY: writes into a local of the right type; the path is lent for the call.
-        guard unsafe statvfs(path, &disk) == 0, disk.f_bavail == 0 else {
-            throw POSIXError(.EFBIG)
+        guard unsafe statvfs(path, &disk) == 0 else {
+            throw POSIXError(POSIXErrorCode(rawValue: errno) ?? .EIO)
         }
+        if disk.f_bavail > 0 { throw NotFull(blocks: UInt64(disk.f_bavail)) }
+    }
+
+    /// Something else than a full disk ended the filling of it.
+    package struct NotFull: Error {
+        /// That are left.
+        package let blocks: UInt64
     }
 
     /// Gives back what `fill` took.

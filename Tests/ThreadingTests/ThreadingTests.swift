@@ -184,34 +184,49 @@ struct SystemThreadTests {
 
 @Suite("pool")
 struct WorkerPoolTests {
-    /// How often each index was worked on.
+    /// Who worked on each index, and who was asked before it took one.
     private final class Seen: Sendable {
-        let counts: Monitor<[Int]>
-        init(_ count: Int) { counts = Monitor(Array(repeating: 0, count: count)) }
-        func note(_ index: Int) { counts.update { $0[index] += 1 } }
-        var all: [Int] { counts.withLock { $0 } }
+        struct Facts {
+            var workers: [Int: [pthread_t]] = [:]
+            var asked: Set<Int> = []
+        }
+        let facts = Monitor(Facts())
+        func note(_ index: Int) {
+            facts.update { $0.workers[index, default: []].append(pthread_self()) }
+        }
+        func ask(_ thread: Int) { facts.update { _ = $0.asked.insert(thread) } }
+        var all: Facts { facts.withLock { $0 } }
     }
 
-    @Test("where some threads stand back, the others do all, and nobody waits for those")
+    @Test(
+        "where some threads stand back, the others do all, and nobody waits for those",
+        .timeLimit(.minutes(1)))
     func standsBack() {
         let pool = WorkerPool("test-pool", threads: 4)
         defer { pool.stop() }
-        let seen = Seen(50)
+        let seen = Seen()
         pool.forEach(
             count: 50,
             before: { thread, isLeft in
-                if thread > 0 { while isLeft() { usleep(100) } }
+                seen.ask(thread)
+                // The first goes on when all have been asked, so that each has its say.
+                while isLeft(), thread > 0 || seen.all.asked.count < 4 { usleep(100) }
             },
             { index in seen.note(index) })
-        #expect(seen.all == Array(repeating: 1, count: 50))
+        let all = seen.all
+        #expect(all.asked == [0, 1, 2, 3])
+        #expect(Set(all.workers.keys) == Set(0..<50))
+        #expect(all.workers.values.allSatisfy { $0.count == 1 })
+        #expect(Set(all.workers.values.joined()).count == 1, "one thread did it all")
     }
 
-    @Test("who stands back takes nothing any more once another has failed")
+    @Test(
+        "who stands back takes nothing any more once another has failed", .timeLimit(.minutes(1)))
     func fails() {
         struct Refused: Error {}
         let pool = WorkerPool("test-pool", threads: 2)
         defer { pool.stop() }
-        let seen = Seen(50)
+        let seen = Seen()
         #expect(throws: Refused.self) {
             try pool.forEach(
                 count: 50,
@@ -223,7 +238,7 @@ struct WorkerPoolTests {
                     seen.note(index)
                 })
         }
-        #expect(seen.all == Array(repeating: 1, count: 7) + Array(repeating: 0, count: 43))
+        #expect(Set(seen.all.workers.keys) == Set(0..<7))
     }
 }
 

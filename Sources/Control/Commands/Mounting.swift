@@ -78,7 +78,8 @@ package struct Mounting: Sendable {
             throw CommandFailure(FuseHostError.mountPointMissing(directory))
         }
         if MountPoint.isOurs(path) {
-            guard try MountPoint.cleanDead(path) else {
+            // Neither is it in the way if it went meanwhile.
+            guard try MountPoint.cleanDead(path) || !MountPoint.isOurs(path) else {
                 throw CommandFailure(FuseHostError.alreadyMounted(path))
             }
         }

@@ -167,7 +167,7 @@ extension EngineStatus {
             UInt64(pendingChunks), cacheUsed, cacheBudget, fileCount, byteCount, quota,
             chunksStored, bytesStored, chunksFetched,
             bytesFetched, storeCalls, storeFailures, storeSentBytes, storeReceivedBytes,
-            UInt64(openHandles), UInt64(conflicts), UInt64(errors),
+            requests, UInt64(openHandles), UInt64(conflicts), UInt64(errors),
         ] {
             writer.varint(count)
         }
@@ -200,6 +200,7 @@ extension EngineStatus {
         storeFailures = try reader.varint()
         storeSentBytes = try reader.varint()
         storeReceivedBytes = try reader.varint()
+        requests = try reader.varint()
         openHandles = try reader.number()
         conflicts = try reader.number()
         errors = try reader.number()

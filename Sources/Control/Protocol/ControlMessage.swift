@@ -90,7 +90,7 @@ package struct DaemonStatus: Equatable, Sendable {
 /// The limits both ends keep to.
 package enum ControlLimits {
     /// The version of the protocol; first in every message.
-    package static let version: UInt8 = 5
+    package static let version: UInt8 = 6
     /// Most bytes of a request: of one that brings a pad.
     package static let requestSize = PadTransferRequest.recordSize + (8 << 10)
     /// Most bytes of a reply.

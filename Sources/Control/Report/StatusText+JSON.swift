@@ -59,6 +59,7 @@ extension StatusText {
             ("storeAnsweredAt", .integer(state.storeAnsweredAt)),
             ("offlineSince", .integer(state.offlineSince)),
             ("storeFailure", state.storeFailure.isEmpty ? .nothing : .string(state.storeFailure)),
+            ("requests", .count(state.requests)),
             ("openHandles", .integer(Int64(state.openHandles))),
             ("conflicts", .integer(Int64(state.conflicts))),
             ("errors", .integer(Int64(state.errors))),
