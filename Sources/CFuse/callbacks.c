@@ -3,7 +3,13 @@
 // libfuse's callbacks: each turns its arguments into fixed-width integers and calls the session's
 // function of the same name. Nothing is decided here.
 
+// For O_DIRECT, whose number is not the same on all machines.
+#define _GNU_SOURCE
 #include "internal.h"
+
+#include <fcntl.h>
+
+uint32_t cfuse_is_direct(uint32_t flags) { return (flags & (uint32_t)O_DIRECT) != 0; }
 
 static cfuse_session *session_of(fuse_req_t request) { return fuse_req_userdata(request); }
 

@@ -13,6 +13,8 @@ import Synchronization
 final class FileReads: Sendable {
     /// Whose fetches are dropped together.
     let number: UInt64
+    /// The kernel has in its pages of the mount what was read.
+    let isCached: Bool
     /// A leaf: nothing is taken while it is held.
     let ahead = Lock(ReadAhead())
     /// As `ahead`, for what is on this machine.
@@ -20,8 +22,9 @@ final class FileReads: Sendable {
     /// Set by the first read at the file's beginning.
     let hasBegun = Atomic<Bool>(false)
 
-    init(number: UInt64) {
+    init(number: UInt64, isCached: Bool = true) {
         self.number = number
+        self.isCached = isCached
     }
 }
 

@@ -65,8 +65,11 @@ final class ChunkFetcher: Sendable {
     }
 
     /// The reads of one newly opened file.
-    func newReader() -> FileReads {
-        FileReads(number: nextReader.add(1, ordering: .relaxed).oldValue)
+    ///
+    /// - Parameter isCached: the kernel keeps what is read.
+    func newReader(isCached: Bool = true) -> FileReads {
+        FileReads(
+            number: nextReader.add(1, ordering: .relaxed).oldValue, isCached: isCached)
     }
 
     /// The file of the volume that a chunk belongs to.

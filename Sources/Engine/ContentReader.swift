@@ -83,8 +83,9 @@ struct ContentReader: Sendable {
                 try readSmall(inode, pieces, around, into: &out)
             } else {
                 if patience == nil && !pieces.isEmpty { volume.willWait() }
-                // The kernel keeps what it asks for: it would lie in memory twice.
-                try readSlots(pieces, into: &out, corrupt: .stale, forgets: around != nil)
+                // What the kernel keeps of what it asks for would lie in memory twice.
+                try readSlots(
+                    pieces, into: &out, corrupt: .stale, forgets: around?.isCached == true)
             }
         }
         if let patience, !segments.isEmpty {

@@ -41,7 +41,8 @@ extension Engine {
                     state.mayBeCached = true
                 }
             }
-            let handle = try handles.add(.file(inode, intent, fetcher.newReader()))
+            let reads = fetcher.newReader(isCached: !intent.isUncached)
+            let handle = try handles.add(.file(inode, intent, reads))
             if intent.isRead { try noteAccess(inode) }
             // A pad is refused at the write that is too much. Gathered in the kernel's cache, the
             // write would succeed, the close would fail, and the kernel would believe its size.

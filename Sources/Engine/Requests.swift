@@ -135,14 +135,19 @@ package struct OpenIntent: Sendable, Hashable {
     package var writes: Bool
     /// The content is cut to nothing first (O_TRUNC).
     package var truncates: Bool
+    /// What is read goes past the kernel's pages of the mount (O_DIRECT), which keep none of it.
+    package var isUncached: Bool
     /// Opened to be read only, which moves the access time.
     package var isRead: Bool { reads && !writes && !truncates }
 
     /// - Parameters: as the properties.
-    package init(reads: Bool, writes: Bool, truncates: Bool = false) {
+    package init(
+        reads: Bool, writes: Bool, truncates: Bool = false, isUncached: Bool = false
+    ) {
         self.reads = reads
         self.writes = writes
         self.truncates = truncates
+        self.isUncached = isUncached
     }
 }
 

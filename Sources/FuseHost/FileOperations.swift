@@ -2,6 +2,7 @@
 //
 // Operations on open files. Inode numbers are the engine's already.
 
+import CFuse
 import Engine
 import Glibc
 
@@ -17,7 +18,8 @@ extension OpenIntent {
         let access = Int32(bitPattern: flags) & O_ACCMODE
         self.init(
             reads: true, writes: access != O_RDONLY,
-            truncates: Int32(bitPattern: flags) & O_TRUNC != 0)
+            truncates: Int32(bitPattern: flags) & O_TRUNC != 0,
+            isUncached: cfuse_is_direct(flags) != 0)
     }
 }
 

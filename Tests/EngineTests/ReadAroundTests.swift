@@ -5,6 +5,7 @@
 
 import Blocks
 import Foundation
+import Primitives
 import TestSupport
 import Testing
 
@@ -111,5 +112,68 @@ struct ReadAroundTests {
                     "seed \(seed), round \(round), \(got.count) bytes at \(from)")
             }
         }
+    }
+
+    // MARK: What is dropped behind large reads
+
+    /// A file of 24 MiB, sealed and synced.
+    private static func large() throws -> (TestVolume, UInt64) {
+        let volume = try TestVolume(on: TestStore()) { configuration in
+            configuration.journal = JournalLimits(piecesPerCommit: 0, blocks: 0)
+            configuration.flushDelay = .seconds(600)
+        }
+        try volume.writeFile("/files/a", pattern(24 << 20, seed: 1))
+        try volume.engine.synchronize(Engine.filesInode, dataOnly: false)
+        return (volume, try volume.resolve("/files/a"))
+    }
+
+    /// Reads the file through, of which nothing is in memory, and then a little of it again.
+    ///
+    /// - Parameter size: bytes of a read of the first time; 0 for none.
+    /// - Returns: how often the little had to be waited for.
+    private static func waits(
+        _ volume: TestVolume, _ ino: UInt64, size: Int, isUncached: Bool
+    ) throws -> Int {
+        PageCache.drop(volume.stateFolder + "/arena")
+        let intent = OpenIntent(reads: true, writes: false, isUncached: isUncached)
+        let file = try volume.engine.open(ino, intent, volume.context)
+        defer { volume.engine.release(file.handle, ino: ino) }
+        // Who serves the kernel does not wait for the store.
+        let context = RequestContext(user: 1000, group: 1000, umask: 0o022, patience: nil)
+        let count = Lock(0)
+        func read(_ size: Int, at offset: Int) throws {
+            var bytes = [UInt8](repeating: 0, count: size)
+            var span = bytes.mutableSpan
+            let got = try volume.engine.read(
+                file.handle, ino: ino, at: UInt64(offset), into: &span, context)
+            #expect(got == size)
+        }
+        if size > 0 {
+            for offset in stride(from: 0, to: 24 << 20, by: size) { try read(size, at: offset) }
+        }
+        volume.engine.setWillWait { count.withLock { $0 += 1 } }
+        defer { volume.engine.setWillWait {} }
+        try read(4096, at: 4 << 20)
+        return count.withLock { $0 }
+    }
+
+    /// Whether the disk of the temporary folder says what it holds in memory, and forgets it.
+    private static let isTold: Bool = {
+        // Whatever fails, nothing is told.
+        guard let (volume, ino) = try? large() else { return false }
+        return (try? waits(volume, ino, size: 0, isUncached: false)) == 1
+    }()
+
+    @Test(
+        "what is read through lies in memory once: as the kernel keeps it, else sealed",
+        .enabled(if: isTold, "the temporary folder's disk does not say what is in memory"))
+    func keptOnce() throws {
+        let (volume, ino) = try Self.large()
+        func waits(isUncached: Bool) throws -> Int {
+            try Self.waits(volume, ino, size: 1 << 20, isUncached: isUncached)
+        }
+        // The system may forget by itself, if it is short of memory: it is given some tries.
+        #expect(try (0..<20).contains { _ in try waits(isUncached: false) == 1 })
+        #expect(try (0..<20).contains { _ in try waits(isUncached: true) == 0 })
     }
 }

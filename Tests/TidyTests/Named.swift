@@ -218,6 +218,7 @@ enum Named {
             "Sources/FuseHost/ConnectionTerms.swift",
             "Sources/FuseHost/DeadMount.swift",
             "Sources/FuseHost/DirectoryOperations.swift",
+            "Sources/FuseHost/FileOperations.swift",
             "Sources/FuseHost/FuseLog.swift",
             "Sources/FuseHost/FuseReply.swift",
             "Sources/FuseHost/FuseSession.swift",

@@ -246,6 +246,9 @@ int32_t cfuse_invalidate_attributes(cfuse_session *session, uint64_t ino);
 int32_t cfuse_invalidate_entry(
     cfuse_session *session, uint64_t parent, const uint8_t *name, size_t count);
 
+/// 1 if an open's flags say that its reads and writes go past the kernel's pages (O_DIRECT), or 0.
+uint32_t cfuse_is_direct(uint32_t flags);
+
 /// Sends libfuse's messages to a function instead of standard error. Process-wide.
 void cfuse_set_log(void (*log)(int32_t level, const char *message));
 
