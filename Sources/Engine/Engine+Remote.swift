@@ -164,7 +164,7 @@ extension Engine {
             status.storeSentBytes += numbers.sentBytes
             status.storeReceivedBytes += numbers.receivedBytes
         }
-        status.requests = volume.requests.total
+        status.requests = volume.requests.count() ?? 0
         status.openHandles = handles.count
         // A database that does not answer shows in `errors`.
         status.conflicts =

@@ -135,10 +135,9 @@ package final class Engine: Sendable {
     /// Where the engine learns how many requests programs have made since the mount began, so that
     /// its background stands back while there are many.
     ///
-    /// - Parameter count: a number that rises with each; called from any thread. It must not wait,
-    ///   and may take only locks under which nothing of the engine is called.
+    /// - Parameter count: a number that rises with each; called from any thread. It must not wait.
     package func setRequestCount(_ count: @escaping @Sendable () -> UInt64) {
-        volume.requests.counted(by: count)
+        volume.requests.count.set(count)
     }
 
     // MARK: Shared checks

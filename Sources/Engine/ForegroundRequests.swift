@@ -3,9 +3,6 @@
 // Politeness: threads that encode take caches and memory from programs that ask at the same time,
 // and no priority gives those back. So most of them stand back while there are many requests; but
 // not while a program waits for what they do.
-//
-// Locks: `last` is held while the host counts, which may take only locks under which nothing of the
-// engine is called.
 
 import Primitives
 import Synchronization
@@ -27,24 +24,11 @@ final class ForegroundRequests: Sendable {
         var isBusy: Bool?
     }
 
-    /// A structure around the function, as in `Listener`.
-    private struct Count: Sendable {
-        let call: @Sendable () -> UInt64
-    }
-
-    private let count = Lock<Count?>(nil)
+    /// A number that rises with each request. Until it is set nobody asks.
+    let count = Handler<Void, UInt64>()
     private let last = Lock(Look())
     /// Programs that wait for the background.
     private let waiters = Atomic<Int>(0)
-
-    /// Has the requests counted by `call`: a number that rises with each. Nobody asks before that.
-    func counted(by call: @escaping @Sendable () -> UInt64) {
-        let function = Count(call: call)
-        count.withLock { $0 = function }
-    }
-
-    /// Requests counted so far; 0 without a host.
-    var total: UInt64 { count.withLock { $0 }?.call() ?? 0 }
 
     /// Runs what waits for the background's work for a program: nobody stands back meanwhile.
     func whileWaiting<R, Failure: Error>(
@@ -68,16 +52,16 @@ final class ForegroundRequests: Sendable {
     /// Whether programs have asked for much since somebody last looked, or did at that look if it
     /// was just now; nil if it was too long ago, and from now on it is counted.
     func isBusy(at now: ContinuousClock.Instant) -> Bool? {
-        guard let count = count.withLock({ $0 }) else { return false }
+        guard let total = count() else { return false }
         return last.withLock { last in
             let time = now - last.at
             guard time >= Self.window else { return last.isBusy }
-            let total = count.call()
             guard time <= Self.memory else {
                 last = Look(total: total, at: now)
                 return nil
             }
-            let more = Double(total &- last.total)
+            // Who counted first may come here last.
+            let more = total > last.total ? Double(total - last.total) : 0
             last = Look(total: total, at: now, isBusy: more > Self.busyRate * (time / .seconds(1)))
             return last.isBusy
         }

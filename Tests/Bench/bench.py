@@ -26,7 +26,7 @@ import tempfile
 
 import document
 import ring
-from peers import PEERS, USUAL, ByDevice, Cairn, Passthrough, Plain
+from peers import KNOWN, TITLES, USUAL, Passthrough, beside_each_other, chosen
 
 # Units in which less is better.
 TIMES = {"s", "ms", "us"}
@@ -136,8 +136,7 @@ class Table:
         return min((one for one in ratios if one is not None), default=None)
 
     def text(self, options, memory):
-        titles = {"cairn": "Cairn", "plain": "disk", ByDevice.name: "by the device"}
-        heads = ["workload", "unit", *(titles.get(name, name) for name in self.columns),
+        heads = ["workload", "unit", *(TITLES.get(name, name) for name in self.columns),
                  "× the better", "target", "× disk"]
         loads = sorted(options.loads)
         lines = [
@@ -173,28 +172,12 @@ class Table:
                 if reached is not None and reached < 1]
 
 
-def chosen(options, parser):
-    """The peers that are asked for and installed; says which column is left out, and why."""
-    names = [name for name in options.peers.split(",") if name]
-    known = [*PEERS, ByDevice.name]
-    if unknown := [name for name in names if name not in known]:
-        parser.error(f"there is no peer {unknown[0]}: the peers are {', '.join(known)}")
-    missing = [name for name in names if name in PEERS and not shutil.which(PEERS[name].program)]
-    for name in missing:
-        hint = PEERS[name].hint or f"Debian: apt install {PEERS[name].program}"
-        print(f"bench: {name} is not installed ({hint}); its column is left out", file=sys.stderr)
-    names = [name for name in names if name not in missing]
-    if not any(name in USUAL for name in names):
-        parser.error(f"nothing to hold the targets against: install {' or '.join(USUAL)}")
-    return names
-
-
 def arguments():
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--cairn", type=pathlib.Path, required=True, help="the command")
     parser.add_argument("--driver", type=pathlib.Path, required=True, help="the workloads")
     parser.add_argument("--table", type=pathlib.Path, help="the document; else standard output")
-    parser.add_argument("--peers", default=",".join(USUAL), help=f"of {', '.join([*PEERS, ByDevice.name])}")
+    parser.add_argument("--peers", default=",".join(USUAL), help=f"of {', '.join(KNOWN)}")
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--scale", type=float, default=1.0)
     parser.add_argument("--limit", type=int, default=60, help="seconds for one loop")
@@ -220,9 +203,7 @@ def main():
     # Ended from outside, it takes its mounts along.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))
     options = arguments()
-    makers = {"cairn": lambda at: Cairn(at, options.cairn),
-              **{name: PEERS.get(name) or (lambda at: ByDevice(at, options.cairn))
-                 for name in options.peers}, "plain": Plain}
+    makers = beside_each_other(options.cairn, options.peers)
     rounds, memory = {name: [] for name in makers}, []
     with contextlib.ExitStack() as stack:
         folder = pathlib.Path(stack.enter_context(

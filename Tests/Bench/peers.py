@@ -10,6 +10,7 @@ import pathlib
 import shlex
 import shutil
 import subprocess
+import sys
 
 # One start or end of a filesystem; a hang is a failure.
 LIMIT = 120
@@ -236,3 +237,28 @@ class ByDevice(Cairn):
 PEERS = {kind.name: kind for kind in (
     Gocryptfs, Securefs, RcloneCrypt, Encfs, Cryfs, Passthrough)}
 USUAL = ("gocryptfs", "securefs")
+KNOWN = (*PEERS, ByDevice.name)
+# As the head of a column.
+TITLES = {Cairn.name: "Cairn", Plain.name: "disk", ByDevice.name: "by the device"}
+
+
+def chosen(options, parser):
+    """The peers that are asked for and installed; says which column is left out, and why."""
+    names = [name for name in options.peers.split(",") if name]
+    if unknown := [name for name in names if name not in KNOWN]:
+        parser.error(f"there is no peer {unknown[0]}: the peers are {', '.join(KNOWN)}")
+    missing = [name for name in names if name in PEERS and not shutil.which(PEERS[name].program)]
+    for name in missing:
+        hint = PEERS[name].hint or f"Debian: apt install {PEERS[name].program}"
+        print(f"bench: {name} is not installed ({hint}); its column is left out", file=sys.stderr)
+    names = [name for name in names if name not in missing]
+    if not any(name in USUAL for name in names):
+        parser.error(f"nothing to hold the targets against: install {' or '.join(USUAL)}")
+    return names
+
+
+def beside_each_other(binary, names):
+    """Cairn, the peers of these names and the plain disk: for each, what makes it in a folder."""
+    return {Cairn.name: lambda at: Cairn(at, binary),
+            **{name: PEERS.get(name) or (lambda at: ByDevice(at, binary)) for name in names},
+            Plain.name: Plain}

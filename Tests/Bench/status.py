@@ -27,7 +27,7 @@ import time
 
 import document
 import ring
-from peers import PEERS, USUAL, Cairn, Plain, call
+from peers import KNOWN, TITLES, USUAL, beside_each_other, call, chosen
 
 # How many times faster than the better of USUAL, as in bench.py.
 TARGET = 1.2
@@ -98,19 +98,17 @@ def ask(system, tree, second):
 def table(got, options, by_ring):
     """The lines of the document, and whether a row misses its target."""
     names = list(got)
-    titles = {"cairn": "Cairn", "plain": "disk"}
-    lines = [f"| read again | {' | '.join(f'{titles.get(name, name)}, s' for name in names)} "
+    lines = [f"| read again | {' | '.join(f'{TITLES.get(name, name)}, s' for name in names)} "
              "| × the better | target |", f"|---|{'---:|' * (len(names) + 2)}"]
     missed = False
     for case, (words, _) in CASES.items():
         medians = {name: statistics.median(got[name][case]) for name in names}
         beside = [medians[name] for name in USUAL if name in medians]
-        ratio = min(beside) / medians["cairn"] if beside else None
-        missed |= ratio is not None and ratio < TARGET
-        mark = " **" if ratio is not None and ratio < TARGET else ""
+        ratio = min(beside) / medians["cairn"]
+        missed |= ratio < TARGET
+        mark = " **" if ratio < TARGET else ""
         cells = " | ".join(f"{medians[name]:.3f}" for name in names)
-        told = f"{ratio:.2f}{mark}" if ratio is not None else "–"
-        lines.append(f"| {words} | {cells} | {told} | {TARGET} |")
+        lines.append(f"| {words} | {cells} | {ratio:.2f}{mark} | {TARGET} |")
     way = "io_uring" if by_ring else "the device"
     lines += ["", f"{options.files:,} files, medians of {options.rounds} rounds; "
               f"requests came to Cairn by {way}."]
@@ -121,20 +119,14 @@ def arguments():
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--cairn", required=True, type=os.path.abspath, help="the command")
-    parser.add_argument("--peers", default=",".join(USUAL))
+    parser.add_argument("--peers", default=",".join(USUAL), help=f"of {', '.join(KNOWN)}")
     parser.add_argument("--files", type=int, default=1500)
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--folder", default="/var/tmp", help="on the disk to measure")
     parser.add_argument("--table", type=pathlib.Path, help="the document; else standard output")
     options = parser.parse_args()
-    options.peers = [name for name in options.peers.split(",") if name]
-    if unknown := [name for name in options.peers if name not in PEERS]:
-        parser.error(f"there is no peer {unknown[0]}: there are {', '.join(PEERS)}")
-    missing = [PEERS[name].program for name in options.peers
-               if not shutil.which(PEERS[name].program)]
-    if missing:
-        parser.error(f"{missing[0]} is not installed; --peers leaves it out")
+    options.peers = chosen(options, parser)
     if os.geteuid() != 0:
         parser.error("only root can empty the kernel's memory")
     return options
@@ -149,9 +141,8 @@ def main():
             tempfile.TemporaryDirectory(prefix="cairn-status-", dir=options.folder)))
         by_ring = stack.enter_context(ring.offered())
         source = repository(folder, options)
-        kinds = [Cairn(folder, options.cairn), *(PEERS[name](folder) for name in options.peers),
-                 Plain(folder)]
-        systems = {kind.name: stack.enter_context(kind) for kind in kinds}
+        systems = {name: stack.enter_context(make(folder)) for name, make
+                   in beside_each_other(options.cairn, options.peers).items()}
         trees = {name: clone(system, source) for name, system in systems.items()}
         got = {name: {case: [] for case in CASES} for name in systems}
         for _ in range(options.rounds):

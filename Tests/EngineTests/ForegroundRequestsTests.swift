@@ -26,12 +26,12 @@ struct ForegroundRequestsTests {
     }
 
     private func begin() {
-        foreground.counted { [requests] in requests.count.load(ordering: .relaxed) }
+        foreground.count.set { [requests] in requests.count.load(ordering: .relaxed) }
     }
 
     /// Each look finds so many more that no window is too long for the rate.
     private func beginBusy() {
-        foreground.counted { [requests] in
+        foreground.count.set { [requests] in
             requests.count.add(1_000_000, ordering: .relaxed).newValue
         }
     }
@@ -40,7 +40,7 @@ struct ForegroundRequestsTests {
     func nobody() {
         requests.add(1_000_000)
         #expect(isBusy(after: 900) == false)
-        #expect(foreground.total == 0)
+        #expect(foreground.count() == nil)
         foreground.pause {
             Issue.record("there is nothing to wait for")
             return false
@@ -59,7 +59,7 @@ struct ForegroundRequestsTests {
         #expect(isBusy(after: 920) == true)
         #expect(isBusy(after: 925) == true, "until the next look")
         #expect(isBusy(after: 930) == false, "no more since")
-        #expect(foreground.total == 411)
+        #expect(foreground.count() == 411)
     }
 
     @Test("what was long ago says nothing of now")
