@@ -26,16 +26,18 @@ extension Arena {
     /// Has the disk begin with these slots, so that the next sync finds less to do. Makes nothing
     /// durable, and waits for nothing but the disk's queue.
     ///
-    /// - Parameter slots: in the order of their file's blocks; neighbours are written together.
+    /// - Parameter slots: in the order of their file's blocks; neighbours are written together, and
+    ///   one that several blocks have parts in may come again.
     package func startWriting(_ slots: [UInt32]) {
         var first = slots.startIndex
         while first < slots.endIndex {
             var end = first + 1
-            while end < slots.endIndex, slots[end - 1] < .max, slots[end] == slots[end - 1] + 1 {
-                end += 1
-            }
-            let start = Self.offset(of: slots[first])
-            file.startWriting(start..<start + UInt64((end - first) * Self.blockSize))
+            while end < slots.endIndex, slots[end] >= slots[end - 1],
+                slots[end] - slots[end - 1] <= 1
+            { end += 1 }
+            file.startWriting(
+                Self.offset(of: slots[first])..<Self.offset(of: slots[end - 1])
+                    + UInt64(Self.blockSize))
             first = end
         }
     }

@@ -11,7 +11,7 @@ extension Arena {
     /// Slots of a read from which on it is a large one: 256 KiB.
     private static let streamSlots = 16
 
-    /// Reads part of one block; bytes past the block's length are zero.
+    /// Reads part of one block, patched or not; bytes past the block's length are zero.
     ///
     /// - Parameters:
     ///   - reference: the block.
@@ -25,6 +25,92 @@ extension Arena {
         willWait: (() -> Void)? = nil
     ) throws(ArenaError) {
         precondition(offset >= 0 && offset + out.count <= Self.blockSize, "read over a block's end")
+        guard let patch = reference.patch else {
+            try readSlot(reference, from: offset, into: &out, willWait)
+            return
+        }
+        if Self.pieces(touching: offset..<offset + out.count) & ~patch.pieces != 0 {
+            try readSlot(reference, from: offset, into: &out, willWait)
+        }
+        do throws(ArenaError) {
+            try lay(patch, from: offset, over: &out, willWait)
+        } catch {
+            out.update(repeating: 0)
+            throw error
+        }
+    }
+
+    /// Reads the bytes of a block's patch: those of its pieces, one behind the other; none if it
+    /// has no patch.
+    ///
+    /// - Throws: `corrupt`, `io`.
+    package func patchContent(
+        of reference: BlockReference, willWait: (() -> Void)? = nil
+    ) throws(ArenaError) -> [UInt8] {
+        guard let patch = reference.patch else { return [] }
+        var bytes = [UInt8](repeating: 0, count: Int(patch.sealed.length))
+        try withPatch(patch, willWait) { plain in
+            var span = bytes.mutableSpan
+            copy(plain, into: &span)
+        }
+        return bytes
+    }
+
+    /// Puts the pieces of a patch over what was read of its block.
+    ///
+    /// - Parameter offset: where in the block `out` begins.
+    private func lay(
+        _ patch: BlockPatch, from offset: Int, over out: inout MutableSpan<UInt8>,
+        _ willWait: (() -> Void)?
+    ) throws(ArenaError) {
+        let room = offset..<offset + out.count
+        var places: [(target: Range<Int>, source: Int)] = []
+        patch.forEachPiece { inBlock, inPatch in
+            let part = inBlock.clamped(to: room)
+            if part.isEmpty { return }
+            let skipped = part.lowerBound - inBlock.lowerBound
+            places.append(
+                (part.lowerBound - offset..<part.upperBound - offset, inPatch.lowerBound + skipped))
+        }
+        if places.isEmpty { return }
+        try withPatch(patch, willWait) { plain in
+            for (target, source) in places {
+                var part = out._mutatingExtracting(target)
+                copy(plain.extracting(source..<source + target.count), into: &part)
+            }
+        }
+    }
+
+    /// Reads and opens a patch, and lends its bytes.
+    private func withPatch(
+        _ patch: BlockPatch, _ willWait: (() -> Void)?, _ body: (Span<UInt8>) -> Void
+    ) throws(ArenaError) {
+        let sealed = patch.sealed
+        referenced.set(sealed.slot)
+        try lanes.withLane(blocks: 1) { cipher, buffer, scratch throws(ArenaError) in
+            let length = Int(sealed.length)
+            var span = buffer.mutableSpan
+            var bytes = span._mutatingExtracting(0..<length)
+            let start = Self.offset(of: sealed.slot) + UInt64(patch.place * Self.pieceSize)
+            let got = try file.read(into: &bytes, at: start, willWait: willWait)
+            guard got == length else { throw .corrupt(slot: sealed.slot) }
+            var room = scratch.mutableSpan
+            var plain = room._mutatingExtracting(0..<length)
+            do throws(CryptographyError) {
+                try cipher.open(
+                    bytes.span, nonce: sealed.nonce.span, tag: sealed.tag.span, into: &plain)
+            } catch {
+                throw .corrupt(slot: sealed.slot)
+            }
+            body(plain.span)
+        }
+    }
+
+    /// Reads part of what a block's own slot has.
+    private func readSlot(
+        _ reference: BlockReference, from offset: Int, into out: inout MutableSpan<UInt8>,
+        _ willWait: (() -> Void)?
+    ) throws(ArenaError) {
         referenced.set(reference.slot)
         let length = Int(reference.length)
         guard offset < length, out.count > 0 else {
@@ -101,6 +187,12 @@ extension Arena {
             do throws(ArenaError) {
                 var part = out._mutatingExtracting(start * size..<min(end * size, out.count))
                 try readNeighbours(run[start..<end], into: &part, willWait)
+                for index in start..<end {
+                    guard let patch = run[index].patch else { continue }
+                    let from = (index - start) * size
+                    var block = part._mutatingExtracting(from..<min(from + size, part.count))
+                    try lay(patch, from: 0, over: &block, willWait)
+                }
                 if forgets, end - start >= Self.streamSlots {
                     file.forget(Self.done(behind: run[start].slot))
                 }

@@ -55,6 +55,12 @@ extension Arena {
         inBatches(rows) { $0.setClean($1.slot, owner: $1.owner) }
     }
 
+    /// Notes that the row of `owner` has bytes that exist nowhere else: it was clean, and its block
+    /// was patched.
+    package func setDirty(_ slot: UInt32, owner: BlockOwner) {
+        table.withLock { $0.setDirty(slot, owner: owner) }
+    }
+
     /// Runs `body` for each element, letting go of the lock now and then.
     private func inBatches<Element: Sendable>(
         _ elements: [Element], _ body: @Sendable (inout SlotTable, Element) -> Void

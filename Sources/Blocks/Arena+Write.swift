@@ -9,26 +9,31 @@ internal import Primitives
 
 extension Arena {
     /// Seals `blocks` into free slots and writes them; neighbouring slots go out in one write.
+    /// Patches come last, several in a slot.
     ///
     /// They are not durable before `sync`. Either all are written, or nothing has changed and
-    /// reservations are still the caller's.
+    /// reservations are still the caller's. Those that patches do not need are taken back.
     ///
     /// - Parameter wanted: the slot where the first would best lie, and the others behind it.
-    /// - Returns: a reference for each block, in their order, each naming its slot once.
+    /// - Returns: a reference for each block, in their order. Each names a slot once more; one with
+    ///   a patch names the slot of its block as often as before.
     /// - Throws: `full` for blocks without a reservation, when the budget is used up, or, if all
     ///   are clean, the disk has no room beyond the margin; `diskFull`, `io`.
     package func write(
         _ blocks: [PlainBlock], at wanted: UInt32? = nil
     ) throws(ArenaError) -> [BlockReference] {
         let reserved = blocks.reduce(0) { $0 + ($1.usesReservation ? 1 : 0) }
-        return try write(
-            count: blocks.count, reserved: reserved, at: wanted,
+        let layout = SlotLayout(blocks)
+        let sealed = try write(
+            layout, reserved: reserved, at: wanted,
             row: { (blocks[$0].owner, blocks[$0].isDirty) },
-            length: { blocks[$0].bytes.count },
+            length: { blocks[$0].sealedCount },
             seal: { cipher, index, nonce, out, tag in
-                let bytes = blocks[index].bytes
-                cipher.seal(bytes.span, nonce: nonce, into: &out, tag: &tag)
+                blocks[index].withSealedBytes { plain in
+                    cipher.seal(plain, nonce: nonce, into: &out, tag: &tag)
+                }
             })
+        return layout.isPlain ? sealed : layout.references(sealed, of: blocks)
     }
 
     /// Where a long run of blocks will begin to lie, most likely; nil if there is no telling.
@@ -51,7 +56,7 @@ extension Arena {
         let size = Self.blockSize
         let count = (bytes.count + size - 1) / size
         return try write(
-            count: count, reserved: usesReservation ? count : 0, at: wanted,
+            SlotLayout(count: count), reserved: usesReservation ? count : 0, at: wanted,
             row: { (BlockOwner(ino: first.ino, block: first.block + UInt64($0)), isDirty) },
             length: { min(size, bytes.count - $0 * size) },
             seal: { cipher, index, nonce, out, tag in
@@ -67,31 +72,34 @@ extension Arena {
         _ tag: inout MutableSpan<UInt8>
     ) -> Void
 
+    /// - Returns: references in the order of the layout.
     private func write(
-        count: Int, reserved: Int, at wanted: UInt32?,
+        _ layout: SlotLayout, reserved: Int, at wanted: UInt32?,
         row: (Int) -> (owner: BlockOwner, isDirty: Bool), length: (Int) -> Int, seal: Seal
     ) throws(ArenaError) -> [BlockReference] {
+        let count = layout.slotCount
         guard count > 0 else { return [] }
-        for index in 0..<count {
+        for index in 0..<layout.count {
             precondition(length(index) <= Self.blockSize, "a block is longer than a slot")
             precondition(row(index).owner.block < BlockOwner.blockLimit, "a block index too large")
         }
-        let isCache = reserved == 0 && (0..<count).allSatisfy { !row($0).isDirty }
+        let isCache = reserved == 0 && (0..<layout.count).allSatisfy { !row($0).isDirty }
         if isCache, table.withLock({ $0.wantsDiskMeasure(count) }) { try measureDisk() }
         var references: [BlockReference] = []
-        references.reserveCapacity(count)
+        references.reserveCapacity(layout.count)
+        let promised = min(reserved, count)
         var backedOnly = false
         while true {
             let runs = try table.withLock { table throws(ArenaError) in
                 try table.allocate(
-                    count, reservedCount: reserved, at: wanted, backedOnly: backedOnly,
+                    count, reservedCount: promised, at: wanted, backedOnly: backedOnly,
                     isCache: isCache)
             }
             do {
-                try fill(runs, length: length, seal: seal, into: &references)
+                try fill(runs, layout, length: length, seal: seal, into: &references)
                 break
             } catch {
-                table.withLock { $0.abandon(runs, reservedCount: reserved) }
+                table.withLock { $0.abandon(runs, reservedCount: promised) }
                 // Slots that were written before need nothing new from a full disk.
                 guard error == .diskFull, !backedOnly else { throw error }
                 references.removeAll(keepingCapacity: true)
@@ -101,23 +109,28 @@ extension Arena {
         writes.note()
         for reference in references { referenced.set(reference.slot) }
         table.withLock { table in
-            for index in 0..<count {
-                let (owner, isDirty) = row(index)
-                table.install(references[index].slot, owner: owner, isDirty: isDirty)
+            for (place, reference) in references.enumerated() {
+                let (owner, isDirty) = row(layout.item(at: place))
+                if place > 0, references[place - 1].slot == reference.slot {
+                    table.retain(reference.slot, owner: owner, isDirty: isDirty)
+                } else {
+                    table.install(reference.slot, owner: owner, isDirty: isDirty)
+                }
             }
+            table.unreserve(reserved - promised)
         }
         return references
     }
 
-    /// Seals and writes all blocks into `runs`.
+    /// Seals and writes all items into `runs`.
     private func fill(
-        _ runs: [SlotRun], length: (Int) -> Int, seal: Seal,
+        _ runs: [SlotRun], _ layout: SlotLayout, length: (Int) -> Int, seal: Seal,
         into references: inout [BlockReference]
     ) throws(ArenaError) {
-        let count = runs.reduce(0) { $0 + $1.count }
-        let nonces = SystemRandom.bytes(count * BlockCipher.nonceSize)
+        let nonces = SystemRandom.bytes(layout.count * BlockCipher.nonceSize)
         let room = min(Self.transferSlots, runs.reduce(0) { max($0, $1.count) })
         try lanes.withLane(blocks: room) { cipher, sealed, _ throws(ArenaError) in
+            var slot = 0
             for run in runs {
                 var done = 0
                 while done < run.count {
@@ -125,40 +138,48 @@ extension Arena {
                         first: run.first + UInt32(done),
                         count: min(Self.transferSlots, run.count - done))
                     try transfer(
-                        part, cipher, &sealed, nonces: nonces, length: length, seal: seal,
-                        &references)
+                        part, layout, from: slot, cipher, &sealed, nonces: nonces, length: length,
+                        seal: seal, &references)
                     done += part.count
+                    slot += part.count
                 }
             }
         }
     }
 
-    /// Seals the next blocks side by side in one buffer, and writes it to `run` in one go.
+    /// Seals what goes into the next slots side by side in one buffer, and writes it to `run` in
+    /// one go.
+    ///
+    /// - Parameter slot: of the layout, for the first of the run.
     private func transfer(
-        _ run: SlotRun, _ cipher: BlockCipher, _ buffer: inout [UInt8], nonces: [UInt8],
-        length: (Int) -> Int, seal: Seal, _ references: inout [BlockReference]
+        _ run: SlotRun, _ layout: SlotLayout, from slot: Int, _ cipher: BlockCipher,
+        _ buffer: inout [UInt8], nonces: [UInt8], length: (Int) -> Int, seal: Seal,
+        _ references: inout [BlockReference]
     ) throws(ArenaError) {
         var staging = buffer.mutableSpan
         var end = 0
         for place in 0..<run.count {
-            let index = references.count
-            let size = length(index)
-            let start = place * Self.blockSize
-            end = start + size
-            let at = index * BlockCipher.nonceSize
-            let nonce = InlineArray<12, UInt8> { nonces[at + $0] }
-            var tag = InlineArray<16, UInt8>(repeating: 0)
-            var tagSpan = tag.mutableSpan
-            var out = staging._mutatingExtracting(start..<end)
-            seal(cipher, index, nonce.span, &out, &tagSpan)
-            if place + 1 < run.count, size < Self.blockSize {
+            for number in layout.places(in: slot + place) {
+                let index = layout.item(at: number)
+                let size = length(index)
+                let start = place * Self.blockSize + layout.offset(at: number)
+                end = start + size
+                let at = number * BlockCipher.nonceSize
+                let nonce = InlineArray<12, UInt8> { nonces[at + $0] }
+                var tag = InlineArray<16, UInt8>(repeating: 0)
+                var tagSpan = tag.mutableSpan
+                var out = staging._mutatingExtracting(start..<end)
+                seal(cipher, index, nonce.span, &out, &tagSpan)
+                references.append(
+                    BlockReference(
+                        slot: run.first + UInt32(place), length: size, nonce: nonce, tag: tag))
+            }
+            let next = (place + 1) * Self.blockSize
+            if place + 1 < run.count, end < next {
                 // The run is one write, so the gap is written with it: zeros, not leftovers.
-                var gap = staging._mutatingExtracting(end..<start + Self.blockSize)
+                var gap = staging._mutatingExtracting(end..<next)
                 gap.update(repeating: 0)
             }
-            references.append(
-                BlockReference(
-                    slot: run.first + UInt32(place), length: size, nonce: nonce, tag: tag))
         }
         try file.write(staging.span.extracting(0..<end), at: Self.offset(of: run.first))
     }

@@ -165,6 +165,13 @@ package final class Arena: Sendable {
         return (blocks + UInt64(Self.blockSize) - 1) / UInt64(Self.blockSize)
     }
 
+    /// Whether blocks may be patched: a patch keeps what it lies over, so a volume that rewrites
+    /// what no store has would need up to twice the room. So long as half of the budget is not
+    /// dirty, it has that.
+    package var hasRoomForPatches: Bool {
+        table.withLock { 2 * ($0.writing + $0.dirty + $0.reserved) <= $0.budget }
+    }
+
     // MARK: Start
 
     /// Counts a row that the metadata had at the start.
@@ -172,7 +179,9 @@ package final class Arena: Sendable {
     /// Rows that share a slot are adopted each. A slot beyond the end of the file, or damaged, is
     /// counted too, and reads as `corrupt`.
     package func adopt(_ reference: BlockReference, owner: BlockOwner, isDirty: Bool) {
-        table.withLock { $0.adopt(reference.slot, owner: owner, isDirty: isDirty) }
+        table.withLock { table in
+            reference.forEachSlot { table.adopt($0, owner: owner, isDirty: isDirty) }
+        }
     }
 
     /// Ends adoption: every slot that was not adopted is free, and its disk blocks can be punched.

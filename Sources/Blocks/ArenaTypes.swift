@@ -31,13 +31,44 @@ package struct PlainBlock: Sendable {
     package let isDirty: Bool
     /// Whether one slot of an earlier `Arena.reserve` is spent on this block.
     package let usesReservation: Bool
+    /// What lies in the arena already, if only pieces of `bytes` are to be written over it.
+    package let over: PatchedBlock?
 
     /// A block of `bytes` for `owner`.
-    package init(bytes: [UInt8], owner: BlockOwner, isDirty: Bool, usesReservation: Bool) {
+    package init(
+        bytes: [UInt8], owner: BlockOwner, isDirty: Bool, usesReservation: Bool,
+        over: PatchedBlock? = nil
+    ) {
+        if let over {
+            precondition(isDirty, "a patch that the store has")
+            precondition(bytes.count >= over.end, "a patch without its bytes")
+        }
         self.bytes = bytes
         self.owner = owner
         self.isDirty = isDirty
         self.usesReservation = usesReservation
+        self.over = over
+    }
+}
+
+/// A block in the arena of which some pieces are written anew, and the others stay where they are.
+package struct PatchedBlock: Sendable {
+    /// The block, which the owner's row names.
+    package let reference: BlockReference
+    /// The pieces that are written: among them all of the patch that the block has.
+    package let pieces: BlockPatch.Pieces
+
+    /// One to three pieces of a block; they lie within what it has.
+    package init(_ reference: BlockReference, pieces: BlockPatch.Pieces) {
+        let before = reference.patch?.pieces ?? 0
+        precondition(before & ~pieces == 0, "a patch that forgets pieces of the one before")
+        self.reference = reference
+        self.pieces = pieces
+    }
+
+    /// Where in the block the last of them ends.
+    var end: Int {
+        (BlockPatch.Pieces.bitWidth - pieces.leadingZeroBitCount) * Arena.pieceSize
     }
 }
 

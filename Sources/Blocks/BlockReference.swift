@@ -1,13 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
 //
 // What a metadata row keeps of one block: where its ciphertext lies and what opens it.
-// Pure; the 36 bytes of its encoding are described in docs/format.md §17.
+// Pure; the encoding is described in docs/format.md §17.
 
 /// The slot of one sealed block, and the nonce and tag that authenticate what lies there.
 ///
-/// A value of 40 bytes without heap storage: a file of 100 GiB has six million of them. The
-/// nonce and tag are not secret, but they are what proves a slot's bytes, so they live in the
-/// metadata row and never in the arena: a torn or swapped slot cannot pass for a good one.
+/// A value of 48 bytes, without heap storage unless it is patched: a file of 100 GiB has six
+/// million of them. The nonce and tag are not secret, but they are what proves a slot's bytes, so
+/// they live in the metadata row and never in the arena: a torn or swapped slot cannot pass for a
+/// good one.
 package struct BlockReference: Hashable, Sendable {
     /// The slot that holds the ciphertext.
     package let slot: UInt32
@@ -15,11 +16,17 @@ package struct BlockReference: Hashable, Sendable {
     package let length: UInt32
     private let nonceWords: (UInt32, UInt32, UInt32)
     private let tagWords: (UInt64, UInt64)
+    /// Pieces that lie elsewhere because they were written later; nil for none.
+    package let patch: BlockPatch?
 
     /// Bytes of one encoded reference: slot 4, length 4, nonce 12, tag 16.
     ///
     /// - Source: docs/format.md §17, "Reference".
     package static let encodedSize = 36
+    /// Bytes of an encoded reference with its patch.
+    ///
+    /// - Source: docs/format.md §17, "Patch".
+    package static let patchedSize = encodedSize + BlockPatch.encodedSize
 
     /// A reference to `length` bytes sealed into `slot`.
     ///
@@ -38,23 +45,68 @@ package struct BlockReference: Hashable, Sendable {
         let tag = tag.span
         nonceWords = (word32(nonce, at: 0), word32(nonce, at: 4), word32(nonce, at: 8))
         tagWords = (word64(tag, at: 0), word64(tag, at: 8))
+        patch = nil
+    }
+
+    private init(_ block: BlockReference, _ patch: BlockPatch) {
+        slot = block.slot
+        length = block.length
+        nonceWords = block.nonceWords
+        tagWords = block.tagWords
+        self.patch = patch
+    }
+
+    /// The same block with other pieces, in the place of those that it may have had.
+    ///
+    /// - Parameter patch: has every piece that a patch before it had; they lie within the length.
+    package func patched(by patch: BlockPatch) -> BlockReference {
+        precondition(patch.end <= Int(length), "a patch makes no block longer")
+        return BlockReference(self, patch)
+    }
+
+    /// Calls `body` with each slot that the block lies in: one, or two if it is patched.
+    package func forEachSlot(_ body: (UInt32) -> Void) {
+        body(slot)
+        if let patch { body(patch.sealed.slot) }
+    }
+
+    /// The slot that was written when this reference was made.
+    package var writtenSlot: UInt32 { patch?.sealed.slot ?? slot }
+
+    /// Whether the block, or a part of it, lies in a slot.
+    package func names(_ slot: UInt32) -> Bool {
+        self.slot == slot || patch?.sealed.slot == slot
     }
 
     /// The reference that `bytes` encode, or nil unless they are `encodedSize` bytes that name a
-    /// length a slot can hold.
+    /// length a slot can hold, or `patchedSize` with a patch that fits it.
     package init?(decoding bytes: Span<UInt8>) {
-        guard bytes.count == Self.encodedSize else { return nil }
+        if bytes.count == Self.encodedSize {
+            self.init(unpatched: bytes)
+            return
+        }
+        let size = Self.encodedSize
+        guard bytes.count == Self.patchedSize,
+            let block = BlockReference(unpatched: bytes.extracting(0..<size)),
+            let patch = BlockPatch(decoding: bytes.extracting(size..<Self.patchedSize)),
+            patch.end <= Int(block.length), patch.sealed.slot != block.slot
+        else { return nil }
+        self.init(block, patch)
+    }
+
+    /// The reference without a patch that `encodedSize` bytes encode.
+    init?(unpatched bytes: Span<UInt8>) {
         let length = word32(bytes, at: 4)
         guard length <= UInt32(Arena.blockSize) else { return nil }
         slot = word32(bytes, at: 0)
         self.length = length
         nonceWords = (word32(bytes, at: 8), word32(bytes, at: 12), word32(bytes, at: 16))
         tagWords = (word64(bytes, at: 20), word64(bytes, at: 28))
+        patch = nil
     }
 
-    /// Appends the `encodedSize` bytes of this reference.
+    /// Appends the `encodedSize` bytes of this reference, or `patchedSize` if it has a patch.
     package func encode(into bytes: inout [UInt8]) {
-        bytes.reserveCapacity(bytes.count + Self.encodedSize)
         append(slot, to: &bytes)
         append(length, to: &bytes)
         append(nonceWords.0, to: &bytes)
@@ -62,21 +114,10 @@ package struct BlockReference: Hashable, Sendable {
         append(nonceWords.2, to: &bytes)
         append(tagWords.0, to: &bytes)
         append(tagWords.1, to: &bytes)
+        patch?.encode(into: &bytes)
     }
 
-    /// Writes this reference over the first `encodedSize` bytes of `out`, which has room for them.
-    package func encode(into out: inout MutableSpan<UInt8>) {
-        precondition(out.count >= Self.encodedSize, "no room for a reference")
-        store(slot, in: &out, at: 0)
-        store(length, in: &out, at: 4)
-        store(nonceWords.0, in: &out, at: 8)
-        store(nonceWords.1, in: &out, at: 12)
-        store(nonceWords.2, in: &out, at: 16)
-        store(tagWords.0, in: &out, at: 20)
-        store(tagWords.1, in: &out, at: 28)
-    }
-
-    /// The `encodedSize` bytes of this reference.
+    /// The bytes of this reference.
     package var encoded: [UInt8] {
         var bytes: [UInt8] = []
         encode(into: &bytes)
@@ -105,6 +146,7 @@ package struct BlockReference: Hashable, Sendable {
     package static func == (left: Self, right: Self) -> Bool {
         left.slot == right.slot && left.length == right.length
             && left.nonceWords == right.nonceWords && left.tagWords == right.tagWords
+            && left.patch == right.patch
     }
 
     package func hash(into hasher: inout Hasher) {

@@ -118,6 +118,19 @@ extension SlotTable {
         refreshEvictable(slot, chunk, index)
     }
 
+    /// Notes that the row of `owner` is dirty, and with it the slot.
+    mutating func setDirty(_ slot: UInt32, owner: BlockOwner) {
+        let (chunk, index) = place(slot)
+        if var rows = sharedRows(slot) {
+            guard let row = rows.firstIndex(where: { $0.owner == owner }) else { return }
+            rows[row].isDirty = true
+            settle(rows, of: slot, chunk, index)
+        } else if chunk.records[index].state == .clean, chunk.records[index].owner == owner {
+            setState(.dirty, of: chunk, at: index)
+        }
+        refreshEvictable(slot, chunk, index)
+    }
+
     /// Writes back the rows of a shared slot; one that is alone lives in the record.
     private mutating func settle(
         _ rows: [SharedRow], of slot: UInt32, _ chunk: SlotChunk, _ index: Int

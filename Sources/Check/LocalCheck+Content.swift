@@ -182,8 +182,8 @@ private struct BlockWalk {
             guard let reference = entry.reference else { continue }
             let state = condition(of: reference)
             meter.add(1)
-            if !used.insert(reference), state != .sound {
-                tally.sharedSlot = tally.sharedSlot ?? UInt64(reference.slot)
+            if let slot = used.insert(reference), state != .sound {
+                tally.sharedSlot = tally.sharedSlot ?? UInt64(slot)
             }
             if state == .sound { continue }
             let isMissing: UInt64 = state == .missing ? 1 : 0
@@ -207,9 +207,9 @@ private struct BlockWalk {
     private enum Condition { case sound, damaged, missing }
 
     private mutating func condition(of reference: BlockReference) -> Condition {
-        guard let arena = state.arena, UInt64(reference.slot) < state.slotCount else {
-            return .missing
-        }
+        var isMissing = state.arena == nil
+        reference.forEachSlot { isMissing = isMissing || UInt64($0) >= state.slotCount }
+        guard !isMissing, let arena = state.arena else { return .missing }
         var out = buffer.mutableSpan
         do {
             try arena.read(reference, from: 0, into: &out)
@@ -248,8 +248,9 @@ private struct BlockWalk {
     }
 }
 
-/// Which slots some row has named: a bit each. Two rows may share one only as equal copies, of
-/// which both open; who finds the second owner of a slot that does not open has found the thief.
+/// Which slots some row has named: a bit each. Two rows may share one only as equal copies, or with
+/// patches beside each other, of which all open; who finds the second owner of a slot that does not
+/// open has found the thief.
 private struct SlotUse {
     private var words: [UInt64]
 
@@ -257,11 +258,18 @@ private struct SlotUse {
         words = Array(repeating: 0, count: Int(slotCount / 64 + 1))
     }
 
-    /// False when the slot was named before. Slots beyond the arena's end are nobody's.
-    mutating func insert(_ reference: BlockReference) -> Bool {
-        let (word, bit) = (Int(reference.slot / 64), UInt64(1) << UInt64(reference.slot % 64))
-        guard word < words.count else { return true }
-        defer { words[word] |= bit }
-        return words[word] & bit == 0
+    /// Notes the slots of a block.
+    ///
+    /// - Returns: the first of them that was named before. Those beyond the arena's end are
+    ///   nobody's.
+    mutating func insert(_ reference: BlockReference) -> UInt32? {
+        var named: UInt32?
+        reference.forEachSlot { slot in
+            let (word, bit) = (Int(slot / 64), UInt64(1) << UInt64(slot % 64))
+            guard word < words.count else { return }
+            if words[word] & bit != 0 { named = named ?? slot }
+            words[word] |= bit
+        }
+        return named
     }
 }

@@ -14,24 +14,23 @@
 // 3. A row in the journal is named in `rows` from before it is written until after it is removed: a
 //    statement that fails leaves one row too many here, never one too few. A buffer opened over
 //    rows that are still there has their pieces changed.
-// 4. A buffer with changed pieces, and a block with rows that its buffer does not need, is in
+// 4. A piece that a buffer lacks is in the block's own slot and nowhere else: the buffer is over
+//    its entry, and the piece is neither changed, nor in a row, nor in the entry's patch. Nobody
+//    is given the bytes of such a piece.
+// 5. A buffer with changed pieces, and a block with rows that its buffer does not need, is in
 //    `touched`: a sync costs what was changed since the last one, not what is in memory.
 
 import Blocks
 
 /// Unsealed blocks by number, each with the state of its journal rows.
 struct BlockBuffers: Sendable {
-    /// Bytes of a piece: what the kernel writes of a file at the least.
-    static let pieceSize = 4096
-    /// Pieces of a block.
-    static let pieceCount = Arena.blockSize / BlockBuffers.pieceSize
-    /// A bit for each piece of a block.
-    typealias Pieces = UInt8
-    private static let allPieces: Pieces = (1 << BlockBuffers.pieceCount) - 1
+    typealias Pieces = BlockPatch.Pieces
 
-    private struct Buffer {
+    fileprivate struct Buffer {
         var bytes: [UInt8]
         var changed: Pieces
+        /// Those whose bytes here are not the block's: nobody read its slot.
+        var lacking: Pieces = 0
         var isOverEntry: Bool
         /// Another number for other bytes.
         var version: UInt64
@@ -47,13 +46,12 @@ struct BlockBuffers: Sendable {
     /// Blocks to look at when the journal is written next; each has a buffer or rows.
     private var touched: Set<UInt64> = []
 
-    /// The bytes of a block; shorter than a block: the rest is zeros. Setting them makes the buffer
-    /// whole; nil drops it.
-    subscript(block: UInt64) -> [UInt8]? {
-        get { buffers[block]?.bytes }
-        set {
-            if let newValue { open(block, newValue, isOverEntry: false) } else { drop(block) }
-        }
+    /// Whether a block has a buffer.
+    func contains(_ block: UInt64) -> Bool { !buffers.isEmpty && buffers[block] != nil }
+
+    /// Makes a buffer of all bytes that a block has from now on.
+    mutating func replace(_ block: UInt64, _ bytes: [UInt8]) {
+        open(block, bytes, isOverEntry: false)
     }
 
     /// Makes a buffer of bytes that are in memory from now on.
@@ -62,7 +60,7 @@ struct BlockBuffers: Sendable {
     ///   as long as the buffer does.
     mutating func open(_ block: UInt64, _ bytes: [UInt8], isOverEntry: Bool) {
         drop(block)
-        let changed = isOverEntry ? rows[block] ?? 0 : BlockBuffers.allPieces
+        let changed = isOverEntry ? rows[block] ?? 0 : Arena.allPieces
         nextVersion += 1
         buffers[block] = Buffer(
             bytes: bytes, changed: changed, isOverEntry: isOverEntry, version: nextVersion)
@@ -70,7 +68,8 @@ struct BlockBuffers: Sendable {
         touched.insert(block)
     }
 
-    private mutating func drop(_ block: UInt64) {
+    /// Drops a block's buffer, if it has one.
+    mutating func drop(_ block: UInt64) {
         guard let old = buffers.removeValue(forKey: block) else { return }
         changedCount -= old.changed.nonzeroBitCount
         if rows[block] == nil { touched.remove(block) } else { touched.insert(block) }
@@ -81,18 +80,96 @@ struct BlockBuffers: Sendable {
         if buffers[block] == nil { open(block, [], isOverEntry: false) }
         guard let end = buffers[block]?.bytes.count, !range.isEmpty else { return }
         // A gap before the range is new zeros.
-        let first = min(range.lowerBound, end) / BlockBuffers.pieceSize
-        let last = (range.upperBound - 1) / BlockBuffers.pieceSize
-        var pieces: Pieces = 0
-        for piece in min(first, last)...last { pieces |= 1 << piece }
+        let first = min(range.lowerBound, end, range.upperBound - 1)
+        let pieces = Arena.pieces(touching: first..<range.upperBound)
         let before = buffers[block]?.changed ?? 0
         changedCount += (pieces & ~before).nonzeroBitCount
         touched.insert(block)
         nextVersion += 1
         guard let index = buffers.index(forKey: block) else { return }
+        precondition(
+            buffers.values[index].lacking & pieces & ~Arena.pieces(within: range) == 0,
+            "a part of a piece was changed that is not here")
         buffers.values[index].changed = before | pieces
+        buffers.values[index].lacking &= ~pieces
         buffers.values[index].version = nextVersion
         body(&buffers.values[index].bytes)
+    }
+
+    // MARK: Pieces that are not here
+
+    /// Makes a buffer over an entry that names a whole block, without reading what that has in its
+    /// own slot.
+    ///
+    /// - Parameters:
+    ///   - patch: of the entry, if it has one.
+    ///   - content: the bytes of its pieces, one behind the other.
+    mutating func openLacking(_ block: UInt64, over patch: BlockPatch?, _ content: [UInt8]) {
+        precondition(rows[block] == nil, "a row's bytes would be lacking")
+        drop(block)
+        var bytes = [UInt8](repeating: 0, count: Arena.blockSize)
+        patch?.forEachPiece { inBlock, inPatch in
+            bytes.replaceSubrange(inBlock, with: content[inPatch])
+        }
+        nextVersion += 1
+        buffers[block] = Buffer(
+            bytes: bytes, changed: 0, lacking: Arena.allPieces & ~(patch?.pieces ?? 0),
+            isOverEntry: true, version: nextVersion)
+    }
+
+    /// What memory has of a block.
+    struct Held: Sendable {
+        /// Shorter than a block: the rest is zeros.
+        let bytes: [UInt8]
+        /// The pieces that are among the bytes.
+        let present: Pieces
+
+        fileprivate init(_ buffer: Buffer) {
+            bytes = buffer.bytes
+            present = Arena.allPieces & ~buffer.lacking
+        }
+
+        /// Whether all of a range of the block is among them.
+        func has(_ range: Range<Int>) -> Bool {
+            Arena.pieces(touching: range) & ~present == 0
+        }
+
+        /// Puts them over what the block's slot has.
+        ///
+        /// - Parameter offset: where in the block `out` begins.
+        func lay(over out: inout MutableSpan<UInt8>, from offset: Int) {
+            let room = offset..<offset + out.count
+            for piece in BlockBuffers.pieces(present) {
+                let range = (piece * Arena.pieceSize..<(piece + 1) * Arena.pieceSize)
+                    .clamped(to: room)
+                if range.isEmpty { continue }
+                copyBytes(bytes.span.extracting(range), to: &out, at: range.lowerBound - offset)
+            }
+        }
+    }
+
+    /// What memory has of a block; nil for nothing.
+    func held(_ block: UInt64) -> Held? {
+        if buffers.isEmpty { return nil }
+        return buffers[block].map(Held.init)
+    }
+
+    /// Whether the journal has rows of a block.
+    func hasRows(_ block: UInt64) -> Bool { rows[block] != nil }
+
+    /// The pieces that a block's buffer lacks; none if it has no buffer.
+    func lacking(_ block: UInt64) -> Pieces { buffers[block]?.lacking ?? 0 }
+
+    /// Brings what a buffer lacks.
+    ///
+    /// - Parameter content: what the block's entry names; all of a block.
+    mutating func fill(_ block: UInt64, from content: [UInt8]) {
+        guard let index = buffers.index(forKey: block) else { return }
+        for piece in BlockBuffers.pieces(buffers.values[index].lacking) {
+            let range = piece * Arena.pieceSize..<(piece + 1) * Arena.pieceSize
+            buffers.values[index].bytes.replaceSubrange(range, with: content[range])
+        }
+        buffers.values[index].lacking = 0
     }
 
     var isEmpty: Bool { buffers.isEmpty }
@@ -104,14 +181,14 @@ struct BlockBuffers: Sendable {
     /// A copy of a buffer whose rows are all written.
     struct Settled: Sendable {
         let block: UInt64
-        let bytes: [UInt8]
+        let held: Held
         fileprivate let version: UInt64
     }
 
     /// The buffers that are journaled, in order.
     var settled: [Settled] {
         buffers.filter { $0.value.changed == 0 }.sorted { $0.key < $1.key }.map {
-            Settled(block: $0.key, bytes: $0.value.bytes, version: $0.value.version)
+            Settled(block: $0.key, held: Held($0.value), version: $0.value.version)
         }
     }
 
@@ -126,7 +203,7 @@ struct BlockBuffers: Sendable {
         let piece: Int
 
         /// The piece counted from the start of the file.
-        var number: UInt64 { block * UInt64(BlockBuffers.pieceCount) + UInt64(piece) }
+        var number: UInt64 { block * UInt64(Arena.pieceCount) + UInt64(piece) }
     }
 
     /// A row to be written, with its bytes.
@@ -142,8 +219,8 @@ struct BlockBuffers: Sendable {
         return touched.sorted().flatMap { block -> [Change] in
             guard let buffer = buffers[block] else { return [] }
             return BlockBuffers.pieces(buffer.changed & BlockBuffers.live(buffer)).map { piece in
-                let start = piece * BlockBuffers.pieceSize
-                let end = min(start + BlockBuffers.pieceSize, buffer.bytes.count)
+                let start = piece * Arena.pieceSize
+                let end = min(start + Arena.pieceSize, buffer.bytes.count)
                 return Change(
                     row: Row(block: block, piece: piece), bytes: buffer.bytes[start..<end],
                     isOverEntry: buffer.isOverEntry)
@@ -193,11 +270,10 @@ struct BlockBuffers: Sendable {
 
     /// The pieces a buffer has bytes of.
     private static func live(_ buffer: Buffer) -> Pieces {
-        let count = (buffer.bytes.count + pieceSize - 1) / pieceSize
-        return Pieces((1 << count) - 1)
+        Arena.pieces(touching: 0..<buffer.bytes.count)
     }
 
     private static func pieces(_ set: Pieces) -> [Int] {
-        (0..<pieceCount).filter { set & (1 << $0) != 0 }
+        (0..<Arena.pieceCount).filter { set & (1 << $0) != 0 }
     }
 }

@@ -47,7 +47,7 @@ package struct JournalSealer: Sendable {
     /// Bytes before the content: inode, piece, and whether it lies over the entry.
     static let headerSize = 17
     /// Bytes of the longest row: nonce, tag, header and a whole piece.
-    static let rowLimit = LocalSealer.overhead + headerSize + BlockBuffers.pieceSize
+    static let rowLimit = LocalSealer.overhead + headerSize + Arena.pieceSize
 
     private let sealer: LocalSealer
 

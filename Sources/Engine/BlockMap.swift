@@ -16,7 +16,7 @@ package enum BlockEntry: Hashable, Sendable {
     /// In the arena, and nowhere else.
     case dirty(BlockReference)
 
-    /// The slot it names, if any.
+    /// What it names of the arena, if anything.
     package var reference: BlockReference? {
         switch self {
         case .absent, .zero: nil
@@ -35,8 +35,9 @@ package enum BlockEntry: Hashable, Sendable {
 
 /// The entries of `BlockGroup.span` consecutive blocks: one row of the database.
 package struct BlockGroup: Sendable {
-    /// Blocks per group: 416 KiB of file, a row of at most 962 bytes. A longer row would have a
-    /// database page of its own beside its leaf, and each small synced write would write both.
+    /// Blocks per group: 416 KiB of file, a row of at most 962 bytes, or 1950 if all are patched. A
+    /// longer row would have a database page of its own beside its leaf, and each small synced
+    /// write would write both.
     package static let span = 26
 
     /// One for each block, in their order.
@@ -67,10 +68,10 @@ package struct BlockGroup: Sendable {
             case .absent: bytes.append(0)
             case .zero: bytes.append(1)
             case .clean(let reference):
-                bytes.append(2)
+                bytes.append(reference.patch == nil ? 2 : 4)
                 reference.encode(into: &bytes)
             case .dirty(let reference):
-                bytes.append(3)
+                bytes.append(reference.patch == nil ? 3 : 5)
                 reference.encode(into: &bytes)
             }
         }
@@ -90,12 +91,13 @@ package struct BlockGroup: Sendable {
                 entries.append(kind == 0 ? .absent : .zero)
                 continue
             }
-            let end = offset + BlockReference.encodedSize
-            guard kind <= 3, end <= bytes.count,
+            let end =
+                offset + (kind <= 3 ? BlockReference.encodedSize : BlockReference.patchedSize)
+            guard kind <= 5, end <= bytes.count,
                 let reference = BlockReference(decoding: bytes.span.extracting(offset..<end))
             else { return nil }
             offset = end
-            entries.append(kind == 2 ? .clean(reference) : .dirty(reference))
+            entries.append(kind % 2 == 0 ? .clean(reference) : .dirty(reference))
         }
         guard offset == bytes.count else { return nil }
         self.entries = entries

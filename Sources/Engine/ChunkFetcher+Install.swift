@@ -91,7 +91,7 @@ extension ChunkFetcher {
 
     /// Whether a block is on the store only.
     func isAbsent(_ block: UInt64, _ state: inout InodeState) -> Bool {
-        guard state.buffers[block] == nil, state.baseCovers(block) else { return false }
+        guard !state.buffers.contains(block), state.baseCovers(block) else { return false }
         // A row that does not decode is said by the read that needs it.
         guard case .absent? = try? volume.entry(block, &state) else { return false }
         return true

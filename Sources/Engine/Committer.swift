@@ -166,7 +166,7 @@ final class Committer: Sendable {
         let limits = volume.configuration.journal
         let buffers = volume.bufferedBytes.load(ordering: .relaxed) / Arena.blockSize
         guard limits.piecesPerCommit > 0, buffers <= limits.blocks else { return false }
-        if buffers * BlockBuffers.pieceCount <= limits.piecesPerCommit { return true }
+        if buffers * Arena.pieceCount <= limits.piecesPerCommit { return true }
         var changed = 0
         for inode in volume.dirty.withLock({ $0 }) {
             changed += inode.state.withLock { $0.buffers.changedCount }

@@ -28,8 +28,9 @@ struct ContentReader: Sendable {
     }
 
     private enum Source {
-        case done
         case arena(BlockReference)
+        /// A slot, and over it what memory has of the block.
+        case beneath(BlockBuffers.Held, BlockReference)
         case base
     }
 
@@ -110,15 +111,18 @@ struct ContentReader: Sendable {
             let length = min(Arena.blockSize - from, Int(end - position))
             let range = Int(position - offset)..<Int(position - offset) + length
             position += UInt64(length)
-            if let buffer = state.buffers[block] {
+            let held = state.buffers.held(block)
+            if let held, held.has(from..<from + length) {
                 var part = out._mutatingExtracting(range)
-                copy(buffer, from: UInt64(from), length, into: &part)
+                copy(held.bytes, from: UInt64(from), length, into: &part)
                 continue
             }
             switch try volume.entry(block, &state) {
             case .clean(let reference), .dirty(let reference):
                 pieces.append(
-                    Piece(block: block, from: from, out: range, source: .arena(reference)))
+                    Piece(
+                        block: block, from: from, out: range,
+                        source: held.map { .beneath($0, reference) } ?? .arena(reference)))
             case .absent where state.baseCovers(block):
                 pieces.append(Piece(block: block, from: from, out: range, source: .base))
             case .absent, .zero:
@@ -201,7 +205,19 @@ struct ContentReader: Sendable {
     ) throws(FileError) {
         var index = 0
         while index < pieces.count {
-            guard case .arena(let reference) = pieces[index].source else {
+            let reference: BlockReference
+            switch pieces[index].source {
+            case .arena(let slot): reference = slot
+            case .beneath(let held, let slot):
+                let from = pieces[index].from
+                var part = out._mutatingExtracting(pieces[index].out)
+                try opening(corrupt) { () throws(ArenaError) in
+                    try volume.arena.read(slot, from: from, into: &part, willWait: willWait)
+                }
+                held.lay(over: &part, from: from)
+                index += 1
+                continue
+            case .base:
                 index += 1
                 continue
             }
@@ -217,19 +233,28 @@ struct ContentReader: Sendable {
             }
             let range = pieces[index].out.lowerBound..<pieces[next - 1].out.upperBound
             var part = out._mutatingExtracting(range)
-            do {
+            try opening(corrupt) { () throws(ArenaError) in
                 if run.count == 1 {
                     try volume.arena.read(
                         reference, from: pieces[index].from, into: &part, willWait: willWait)
                 } else {
                     try volume.arena.read(run, into: &part, forgets: forgets, willWait: willWait)
                 }
-            } catch .corrupt where corrupt == .stale {
-                throw .stale
-            } catch {
-                throw volume.failure(error)
             }
             index = next
+        }
+    }
+
+    /// Reads slots with `body`; one that does not open throws `corrupt`, if that is `stale`.
+    private func opening(
+        _ corrupt: FileError, _ body: () throws(ArenaError) -> Void
+    ) throws(FileError) {
+        do {
+            try body()
+        } catch .corrupt where corrupt == .stale {
+            throw .stale
+        } catch {
+            throw volume.failure(error)
         }
     }
 

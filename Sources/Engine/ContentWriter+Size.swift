@@ -93,8 +93,13 @@ extension ContentWriter {
         let keep = Int(size % blockSize)
         let last = size / blockSize
         if keep > 0 {
-            if let buffer = state.buffers[last] {
-                if buffer.count > keep { state.buffers[last] = Array(buffer[..<keep]) }
+            if state.buffers.contains(last) {
+                if state.buffers.held(last)?.has(0..<keep) == false {
+                    try volume.fill(last, &state)
+                }
+                if let bytes = state.buffers.held(last)?.bytes, bytes.count > keep {
+                    state.buffers.replace(last, Array(bytes[..<keep]))
+                }
             } else if let reference = try volume.entry(last, &state).reference,
                 Int(reference.length) > keep
             {
@@ -107,7 +112,7 @@ extension ContentWriter {
                     volume.arena.unreserve(1)
                     throw volume.failure(error)
                 }
-                state.buffers[last] = head
+                state.buffers.replace(last, head)
                 volume.bufferedBytes.add(Arena.blockSize, ordering: .relaxed)
             }
         }

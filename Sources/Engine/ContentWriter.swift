@@ -76,8 +76,10 @@ struct ContentWriter: Sendable {
                 for block in blocks where old.base[block] == nil {
                     old.base[block] = try reader.baseBlock(inode, block, patience)
                 }
-            case .slots(let slots):
-                old.read(slots, from: volume.arena) { if patience == nil { volume.willWait() } }
+            case .slots(let slots, let patches):
+                old.read(slots, patches: patches, from: volume.arena) {
+                    if patience == nil { volume.willWait() }
+                }
             case .room(let count):
                 guard let patience else {
                     room.ask()
@@ -91,8 +93,8 @@ struct ContentWriter: Sendable {
     private enum Need {
         case nothing
         case base([UInt64])
-        /// The old bytes of blocks, from slots of the arena.
-        case slots([BlockReference])
+        /// The old bytes of blocks, and of blocks' patches alone, from slots of the arena.
+        case slots([BlockReference], patches: [BlockReference])
         case room(Int)
     }
 
@@ -148,7 +150,7 @@ struct ContentWriter: Sendable {
         }
         for block in 0..<count {
             let part = content[(block * size)..<min((block + 1) * size, content.count)]
-            state.buffers[UInt64(block)] = Array(part)
+            state.buffers.replace(UInt64(block), Array(part))
         }
         volume.bufferedBytes.add(count * size, ordering: .relaxed)
         state.row.form = .blocks
@@ -173,34 +175,41 @@ struct ContentWriter: Sendable {
         // not at all.
         var missing: [UInt64] = []
         var slots: [BlockReference] = []
+        var patches: [BlockReference] = []
         var fresh = 0
-        for block in blocks where state.buffers[block] == nil {
+        for block in blocks {
+            if state.buffers.contains(block) {
+                let part = part(of: block, offset, end)
+                let edges = Arena.pieces(touching: part) & ~Arena.pieces(within: part)
+                if state.buffers.lacking(block) & edges != 0 { try volume.fill(block, &state) }
+                continue
+            }
             fresh += 1
-            let isWhole =
-                offset <= block * size && end >= min((block + 1) * size, max(state.row.size, end))
-            if isWhole || old.base[block] != nil { continue }
+            if isWhole(block, offset, end, state) || old.base[block] != nil { continue }
             switch try volume.entry(block, &state) {
             case .clean(let reference), .dirty(let reference):
-                if !old.isRead { slots.append(reference) }
+                if old.isRead { continue }
+                if !mayLack(reference, block, part(of: block, offset, end), state) {
+                    slots.append(reference)
+                } else if reference.patch != nil {
+                    patches.append(reference)
+                }
             case .absent:
                 if state.baseCovers(block) { missing.append(block) }
             case .zero: break
             }
         }
         if !missing.isEmpty { return .base(missing) }
-        if !slots.isEmpty { return .slots(slots) }
+        if !slots.isEmpty || !patches.isEmpty { return .slots(slots, patches: patches) }
         if fresh > 0 {
             do { try volume.arena.reserve(fresh) } catch { return .room(fresh) }
         }
         var opened = 0
         do throws(FileError) {
             for block in blocks {
-                if state.buffers[block] == nil {
-                    let isNew = try volume.isHole(block, &state)
-                    let held = try oldContent(&state, block, offset, end, old)
-                    state.buffers.open(block, held.bytes, isOverEntry: held.isEntry)
+                if !state.buffers.contains(block) {
+                    try open(block, offset, end, old, &state)
                     opened += 1
-                    if isNew { state.row.allocated += size }
                 }
                 patchBuffer(&state, block, offset, end, bytes)
             }
@@ -213,46 +222,20 @@ struct ContentWriter: Sendable {
         return .nothing
     }
 
-    /// What a block held before it is patched; empty when the write covers all of it. `isEntry`
-    /// says that its map entry names a slot with just that.
-    private func oldContent(
-        _ state: inout InodeState, _ block: UInt64, _ offset: UInt64, _ end: UInt64,
-        _ old: OldBlocks
-    ) throws(FileError) -> (bytes: [UInt8], isEntry: Bool) {
-        let size = UInt64(Arena.blockSize)
-        if offset <= block * size && end >= min((block + 1) * size, max(state.row.size, end)) {
-            return ([], false)
-        }
-        switch try volume.entry(block, &state) {
-        case .clean(let reference), .dirty(let reference):
-            if let bytes = old.bytes(of: reference) { return (bytes, true) }
-            do {
-                return (try volume.arena.content(of: reference), true)
-            } catch {
-                throw volume.failure(error)
-            }
-        case .zero: return ([], false)
-        case .absent: return (old.base[block] ?? [], false)
-        }
-    }
-
     private func patchBuffer(
         _ state: inout InodeState, _ block: UInt64, _ offset: UInt64, _ end: UInt64,
         _ bytes: Span<UInt8>
     ) {
-        let size = UInt64(Arena.blockSize)
-        let start = max(offset, block * size)
-        let stop = min(end, (block + 1) * size)
-        let from = Int(start - block * size)
-        let count = Int(stop - start)
-        let source = bytes.extracting(Int(start - offset)..<Int(stop - offset))
-        state.buffers.change(block, from..<from + count) { buffer in
+        let part = part(of: block, offset, end)
+        let start = Int(block * UInt64(Arena.blockSize) + UInt64(part.lowerBound) - offset)
+        let source = bytes.extracting(start..<start + part.count)
+        state.buffers.change(block, part) { buffer in
             if buffer.isEmpty { buffer.reserveCapacity(Arena.blockSize) }
-            if buffer.count < from + count {
-                buffer.append(contentsOf: repeatElement(0, count: from + count - buffer.count))
+            if buffer.count < part.upperBound {
+                buffer.append(contentsOf: repeatElement(0, count: part.upperBound - buffer.count))
             }
             var span = buffer.mutableSpan
-            copyBytes(source, to: &span, at: from)
+            copyBytes(source, to: &span, at: part.lowerBound)
         }
     }
 

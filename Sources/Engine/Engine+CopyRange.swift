@@ -162,7 +162,9 @@ private struct SharedFile {
         isStored =
             base.size == size && base.baseLimit >= size
             && !entries.contains { $0.differsFromBase }
-        slots = entries.compactMap { $0.reference?.slot }
+        var slots: [UInt32] = []
+        for entry in entries { entry.reference?.forEachSlot { slots.append($0) } }
+        self.slots = slots
         volume.arena.retain(slots)
     }
 
@@ -179,10 +181,9 @@ private struct SharedFile {
             try volume.loadGroup(number, &state)
             for index in 0..<BlockGroup.span where group[index] != .absent {
                 let block = number * UInt64(BlockGroup.span) + UInt64(index)
-                if let slot = group[index].reference?.slot {
-                    volume.arena.retain(
-                        slot, owner: BlockOwner(ino: ino, block: block),
-                        isDirty: group[index].differsFromBase)
+                let owner = BlockOwner(ino: ino, block: block)
+                group[index].reference?.forEachSlot {
+                    volume.arena.retain($0, owner: owner, isDirty: group[index].differsFromBase)
                 }
                 volume.setEntry(block, group[index], &state)
             }
@@ -239,10 +240,16 @@ private struct SharedRun {
         }
         count = position - min(offset, position)
         if count == 0 { return nil }
-        volume.arena.retain(entries.compactMap { $0?.slot })
+        volume.arena.retain(slots)
     }
 
-    func release(_ volume: Volume) { volume.arena.release(entries.compactMap { $0?.slot }) }
+    private var slots: [UInt32] {
+        var slots: [UInt32] = []
+        for reference in entries { reference?.forEachSlot { slots.append($0) } }
+        return slots
+    }
+
+    func release(_ volume: Volume) { volume.arena.release(slots) }
 
     /// - Returns: false, with the content as it was, if there is no room for what the target has
     ///   inline, or if it has grown behind a run that ends inside of a block.
@@ -264,10 +271,13 @@ private struct SharedRun {
         for (block, reference) in zip(blocks, entries) {
             if let reference {
                 let owner = BlockOwner(ino: state.ino, block: block)
-                let old = try volume.entry(block, &state)
+                let old = try volume.entry(block, &state).reference
                 // Copied once more over itself: the row it has is all it needs.
-                if old.reference?.slot != reference.slot {
-                    volume.arena.retain(reference.slot, owner: owner, isDirty: true)
+                if old != reference {
+                    reference.forEachSlot { slot in
+                        if old?.names(slot) == true { return }
+                        volume.arena.retain(slot, owner: owner, isDirty: true)
+                    }
                     volume.setEntry(block, .dirty(reference), &state)
                 }
                 after += size

@@ -64,11 +64,11 @@ extension EngineStarter {
         try wrap { () throws(MetadataError) in
             try metadata.write { (reader) throws(MetadataError) in
                 try reader.forEachJournalPiece { (row) throws(MetadataError) in
-                    guard rows.count < JournalLimits.ceiling * BlockBuffers.pieceCount else {
+                    guard rows.count < JournalLimits.ceiling * Arena.pieceCount else {
                         throw .corrupt("the journal has more rows than it can have")
                     }
                     guard row.bytes.count <= JournalSealer.rowLimit,
-                        row.piece / UInt64(BlockBuffers.pieceCount) < BlockOwner.blockLimit
+                        row.piece / UInt64(Arena.pieceCount) < BlockOwner.blockLimit
                     else { throw .corrupt("a journal row is malformed") }
                     rows.append(row)
                 }
@@ -90,12 +90,12 @@ extension EngineStarter {
         var plain: [PlainBlock] = []
         var index = 0
         while index < rows.count {
-            let block = rows[index].piece / UInt64(BlockBuffers.pieceCount)
+            let block = rows[index].piece / UInt64(Arena.pieceCount)
             let owner = BlockOwner(ino: rows[index].ino, block: block)
             var bytes: [UInt8]?
             var isFirstOver = false
             while index < rows.count, rows[index].ino == owner.ino,
-                rows[index].piece / UInt64(BlockBuffers.pieceCount) == block
+                rows[index].piece / UInt64(Arena.pieceCount) == block
             {
                 let row = rows[index]
                 guard let piece = sealer.open(row.bytes, ino: row.ino, piece: row.piece) else {
@@ -109,7 +109,7 @@ extension EngineStarter {
                     throw .state("journal rows contradict each other: the state folder is damaged")
                 }
                 let start =
-                    Int(row.piece % UInt64(BlockBuffers.pieceCount)) * BlockBuffers.pieceSize
+                    Int(row.piece % UInt64(Arena.pieceCount)) * Arena.pieceSize
                 put(piece.content, into: &bytes, at: start)
                 index += 1
             }
@@ -189,7 +189,7 @@ extension EngineStarter {
     ) throws(MetadataError) {
         let position = BlockPosition(owner.block)
         var (group, old) = try entry(of: owner, writer)
-        if let old = old.reference { arena.release(old.slot) }
+        old.reference?.forEachSlot { arena.release($0, owner: owner) }
         group[position.index] = .dirty(reference)
         try writer.setBlockGroup(owner.ino, position.group, group.encoded())
     }

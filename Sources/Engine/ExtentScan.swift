@@ -203,7 +203,7 @@ extension Volume {
         var cursor = GroupCursor(self, now, from: first)
         try ExtentScan(base: now.base).forEach(
             in: range, nextGroup: { (number) throws(FileError) in try cursor.next(number) },
-            isBuffered: { now.buffers[$0] != nil }, visit)
+            isBuffered: { now.buffers.contains($0) }, visit)
     }
 
     /// Bytes of the blocks within `range` that are not holes; whole blocks, so that what is counted

@@ -19,10 +19,10 @@ extension FileSnapshot {
         var groups: [UInt64: BlockGroup] = [:]
         var slots: [UInt32] = []
         for block in FileSnapshot.blocks(of: part) {
-            guard state.buffers[block] == nil,
+            guard !state.buffers.contains(block),
                 case .dirty(let reference) = try volume.entry(block, &state)
             else { return nil }
-            slots.append(reference.slot)
+            reference.forEachSlot { slots.append($0) }
             let number = BlockPosition(block).group
             if groups[number] == nil { groups[number] = state.groups[number] }
         }

@@ -33,7 +33,7 @@ struct FileSnapshot: Sendable {
         var slots: [UInt32] = []
         for group in state.groups.values {
             for entry in group.entries {
-                if let slot = entry.reference?.slot { slots.append(slot) }
+                entry.reference?.forEachSlot { slots.append($0) }
             }
         }
         for slot in slots { volume.arena.retain(slot) }

@@ -267,8 +267,8 @@ final class Flusher: Sendable {
                     }
                     if case .dirty(let reference) = then {
                         volume.setEntry(block, .clean(reference), &state)
-                        cleaned.append(
-                            (slot: reference.slot, owner: BlockOwner(ino: state.ino, block: block)))
+                        let owner = BlockOwner(ino: state.ino, block: block)
+                        reference.forEachSlot { cleaned.append((slot: $0, owner: owner)) }
                     } else {
                         volume.setEntry(block, .absent, &state)
                     }

@@ -28,7 +28,13 @@ struct JournalSealing: Sendable {
     /// One inode's blocks, as they were when they were copied.
     private struct Batch {
         let inode: Inode
-        var buffers: [BlockBuffers.Settled]
+        var blocks: [Block]
+    }
+
+    /// A copy of a buffer, and what is sealed of it.
+    private struct Block {
+        let buffer: BlockBuffers.Settled
+        let plain: PlainBlock
     }
 
     /// Whether so much is buffered that a background thread should seal what is journaled.
@@ -47,14 +53,7 @@ struct JournalSealing: Sendable {
     func run() throws(FileError) {
         let batches = try takeBatches()
         defer { for batch in batches { volume.table.unpin(batch.inode) } }
-        let plain = batches.flatMap { batch in
-            batch.buffers.map { buffer in
-                PlainBlock(
-                    bytes: buffer.bytes,
-                    owner: BlockOwner(ino: batch.inode.ino, block: buffer.block), isDirty: true,
-                    usesReservation: false)
-            }
-        }
+        let plain = batches.flatMap { $0.blocks.map(\.plain) }
         if plain.isEmpty { return }
         let references: [BlockReference]
         do {
@@ -67,16 +66,18 @@ struct JournalSealing: Sendable {
         do {
             try volume.arena.sync()
         } catch {
-            for reference in references { volume.arena.release(reference.slot) }
+            for (block, reference) in zip(plain, references) {
+                volume.arena.release(reference.writtenSlot, owner: block.owner)
+            }
             throw volume.failure(error)
         }
         var rest = references[...]
         var failure: FileError?
         var named = 0
         for batch in batches {
-            var buffers = batch.buffers[...]
-            while !buffers.isEmpty {
-                let step = buffers.prefix(Self.stepCount - named)
+            var blocks = batch.blocks[...]
+            while !blocks.isEmpty {
+                let step = blocks.prefix(Self.stepCount - named)
                 do throws(FileError) {
                     try install(batch.inode, step, rest.prefix(step.count))
                     named += step.count
@@ -87,7 +88,7 @@ struct JournalSealing: Sendable {
                 } catch {
                     failure = failure ?? error
                 }
-                buffers = buffers.dropFirst(step.count)
+                blocks = blocks.dropFirst(step.count)
                 rest = rest.dropFirst(step.count)
             }
         }
@@ -102,32 +103,56 @@ struct JournalSealing: Sendable {
             for inode in list { volume.table.pinAgain(inode) }
             return list
         }
-        return inodes.map { inode in
-            Batch(
-                inode: inode,
-                buffers: inode.state.withLock { state in
-                    state.isDeleted || state.row.form != .blocks ? [] : state.buffers.settled
-                })
+        var batches: [Batch] = []
+        for inode in inodes { batches.append(Batch(inode: inode, blocks: [])) }
+        do throws(FileError) {
+            for index in batches.indices {
+                batches[index].blocks = try blocks(of: batches[index].inode)
+            }
+        } catch {
+            for inode in inodes { volume.table.unpin(inode) }
+            throw error
+        }
+        return batches
+    }
+
+    private func blocks(of inode: Inode) throws(FileError) -> [Block] {
+        try inode.state.withLock { (state) throws(FileError) in
+            if state.isDeleted || state.row.form != .blocks { return [] }
+            var blocks: [Block] = []
+            for buffer in state.buffers.settled {
+                let over = try volume.patched(buffer.block, buffer.held.present, &state)
+                let plain = PlainBlock(
+                    bytes: buffer.held.bytes,
+                    owner: BlockOwner(ino: inode.ino, block: buffer.block),
+                    isDirty: true, usesReservation: false, over: over)
+                blocks.append(Block(buffer: buffer, plain: plain))
+            }
+            return blocks
         }
     }
 
     /// Puts slots in the place of buffers that are still the same.
     private func install(
-        _ inode: Inode, _ buffers: ArraySlice<BlockBuffers.Settled>,
-        _ references: ArraySlice<BlockReference>
+        _ inode: Inode, _ blocks: ArraySlice<Block>, _ references: ArraySlice<BlockReference>
     ) throws(FileError) {
-        var unused = references
-        defer { for reference in unused { volume.arena.release(reference.slot) } }
+        var unused = Array(zip(blocks, references))[...]
+        defer {
+            for (block, reference) in unused {
+                volume.arena.release(reference.writtenSlot, owner: block.plain.owner)
+            }
+        }
         try volume.change(inode) { (state) throws(FileError) in
-            for (buffer, reference) in zip(buffers, references) {
-                guard !state.isDeleted, state.buffers.isSame(buffer) else {
-                    volume.arena.release(reference.slot)
+            for (block, reference) in zip(blocks, references) {
+                let number = block.buffer.block
+                guard !state.isDeleted, state.buffers.isSame(block.buffer) else {
+                    volume.arena.release(reference.writtenSlot, owner: block.plain.owner)
                     unused.removeFirst()
                     continue
                 }
-                try volume.loadGroup(BlockPosition(buffer.block).group, &state)
-                volume.setEntry(buffer.block, .dirty(reference), &state)
-                volume.dropBuffers(from: buffer.block, through: buffer.block, &state)
+                try volume.loadGroup(BlockPosition(number).group, &state)
+                volume.setEntry(number, .dirty(reference), &state)
+                volume.dropBuffers(from: number, through: number, &state)
                 unused.removeFirst()
             }
         }

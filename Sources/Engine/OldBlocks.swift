@@ -12,14 +12,27 @@ struct OldBlocks {
     /// `read` was called: what it did not find is read with the lock held.
     private(set) var isRead = false
     private var slots: [(reference: BlockReference, bytes: [UInt8])] = []
+    private var patches: [(reference: BlockReference, bytes: [UInt8])] = []
 
     /// Reads slots. One that was sealed anew meanwhile does not open, and is left out.
     ///
-    /// - Parameter willWait: called before the disk is waited for.
+    /// - Parameters:
+    ///   - references: blocks of which all is read.
+    ///   - patched: blocks of which the patches alone are.
+    ///   - willWait: called before the disk is waited for.
     mutating func read(
-        _ references: [BlockReference], from arena: Arena, willWait: @escaping () -> Void
+        _ references: [BlockReference], patches patched: [BlockReference], from arena: Arena,
+        willWait: @escaping () -> Void
     ) {
         isRead = true
+        for reference in patched {
+            do throws(ArenaError) {
+                patches.append(
+                    (reference, try arena.patchContent(of: reference, willWait: willWait)))
+            } catch {
+                // As below.
+            }
+        }
         for reference in references {
             do throws(ArenaError) {
                 slots.append((reference, try arena.content(of: reference, willWait: willWait)))
@@ -29,9 +42,21 @@ struct OldBlocks {
         }
     }
 
-    /// What a slot held under this very reference; nil if that was not read. A nonce is used once:
-    /// an equal reference has equal bytes.
-    func bytes(of reference: BlockReference) -> [UInt8]? {
-        slots.first { $0.reference == reference }?.bytes
+    /// What a block holds under this very reference: a nonce is used once, so an equal reference
+    /// has equal bytes. Read now, with the lock held, if it was not read before.
+    func bytes(of reference: BlockReference, _ volume: Volume) throws(FileError) -> [UInt8] {
+        if let slot = slots.first(where: { $0.reference == reference }) { return slot.bytes }
+        do { return try volume.arena.content(of: reference) } catch { throw volume.failure(error) }
+    }
+
+    /// The same of a block's patch alone; nothing if it has none.
+    func patchBytes(of reference: BlockReference, _ volume: Volume) throws(FileError) -> [UInt8] {
+        if reference.patch == nil { return [] }
+        if let patch = patches.first(where: { $0.reference == reference }) { return patch.bytes }
+        do {
+            return try volume.arena.patchContent(of: reference)
+        } catch {
+            throw volume.failure(error)
+        }
     }
 }

@@ -138,9 +138,9 @@ final class RoomKeeper: Sendable {
                     for candidate in blocks {
                         let block = candidate.owner.block
                         guard case .clean(let reference) = try volume.entry(block, &state),
-                            reference.slot == candidate.slot,
+                            reference.names(candidate.slot),
                             // Journal rows may lie over this slot; the next drain frees it.
-                            state.buffers[block] == nil
+                            !state.buffers.contains(block)
                         else { continue }
                         volume.setEntry(block, .absent, &state)
                         evicted += 1

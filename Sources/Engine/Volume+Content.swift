@@ -141,15 +141,20 @@ extension Volume {
         return state.groups[position.group]?[position.index] ?? .absent
     }
 
-    /// Replaces the entry of one block whose group is loaded; a slot it named is released after the
-    /// commit's row.
+    /// Replaces the entry of one block whose group is loaded; a slot that only the old one names is
+    /// released after the commit's row.
     func setEntry(_ block: UInt64, _ entry: BlockEntry, _ state: inout InodeState) {
         let position = BlockPosition(block)
-        if let old = state.groups[position.group]?[position.index].reference,
-            old.slot != entry.reference?.slot
-        {
-            state.pendingReleases.append(
-                (slot: old.slot, owner: BlockOwner(ino: state.ino, block: block)))
+        let owner = BlockOwner(ino: state.ino, block: block)
+        let old = state.groups[position.group]?[position.index] ?? .absent
+        let new = entry.reference
+        old.reference?.forEachSlot { slot in
+            if new?.names(slot) != true {
+                state.pendingReleases.append((slot: slot, owner: owner))
+            } else if entry.differsFromBase && !old.differsFromBase {
+                // Patched: what lies below is needed until the store has both.
+                arena.setDirty(slot, owner: owner)
+            }
         }
         state.groups[position.group]?[position.index] = entry
         state.dirtyGroups.insert(position.group)
@@ -157,7 +162,7 @@ extension Volume {
 
     /// True when reading the block gives zeros because nothing was ever there.
     func isHole(_ block: UInt64, _ state: inout InodeState) throws(FileError) -> Bool {
-        if state.buffers[block] != nil { return false }
+        if state.buffers.contains(block) { return false }
         switch try entry(block, &state) {
         case .clean, .dirty: return false
         case .zero: return true
@@ -165,8 +170,29 @@ extension Volume {
         }
     }
 
+    /// Brings what a block's buffer lacks, from the slot that its entry names.
+    func fill(_ block: UInt64, _ state: inout InodeState) throws(FileError) {
+        guard let reference = try entry(block, &state).reference else { return }
+        do {
+            state.buffers.fill(block, from: try arena.content(of: reference))
+        } catch {
+            throw failure(error)
+        }
+    }
+
+    /// What a buffer is sealed over; nil if it has all pieces of its block.
+    func patched(
+        _ block: UInt64, _ present: BlockPatch.Pieces, _ state: inout InodeState
+    ) throws(FileError) -> PatchedBlock? {
+        if present == Arena.allPieces { return nil }
+        guard let reference = try entry(block, &state).reference else {
+            preconditionFailure("a buffer lacks pieces that are nowhere")
+        }
+        return PatchedBlock(reference, pieces: present)
+    }
+
     /// Seals every buffer into the arena, or those of some blocks. Their reservations are used up;
-    /// memory is free afterwards.
+    /// memory is free afterwards. One that lacks pieces becomes a patch of its block.
     ///
     /// - Parameter wanted: the slot where the first would best lie, and the others behind it.
     /// - Returns: the slots, in the order of the blocks.
@@ -181,10 +207,15 @@ extension Volume {
         if blocks.isEmpty { return [] }
         blocks.sort()
         for block in blocks { try loadGroup(BlockPosition(block).group, &state) }
-        let plain = blocks.map { block in
-            PlainBlock(
-                bytes: state.buffers[block] ?? [], owner: BlockOwner(ino: ino, block: block),
-                isDirty: true, usesReservation: true)
+        var plain: [PlainBlock] = []
+        plain.reserveCapacity(blocks.count)
+        for block in blocks {
+            guard let held = state.buffers.held(block) else { continue }
+            plain.append(
+                PlainBlock(
+                    bytes: held.bytes, owner: BlockOwner(ino: ino, block: block), isDirty: true,
+                    usesReservation: true,
+                    over: try patched(block, held.present, &state)))
         }
         let references: [BlockReference]
         do {
@@ -194,17 +225,17 @@ extension Volume {
         }
         for (block, reference) in zip(blocks, references) {
             setEntry(block, .dirty(reference), &state)
-            state.buffers[block] = nil
+            state.buffers.drop(block)
         }
         bufferedBytes.subtract(blocks.count * Arena.blockSize, ordering: .relaxed)
-        return references.map(\.slot)
+        return references.map(\.writtenSlot)
     }
 
     /// Forgets buffers from `first` on, with their reservations.
     func dropBuffers(from first: UInt64, through last: UInt64 = .max, _ state: inout InodeState) {
         let dropped = state.buffers.blocks.filter { $0 >= first && $0 <= last }
         if dropped.isEmpty { return }
-        for block in dropped { state.buffers[block] = nil }
+        for block in dropped { state.buffers.drop(block) }
         arena.unreserve(dropped.count)
         bufferedBytes.subtract(dropped.count * Arena.blockSize, ordering: .relaxed)
     }

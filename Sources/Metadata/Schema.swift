@@ -24,10 +24,11 @@ enum Schema {
     /// All steps, in order, without gaps.
     static let migrations = [
         Migration(version: 2, sql: version2), Migration(version: 3, sql: version3),
+        Migration(version: 4, sql: version4),
     ]
 
     /// The number of the last step.
-    static let currentVersion = 3
+    static let currentVersion = 4
 
     /// The number of the oldest database that can be brought up.
     ///
@@ -37,6 +38,10 @@ enum Schema {
     /// The tables of version 2. From version 3 on a redo file may have what follows the last
     /// COMMIT: code that does not know it must not go on without.
     private static let version3 = ""
+
+    /// The tables of version 2. From version 4 on block maps may name patches: code that does not
+    /// know them must not take such a row for damage.
+    private static let version4 = ""
 
     /// The first release.
     ///

@@ -17,6 +17,15 @@ private struct Row {
     var isDirty: Bool
 }
 
+extension BlockReference {
+    /// The slots that it names.
+    fileprivate var slots: [UInt32] {
+        var slots: [UInt32] = []
+        forEachSlot { slots.append($0) }
+        return slots
+    }
+}
+
 private typealias Rows = [BlockOwner: Row]
 
 /// The arena, the engine's part in miniature, and what both should know.
@@ -66,7 +75,8 @@ private struct Model {
         if kind >= 98 { return try crash() }
         guard let arena else { return }
         switch kind {
-        case 0..<30: try write(arena)
+        case 0..<18: try write(arena)
+        case 18..<30: try patch(arena)
         case 30..<40: delete(arena)
         case 40..<48: copy(arena)
         case 48..<58: clean(arena)
@@ -74,7 +84,7 @@ private struct Model {
         case 66..<72: pin(arena)
         case 72..<78:
             guard !pins.isEmpty else { return }
-            arena.release(pins.remove(at: dice.below(pins.count)).map(\.reference.slot))
+            arena.release(pins.remove(at: dice.below(pins.count)).flatMap(\.reference.slots))
         case 78..<86: pending.append((arena.beginCommit(), rows))
         case 86..<93:
             guard !pending.isEmpty else { return }
@@ -90,7 +100,7 @@ private struct Model {
 
     private mutating func newBytes() -> [UInt8] {
         written += 1
-        let length = dice.below(10) == 0 ? blockSize : dice.below(300)
+        let length = dice.below(3) == 0 ? blockSize : dice.below(300)
         return content(seed << 32 | UInt64(written), count: length)
     }
 
@@ -125,7 +135,69 @@ private struct Model {
             let old = rows.updateValue(
                 Row(reference: reference, bytes: block.bytes, isDirty: block.isDirty),
                 forKey: block.owner)
-            if let old { arena.release(old.reference.slot, owner: block.owner) }
+            if let old { release(old, of: block.owner, in: arena) }
+        }
+    }
+
+    /// Takes away what a row named and the one in its place does not.
+    private func release(
+        _ old: Row, of owner: BlockOwner, in arena: Arena, but new: BlockReference? = nil
+    ) {
+        for slot in old.reference.slots where new?.names(slot) != true {
+            arena.release(slot, owner: owner)
+        }
+    }
+
+    /// Writes pieces over some rows, and other blocks with them.
+    private mutating func patch(_ arena: Arena) throws {
+        let patched = rows.filter { $0.value.bytes.count == blockSize && dice.below(3) == 0 }
+        let isReserved = dice.below(2) == 0
+        var blocks: [PlainBlock] = []
+        for (owner, row) in patched {
+            let pieces = UInt8(1 + dice.below(14)) | (row.reference.patch?.pieces ?? 0)
+            var bytes = row.bytes
+            for piece in 0..<4 where pieces & 1 << piece != 0 && dice.below(4) > 0 {
+                let range = piece * Arena.pieceSize..<(piece + 1) * Arena.pieceSize
+                written += 1
+                bytes.replaceSubrange(
+                    range, with: content(seed << 32 | UInt64(written), count: Arena.pieceSize))
+            }
+            blocks.append(
+                PlainBlock(
+                    bytes: bytes, owner: owner, isDirty: true, usesReservation: isReserved,
+                    over: pieces == Arena.allPieces
+                        ? nil : PatchedBlock(row.reference, pieces: pieces)))
+            if dice.below(4) == 0 {
+                let other = BlockOwner(ino: 4, block: UInt64(dice.below(25)))
+                if blocks.contains(where: { $0.owner == other }) || patched[other] != nil {
+                    continue
+                }
+                blocks.append(
+                    PlainBlock(
+                        bytes: newBytes(), owner: other, isDirty: true,
+                        usesReservation: isReserved))
+            }
+        }
+        let before = arena.usage()
+        if isReserved {
+            do { try arena.reserve(blocks.count) } catch ArenaError.full { return }
+        }
+        let references: [BlockReference]
+        do {
+            references = try arena.write(blocks)
+        } catch ArenaError.full {
+            #expect(!isReserved, "a reserved write found no slot, seed \(seed)")
+            return
+        }
+        #expect(arena.usage().reserved == before.reserved, "seed \(seed)")
+        for (block, reference) in zip(blocks, references) {
+            let old = rows.updateValue(
+                Row(reference: reference, bytes: block.bytes, isDirty: true), forKey: block.owner)
+            guard let old else { continue }
+            release(old, of: block.owner, in: arena, but: reference)
+            if reference.patch != nil, !old.isDirty {
+                arena.setDirty(reference.slot, owner: block.owner)
+            }
         }
     }
 
@@ -133,46 +205,44 @@ private struct Model {
         for _ in 0...dice.below(4) {
             let owner = anyOwner()
             guard let row = rows.removeValue(forKey: owner) else { continue }
-            arena.release([(row.reference.slot, owner)])
+            arena.release(row.reference.slots.map { ($0, owner) })
         }
     }
 
     private mutating func copy(_ arena: Arena) {
         let (from, to) = (anyOwner(), anyOwner())
         guard let row = rows[from], from != to else { return }
-        arena.retain(row.reference.slot, owner: to, isDirty: row.isDirty)
-        if let old = rows.updateValue(row, forKey: to) {
-            arena.release(old.reference.slot, owner: to)
-        }
+        for slot in row.reference.slots { arena.retain(slot, owner: to, isDirty: row.isDirty) }
+        if let old = rows.updateValue(row, forKey: to) { release(old, of: to, in: arena) }
     }
 
     private mutating func clean(_ arena: Arena) {
-        let ino = UInt64(1 + dice.below(3))
+        let ino = UInt64(1 + dice.below(4))
         var cleaned: [(slot: UInt32, owner: BlockOwner)] = []
         for (owner, row) in rows where owner.ino == ino && row.isDirty {
             rows[owner]?.isDirty = false
-            cleaned.append((row.reference.slot, owner))
+            cleaned += row.reference.slots.map { ($0, owner) }
         }
         arena.setClean(cleaned)
     }
 
     private mutating func evict(_ arena: Arena) {
-        let pinned = Set(pins.joined().map(\.reference.slot))
+        let pinned = Set(pins.joined().flatMap(\.reference.slots))
         for (slot, owner) in arena.evictable(dice.below(20)) {
-            guard let row = rows[owner], row.reference.slot == slot else {
+            guard let row = rows[owner], row.reference.names(slot) else {
                 Issue.record("\(owner) does not name the slot it was offered for, seed \(seed)")
                 continue
             }
             #expect(!row.isDirty && !pinned.contains(slot), "seed \(seed)")
             rows[owner] = nil
-            arena.release(slot, owner: owner)
+            release(row, of: owner, in: arena)
         }
     }
 
     private mutating func pin(_ arena: Arena) {
         let ino = UInt64(1 + dice.below(3))
         let snapshot = rows.filter { $0.key.ino == ino }.map(\.value)
-        arena.retain(snapshot.map(\.reference.slot))
+        arena.retain(snapshot.flatMap(\.reference.slots))
         pins.append(snapshot)
     }
 
@@ -183,10 +253,10 @@ private struct Model {
         for row in named {
             #expect(try arena.bytes(row.reference) == padded(row.bytes), "seed \(seed)")
         }
-        let slots = Set(named.map(\.reference.slot))
+        let slots = Set(named.flatMap(\.reference.slots))
         let usage = arena.usage()
         #expect(usage.used == UInt64(slots.count * blockSize), "seed \(seed)")
-        let dirty = Set(rows.values.filter(\.isDirty).map(\.reference.slot))
+        let dirty = Set(rows.values.filter(\.isDirty).flatMap(\.reference.slots))
         #expect(usage.dirty >= UInt64(dirty.count * blockSize), "seed \(seed)")
         #expect(arena.violations() == [], "seed \(seed)")
     }
@@ -194,8 +264,8 @@ private struct Model {
     /// Every slot comes back once nothing names it.
     mutating func finish() throws {
         guard let arena else { return }
-        for pin in pins { arena.release(pin.map(\.reference.slot)) }
-        arena.release(rows.map { ($0.value.reference.slot, $0.key) })
+        for pin in pins { arena.release(pin.flatMap(\.reference.slots)) }
+        arena.release(rows.flatMap { row in row.value.reference.slots.map { ($0, row.key) } })
         arena.commit()
         let usage = arena.usage()
         #expect(usage.used == 0 && usage.deferred == 0 && usage.pinned == 0, "seed \(seed)")

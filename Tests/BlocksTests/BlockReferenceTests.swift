@@ -22,17 +22,12 @@ struct BlockReferenceTests {
             tag: InlineArray { UInt8(0x20 + $0) })
     }
 
-    @Test("a reference has the frozen bytes, by each way of writing them")
+    @Test("a reference has the frozen bytes")
     func encodes() {
         #expect(sample.encoded == frozen)
         var appended: [UInt8] = [9]
         sample.encode(into: &appended)
         #expect(appended == [9] + frozen)
-        var placed = [UInt8](repeating: 0xee, count: 40)
-        var span = placed.mutableSpan
-        var room = span._mutatingExtracting(2..<40)
-        sample.encode(into: &room)
-        #expect(placed == [0xee, 0xee] + frozen + [0xee, 0xee])
     }
 
     @Test("the frozen bytes decode to the reference they were made of")
@@ -42,6 +37,43 @@ struct BlockReferenceTests {
         #expect(read.slot == 0x0102_0304 && read.length == 16_384)
         for index in 0..<12 { #expect(read.nonce[index] == UInt8(0x10 + index)) }
         for index in 0..<16 { #expect(read.tag[index] == UInt8(0x20 + index)) }
+    }
+
+    /// As the format's §17 has it: the block, place 1, pieces 0b0101, and 8192 bytes in slot 5.
+    private var frozenPatch: [UInt8] {
+        frozen + [0x01, 0x05, 0x05, 0, 0, 0, 0, 0x20, 0, 0] + [UInt8](repeating: 0x30, count: 12)
+            + [UInt8](repeating: 0x40, count: 16)
+    }
+
+    @Test("a reference with a patch has the frozen bytes, and is made of them")
+    func patched() throws {
+        let sealed = BlockReference(
+            slot: 5, length: 8192, nonce: InlineArray(repeating: 0x30),
+            tag: InlineArray(repeating: 0x40))
+        let reference = sample.patched(by: BlockPatch(sealed, at: 1, pieces: 0b0101))
+        #expect(reference.encoded == frozenPatch)
+        #expect(frozenPatch.count == BlockReference.patchedSize)
+        let read = try #require(decoded(frozenPatch))
+        #expect(read == reference && read != sample && read.hashValue == reference.hashValue)
+        #expect(read.patch?.end == 12_288 && read.writtenSlot == 5 && read.names(5))
+        #expect(read.names(0x0102_0304) && !read.names(4))
+    }
+
+    @Test(
+        "a patch that cannot be is refused",
+        arguments: [
+            // Place: behind the slot's end. Pieces: none, all, more than there are, another size.
+            [36: UInt8(3)], [36: 4], [36: 0xff], [37: 0], [37: 0x0f], [37: 0x15], [37: 0x01],
+            [37: 0x07],
+            // 4096, 16384 and 24576 bytes; in the block's own slot.
+            [43: 0x10], [43: 0x40], [43: 0x60], [38: 4, 39: 3, 40: 2, 41: 1],
+            // Over a block that is too short for it.
+            [4: 0xff, 5: 0x2f],
+        ])
+    func refusedPatches(change: [Int: UInt8]) {
+        var bytes = frozenPatch
+        for (index, byte) in change { bytes[index] = byte }
+        #expect(decoded(bytes) == nil)
     }
 
     @Test("bytes of another size, or with a length over a block's, are refused")
@@ -72,7 +104,7 @@ struct BlockReferenceTests {
 
     @Test("references and records take no more memory than they must")
     func areCompact() {
-        #expect(MemoryLayout<BlockReference>.stride == 40)
+        #expect(MemoryLayout<BlockReference>.stride == 48)
         #expect(MemoryLayout<SlotRecord>.stride == 16)
     }
 

@@ -50,6 +50,19 @@ extension CheckedVolume {
         }
     }
 
+    /// Has the first block of a file name pieces that were never sealed, in this slot or the next.
+    func patch(_ file: String, slot: UInt32) throws -> Finding.Place {
+        let (old, ino, group) = try block(of: file)
+        var changed = group
+        let sealed = BlockReference(
+            slot: old.slot == slot ? slot + 1 : slot, length: Arena.pieceSize, nonce: old.nonce,
+            tag: old.tag)
+        changed[0] = .dirty(old.patched(by: BlockPatch(sealed, at: 0, pieces: 1)))
+        let map = changed.encoded()
+        try rows { (writer) throws(MetadataError) in try writer.setBlockGroup(ino, 0, map) }
+        return path(file)
+    }
+
     var arena: String { state + "/arena" }
 
     /// Where a slot's bytes begin in the arena.
@@ -306,6 +319,14 @@ extension Damage {
             }
             return path("files/unsent.bin")
         },
+        Damage(
+            "pieces over a block that do not open",
+            { $0 == .dirtyBlocks(damaged: 1, missing: 0, firstOffset: 0) }
+        ) { volume in try volume.patch("files/unsent.bin", slot: 0) },
+        Damage(
+            "pieces over a block that lie beyond the arena's end",
+            { $0 == .dirtyBlocks(damaged: 0, missing: 1, firstOffset: 0) }
+        ) { volume in try volume.patch("files/unsent.bin", slot: 4_000_000) },
         Damage("a slot of two owners", { if case .sharedSlot = $0 { true } else { false } }) {
             volume in
             let victim = try volume.block(of: "files/big.bin").0

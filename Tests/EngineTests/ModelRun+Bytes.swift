@@ -108,8 +108,13 @@ extension ModelRun {
         let (size, isPad) = (tree[id].content.size, tree[id].isPad)
         let dart = Int.random(in: 0..<100, using: &dice)
         let most = dart < 60 ? 900 : dart < 94 || isPad ? 30_000 : 250_000
-        let count = Int.random(in: 1...most, using: &dice)
+        var count = Int.random(in: 1...most, using: &dice)
         var start = Int.random(in: 0...(size + 30_000), using: &dice)
+        if dart % 3 == 1 {
+            // Whole pages, as a kernel that gathers writes sends them.
+            start = start / 4096 * 4096
+            count = (count + 4095) / 4096 * 4096
+        }
         if dart % 4 == 0 { start = size }
         if dart % 7 == 0 { start = start / 16_384 * 16_384 }
         if dart == 98 && !isPad && bytesHeld < byteLimit { start += 9_000_000 }

@@ -78,10 +78,10 @@ struct OpeningTests {
         let folder = try TestFolder()
         try folder.open().close()
         let raw = try SQLiteConnection(path: folder.database, timeout: 0)
-        try raw.execute("PRAGMA user_version = 4")
+        try raw.execute("PRAGMA user_version = 5")
         raw.close()
         let before = try Data(contentsOf: URL(filePath: folder.database))
-        #expect(throws: MetadataError.newerSchema(4)) { try folder.open() }
+        #expect(throws: MetadataError.newerSchema(5)) { try folder.open() }
         #expect(try Data(contentsOf: URL(filePath: folder.database)) == before)
     }
 

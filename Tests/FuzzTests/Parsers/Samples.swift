@@ -127,6 +127,13 @@ enum Samples {
         mixed[0] = .dirty(reference)
         mixed[1] = .clean(reference)
         mixed[2] = .zero
+        let patch = BlockPatch(
+            BlockReference(
+                slot: 78, length: 8192, nonce: InlineArray(repeating: 5),
+                tag: InlineArray(repeating: 6)),
+            at: 2, pieces: 0b1001)
+        mixed[3] = .dirty(reference.patched(by: patch))
+        mixed[25] = .clean(reference.patched(by: patch))
         return [BlockGroup(), mixed]
     }
 

@@ -1,0 +1,397 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// Writes of whole pieces of 4 KiB over blocks that are in the arena: the rest of such a block is
+// neither read nor written, and what is read is what was written last, whatever comes between.
+
+import Blocks
+import Foundation
+import Metadata
+import Namespace
+import Primitives
+import TestSupport
+import Testing
+
+@testable import Engine
+
+@Suite("patches")
+struct PatchTests {
+    private static let block = Arena.blockSize
+    private static let piece = Arena.pieceSize
+
+    /// A volume whose background does nothing by itself for the time of a test.
+    private func quiet(
+        _ journal: JournalLimits = JournalLimits(piecesPerCommit: 0, blocks: 0),
+        budget: UInt64 = 64 << 20
+    ) throws -> TestVolume {
+        try TestVolume(on: TestStore()) { configuration in
+            configuration.journal = journal
+            configuration.cacheBudget = budget
+            configuration.commitInterval = .seconds(3600)
+            (configuration.flushDelay, configuration.flushCeiling) = (
+                .seconds(3600), .seconds(3600)
+            )
+            (configuration.publishDelay, configuration.publishCeiling) = (
+                .seconds(3600), .seconds(3600)
+            )
+        }
+    }
+
+    private func sync(_ volume: TestVolume) throws {
+        try volume.engine.synchronize(Engine.filesInode, dataOnly: false)
+    }
+
+    private func entries(
+        _ volume: TestVolume, _ path: String, _ numbers: Range<UInt64>
+    ) throws -> [BlockEntry] {
+        let engine = volume.engine.volume
+        return try engine.with(try volume.resolve(path)) { (inode) throws(FileError) in
+            try engine.change(inode) { (state) throws(FileError) in
+                var entries: [BlockEntry] = []
+                for number in numbers { entries.append(try engine.entry(number, &state)) }
+                return entries
+            }
+        }
+    }
+
+    /// Which pieces of each block are patches.
+    private func pieces(
+        _ volume: TestVolume, _ path: String, _ numbers: Range<UInt64>
+    ) throws -> [BlockPatch.Pieces] {
+        try entries(volume, path, numbers).map { $0.reference?.patch?.pieces ?? 0 }
+    }
+
+    /// A file of eight blocks in the arena; what it holds.
+    private func makeFile(_ volume: TestVolume, _ path: String = "/files/a") throws -> [UInt8] {
+        let content = pattern(8 * Self.block, seed: 1)
+        try volume.writeFile(path, content)
+        try sync(volume)
+        return content
+    }
+
+    /// Writes pieces of a block, each with other bytes.
+    private func write(
+        _ volume: TestVolume, _ content: inout [UInt8], _ block: Int, _ pieces: [Int],
+        seed: UInt64, path: String = "/files/a"
+    ) throws {
+        for piece in pieces {
+            let at = block * Self.block + piece * Self.piece
+            let bytes = pattern(Self.piece, seed: seed << 8 | UInt64(piece))
+            try volume.writeFile(path, bytes, at: UInt64(at))
+            content.replaceSubrange(at..<at + Self.piece, with: bytes)
+        }
+    }
+
+    @Test("pieces of a block are sealed without the rest, until all are there")
+    func sealed() throws {
+        let volume = try quiet()
+        var content = try makeFile(volume)
+        let before = try entries(volume, "/files/a", 0..<8)
+        let used = volume.engine.volume.arena.usage().used
+        try write(volume, &content, 1, [2], seed: 1)
+        try write(volume, &content, 2, [0, 3], seed: 2)
+        try write(volume, &content, 3, [0, 1, 2, 3], seed: 3)
+        try write(volume, &content, 5, [3], seed: 4)
+        #expect(same(try volume.readFile("/files/a"), content))
+        try sync(volume)
+        #expect(try pieces(volume, "/files/a", 0..<8) == [0, 0b100, 0b1001, 0, 0, 0b1000, 0, 0])
+        let after = try entries(volume, "/files/a", 0..<8)
+        for number in [1, 2, 5] {
+            #expect(after[number].reference?.slot == before[number].reference?.slot)
+        }
+        #expect(after[3].reference?.slot != before[3].reference?.slot)
+        // One slot has all three, and block 3 has another than before.
+        let arena = volume.engine.volume.arena
+        #expect(arena.usage().used == used + UInt64(Self.block) && arena.usage().reserved == 0)
+        #expect(same(try volume.readFile("/files/a"), content))
+        // A patch takes in the one before it; with the fourth piece the block is whole again.
+        try write(volume, &content, 1, [0], seed: 5)
+        try write(volume, &content, 2, [1, 2], seed: 6)
+        try sync(volume)
+        #expect(try pieces(volume, "/files/a", 0..<8) == [0, 0b101, 0, 0, 0, 0b1000, 0, 0])
+        #expect(same(try volume.readFile("/files/a"), content))
+        try volume.crash()
+        #expect(same(try volume.readFile("/files/a"), content))
+        #expect(try pieces(volume, "/files/a", 0..<8) == [0, 0b101, 0, 0, 0, 0b1000, 0, 0])
+    }
+
+    @Test("a write that does not end with pieces has the block read, as ever")
+    func edges() throws {
+        let volume = try quiet()
+        var content = try makeFile(volume)
+        for (at, count) in [(Self.block + 1, Self.piece), (2 * Self.block, Self.piece - 1)] {
+            let bytes = pattern(count, seed: UInt64(at))
+            try volume.writeFile("/files/a", bytes, at: UInt64(at))
+            content.replaceSubrange(at..<at + count, with: bytes)
+        }
+        // The first half of block 3 lacks the other; then its edge is changed.
+        try write(volume, &content, 3, [0, 1], seed: 1)
+        let edge = 3 * Self.block + 2 * Self.piece - 5
+        try volume.writeFile("/files/a", pattern(10, seed: 7), at: UInt64(edge))
+        content.replaceSubrange(edge..<edge + 10, with: pattern(10, seed: 7))
+        #expect(same(try volume.readFile("/files/a"), content))
+        try sync(volume)
+        #expect(try pieces(volume, "/files/a", 0..<4) == [0, 0, 0, 0])
+        #expect(same(try volume.readFile("/files/a"), content))
+    }
+
+    @Test("what a buffer lacks is read from the slot, alone and with what it has")
+    func reads() throws {
+        let volume = try quiet()
+        var content = try makeFile(volume)
+        try write(volume, &content, 1, [1], seed: 1)
+        try write(volume, &content, 2, [2], seed: 2)
+        let (engine, context) = (volume.engine, volume.context)
+        let ino = try volume.resolve("/files/a")
+        let file = try engine.open(ino, OpenIntent(reads: true, writes: false), context)
+        defer { engine.release(file.handle, ino: ino) }
+        // Of block 1 only what is not in memory, then what is; of block 2 all at once.
+        let ranges = [
+            Self.block + 2 * Self.piece..<2 * Self.block,
+            Self.block + Self.piece..<Self.block + 2 * Self.piece,
+            Self.block..<Self.block + Self.piece, 2 * Self.block + 100..<3 * Self.block - 100,
+        ]
+        for range in ranges {
+            var bytes = [UInt8](repeating: 0xEE, count: range.count)
+            var span = bytes.mutableSpan
+            let count = try engine.read(
+                file.handle, ino: ino, at: UInt64(range.lowerBound), into: &span, context)
+            #expect(count == range.count && same(bytes, Array(content[range])), "\(range)")
+        }
+    }
+
+    @Test(
+        "the store gets the whole, a start and another machine too, and the cache lets go of both")
+    func stored() throws {
+        let volume = try quiet()
+        var content = try makeFile(volume)
+        try volume.publish()
+        #expect(try entries(volume, "/files/a", 0..<1)[0].differsFromBase == false)
+        let clean = volume.engine.volume.arena.usage()
+        #expect(clean.dirty == 0)
+        try write(volume, &content, 4, [1, 2], seed: 1)
+        try write(volume, &content, 6, [0], seed: 2)
+        try sync(volume)
+        #expect(try pieces(volume, "/files/a", 4..<7) == [0b110, 0, 1])
+        // What lies below is not to be had again from the store alone: it is no copy of that.
+        #expect(volume.engine.volume.arena.usage().dirty == UInt64(3 * Self.block))
+        try volume.publish()
+        #expect(volume.engine.volume.arena.usage().dirty == 0)
+        #expect(try pieces(volume, "/files/a", 4..<7) == [0b110, 0, 1])
+        try volume.restart()
+        #expect(volume.engine.volume.arena.usage().dirty == 0)
+        #expect(same(try volume.readFile("/files/a"), content))
+        for _ in 0..<3 { _ = volume.engine.room.evict(RoomKeeper.batch) }
+        #expect(volume.engine.volume.arena.usage().used == 0)
+        #expect(same(try volume.readFile("/files/a"), content))
+        try volume.recover()
+        #expect(same(try volume.readFile("/files/a"), content))
+    }
+
+    @Test("a copy shares both slots, and each file goes its own way after it")
+    func copied() throws {
+        let volume = try quiet()
+        var content = try makeFile(volume)
+        try write(volume, &content, 1, [0], seed: 1)
+        try sync(volume)
+        var copy = content
+        try volume.copyWhole("/files/a", "/files/b", count: content.count)
+        #expect(
+            try entries(volume, "/files/b", 1..<2)[0].reference
+                == entries(volume, "/files/a", 1..<2)[0].reference)
+        try write(volume, &content, 1, [3], seed: 2)
+        try write(volume, &copy, 1, [0, 1], seed: 3, path: "/files/b")
+        try sync(volume)
+        for _ in 0..<2 {
+            #expect(same(try volume.readFile("/files/a"), content))
+            #expect(same(try volume.readFile("/files/b"), copy))
+            // Once more over what shares one of its slots.
+            try volume.copyWhole("/files/a", "/files/b", count: content.count)
+            copy = content
+            try sync(volume)
+        }
+        try volume.unlink("/files/a")
+        try sync(volume)
+        try volume.crash()
+        #expect(same(try volume.readFile("/files/b"), copy))
+        try volume.unlink("/files/b")
+        try volume.restart()
+        #expect(volume.engine.volume.arena.usage().used == 0)
+    }
+
+    @Test("a file is cut within what a buffer has, and within what it lacks")
+    func cut() throws {
+        for (piece, size) in [(0, 2 * Self.piece + 9), (2, Self.piece + 9), (3, 3 * Self.piece)] {
+            let volume = try quiet()
+            var content = try makeFile(volume)
+            try write(volume, &content, 5, [piece], seed: UInt64(piece))
+            let end = 5 * Self.block + size
+            for length in [end, 8 * Self.block] {
+                var change = AttributeChange()
+                change.size = UInt64(length)
+                _ = try volume.engine.setAttributes(
+                    of: try volume.resolve("/files/a"), change, volume.context)
+            }
+            content.replaceSubrange(
+                end..., with: [UInt8](repeating: 0, count: content.count - end))
+            #expect(same(try volume.readFile("/files/a"), content), "\(piece) \(size)")
+            try sync(volume)
+            try volume.crash()
+            #expect(same(try volume.readFile("/files/a"), content), "\(piece) \(size)")
+        }
+    }
+
+    @Test("small syncs journal pieces over patches, and the background makes patches of them")
+    func journaled() throws {
+        let volume = try quiet(JournalLimits(piecesPerCommit: 6, blocks: 64), budget: 8 << 20)
+        var content = try makeFile(volume)
+        for number in 0..<8 { try write(volume, &content, number, [1], seed: UInt64(number)) }
+        try sync(volume)
+        #expect(try pieces(volume, "/files/a", 0..<8) == [UInt8](repeating: 0b10, count: 8))
+        // Few enough for the journal, over a patch and beside one; and a part of a piece.
+        try write(volume, &content, 0, [3], seed: 20)
+        try write(volume, &content, 1, [1], seed: 21)
+        let at = 2 * Self.block + Self.piece + 7
+        try volume.writeFile("/files/a", pattern(5, seed: 22), at: UInt64(at))
+        content.replaceSubrange(at..<at + 5, with: pattern(5, seed: 22))
+        try sync(volume)
+        #expect(try pieces(volume, "/files/a", 0..<3) == [0b10, 0b10, 0b10])
+        #expect(same(try volume.readFile("/files/a"), content))
+        let sealing = JournalSealing(
+            volume: volume.engine.volume, committer: volume.engine.committer)
+        try sealing.run()
+        try sync(volume)
+        #expect(try pieces(volume, "/files/a", 0..<3) == [0b1010, 0b10, 0])
+        #expect(same(try volume.readFile("/files/a"), content))
+        try write(volume, &content, 3, [3], seed: 23)
+        try sync(volume)
+        try volume.crash()
+        #expect(same(try volume.readFile("/files/a"), content))
+        #expect(try pieces(volume, "/files/a", 3..<4) == [0])
+    }
+
+    @Test("a damaged block takes new pieces, and gives those back")
+    func damaged() throws {
+        let volume = try quiet()
+        var content = try makeFile(volume)
+        let slot = try #require(try entries(volume, "/files/a", 2..<3)[0].reference?.slot)
+        let file = try FileHandle(
+            forUpdating: URL(fileURLWithPath: volume.stateFolder + "/arena"))
+        try file.seek(toOffset: Arena.firstSlotOffset + UInt64(slot) * UInt64(Self.block))
+        try file.write(contentsOf: Data(repeating: 0x55, count: 16))
+        try file.close()
+        try write(volume, &content, 2, [1], seed: 1)
+        try sync(volume)
+        let (engine, context) = (volume.engine, volume.context)
+        let ino = try volume.resolve("/files/a")
+        let open = try engine.open(ino, OpenIntent(reads: true, writes: false), context)
+        defer { engine.release(open.handle, ino: ino) }
+        func read(_ piece: Int) throws(FileError) -> [UInt8] {
+            var bytes = [UInt8](repeating: 0xEE, count: Self.piece)
+            var span = bytes.mutableSpan
+            _ = try engine.read(
+                open.handle, ino: ino, at: UInt64(2 * Self.block + piece * Self.piece),
+                into: &span, context)
+            return bytes
+        }
+        let start = 2 * Self.block + Self.piece
+        #expect(same(try read(1), Array(content[start..<start + Self.piece])))
+        #expect(throws: FileError.inputOutput) { try read(0) }
+        // With all of its pieces it is sound again.
+        try write(volume, &content, 2, [0, 2, 3], seed: 2)
+        #expect(same(try volume.readFile("/files/a"), content))
+        try sync(volume)
+        #expect(same(try volume.readFile("/files/a"), content))
+    }
+
+    @Test("where much is on this machine alone blocks are written whole, which frees what they had")
+    func crowded() throws {
+        let volume = try quiet(budget: 512 << 10)
+        var content = try makeFile(volume)
+        try volume.writeFile("/files/b", pattern(9 * Self.block, seed: 2))
+        try sync(volume)
+        try write(volume, &content, 3, [1], seed: 1)
+        try sync(volume)
+        #expect(try pieces(volume, "/files/a", 3..<4) == [0])
+        #expect(same(try volume.readFile("/files/a"), content))
+    }
+
+    @Test(
+        "among all that can happen to a file it has what was written last",
+        arguments: UInt64(1)...12)
+    func random(seed: UInt64) throws {
+        let limits = [
+            JournalLimits(), JournalLimits(piecesPerCommit: 0, blocks: 0),
+            JournalLimits(piecesPerCommit: 6, blocks: 4),
+        ]
+        let volume = try quiet(limits[Int(seed % 3)], budget: 8 << 20)
+        var dice = SeededGenerator(seed: seed)
+        var model = pattern(40 * Self.block, seed: seed)
+        try volume.writeFile("/files/a", model)
+        try sync(volume)
+        func put(_ at: Int, _ bytes: [UInt8]) throws {
+            try volume.writeFile("/files/a", bytes, at: UInt64(at))
+            let end = at + bytes.count
+            if model.count < end { model += [UInt8](repeating: 0, count: end - model.count) }
+            model.replaceSubrange(at..<end, with: bytes)
+        }
+        var patched = 0
+        for step in 0..<150 {
+            switch dice.below(40) {
+            case 0..<22:
+                let at = dice.below(40 * Arena.pieceCount) * Self.piece
+                try put(at, pattern((1 + dice.below(3)) * Self.piece, seed: dice.next()))
+            case 22..<25:
+                try put(
+                    dice.below(39 * Self.block), pattern(1 + dice.below(9000), seed: dice.next()))
+            case 25..<31: try sync(volume)
+            case 31:
+                try sync(volume)
+                try volume.crash()
+            case 32:
+                var change = AttributeChange()
+                change.size = UInt64(dice.below(40 * Self.block))
+                _ = try volume.engine.setAttributes(
+                    of: try volume.resolve("/files/a"), change, volume.context)
+                model.removeLast(model.count - min(model.count, Int(change.size ?? 0)))
+                try put(40 * Self.block, [1])
+            case 33: try volume.publish()
+            case 34:
+                for _ in 0..<3 { _ = volume.engine.room.evict(RoomKeeper.batch) }
+            case 35:
+                try JournalSealing(
+                    volume: volume.engine.volume, committer: volume.engine.committer
+                ).run()
+            case 36: try volume.restart()
+            default:
+                #expect(
+                    same(try volume.readFile("/files/a"), model), "seed \(seed), step \(step)")
+            }
+            patched += try pieces(volume, "/files/a", 0..<40).count { $0 != 0 }
+        }
+        #expect(same(try volume.readFile("/files/a"), model), "seed \(seed)")
+        #expect(patched > 0, "seed \(seed) has patched nothing")
+        try volume.recover()
+        #expect(same(try volume.readFile("/files/a"), model), "seed \(seed), from the store")
+        try volume.unlink("/files/a")
+        try sync(volume)
+        let usage = volume.engine.volume.arena.usage()
+        #expect(usage.used == 0 && usage.reserved == 0, "seed \(seed)")
+    }
+}
+
+extension TestVolume {
+    /// Copies the beginning of one file to another, as `copy_file_range` does.
+    fileprivate func copyWhole(_ source: String, _ target: String, count: Int) throws {
+        let from = try resolve(source)
+        try writeFile(target, [])
+        let to = try resolve(target)
+        let reading = try engine.open(from, OpenIntent(reads: true, writes: false), context)
+        defer { engine.release(reading.handle, ino: from) }
+        let writing = try engine.open(to, OpenIntent(reads: true, writes: true), context)
+        defer { engine.release(writing.handle, ino: to) }
+        let copied = try engine.copyRange(
+            from: (reading.handle, from, 0), to: (writing.handle, to, 0), count: UInt64(count),
+            context)
+        #expect(copied == UInt64(count))
+    }
+}
