@@ -63,6 +63,8 @@ func powerLossConfiguration(
 /// The volume, while it is worked on.
 final class PowerLossVolume: Sendable {
     static let threadCount = 3
+    /// What the kernel writes of a file at the least.
+    static let page = Arena.pieceSize
 
     /// Where the layer's log is; the layer itself is stopped.
     let logPath: String
@@ -303,8 +305,14 @@ final class PowerLossWorker: @unchecked Sendable {
 
     private func overwrite(_ key: String) throws {
         var content = contents[key] ?? []
-        let offset = Int.random(in: 0...content.count, using: &dice)
-        let new = bytes(size(200_000))
+        var offset = Int.random(in: 0...content.count, using: &dice)
+        var count = size(200_000)
+        if Bool.random(using: &dice) {
+            // Whole pages, as a kernel that gathers writes sends them.
+            offset = offset / PowerLossVolume.page * PowerLossVolume.page
+            count = (1 + size(12)) * PowerLossVolume.page
+        }
+        let new = bytes(count)
         try files.write(path(of: key), new, at: UInt64(offset))
         let end = min(content.count, offset + new.count)
         content.replaceSubrange(offset..<end, with: new)

@@ -23,11 +23,17 @@ import threading
 
 LARGEST = 300_000
 PAD_LARGEST = 60_000
+PAGE = 4096
 
 
 def content(seed, size):
     """The same bytes for the same seed."""
     return hashlib.shake_128(str(seed).encode()).digest(size)
+
+
+def page(seed, number):
+    """The bytes that an act gives one of its pages."""
+    return content(f"{seed}-{number}", PAGE)
 
 
 class Manifest:
@@ -104,13 +110,15 @@ class Job:
 
 
 class FileJob(Job):
-    """New files, overwrites, appends, saves by rename, truncations, removals, directories."""
+    """New files, overwrites, appends, saves by rename, truncations, removals, directories; and pages
+    in no order, as databases write them."""
 
     def step(self):
         acts = [self.new, self.new]
         if self.files:
             acts += [self.overwrite, self.append, self.save, self.truncate, self.remove]
             acts += [self.move, self.overwrite, self.save, self.burst, self.careless]
+            acts += [self.pages, self.pages]
         if len(self.files) > 30:
             acts = [self.remove]
         self.dice.choice(acts)()
@@ -180,6 +188,22 @@ class FileJob(Job):
                 self.files[name] += size
         finally:
             os.close(descriptor)
+
+    def pages(self):
+        name, seed = self.some(), self.seed()
+        there = range(self.files[name] // PAGE)
+        numbers = self.dice.sample(there, min(len(there), self.dice.randint(1, 60)))
+        if not numbers:
+            return
+        self.begin("pages", name=name, seed=seed, numbers=numbers)
+        descriptor = os.open(self.at(name), os.O_RDWR)
+        try:
+            for number in numbers:
+                os.pwrite(descriptor, page(seed, number), number * PAGE)
+            self.sync(descriptor)
+        finally:
+            os.close(descriptor)
+        self.done()
 
     def save(self):
         name, seed, size = self.some(), self.seed(), self.size()
@@ -354,6 +378,8 @@ class Judge:
             self.files[name] = content(intent["seed"], intent["size"])
         elif act == "overwrite":
             self.files[name] = overwritten(self.files[name], intent)
+        elif act == "pages":
+            self.files[name] = paged(self.files[name], intent)
         elif act == "truncate":
             self.files[name] = truncated(self.files[name], intent["size"])
         elif act == "remove":
@@ -377,6 +403,13 @@ def overwritten(old, intent):
     if len(new) < start + len(data):
         new.extend(bytes(start + len(data) - len(new)))
     new[start : start + len(data)] = data
+    return bytes(new)
+
+
+def paged(old, intent):
+    new = bytearray(old)
+    for number in intent["numbers"]:
+        new[number * PAGE : (number + 1) * PAGE] = page(intent["seed"], number)
     return bytes(new)
 
 
@@ -426,6 +459,8 @@ def check_doubtful(judge, folder, broken):
         right = found == old or (found is not None and is_mixture(found, b"", whole))
     elif act == "overwrite":
         right = found is not None and is_mixture(found, old, overwritten(old, intent))
+    elif act == "pages":
+        right = found is not None and is_mixture(found, old, paged(old, intent))
     elif act == "truncate":
         right = found in (old, truncated(old, intent["size"]))
     elif act == "remove":
