@@ -29,6 +29,8 @@ extension Arena {
             try readSlot(reference, from: offset, into: &out, willWait)
             return
         }
+        // Both go or stay together: what is read of one is use of the other.
+        reference.forEachSlot { referenced.set($0) }
         if Self.pieces(touching: offset..<offset + out.count) & ~patch.pieces != 0 {
             try readSlot(reference, from: offset, into: &out, willWait)
         }
@@ -48,6 +50,7 @@ extension Arena {
         of reference: BlockReference, willWait: (() -> Void)? = nil
     ) throws(ArenaError) -> [UInt8] {
         guard let patch = reference.patch else { return [] }
+        reference.forEachSlot { referenced.set($0) }
         var bytes = [UInt8](repeating: 0, count: Int(patch.sealed.length))
         try withPatch(patch, willWait) { plain in
             var span = bytes.mutableSpan
@@ -59,9 +62,10 @@ extension Arena {
     /// Puts the pieces of a patch over what was read of its block.
     ///
     /// - Parameter offset: where in the block `out` begins.
-    private func lay(
+    /// - Throws: `corrupt`, `io`; `out` is as it was then.
+    package func lay(
         _ patch: BlockPatch, from offset: Int, over out: inout MutableSpan<UInt8>,
-        _ willWait: (() -> Void)?
+        _ willWait: (() -> Void)? = nil
     ) throws(ArenaError) {
         let room = offset..<offset + out.count
         var places: [(target: Range<Int>, source: Int)] = []

@@ -33,7 +33,10 @@ extension Arena {
                     cipher.seal(plain, nonce: nonce, into: &out, tag: &tag)
                 }
             })
-        return layout.isPlain ? sealed : layout.references(sealed, of: blocks)
+        if layout.isPlain { return sealed }
+        let references = layout.references(sealed, of: blocks)
+        for reference in references { referenced.set(reference.slot) }
+        return references
     }
 
     /// Where a long run of blocks will begin to lie, most likely; nil if there is no telling.

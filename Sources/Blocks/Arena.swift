@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// The arena: one sparse local file cut into slots, each holding one sealed block.
+// The arena: one sparse local file cut into slots, each holding one sealed block, or sealed pieces
+// of several.
 //
 // Invariants this target keeps (docs/ARCHITECTURE.md §6):
 // - 2: a dirty slot is never offered for eviction, and turns clean only by `setClean`.
@@ -21,7 +22,8 @@ internal import Synchronization
 /// Sealed 16 KiB blocks in one local file, within a budget. Any thread may call anything, at once.
 ///
 /// **References.** A slot lives as long as something names it: rows of the block map, each with
-/// its owner, and pins (snapshots), which have none. `write` returns a slot with one row.
+/// its owner, and pins (snapshots), which have none. `write` returns a slot with one row, or one
+/// for each of the patches in it.
 ///
 /// **Freeing.** The last `release` defers a slot. It is used again only after
 /// `beginCommit` → the metadata commit, synced → `endCommit`. Rows that are to be in that commit
@@ -167,9 +169,12 @@ package final class Arena: Sendable {
 
     /// Whether blocks may be patched: a patch keeps what it lies over, so a volume that rewrites
     /// what no store has would need up to twice the room. So long as half of the budget is not
-    /// dirty, it has that.
+    /// dirty, and the disk is not short, it has that.
     package var hasRoomForPatches: Bool {
-        table.withLock { 2 * ($0.writing + $0.dirty + $0.reserved) <= $0.budget }
+        table.withLock { table in
+            let held = table.writing + table.dirty + table.reserved
+            return 2 * held <= table.budget && !table.isDiskShort
+        }
     }
 
     // MARK: Start

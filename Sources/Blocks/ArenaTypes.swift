@@ -41,7 +41,7 @@ package struct PlainBlock: Sendable {
     ) {
         if let over {
             precondition(isDirty, "a patch that the store has")
-            precondition(bytes.count >= over.end, "a patch without its bytes")
+            precondition(bytes.count >= Arena.end(of: over.pieces), "a patch without its bytes")
         }
         self.bytes = bytes
         self.owner = owner
@@ -57,19 +57,22 @@ package struct PatchedBlock: Sendable {
     package let reference: BlockReference
     /// The pieces that are written: among them all of the patch that the block has.
     package let pieces: BlockPatch.Pieces
+    /// As of the patch that it becomes.
+    let isBelowStored: Bool
 
     /// One to three pieces of a block; they lie within what it has.
-    package init(_ reference: BlockReference, pieces: BlockPatch.Pieces) {
+    ///
+    /// - Parameter isBelowStored: the store has the other pieces.
+    package init(
+        _ reference: BlockReference, pieces: BlockPatch.Pieces, isBelowStored: Bool = false
+    ) {
         let before = reference.patch?.pieces ?? 0
         precondition(before & ~pieces == 0, "a patch that forgets pieces of the one before")
         self.reference = reference
         self.pieces = pieces
+        self.isBelowStored = isBelowStored
     }
 
-    /// Where in the block the last of them ends.
-    var end: Int {
-        (BlockPatch.Pieces.bitWidth - pieces.leadingZeroBitCount) * Arena.pieceSize
-    }
 }
 
 /// The slots that were freed up to one `Arena.beginCommit`.
@@ -91,7 +94,7 @@ package struct ArenaUsage: Equatable, Sendable {
     package var clean: UInt64 = 0
     /// Of the used, those that more than one row or snapshot names.
     package var pinned: UInt64 = 0
-    /// Of the clean, those that `Arena.evictable` may offer: one row, no snapshot.
+    /// Of the clean, those that `Arena.evictable` may offer: rows, and no snapshot.
     package var evictable: UInt64 = 0
     /// Slots that nothing names, waiting for the commit that forgot them to be synced.
     package var deferred: UInt64 = 0

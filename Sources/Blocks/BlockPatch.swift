@@ -18,6 +18,11 @@ package final class BlockPatch: Hashable, Sendable {
     package let place: Int
     /// Which pieces of the block they are; their bytes are in this order.
     package let pieces: Pieces
+    /// The store has what the block's own slot has of the other pieces: where that is damaged, they
+    /// can be had from there.
+    package let isBelowStored: Bool
+    /// The bit of the encoded pieces that says so.
+    private static let storedBit: Pieces = 0x80
 
     /// Bytes of one encoded patch: place 1, pieces 1, reference 36.
     ///
@@ -28,21 +33,27 @@ package final class BlockPatch: Hashable, Sendable {
     ///   - sealed: has as many bytes as the pieces have.
     ///   - place: where in the slot these begin, in pieces.
     ///   - pieces: one at least, and not all of a block.
-    package init(_ sealed: BlockReference, at place: Int, pieces: Pieces) {
+    ///   - isBelowStored: the store has the others.
+    package init(
+        _ sealed: BlockReference, at place: Int, pieces: Pieces, isBelowStored: Bool = false
+    ) {
         precondition(
             BlockPatch.isSound(sealed, at: place, pieces), "a patch that cannot be where it is")
         self.sealed = sealed
         self.place = place
         self.pieces = pieces
+        self.isBelowStored = isBelowStored
     }
 
     /// The patch that `bytes` encode, or nil unless they are `encodedSize` bytes of one.
     package convenience init?(decoding bytes: Span<UInt8>) {
         guard bytes.count == Self.encodedSize,
             let sealed = BlockReference(unpatched: bytes.extracting(2..<Self.encodedSize)),
-            BlockPatch.isSound(sealed, at: Int(bytes[0]), bytes[1])
+            BlockPatch.isSound(sealed, at: Int(bytes[0]), bytes[1] & ~BlockPatch.storedBit)
         else { return nil }
-        self.init(sealed, at: Int(bytes[0]), pieces: bytes[1])
+        self.init(
+            sealed, at: Int(bytes[0]), pieces: bytes[1] & ~BlockPatch.storedBit,
+            isBelowStored: bytes[1] & BlockPatch.storedBit != 0)
     }
 
     private static func isSound(
@@ -57,21 +68,18 @@ package final class BlockPatch: Hashable, Sendable {
     /// Appends the `encodedSize` bytes of this patch.
     package func encode(into bytes: inout [UInt8]) {
         bytes.append(UInt8(place))
-        bytes.append(pieces)
+        bytes.append(isBelowStored ? pieces | BlockPatch.storedBit : pieces)
         sealed.encode(into: &bytes)
     }
 
     /// Where in the block the last piece ends.
-    package var end: Int {
-        (Pieces.bitWidth - pieces.leadingZeroBitCount) * Arena.pieceSize
-    }
+    package var end: Int { Arena.end(of: pieces) }
 
     /// Calls `body` with the place of each piece: in the block, and among the sealed bytes.
     package func forEachPiece(_ body: (_ inBlock: Range<Int>, _ inPatch: Range<Int>) -> Void) {
         var start = 0
-        for piece in 0..<Arena.pieceCount where pieces & 1 << piece != 0 {
-            let first = piece * Arena.pieceSize
-            body(first..<first + Arena.pieceSize, start..<start + Arena.pieceSize)
+        Arena.forEachRange(of: pieces) { range in
+            body(range, start..<start + Arena.pieceSize)
             start += Arena.pieceSize
         }
     }
@@ -79,7 +87,7 @@ package final class BlockPatch: Hashable, Sendable {
     package static func == (left: BlockPatch, right: BlockPatch) -> Bool {
         left === right
             || left.place == right.place && left.pieces == right.pieces
-                && left.sealed == right.sealed
+                && left.isBelowStored == right.isBelowStored && left.sealed == right.sealed
     }
 
     package func hash(into hasher: inout Hasher) { sealed.hash(into: &hasher) }
@@ -92,6 +100,20 @@ extension Arena {
     package static let pieceCount = blockSize / pieceSize
     /// All pieces of a block.
     package static let allPieces: BlockPatch.Pieces = (1 << pieceCount) - 1
+
+    /// Calls `body` with the bytes that each of some pieces has in the block.
+    package static func forEachRange(
+        of pieces: BlockPatch.Pieces, _ body: (Range<Int>) -> Void
+    ) {
+        for piece in 0..<pieceCount where pieces & 1 << piece != 0 {
+            body(piece * pieceSize..<(piece + 1) * pieceSize)
+        }
+    }
+
+    /// Where in a block the last of some pieces ends.
+    static func end(of pieces: BlockPatch.Pieces) -> Int {
+        (BlockPatch.Pieces.bitWidth - pieces.leadingZeroBitCount) * pieceSize
+    }
 
     /// The pieces of a block that a range of its bytes has any part of; none for an empty one.
     package static func pieces(touching range: Range<Int>) -> BlockPatch.Pieces {

@@ -3,7 +3,8 @@
 // What a metadata row keeps of one block: where its ciphertext lies and what opens it.
 // Pure; the encoding is described in docs/format.md §17.
 
-/// The slot of one sealed block, and the nonce and tag that authenticate what lies there.
+/// The slot of one sealed block, and the nonce and tag that authenticate what lies there; and the
+/// patch over it, if it has one.
 ///
 /// A value of 48 bytes, without heap storage unless it is patched: a file of 100 GiB has six
 /// million of them. The nonce and tag are not secret, but they are what proves a slot's bytes, so
@@ -62,6 +63,18 @@ package struct BlockReference: Hashable, Sendable {
     package func patched(by patch: BlockPatch) -> BlockReference {
         precondition(patch.end <= Int(length), "a patch makes no block longer")
         return BlockReference(self, patch)
+    }
+
+    /// The same block as its own slot has it.
+    package var unpatched: BlockReference {
+        patch == nil
+            ? self : BlockReference(slot: slot, length: Int(length), nonce: nonce, tag: tag)
+    }
+
+    /// The same bytes for a file of whose blocks the store has nothing.
+    package var ofAnotherFile: BlockReference {
+        guard let patch, patch.isBelowStored else { return self }
+        return patched(by: BlockPatch(patch.sealed, at: patch.place, pieces: patch.pieces))
     }
 
     /// Calls `body` with each slot that the block lies in: one, or two if it is patched.

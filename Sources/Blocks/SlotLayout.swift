@@ -82,7 +82,8 @@ struct SlotLayout {
                 continue
             }
             let patch = BlockPatch(
-                reference, at: offset(at: place) / Arena.pieceSize, pieces: over.pieces)
+                reference, at: offset(at: place) / Arena.pieceSize, pieces: over.pieces,
+                isBelowStored: over.isBelowStored)
             references[item] = over.reference.patched(by: patch)
         }
         return references
@@ -108,9 +109,7 @@ extension PlainBlock {
         }
         var gathered: [UInt8] = []
         gathered.reserveCapacity(sealedCount)
-        for piece in 0..<Arena.pieceCount where pieces & 1 << piece != 0 {
-            gathered += bytes[piece * Arena.pieceSize..<(piece + 1) * Arena.pieceSize]
-        }
+        Arena.forEachRange(of: pieces) { gathered += bytes[$0] }
         body(gathered.span)
     }
 }

@@ -78,7 +78,7 @@ extension SlotTable {
         dropCount(slot, chunk, index)
     }
 
-    /// Takes the row of `owner` away; the last reference defers the slot.
+    /// Takes the row of `owner` away, the oldest; the last reference defers the slot.
     mutating func release(_ slot: UInt32, owner: BlockOwner) {
         let (chunk, index) = place(slot)
         if var rows = sharedRows(slot) {
@@ -105,11 +105,14 @@ extension SlotTable {
     }
 
     /// Notes that the row of `owner` is clean; the slot is when all its rows are.
+    ///
+    /// An owner may be there twice: with a row that is about to be released, and the one that has
+    /// come after it, which is meant.
     mutating func setClean(_ slot: UInt32, owner: BlockOwner) {
         let (chunk, index) = place(slot)
         guard chunk.records[index].state == .dirty else { return }
         if var rows = sharedRows(slot) {
-            guard let row = rows.firstIndex(where: { $0.owner == owner }) else { return }
+            guard let row = rows.lastIndex(where: { $0.owner == owner }) else { return }
             rows[row].isDirty = false
             settle(rows, of: slot, chunk, index)
         } else if chunk.records[index].owner == owner {
@@ -118,11 +121,11 @@ extension SlotTable {
         refreshEvictable(slot, chunk, index)
     }
 
-    /// Notes that the row of `owner` is dirty, and with it the slot.
+    /// Notes that the row of `owner`, the newest, is dirty, and with it the slot.
     mutating func setDirty(_ slot: UInt32, owner: BlockOwner) {
         let (chunk, index) = place(slot)
         if var rows = sharedRows(slot) {
-            guard let row = rows.firstIndex(where: { $0.owner == owner }) else { return }
+            guard let row = rows.lastIndex(where: { $0.owner == owner }) else { return }
             rows[row].isDirty = true
             settle(rows, of: slot, chunk, index)
         } else if chunk.records[index].state == .clean, chunk.records[index].owner == owner {

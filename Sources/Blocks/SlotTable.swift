@@ -10,7 +10,7 @@
 // - used + deferred + reserved + punching never grows past `capacity`, so that a reserved write
 //   always finds a slot. (More may be adopted when the budget was made smaller.)
 // - A deferred slot becomes free only through `freeDeferred` of its epoch or a later one.
-// - An evictable bit is set exactly for clean slots with count 1 whose one reference is a row.
+// - An evictable bit is set exactly for clean slots all of whose references are rows.
 // - Slots at `extent` and above are free, without a free bit of their own in `freeInExtent`.
 // - Slots at `capacity` and above are never allocated; freed, they only wait to be punched.
 

@@ -182,7 +182,8 @@ private struct BlockWalk {
             guard let reference = entry.reference else { continue }
             let state = condition(of: reference)
             meter.add(1)
-            if let slot = used.insert(reference), state != .sound {
+            let named = used.insert(reference)
+            if case .damaged(let slot) = state, named.contains(slot) {
                 tally.sharedSlot = tally.sharedSlot ?? UInt64(slot)
             }
             if state == .sound { continue }
@@ -204,7 +205,11 @@ private struct BlockWalk {
         }
     }
 
-    private enum Condition { case sound, damaged, missing }
+    private enum Condition: Equatable {
+        case sound, missing
+        /// This slot does not open.
+        case damaged(slot: UInt32)
+    }
 
     private mutating func condition(of reference: BlockReference) -> Condition {
         var isMissing = state.arena == nil
@@ -214,8 +219,10 @@ private struct BlockWalk {
         do {
             try arena.read(reference, from: 0, into: &out)
             return .sound
+        } catch .corrupt(let slot) {
+            return .damaged(slot: slot)
         } catch {
-            return .damaged
+            return .damaged(slot: reference.slot)
         }
     }
 
@@ -248,28 +255,36 @@ private struct BlockWalk {
     }
 }
 
-/// Which slots some row has named: a bit each. Two rows may share one only as equal copies, or with
-/// patches beside each other, of which all open; who finds the second owner of a slot that does not
-/// open has found the thief.
+/// What of each slot some row has named: a bit for each piece. Two rows may share one only as equal
+/// copies, of which both open; who finds the second owner of what does not open has found the
+/// thief. Patches of several blocks lie beside each other in a slot, which is no sharing.
 private struct SlotUse {
+    private static let perWord = UInt32(UInt64.bitWidth / Arena.pieceCount)
     private var words: [UInt64]
 
     init(slotCount: UInt64) {
-        words = Array(repeating: 0, count: Int(slotCount / 64 + 1))
+        words = Array(repeating: 0, count: Int(slotCount / UInt64(Self.perWord) + 1))
     }
 
     /// Notes the slots of a block.
     ///
-    /// - Returns: the first of them that was named before. Those beyond the arena's end are
+    /// - Returns: those of which some of it was named before. Those beyond the arena's end are
     ///   nobody's.
-    mutating func insert(_ reference: BlockReference) -> UInt32? {
-        var named: UInt32?
-        reference.forEachSlot { slot in
-            let (word, bit) = (Int(slot / 64), UInt64(1) << UInt64(slot % 64))
-            guard word < words.count else { return }
-            if words[word] & bit != 0 { named = named ?? slot }
-            words[word] |= bit
+    mutating func insert(_ reference: BlockReference) -> [UInt32] {
+        var named: [UInt32] = []
+        if !insert(reference.slot, Arena.allPieces) { named.append(reference.slot) }
+        if let patch = reference.patch {
+            let run: BlockPatch.Pieces = 1 << patch.pieces.nonzeroBitCount &- 1
+            if !insert(patch.sealed.slot, run << patch.place) { named.append(patch.sealed.slot) }
         }
         return named
+    }
+
+    private mutating func insert(_ slot: UInt32, _ pieces: BlockPatch.Pieces) -> Bool {
+        let word = Int(slot / Self.perWord)
+        guard word < words.count else { return true }
+        let bits = UInt64(pieces) << UInt64(slot % Self.perWord * UInt32(Arena.pieceCount))
+        defer { words[word] |= bits }
+        return words[word] & bits == 0
     }
 }

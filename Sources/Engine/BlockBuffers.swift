@@ -56,8 +56,8 @@ struct BlockBuffers: Sendable {
 
     /// Makes a buffer of bytes that are in memory from now on.
     ///
-    /// - Parameter isOverEntry: the block's map entry names a slot with these very bytes, and stays
-    ///   as long as the buffer does.
+    /// - Parameter isOverEntry: the block's map entry names these very bytes, and stays as long as
+    ///   the buffer does.
     mutating func open(_ block: UInt64, _ bytes: [UInt8], isOverEntry: Bool) {
         drop(block)
         let changed = isOverEntry ? rows[block] ?? 0 : Arena.allPieces
@@ -139,11 +139,10 @@ struct BlockBuffers: Sendable {
         /// - Parameter offset: where in the block `out` begins.
         func lay(over out: inout MutableSpan<UInt8>, from offset: Int) {
             let room = offset..<offset + out.count
-            for piece in BlockBuffers.pieces(present) {
-                let range = (piece * Arena.pieceSize..<(piece + 1) * Arena.pieceSize)
-                    .clamped(to: room)
-                if range.isEmpty { continue }
-                copyBytes(bytes.span.extracting(range), to: &out, at: range.lowerBound - offset)
+            var parts: [Range<Int>] = []
+            Arena.forEachRange(of: present) { parts.append($0.clamped(to: room)) }
+            for part in parts where !part.isEmpty {
+                copyBytes(bytes.span.extracting(part), to: &out, at: part.lowerBound - offset)
             }
         }
     }
@@ -162,12 +161,11 @@ struct BlockBuffers: Sendable {
 
     /// Brings what a buffer lacks.
     ///
-    /// - Parameter content: what the block's entry names; all of a block.
+    /// - Parameter content: what the block's own slot has; all of a block.
     mutating func fill(_ block: UInt64, from content: [UInt8]) {
         guard let index = buffers.index(forKey: block) else { return }
-        for piece in BlockBuffers.pieces(buffers.values[index].lacking) {
-            let range = piece * Arena.pieceSize..<(piece + 1) * Arena.pieceSize
-            buffers.values[index].bytes.replaceSubrange(range, with: content[range])
+        Arena.forEachRange(of: buffers.values[index].lacking) {
+            buffers.values[index].bytes.replaceSubrange($0, with: content[$0])
         }
         buffers.values[index].lacking = 0
     }

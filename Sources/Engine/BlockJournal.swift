@@ -5,7 +5,7 @@
 //
 // Invariants (docs/ARCHITECTURE.md §6.8):
 // 1. A journal row is newer than the map entry of its block. The rows of a block are all whole, or
-//    all over its entry; over it, that entry names a slot in the same commit, and is neither
+//    all over its entry; over it, that entry names what is below in the same commit, and is neither
 //    evicted nor replaced while the rows stand.
 // 2. While a volume runs, a block has a row only if its buffer is in memory, or the row is removed
 //    by the next commit: rows are read by a start alone.

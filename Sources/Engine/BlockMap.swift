@@ -24,6 +24,16 @@ package enum BlockEntry: Hashable, Sendable {
         }
     }
 
+    /// The block with new pieces over it; nil if it is not in the arena.
+    ///
+    /// - Parameter pieces: among them all of the patch that it has.
+    package func patched(_ pieces: BlockPatch.Pieces) -> PatchedBlock? {
+        guard let reference else { return nil }
+        return PatchedBlock(
+            reference, pieces: pieces,
+            isBelowStored: !differsFromBase || reference.patch?.isBelowStored == true)
+    }
+
     /// True when these bytes are not what the base says.
     package var differsFromBase: Bool {
         switch self {
@@ -35,9 +45,8 @@ package enum BlockEntry: Hashable, Sendable {
 
 /// The entries of `BlockGroup.span` consecutive blocks: one row of the database.
 package struct BlockGroup: Sendable {
-    /// Blocks per group: 416 KiB of file, a row of at most 962 bytes, or 1950 if all are patched. A
-    /// longer row would have a database page of its own beside its leaf, and each small synced
-    /// write would write both.
+    /// Blocks per group: 416 KiB of file, a row of at most 962 bytes without patches. A row of more
+    /// than 981 has a database page of its own beside its leaf, and who changes it writes both.
     package static let span = 26
 
     /// One for each block, in their order.

@@ -29,7 +29,7 @@ struct ContentReader: Sendable {
 
     private enum Source {
         case arena(BlockReference)
-        /// A slot, and over it what memory has of the block.
+        /// A block's own slot, and over it what memory has of the block.
         case beneath(BlockBuffers.Held, BlockReference)
         case base
     }
@@ -122,7 +122,8 @@ struct ContentReader: Sendable {
                 pieces.append(
                     Piece(
                         block: block, from: from, out: range,
-                        source: held.map { .beneath($0, reference) } ?? .arena(reference)))
+                        source: held.map { .beneath($0, reference.unpatched) } ?? .arena(reference))
+                )
             case .absent where state.baseCovers(block):
                 pieces.append(Piece(block: block, from: from, out: range, source: .base))
             case .absent, .zero:

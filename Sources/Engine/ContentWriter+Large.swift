@@ -103,8 +103,8 @@ extension ContentWriter {
         guard let low = behind.min(), let high = behind.max() else { return }
         do throws(FileError) {
             let wanted = wantedSlot(for: low, state)
-            let slots = try volume.sealBuffers(&state, at: wanted) { near.contains($0) }
-            state.lastSealed = slots.last.map { (high, $0) }
+            try volume.sealBuffers(&state, at: wanted) { near.contains($0) }
+            state.lastSealed = try volume.entry(high, &state).reference.map { (high, $0.slot) }
         } catch {
             // They are buffered still: who seals them next has the error told, if it is one then.
         }

@@ -30,12 +30,11 @@ extension ContentWriter {
     ///   - reference: what the block's entry names.
     ///   - part: what the write changes of the block.
     func mayLack(
-        _ reference: BlockReference, _ block: UInt64, _ part: Range<Int>,
+        _ reference: BlockReference, _ block: UInt64, _ part: Range<Int>, _ old: OldBlocks,
         _ state: borrowing InodeState
     ) -> Bool {
         if state.buffers.hasRows(block) || Int(reference.length) < Arena.blockSize { return false }
-        return Arena.pieces(touching: part) == Arena.pieces(within: part)
-            && volume.arena.hasRoomForPatches
+        return old.mayPatch && Arena.pieces(touching: part) == Arena.pieces(within: part)
     }
 
     /// Makes the buffer of a block that a write is about to change; a slot is reserved for it.
@@ -50,7 +49,7 @@ extension ContentWriter {
         }
         switch try volume.entry(block, &state) {
         case .clean(let reference), .dirty(let reference):
-            if mayLack(reference, block, part(of: block, offset, end), state) {
+            if mayLack(reference, block, part(of: block, offset, end), old, state) {
                 let bytes = try old.patchBytes(of: reference, volume)
                 state.buffers.openLacking(block, over: reference.patch, bytes)
             } else {

@@ -55,7 +55,7 @@ struct ContentWriter: Sendable {
         {
             return grew
         }
-        var old = OldBlocks()
+        var old = OldBlocks(volume.arena)
         while true {
             let (need, grew) = try volume.change(inode) { (state) throws(FileError) in
                 let allocated = state.row.allocated
@@ -189,7 +189,7 @@ struct ContentWriter: Sendable {
             switch try volume.entry(block, &state) {
             case .clean(let reference), .dirty(let reference):
                 if old.isRead { continue }
-                if !mayLack(reference, block, part(of: block, offset, end), state) {
+                if !mayLack(reference, block, part(of: block, offset, end), old, state) {
                     slots.append(reference)
                 } else if reference.patch != nil {
                     patches.append(reference)

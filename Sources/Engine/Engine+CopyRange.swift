@@ -235,7 +235,7 @@ private struct SharedRun {
             let block = position / size
             let entry = try volume.entry(block, &state)
             if entry == .absent && state.baseCovers(block) { break }
-            entries.append(entry.reference)
+            entries.append(entry.reference?.ofAnotherFile)
             position = min(position + size, end)
         }
         count = position - min(offset, position)

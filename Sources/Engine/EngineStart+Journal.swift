@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// What small commits left in the journal becomes dirty blocks of the arena, before anybody reads.
+// What small commits left in the journal becomes dirty blocks of the arena, before anybody reads:
+// patches, where a block's rows are whole pieces over one that is there.
 //
 // One commit does all: it names the new slots, removes the rows, and changes the key. Whatever ends
 // the start before that commit is durable leaves the journal as it was.
@@ -92,8 +93,8 @@ extension EngineStarter {
         while index < rows.count {
             let block = rows[index].piece / UInt64(Arena.pieceCount)
             let owner = BlockOwner(ino: rows[index].ino, block: block)
-            var bytes: [UInt8]?
-            var isFirstOver = false
+            var pieces: [(number: Int, bytes: [UInt8])] = []
+            var isOver: Bool?
             while index < rows.count, rows[index].ino == owner.ino,
                 rows[index].piece / UInt64(Arena.pieceCount) == block
             {
@@ -101,49 +102,67 @@ extension EngineStarter {
                 guard let piece = sealer.open(row.bytes, ino: row.ino, piece: row.piece) else {
                     throw .state("a journal row does not open: the state folder is damaged")
                 }
-                if bytes == nil {
-                    isFirstOver = piece.isOverEntry
-                    bytes = isFirstOver ? try entryBytes(owner, metadata, arena) : []
-                }
-                guard piece.isOverEntry == isFirstOver else {
+                guard isOver ?? piece.isOverEntry == piece.isOverEntry else {
                     throw .state("journal rows contradict each other: the state folder is damaged")
                 }
-                let start =
-                    Int(row.piece % UInt64(Arena.pieceCount)) * Arena.pieceSize
-                put(piece.content, into: &bytes, at: start)
+                isOver = piece.isOverEntry
+                pieces.append((Int(row.piece % UInt64(Arena.pieceCount)), piece.content))
                 index += 1
             }
-            plain.append(
-                PlainBlock(
-                    bytes: bytes ?? [], owner: owner, isDirty: true, usesReservation: true))
+            let entry = isOver == true ? try self.entry(of: owner, metadata) : nil
+            plain.append(try self.plain(pieces, of: owner, over: entry, arena))
         }
         return plain
     }
 
-    private func put(_ content: [UInt8], into bytes: inout [UInt8]?, at start: Int) {
-        var block = bytes ?? []
-        let end = start + content.count
-        if block.count < end { block += [UInt8](repeating: 0, count: end - block.count) }
-        block.replaceSubrange(start..<end, with: content)
-        bytes = block
+    /// What is sealed of one block: its pieces alone, if they are whole and so is the block below
+    /// them. That need not be read then: a copy of what the store has may be damaged, which is no
+    /// reason not to start.
+    private func plain(
+        _ pieces: [(number: Int, bytes: [UInt8])], of owner: BlockOwner, over entry: BlockEntry?,
+        _ arena: Arena
+    ) throws(EngineStartError) -> PlainBlock {
+        var bytes: [UInt8] = []
+        var over: PatchedBlock?
+        if let entry {
+            guard let reference = entry.reference else {
+                throw .state("a journal row lies over no block: the state folder is damaged")
+            }
+            let present = pieces.reduce(reference.patch?.pieces ?? 0) { $0 | 1 << $1.number }
+            let isWhole = pieces.allSatisfy { $0.bytes.count == Arena.pieceSize }
+            do {
+                if isWhole, present != Arena.allPieces, Int(reference.length) == Arena.blockSize {
+                    over = entry.patched(present)
+                    bytes = [UInt8](repeating: 0, count: Arena.blockSize)
+                    if let patch = reference.patch {
+                        var span = bytes.mutableSpan
+                        try arena.lay(patch, from: 0, over: &span)
+                    }
+                } else {
+                    bytes = try arena.content(of: reference)
+                }
+            } catch {
+                throw .state("the block below a journal row cannot be read: \(error)")
+            }
+        }
+        for piece in pieces {
+            let start = piece.number * Arena.pieceSize
+            let end = start + piece.bytes.count
+            if bytes.count < end { bytes += [UInt8](repeating: 0, count: end - bytes.count) }
+            bytes.replaceSubrange(start..<end, with: piece.bytes)
+        }
+        return PlainBlock(
+            bytes: bytes, owner: owner, isDirty: true, usesReservation: true, over: over)
     }
 
-    /// What the slot of a block's map entry holds, over which its rows lie.
-    private func entryBytes(
-        _ owner: BlockOwner, _ metadata: MetadataDatabase, _ arena: Arena
-    ) throws(EngineStartError) -> [UInt8] {
-        let entry = try wrap { () throws(MetadataError) -> BlockEntry in
+    /// The entry of a block, over which its rows lie.
+    private func entry(
+        of owner: BlockOwner, _ metadata: MetadataDatabase
+    ) throws(EngineStartError) -> BlockEntry {
+        try wrap { () throws(MetadataError) -> BlockEntry in
             try metadata.write { (reader) throws(MetadataError) -> BlockEntry in
                 try self.entry(of: owner, reader).1
             }
-        }
-        guard let reference = entry.reference else {
-            throw .state("a journal row lies over no block: the state folder is damaged")
-        }
-        do {
-            return try arena.content(of: reference)
-        } catch {
-            throw .state("the block below a journal row cannot be read: \(error)")
         }
     }
 
@@ -182,14 +201,21 @@ extension EngineStarter {
         }
     }
 
-    /// The map entry of one block becomes the new slot; the one it named waits for the commit.
+    /// The map entry of one block becomes the new slot, or patch; the one it named waits for the
+    /// commit, unless it is needed still.
     private func replaceEntry(
         _ owner: BlockOwner, _ reference: BlockReference, _ arena: Arena,
         _ writer: borrowing MetadataWriter
     ) throws(MetadataError) {
         let position = BlockPosition(owner.block)
         var (group, old) = try entry(of: owner, writer)
-        old.reference?.forEachSlot { arena.release($0, owner: owner) }
+        old.reference?.forEachSlot { slot in
+            if !reference.names(slot) {
+                arena.release(slot, owner: owner)
+            } else if !old.differsFromBase {
+                arena.setDirty(slot, owner: owner)
+            }
+        }
         group[position.index] = .dirty(reference)
         try writer.setBlockGroup(owner.ino, position.group, group.encoded())
     }

@@ -136,25 +136,26 @@ struct FileSnapshot: Sendable {
             let block = position / size
             let end = min((block + 1) * size, range.upperBound)
             let place = BlockPosition(block)
-            let target = Int(position - range.lowerBound)..<Int(end - range.lowerBound)
+            let start = Int(position - range.lowerBound)
             var out = bytes.mutableSpan
-            var part = out._mutatingExtracting(target)
-            switch groups[place.group]?[place.index] ?? .absent {
-            case .clean(let reference), .dirty(let reference):
-                let run = slotRun(
-                    from: block, to: range.upperBound, aligned: position == block * size)
-                if run.count > 1 {
-                    let whole = target.lowerBound..<target.lowerBound + run.count * Arena.blockSize
-                    var wide = out._mutatingExtracting(whole)
-                    do {
-                        try volume.arena.read(run, into: &wide)
-                    } catch { throw volume.failure(error) }
+            let run = slotRun(from: block, to: range.upperBound, aligned: position == block * size)
+            if run.count > 1 {
+                var wide = out._mutatingExtracting(start..<start + run.count * Arena.blockSize)
+                if try readRun(run, into: &wide, volume) {
                     position += UInt64(run.count) * size
                     continue
                 }
+            }
+            var part = out._mutatingExtracting(start..<Int(end - range.lowerBound))
+            switch groups[place.group]?[place.index] ?? .absent {
+            case .clean(let reference), .dirty(let reference):
+                let from = Int(position - block * size)
                 do {
-                    try volume.arena.read(
-                        reference, from: Int(position - block * size), into: &part)
+                    try volume.arena.read(reference, from: from, into: &part)
+                } catch .corrupt where isStored(block) {
+                    let segments = base?.segments ?? []
+                    try fetcher.read(inode, segments, position..<end, into: &part, patience)
+                    try layPatch(of: block, from: from, over: &part, volume)
                 } catch { throw volume.failure(error) }
             case .zero:
                 break
@@ -168,6 +169,48 @@ struct FileSnapshot: Sendable {
             position = end
         }
         return bytes
+    }
+
+    /// Reads neighbouring blocks together.
+    ///
+    /// - Returns: false if one is damaged, of which the store may have what is needed.
+    private func readRun(
+        _ run: [BlockReference], into out: inout MutableSpan<UInt8>, _ volume: Volume
+    ) throws(FileError) -> Bool {
+        do {
+            try volume.arena.read(run, into: &out)
+            return true
+        } catch .corrupt {
+            return false
+        } catch {
+            throw volume.failure(error)
+        }
+    }
+
+    /// Whether the store has what a block's own slot has, or had before that was damaged.
+    private func isStored(_ block: UInt64) -> Bool {
+        let place = BlockPosition(block)
+        guard let base, (block + 1) * UInt64(Arena.blockSize) <= base.baseLimit else {
+            return false
+        }
+        return switch groups[place.group]?[place.index] {
+        case .clean: true
+        case .dirty(let reference): reference.patch?.isBelowStored == true
+        default: false
+        }
+    }
+
+    /// Puts what is newer than the store over what it has of a block.
+    private func layPatch(
+        of block: UInt64, from offset: Int, over out: inout MutableSpan<UInt8>, _ volume: Volume
+    ) throws(FileError) {
+        let place = BlockPosition(block)
+        guard case .dirty(let reference) = groups[place.group]?[place.index],
+            let patch = reference.patch
+        else { return }
+        do {
+            try volume.arena.lay(patch, from: offset, over: &out)
+        } catch { throw volume.failure(error) }
     }
 
     /// Neighbouring whole blocks that all have slots.

@@ -9,10 +9,15 @@ import Blocks
 struct OldBlocks {
     /// Of blocks that only the base has, by number; as long as they are valid there.
     var base: [UInt64: [UInt8]] = [:]
+    /// Whether blocks may be patched, as it was when the write began.
+    let mayPatch: Bool
     /// `read` was called: what it did not find is read with the lock held.
     private(set) var isRead = false
     private var slots: [(reference: BlockReference, bytes: [UInt8])] = []
     private var patches: [(reference: BlockReference, bytes: [UInt8])] = []
+
+    /// Nothing yet, for a write that begins now.
+    init(_ arena: Arena) { mayPatch = arena.hasRoomForPatches }
 
     /// Reads slots. One that was sealed anew meanwhile does not open, and is left out.
     ///

@@ -10,7 +10,8 @@ import Namespace
 import Synchronization
 
 extension InodeState {
-    /// Groups kept in memory for one inode: 8192 groups are the map of 3.3 GiB, about 10 MB.
+    /// Groups kept in memory for one inode: 8192 groups are the map of 3.3 GiB, about 12 MB, or 30
+    /// if all of it is patched.
     static let groupLimit = 8192
 
     /// Drops clean groups when there are many: they can be read again.
@@ -170,11 +171,12 @@ extension Volume {
         }
     }
 
-    /// Brings what a block's buffer lacks, from the slot that its entry names.
+    /// Brings what a block's buffer lacks, from the block's own slot: a patch it has already.
     func fill(_ block: UInt64, _ state: inout InodeState) throws(FileError) {
         guard let reference = try entry(block, &state).reference else { return }
         do {
-            state.buffers.fill(block, from: try arena.content(of: reference))
+            let content = try arena.content(of: reference.unpatched, willWait: { self.willWait() })
+            state.buffers.fill(block, from: content)
         } catch {
             throw failure(error)
         }
@@ -185,10 +187,10 @@ extension Volume {
         _ block: UInt64, _ present: BlockPatch.Pieces, _ state: inout InodeState
     ) throws(FileError) -> PatchedBlock? {
         if present == Arena.allPieces { return nil }
-        guard let reference = try entry(block, &state).reference else {
+        guard let over = try entry(block, &state).patched(present) else {
             preconditionFailure("a buffer lacks pieces that are nowhere")
         }
-        return PatchedBlock(reference, pieces: present)
+        return over
     }
 
     /// Seals every buffer into the arena, or those of some blocks. Their reservations are used up;

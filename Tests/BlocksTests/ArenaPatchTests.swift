@@ -178,6 +178,22 @@ struct ArenaPatchTests {
         #expect(arena.violations() == [])
     }
 
+    @Test("of two rows of one owner the newest is dirty or clean, and the oldest is released")
+    func twice() throws {
+        let folder = try TemporaryFolder()
+        let arena = try openArena(folder)
+        let slot = try arena.write(plain(wholeBlocks(1), isDirty: false))[0].slot
+        for _ in 0..<2 { arena.retain(slot, owner: owner(1), isDirty: false) }
+        arena.setDirty(slot, owner: owner(1))
+        arena.release(slot, owner: owner(1))
+        #expect(arena.usage().dirty == UInt64(blockSize) && arena.usage().evictable == 0)
+        arena.retain(slot, owner: owner(1), isDirty: true)
+        arena.release(slot, owner: owner(1))
+        arena.setClean([(slot: slot, owner: owner(1))])
+        #expect(arena.usage().evictable == UInt64(blockSize))
+        #expect(arena.violations() == [])
+    }
+
     @Test("another start knows who has what of a slot")
     func adopted() throws {
         let folder = try TemporaryFolder()

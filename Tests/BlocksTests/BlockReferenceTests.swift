@@ -56,7 +56,13 @@ struct BlockReferenceTests {
         let read = try #require(decoded(frozenPatch))
         #expect(read == reference && read != sample && read.hashValue == reference.hashValue)
         #expect(read.patch?.end == 12_288 && read.writtenSlot == 5 && read.names(5))
-        #expect(read.names(0x0102_0304) && !read.names(4))
+        #expect(read.names(0x0102_0304) && !read.names(4) && read.unpatched == sample)
+        // The highest bit of the pieces: the store has the others.
+        var stored = frozenPatch
+        stored[37] |= 0x80
+        let other = try #require(decoded(stored))
+        #expect(other.patch?.isBelowStored == true && other.patch?.pieces == 0b0101)
+        #expect(other != read && other.encoded == stored && other.ofAnotherFile == read)
     }
 
     @Test(

@@ -14,73 +14,7 @@ import Testing
 @testable import Engine
 
 @Suite("patches")
-struct PatchTests {
-    private static let block = Arena.blockSize
-    private static let piece = Arena.pieceSize
-
-    /// A volume whose background does nothing by itself for the time of a test.
-    private func quiet(
-        _ journal: JournalLimits = JournalLimits(piecesPerCommit: 0, blocks: 0),
-        budget: UInt64 = 64 << 20
-    ) throws -> TestVolume {
-        try TestVolume(on: TestStore()) { configuration in
-            configuration.journal = journal
-            configuration.cacheBudget = budget
-            configuration.commitInterval = .seconds(3600)
-            (configuration.flushDelay, configuration.flushCeiling) = (
-                .seconds(3600), .seconds(3600)
-            )
-            (configuration.publishDelay, configuration.publishCeiling) = (
-                .seconds(3600), .seconds(3600)
-            )
-        }
-    }
-
-    private func sync(_ volume: TestVolume) throws {
-        try volume.engine.synchronize(Engine.filesInode, dataOnly: false)
-    }
-
-    private func entries(
-        _ volume: TestVolume, _ path: String, _ numbers: Range<UInt64>
-    ) throws -> [BlockEntry] {
-        let engine = volume.engine.volume
-        return try engine.with(try volume.resolve(path)) { (inode) throws(FileError) in
-            try engine.change(inode) { (state) throws(FileError) in
-                var entries: [BlockEntry] = []
-                for number in numbers { entries.append(try engine.entry(number, &state)) }
-                return entries
-            }
-        }
-    }
-
-    /// Which pieces of each block are patches.
-    private func pieces(
-        _ volume: TestVolume, _ path: String, _ numbers: Range<UInt64>
-    ) throws -> [BlockPatch.Pieces] {
-        try entries(volume, path, numbers).map { $0.reference?.patch?.pieces ?? 0 }
-    }
-
-    /// A file of eight blocks in the arena; what it holds.
-    private func makeFile(_ volume: TestVolume, _ path: String = "/files/a") throws -> [UInt8] {
-        let content = pattern(8 * Self.block, seed: 1)
-        try volume.writeFile(path, content)
-        try sync(volume)
-        return content
-    }
-
-    /// Writes pieces of a block, each with other bytes.
-    private func write(
-        _ volume: TestVolume, _ content: inout [UInt8], _ block: Int, _ pieces: [Int],
-        seed: UInt64, path: String = "/files/a"
-    ) throws {
-        for piece in pieces {
-            let at = block * Self.block + piece * Self.piece
-            let bytes = pattern(Self.piece, seed: seed << 8 | UInt64(piece))
-            try volume.writeFile(path, bytes, at: UInt64(at))
-            content.replaceSubrange(at..<at + Self.piece, with: bytes)
-        }
-    }
-
+struct PatchTests: PatchWork {
     @Test("pieces of a block are sealed without the rest, until all are there")
     func sealed() throws {
         let volume = try quiet()
@@ -266,41 +200,8 @@ struct PatchTests {
         try sync(volume)
         try volume.crash()
         #expect(same(try volume.readFile("/files/a"), content))
-        #expect(try pieces(volume, "/files/a", 3..<4) == [0])
-    }
-
-    @Test("a damaged block takes new pieces, and gives those back")
-    func damaged() throws {
-        let volume = try quiet()
-        var content = try makeFile(volume)
-        let slot = try #require(try entries(volume, "/files/a", 2..<3)[0].reference?.slot)
-        let file = try FileHandle(
-            forUpdating: URL(fileURLWithPath: volume.stateFolder + "/arena"))
-        try file.seek(toOffset: Arena.firstSlotOffset + UInt64(slot) * UInt64(Self.block))
-        try file.write(contentsOf: Data(repeating: 0x55, count: 16))
-        try file.close()
-        try write(volume, &content, 2, [1], seed: 1)
-        try sync(volume)
-        let (engine, context) = (volume.engine, volume.context)
-        let ino = try volume.resolve("/files/a")
-        let open = try engine.open(ino, OpenIntent(reads: true, writes: false), context)
-        defer { engine.release(open.handle, ino: ino) }
-        func read(_ piece: Int) throws(FileError) -> [UInt8] {
-            var bytes = [UInt8](repeating: 0xEE, count: Self.piece)
-            var span = bytes.mutableSpan
-            _ = try engine.read(
-                open.handle, ino: ino, at: UInt64(2 * Self.block + piece * Self.piece),
-                into: &span, context)
-            return bytes
-        }
-        let start = 2 * Self.block + Self.piece
-        #expect(same(try read(1), Array(content[start..<start + Self.piece])))
-        #expect(throws: FileError.inputOutput) { try read(0) }
-        // With all of its pieces it is sound again.
-        try write(volume, &content, 2, [0, 2, 3], seed: 2)
-        #expect(same(try volume.readFile("/files/a"), content))
-        try sync(volume)
-        #expect(same(try volume.readFile("/files/a"), content))
+        // A start makes patches of them too.
+        #expect(try pieces(volume, "/files/a", 3..<4) == [0b1010])
     }
 
     @Test("where much is on this machine alone blocks are written whole, which frees what they had")
@@ -313,85 +214,5 @@ struct PatchTests {
         try sync(volume)
         #expect(try pieces(volume, "/files/a", 3..<4) == [0])
         #expect(same(try volume.readFile("/files/a"), content))
-    }
-
-    @Test(
-        "among all that can happen to a file it has what was written last",
-        arguments: UInt64(1)...12)
-    func random(seed: UInt64) throws {
-        let limits = [
-            JournalLimits(), JournalLimits(piecesPerCommit: 0, blocks: 0),
-            JournalLimits(piecesPerCommit: 6, blocks: 4),
-        ]
-        let volume = try quiet(limits[Int(seed % 3)], budget: 8 << 20)
-        var dice = SeededGenerator(seed: seed)
-        var model = pattern(40 * Self.block, seed: seed)
-        try volume.writeFile("/files/a", model)
-        try sync(volume)
-        func put(_ at: Int, _ bytes: [UInt8]) throws {
-            try volume.writeFile("/files/a", bytes, at: UInt64(at))
-            let end = at + bytes.count
-            if model.count < end { model += [UInt8](repeating: 0, count: end - model.count) }
-            model.replaceSubrange(at..<end, with: bytes)
-        }
-        var patched = 0
-        for step in 0..<150 {
-            switch dice.below(40) {
-            case 0..<22:
-                let at = dice.below(40 * Arena.pieceCount) * Self.piece
-                try put(at, pattern((1 + dice.below(3)) * Self.piece, seed: dice.next()))
-            case 22..<25:
-                try put(
-                    dice.below(39 * Self.block), pattern(1 + dice.below(9000), seed: dice.next()))
-            case 25..<31: try sync(volume)
-            case 31:
-                try sync(volume)
-                try volume.crash()
-            case 32:
-                var change = AttributeChange()
-                change.size = UInt64(dice.below(40 * Self.block))
-                _ = try volume.engine.setAttributes(
-                    of: try volume.resolve("/files/a"), change, volume.context)
-                model.removeLast(model.count - min(model.count, Int(change.size ?? 0)))
-                try put(40 * Self.block, [1])
-            case 33: try volume.publish()
-            case 34:
-                for _ in 0..<3 { _ = volume.engine.room.evict(RoomKeeper.batch) }
-            case 35:
-                try JournalSealing(
-                    volume: volume.engine.volume, committer: volume.engine.committer
-                ).run()
-            case 36: try volume.restart()
-            default:
-                #expect(
-                    same(try volume.readFile("/files/a"), model), "seed \(seed), step \(step)")
-            }
-            patched += try pieces(volume, "/files/a", 0..<40).count { $0 != 0 }
-        }
-        #expect(same(try volume.readFile("/files/a"), model), "seed \(seed)")
-        #expect(patched > 0, "seed \(seed) has patched nothing")
-        try volume.recover()
-        #expect(same(try volume.readFile("/files/a"), model), "seed \(seed), from the store")
-        try volume.unlink("/files/a")
-        try sync(volume)
-        let usage = volume.engine.volume.arena.usage()
-        #expect(usage.used == 0 && usage.reserved == 0, "seed \(seed)")
-    }
-}
-
-extension TestVolume {
-    /// Copies the beginning of one file to another, as `copy_file_range` does.
-    fileprivate func copyWhole(_ source: String, _ target: String, count: Int) throws {
-        let from = try resolve(source)
-        try writeFile(target, [])
-        let to = try resolve(target)
-        let reading = try engine.open(from, OpenIntent(reads: true, writes: false), context)
-        defer { engine.release(reading.handle, ino: from) }
-        let writing = try engine.open(to, OpenIntent(reads: true, writes: true), context)
-        defer { engine.release(writing.handle, ino: to) }
-        let copied = try engine.copyRange(
-            from: (reading.handle, from, 0), to: (writing.handle, to, 0), count: UInt64(count),
-            context)
-        #expect(copied == UInt64(count))
     }
 }
