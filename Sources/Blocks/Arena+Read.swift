@@ -7,7 +7,7 @@ internal import Cryptography
 
 extension Arena {
     /// Slots that `bringIn` asks the disk for at once: 256 KiB.
-    private static let pieceSlots: UInt32 = 16
+    private static let askedSlots: UInt32 = 16
     /// Slots of a read from which on it is a large one: 256 KiB.
     private static let streamSlots = 16
 
@@ -151,17 +151,26 @@ extension Arena {
         return bytes
     }
 
-    /// Reads slots into the system's memory, of which nobody has asked for the bytes yet: in
-    /// pieces, because who waits for another block meanwhile waits for one of them. Returns when
-    /// they are there; an error is met by who asks for the block.
+    /// Reads slots into the system's memory, of which nobody has asked for the bytes yet: in parts,
+    /// because who waits for another block meanwhile waits for what the disk was asked for before,
+    /// and the next part before the one before is there, because a disk is idle else between them.
+    /// Returns when all are there; an error is met by who asks for the block.
     package func bringIn(_ slots: Range<UInt32>) {
+        var asked = slots.lowerBound..<slots.lowerBound
         var first = slots.lowerBound
         while first < slots.upperBound {
-            let count = min(slots.upperBound - first, Self.pieceSlots)
-            let start = Self.offset(of: first)
-            file.bringIn(start..<start + UInt64(count) * UInt64(Self.blockSize))
-            first += count
+            let next = first..<min(slots.upperBound, first + Self.askedSlots)
+            file.startReading(Self.range(of: next))
+            file.awaitEnd(of: Self.range(of: asked))
+            asked = next
+            first = next.upperBound
         }
+        file.awaitEnd(of: Self.range(of: asked))
+    }
+
+    /// The bytes of some slots.
+    private static func range(of slots: Range<UInt32>) -> Range<UInt64> {
+        offset(of: slots.lowerBound)..<offset(of: slots.upperBound)
     }
 
     /// Reads consecutive blocks; neighbouring slots come in one read.

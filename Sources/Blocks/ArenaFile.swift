@@ -137,12 +137,18 @@ final class ArenaFile: Sendable {
         cairn_start_writing(descriptor, Int64(range.lowerBound), Int64(range.count))
     }
 
-    /// Has the system read what of `range` is not in its memory, and waits for the last of it. No
-    /// error is told: who asks for the bytes meets it.
-    func bringIn(_ range: Range<UInt64>) {
-        guard let last = range.last else { return }
+    /// Has the system begin to read what of `range` is not in its memory. No error is told: who
+    /// asks for the bytes meets it.
+    func startReading(_ range: Range<UInt64>) {
+        // No bytes would be all up to the end.
+        if range.isEmpty { return }
         _ = posix_fadvise(
             descriptor, off_t(range.lowerBound), off_t(range.count), POSIX_FADV_WILLNEED)
+    }
+
+    /// Waits until the end of a range is in the system's memory.
+    func awaitEnd(of range: Range<UInt64>) {
+        guard let last = range.last else { return }
         var byte: UInt8 = 0
         // SAFETY: one byte is read into one of ours.
         _ = unsafe pread(descriptor, &byte, 1, off_t(last))
