@@ -117,25 +117,26 @@ private struct Model {
                 bytes: newBytes(), owner: owner, isDirty: isReserved || dice.below(2) == 0,
                 usesReservation: isReserved)
         }
-        if isReserved {
-            do {
-                try arena.reserve(blocks.count)
-            } catch ArenaError.full {
-                return
-            }
-        }
-        let references: [BlockReference]
-        do {
-            references = try arena.write(blocks)
-        } catch ArenaError.full {
-            #expect(!isReserved, "a reserved write found no slot, seed \(seed)")
-            return
-        }
+        guard let references = try write(blocks, arena) else { return }
         for (block, reference) in zip(blocks, references) {
             let old = rows.updateValue(
                 Row(reference: reference, bytes: block.bytes, isDirty: block.isDirty),
                 forKey: block.owner)
             if let old { release(old, of: block.owner, in: arena) }
+        }
+    }
+
+    /// Writes blocks, with a reservation if they say so; nil if there is no room.
+    private func write(_ blocks: [PlainBlock], _ arena: Arena) throws -> [BlockReference]? {
+        let isReserved = blocks.contains { $0.usesReservation }
+        if isReserved {
+            do { try arena.reserve(blocks.count) } catch ArenaError.full { return nil }
+        }
+        do {
+            return try arena.write(blocks)
+        } catch ArenaError.full {
+            #expect(!isReserved, "a reserved write found no slot, seed \(seed)")
+            return nil
         }
     }
 
@@ -179,16 +180,7 @@ private struct Model {
             }
         }
         let before = arena.usage()
-        if isReserved {
-            do { try arena.reserve(blocks.count) } catch ArenaError.full { return }
-        }
-        let references: [BlockReference]
-        do {
-            references = try arena.write(blocks)
-        } catch ArenaError.full {
-            #expect(!isReserved, "a reserved write found no slot, seed \(seed)")
-            return
-        }
+        guard let references = try write(blocks, arena) else { return }
         #expect(arena.usage().reserved == before.reserved, "seed \(seed)")
         for (block, reference) in zip(blocks, references) {
             let old = rows.updateValue(

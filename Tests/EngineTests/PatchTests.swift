@@ -74,10 +74,6 @@ struct PatchTests: PatchWork {
         var content = try makeFile(volume)
         try write(volume, &content, 1, [1], seed: 1)
         try write(volume, &content, 2, [2], seed: 2)
-        let (engine, context) = (volume.engine, volume.context)
-        let ino = try volume.resolve("/files/a")
-        let file = try engine.open(ino, OpenIntent(reads: true, writes: false), context)
-        defer { engine.release(file.handle, ino: ino) }
         // Of block 1 only what is not in memory, then what is; of block 2 all at once.
         let ranges = [
             Self.block + 2 * Self.piece..<2 * Self.block,
@@ -85,11 +81,7 @@ struct PatchTests: PatchWork {
             Self.block..<Self.block + Self.piece, 2 * Self.block + 100..<3 * Self.block - 100,
         ]
         for range in ranges {
-            var bytes = [UInt8](repeating: 0xEE, count: range.count)
-            var span = bytes.mutableSpan
-            let count = try engine.read(
-                file.handle, ino: ino, at: UInt64(range.lowerBound), into: &span, context)
-            #expect(count == range.count && same(bytes, Array(content[range])), "\(range)")
+            #expect(same(try read(volume, range), Array(content[range])), "\(range)")
         }
     }
 
