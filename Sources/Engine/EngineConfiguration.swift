@@ -102,6 +102,8 @@ package enum EngineStartError: Error, Sendable, Equatable {
     case store(StoreError)
     /// The local database or arena could not be used.
     case state(String)
+    /// A newer Cairn wrote the local database, whose schema has this number; nothing is damaged.
+    case newerState(schema: Int)
     /// The disk of the local state has no room; nothing is damaged.
     case noRoom
     /// `create` found a volume there already.

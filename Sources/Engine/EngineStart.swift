@@ -197,6 +197,7 @@ struct EngineStarter {
         } catch {
             switch error {
             case .full: throw .noRoom
+            case .newerSchema(let number): throw .newerState(schema: number)
             case .olderSchema:
                 throw .state(
                     "a Cairn before the first release wrote it, and this one cannot read it: "

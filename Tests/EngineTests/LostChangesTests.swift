@@ -165,4 +165,21 @@ struct LostChangesTests {
         #expect(volume.engine.flusher.pendingCount == Flusher.batchLimit + 1)
         #expect(!volume.engine.flusher.isUrgent)
     }
+
+    @Test("a state that a newer version wrote is refused for what it is, and left alone")
+    func newer() throws {
+        let volume = try TestVolume(on: TestStore())
+        try volume.writeFile("/files/a", [1])
+        volume.stop()
+        let path = volume.stateFolder + "/meta.db"
+        let raw = try SQLiteConnection(path: path, timeout: 0)
+        try raw.execute("PRAGMA user_version = 99")
+        raw.close()
+        #expect(throws: EngineStartError.newerState(schema: 99)) { try volume.start(.existing) }
+        let back = try SQLiteConnection(path: path, timeout: 0)
+        try back.execute("PRAGMA user_version = \(MetadataDatabase.schemaVersion)")
+        back.close()
+        try volume.start(.existing)
+        #expect(try volume.readFile("/files/a") == [1])
+    }
 }

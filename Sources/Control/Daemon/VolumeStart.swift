@@ -153,6 +153,11 @@ package struct VolumeStart: Sendable {
                 advice:
                     "when it is damaged, remove “\(folder.path)” and use “cairn recover”; what was"
                     + " not on the store is lost then")
+        case .newerState(let schema):
+            CommandFailure(
+                .failure,
+                "a newer cairn wrote the local state of “\(folder.name)” (schema \(schema))",
+                advice: "nothing is damaged: mount it with that version, or a later one")
         case .noRoom:
             CommandFailure(
                 .failure, "the disk that “\(folder.path)” is on has no room left",
