@@ -71,8 +71,8 @@ package struct BlockReference: Hashable, Sendable {
             ? self : BlockReference(slot: slot, length: Int(length), nonce: nonce, tag: tag)
     }
 
-    /// The same bytes for a file of whose blocks the store has nothing.
-    package var ofAnotherFile: BlockReference {
+    /// The same bytes as the content of another block, of which the store has something else.
+    package var ofAnotherBlock: BlockReference {
         guard let patch, patch.isBelowStored else { return self }
         return patched(by: BlockPatch(patch.sealed, at: patch.place, pieces: patch.pieces))
     }

@@ -235,7 +235,7 @@ private struct SharedRun {
             let block = position / size
             let entry = try volume.entry(block, &state)
             if entry == .absent && state.baseCovers(block) { break }
-            entries.append(entry.reference?.ofAnotherFile)
+            entries.append(entry.reference)
             position = min(position + size, end)
         }
         count = position - min(offset, position)
@@ -278,7 +278,7 @@ private struct SharedRun {
                         if old?.names(slot) == true { return }
                         volume.arena.retain(slot, owner: owner, isDirty: true)
                     }
-                    volume.setEntry(block, .dirty(reference), &state)
+                    volume.setEntry(block, .dirty(reference.ofAnotherBlock), &state)
                 }
                 after += size
             } else {

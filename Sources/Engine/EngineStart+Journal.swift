@@ -116,8 +116,8 @@ extension EngineStarter {
     }
 
     /// What is sealed of one block: its pieces alone, if they are whole and so is the block below
-    /// them. That need not be read then: a copy of what the store has may be damaged, which is no
-    /// reason not to start.
+    /// them. Its own slot need not be read then: a copy of what the store has may be damaged there,
+    /// which is no reason not to start.
     private func plain(
         _ pieces: [(number: Int, bytes: [UInt8])], of owner: BlockOwner, over entry: BlockEntry?,
         _ arena: Arena
@@ -131,8 +131,8 @@ extension EngineStarter {
             let present = pieces.reduce(reference.patch?.pieces ?? 0) { $0 | 1 << $1.number }
             let isWhole = pieces.allSatisfy { $0.bytes.count == Arena.pieceSize }
             do {
-                if isWhole, present != Arena.allPieces, Int(reference.length) == Arena.blockSize {
-                    over = entry.patched(present)
+                if isWhole, Int(reference.length) == Arena.blockSize {
+                    if present != Arena.allPieces { over = entry.patched(present) }
                     bytes = [UInt8](repeating: 0, count: Arena.blockSize)
                     if let patch = reference.patch {
                         var span = bytes.mutableSpan

@@ -6,6 +6,7 @@
 import Blocks
 import Metadata
 import Namespace
+import Primitives
 import SelfEncryption
 
 /// The bytes of one file as they were when the snapshot was taken.
@@ -21,6 +22,8 @@ struct FileSnapshot: Sendable {
     let runs: [Range<UInt64>]
     /// Slots retained for this snapshot.
     let slots: [UInt32]
+    /// Blocks whose slots turned out damaged, and of which the store had what was needed.
+    let healed = Lock<Set<UInt64>>([])
 
     /// Takes a snapshot; the inode's lock is held and its buffers are sealed.
     init(_ inode: Inode, _ state: inout InodeState, _ volume: Volume) throws(FileError) {
@@ -123,107 +126,5 @@ struct FileSnapshot: Sendable {
             changed.append(from..<(end - run.lowerBound))
         }
         return changed
-    }
-
-    /// The bytes of `range`; evicted ones are fetched.
-    func read(
-        _ range: Range<UInt64>, _ volume: Volume, _ fetcher: ChunkFetcher, _ patience: Patience
-    ) throws(FileError) -> [UInt8] {
-        var bytes = [UInt8](repeating: 0, count: Int(range.upperBound - range.lowerBound))
-        let size = UInt64(Arena.blockSize)
-        var position = range.lowerBound
-        while position < range.upperBound {
-            let block = position / size
-            let end = min((block + 1) * size, range.upperBound)
-            let place = BlockPosition(block)
-            let start = Int(position - range.lowerBound)
-            var out = bytes.mutableSpan
-            let run = slotRun(from: block, to: range.upperBound, aligned: position == block * size)
-            if run.count > 1 {
-                var wide = out._mutatingExtracting(start..<start + run.count * Arena.blockSize)
-                if try readRun(run, into: &wide, volume) {
-                    position += UInt64(run.count) * size
-                    continue
-                }
-            }
-            var part = out._mutatingExtracting(start..<Int(end - range.lowerBound))
-            switch groups[place.group]?[place.index] ?? .absent {
-            case .clean(let reference), .dirty(let reference):
-                let from = Int(position - block * size)
-                do {
-                    try volume.arena.read(reference, from: from, into: &part)
-                } catch .corrupt where isStored(block) {
-                    let segments = base?.segments ?? []
-                    try fetcher.read(inode, segments, position..<end, into: &part, patience)
-                    try layPatch(of: block, from: from, over: &part, volume)
-                } catch { throw volume.failure(error) }
-            case .zero:
-                break
-            case .absent:
-                let limit = base?.baseLimit ?? 0
-                let stop = min(end, limit)
-                if let base, position < stop {
-                    try fetcher.read(inode, base.segments, position..<stop, into: &part, patience)
-                }
-            }
-            position = end
-        }
-        return bytes
-    }
-
-    /// Reads neighbouring blocks together.
-    ///
-    /// - Returns: false if one is damaged, of which the store may have what is needed.
-    private func readRun(
-        _ run: [BlockReference], into out: inout MutableSpan<UInt8>, _ volume: Volume
-    ) throws(FileError) -> Bool {
-        do {
-            try volume.arena.read(run, into: &out)
-            return true
-        } catch .corrupt {
-            return false
-        } catch {
-            throw volume.failure(error)
-        }
-    }
-
-    /// Whether the store has what a block's own slot has, or had before that was damaged.
-    private func isStored(_ block: UInt64) -> Bool {
-        let place = BlockPosition(block)
-        guard let base, (block + 1) * UInt64(Arena.blockSize) <= base.baseLimit else {
-            return false
-        }
-        return switch groups[place.group]?[place.index] {
-        case .clean: true
-        case .dirty(let reference): reference.patch?.isBelowStored == true
-        default: false
-        }
-    }
-
-    /// Puts what is newer than the store over what it has of a block.
-    private func layPatch(
-        of block: UInt64, from offset: Int, over out: inout MutableSpan<UInt8>, _ volume: Volume
-    ) throws(FileError) {
-        let place = BlockPosition(block)
-        guard case .dirty(let reference) = groups[place.group]?[place.index],
-            let patch = reference.patch
-        else { return }
-        do {
-            try volume.arena.lay(patch, from: offset, over: &out)
-        } catch { throw volume.failure(error) }
-    }
-
-    /// Neighbouring whole blocks that all have slots.
-    private func slotRun(from block: UInt64, to end: UInt64, aligned: Bool) -> [BlockReference] {
-        guard aligned else { return [] }
-        var run: [BlockReference] = []
-        var next = block
-        while (next + 1) * UInt64(Arena.blockSize) <= end {
-            let place = BlockPosition(next)
-            guard let reference = groups[place.group]?[place.index].reference else { break }
-            run.append(reference)
-            next += 1
-        }
-        return run
     }
 }

@@ -256,16 +256,26 @@ final class Flusher: Sendable {
             let isHeld = state.isFlushHeld
             state.endFlush()
             if state.isDeleted || state.row.form != .blocks { return }
+            // What can fail comes first: entries and base change together.
+            for number in snapshot.groups.keys { try volume.loadGroup(number, &state) }
+            // Behind a cut the map counts for nothing, though the same slots may be there again.
+            let limit = truncation < snapshot.size ? truncation : .max
+            let healed = snapshot.healed.withLock { $0 }
             var cleaned: [(slot: UInt32, owner: BlockOwner)] = []
             for (number, group) in snapshot.groups {
-                try volume.loadGroup(number, &state)
                 for index in 0..<BlockGroup.span {
                     let then = group[index]
                     let block = number * UInt64(BlockGroup.span) + UInt64(index)
-                    guard then.differsFromBase, state.groups[number]?[index] == then else {
+                    guard (block + 1) * UInt64(Arena.blockSize) <= limit,
+                        state.groups[number]?[index] == then
+                    else { continue }
+                    if healed.contains(block) {
+                        // A buffer that lies over the entry needs it still.
+                        if state.buffers.contains(block) { continue }
+                        volume.setEntry(block, .absent, &state)
+                    } else if !then.differsFromBase {
                         continue
-                    }
-                    if case .dirty(let reference) = then {
+                    } else if case .dirty(let reference) = then {
                         volume.setEntry(block, .clean(reference), &state)
                         let owner = BlockOwner(ino: state.ino, block: block)
                         reference.forEachSlot { cleaned.append((slot: $0, owner: owner)) }

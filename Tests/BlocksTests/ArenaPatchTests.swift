@@ -188,8 +188,8 @@ struct ArenaPatchTests {
         arena.release(slot, owner: owner(1))
         #expect(arena.usage().dirty == UInt64(blockSize) && arena.usage().evictable == 0)
         arena.retain(slot, owner: owner(1), isDirty: true)
-        arena.release(slot, owner: owner(1))
         arena.setClean([(slot: slot, owner: owner(1))])
+        arena.release(slot, owner: owner(1))
         #expect(arena.usage().evictable == UInt64(blockSize))
         #expect(arena.violations() == [])
     }

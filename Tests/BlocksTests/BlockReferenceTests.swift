@@ -62,7 +62,7 @@ struct BlockReferenceTests {
         stored[37] |= 0x80
         let other = try #require(decoded(stored))
         #expect(other.patch?.isBelowStored == true && other.patch?.pieces == 0b0101)
-        #expect(other != read && other.encoded == stored && other.ofAnotherFile == read)
+        #expect(other != read && other.encoded == stored && other.ofAnotherBlock == read)
     }
 
     @Test(
