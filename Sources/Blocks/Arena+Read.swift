@@ -30,7 +30,7 @@ extension Arena {
             return
         }
         // Both go or stay together: what is read of one is use of the other.
-        reference.forEachSlot { referenced.set($0) }
+        referenced.set(reference.slot)
         if Self.pieces(touching: offset..<offset + out.count) & ~patch.pieces != 0 {
             try readSlot(reference, from: offset, into: &out, willWait)
         }
@@ -42,20 +42,18 @@ extension Arena {
         }
     }
 
-    /// Reads the bytes of a block's patch: those of its pieces, one behind the other; none if it
-    /// has no patch.
+    /// Reads what a block has in its patch: as many bytes as a block, zeros but for the patch's
+    /// pieces.
     ///
     /// - Throws: `corrupt`, `io`.
     package func patchContent(
         of reference: BlockReference, willWait: (() -> Void)? = nil
     ) throws(ArenaError) -> [UInt8] {
-        guard let patch = reference.patch else { return [] }
-        reference.forEachSlot { referenced.set($0) }
-        var bytes = [UInt8](repeating: 0, count: Int(patch.sealed.length))
-        try withPatch(patch, willWait) { plain in
-            var span = bytes.mutableSpan
-            copy(plain, into: &span)
-        }
+        var bytes = [UInt8](repeating: 0, count: Self.blockSize)
+        guard let patch = reference.patch else { return bytes }
+        referenced.set(reference.slot)
+        var span = bytes.mutableSpan
+        try lay(patch, from: 0, over: &span, willWait)
         return bytes
     }
 
@@ -67,6 +65,7 @@ extension Arena {
         _ patch: BlockPatch, from offset: Int, over out: inout MutableSpan<UInt8>,
         _ willWait: (() -> Void)? = nil
     ) throws(ArenaError) {
+        referenced.set(patch.sealed.slot)
         let room = offset..<offset + out.count
         var places: [(target: Range<Int>, source: Int)] = []
         patch.forEachPiece { inBlock, inPatch in
@@ -90,7 +89,6 @@ extension Arena {
         _ patch: BlockPatch, _ willWait: (() -> Void)?, _ body: (Span<UInt8>) -> Void
     ) throws(ArenaError) {
         let sealed = patch.sealed
-        referenced.set(sealed.slot)
         try lanes.withLane(blocks: 1) { cipher, buffer, scratch throws(ArenaError) in
             let length = Int(sealed.length)
             var span = buffer.mutableSpan

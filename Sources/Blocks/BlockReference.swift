@@ -171,6 +171,15 @@ package struct BlockReference: Hashable, Sendable {
     }
 }
 
+extension Sequence where Element == BlockReference {
+    /// All slots that the blocks lie in, in their order.
+    package var slots: [UInt32] {
+        var slots: [UInt32] = []
+        for reference in self { reference.forEachSlot { slots.append($0) } }
+        return slots
+    }
+}
+
 private func word32(_ bytes: Span<UInt8>, at offset: Int) -> UInt32 {
     UInt32(bytes[offset]) | UInt32(bytes[offset + 1]) << 8 | UInt32(bytes[offset + 2]) << 16
         | UInt32(bytes[offset + 3]) << 24

@@ -102,19 +102,15 @@ struct BlockBuffers: Sendable {
     /// own slot.
     ///
     /// - Parameters:
-    ///   - patch: of the entry, if it has one.
-    ///   - content: the bytes of its pieces, one behind the other.
-    mutating func openLacking(_ block: UInt64, over patch: BlockPatch?, _ content: [UInt8]) {
+    ///   - bytes: as many as a block has, of which only those in the entry's patch count.
+    ///   - present: the pieces of that patch; none if it has none.
+    mutating func openLacking(_ block: UInt64, _ bytes: [UInt8], present: Pieces) {
         precondition(rows[block] == nil, "a row's bytes would be lacking")
         drop(block)
-        var bytes = [UInt8](repeating: 0, count: Arena.blockSize)
-        patch?.forEachPiece { inBlock, inPatch in
-            bytes.replaceSubrange(inBlock, with: content[inPatch])
-        }
         nextVersion += 1
         buffers[block] = Buffer(
-            bytes: bytes, changed: 0, lacking: Arena.allPieces & ~(patch?.pieces ?? 0),
-            isOverEntry: true, version: nextVersion)
+            bytes: bytes, changed: 0, lacking: Arena.allPieces & ~present, isOverEntry: true,
+            version: nextVersion)
     }
 
     /// What memory has of a block.

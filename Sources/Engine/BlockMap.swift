@@ -43,6 +43,25 @@ package enum BlockEntry: Hashable, Sendable {
     }
 }
 
+extension Arena {
+    /// The row of a block names `new` where it named `old`.
+    ///
+    /// - Parameter gone: called with each slot that it names no more.
+    func note(
+        _ owner: BlockOwner, names new: BlockEntry, after old: BlockEntry,
+        gone: (UInt32) -> Void
+    ) {
+        old.reference?.forEachSlot { slot in
+            if new.reference?.names(slot) != true {
+                gone(slot)
+            } else if new.differsFromBase && !old.differsFromBase {
+                // Patched: what lies below is needed until the store has both.
+                setDirty(slot, owner: owner)
+            }
+        }
+    }
+}
+
 /// The entries of `BlockGroup.span` consecutive blocks: one row of the database.
 package struct BlockGroup: Sendable {
     /// Blocks per group: 416 KiB of file, a row of at most 962 bytes without patches. A row of more

@@ -51,7 +51,7 @@ extension ContentWriter {
         case .clean(let reference), .dirty(let reference):
             if mayLack(reference, block, part(of: block, offset, end), old, state) {
                 let bytes = try old.patchBytes(of: reference, volume)
-                state.buffers.openLacking(block, over: reference.patch, bytes)
+                state.buffers.openLacking(block, bytes, present: reference.patch?.pieces ?? 0)
             } else {
                 let bytes = try old.bytes(of: reference, volume)
                 state.buffers.open(block, bytes, isOverEntry: true)

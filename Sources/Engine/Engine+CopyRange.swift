@@ -162,9 +162,7 @@ private struct SharedFile {
         isStored =
             base.size == size && base.baseLimit >= size
             && !entries.contains { $0.differsFromBase }
-        var slots: [UInt32] = []
-        for entry in entries { entry.reference?.forEachSlot { slots.append($0) } }
-        self.slots = slots
+        slots = entries.compactMap { $0.reference }.slots
         volume.arena.retain(slots)
     }
 
@@ -243,11 +241,7 @@ private struct SharedRun {
         volume.arena.retain(slots)
     }
 
-    private var slots: [UInt32] {
-        var slots: [UInt32] = []
-        for reference in entries { reference?.forEachSlot { slots.append($0) } }
-        return slots
-    }
+    private var slots: [UInt32] { entries.compactMap { $0 }.slots }
 
     func release(_ volume: Volume) { volume.arena.release(slots) }
 

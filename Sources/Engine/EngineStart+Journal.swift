@@ -133,11 +133,7 @@ extension EngineStarter {
             do {
                 if isWhole, Int(reference.length) == Arena.blockSize {
                     if present != Arena.allPieces { over = entry.patched(present) }
-                    bytes = [UInt8](repeating: 0, count: Arena.blockSize)
-                    if let patch = reference.patch {
-                        var span = bytes.mutableSpan
-                        try arena.lay(patch, from: 0, over: &span)
-                    }
+                    bytes = try arena.patchContent(of: reference)
                 } else {
                     bytes = try arena.content(of: reference)
                 }
@@ -209,12 +205,8 @@ extension EngineStarter {
     ) throws(MetadataError) {
         let position = BlockPosition(owner.block)
         var (group, old) = try entry(of: owner, writer)
-        old.reference?.forEachSlot { slot in
-            if !reference.names(slot) {
-                arena.release(slot, owner: owner)
-            } else if !old.differsFromBase {
-                arena.setDirty(slot, owner: owner)
-            }
+        arena.note(owner, names: .dirty(reference), after: old) { slot in
+            arena.release(slot, owner: owner)
         }
         group[position.index] = .dirty(reference)
         try writer.setBlockGroup(owner.ino, position.group, group.encoded())

@@ -45,8 +45,7 @@ extension FileSnapshot {
         let blocks = FileSnapshot.blocks(of: part)
         bytes.reserveCapacity(blocks.count * BlockReference.encodedSize)
         for block in blocks {
-            let place = BlockPosition(block)
-            guard let reference = groups[place.group]?[place.index].reference else { return nil }
+            guard let reference = entry(block).reference else { return nil }
             reference.encode(into: &bytes)
         }
         return Digests.of(bytes)

@@ -15,25 +15,23 @@ extension FileSnapshot {
         var bytes = [UInt8](repeating: 0, count: Int(range.upperBound - range.lowerBound))
         let size = UInt64(Arena.blockSize)
         var position = range.lowerBound
-        // Up to here some block is damaged: they are read one by one.
-        var damagedEnd = position
+        // Up to here blocks were read together, or are read one by one because some are damaged.
+        var triedEnd = position
         while position < range.upperBound {
             let block = position / size
             let end = min((block + 1) * size, range.upperBound)
             let start = Int(position - range.lowerBound)
             var out = bytes.mutableSpan
-            let run = slotRun(from: block, to: range.upperBound, aligned: position == block * size)
-            if run.count > 1, position >= damagedEnd {
+            let isAligned = position >= triedEnd && position == block * size
+            let run = slotRun(from: block, to: range.upperBound, aligned: isAligned)
+            if run.count > 1 {
                 var wide = out._mutatingExtracting(start..<start + run.count * Arena.blockSize)
-                let isRead = isSound { () throws(ArenaError) in
-                    try volume.arena.read(run, into: &wide)
-                }
-                let after = position + UInt64(run.count) * size
-                if isRead {
-                    position = after
+                triedEnd = position + UInt64(run.count) * size
+                // If one fails, each has to say for itself why.
+                if (try? volume.arena.read(run, into: &wide)) != nil {
+                    position = triedEnd
                     continue
                 }
-                damagedEnd = after
             }
             var part = out._mutatingExtracting(start..<Int(end - range.lowerBound))
             try read(position..<end, into: &part, volume, fetcher, patience)
@@ -85,19 +83,10 @@ extension FileSnapshot {
         }
     }
 
-    private func entry(_ block: UInt64) -> BlockEntry {
+    /// The entry of a block.
+    func entry(_ block: UInt64) -> BlockEntry {
         let place = BlockPosition(block)
         return groups[place.group]?[place.index] ?? .absent
-    }
-
-    /// Runs `body`; false if it fails: then each block has to say for itself why.
-    private func isSound(_ body: () throws(ArenaError) -> Void) -> Bool {
-        do {
-            try body()
-            return true
-        } catch {
-            return false
-        }
     }
 
     /// Whether an error means that the bytes of a slot cannot be had any more.
@@ -113,7 +102,7 @@ extension FileSnapshot {
         guard let base, (block + 1) * UInt64(Arena.blockSize) <= base.baseLimit else {
             return false
         }
-        return switch self.entry(block) {
+        return switch entry(block) {
         case .clean: true
         case .dirty(let reference): reference.patch?.isBelowStored == true
         case .zero, .absent: false
@@ -126,8 +115,7 @@ extension FileSnapshot {
         var run: [BlockReference] = []
         var next = block
         while (next + 1) * UInt64(Arena.blockSize) <= end {
-            let place = BlockPosition(next)
-            guard let reference = groups[place.group]?[place.index].reference else { break }
+            guard let reference = entry(next).reference else { break }
             run.append(reference)
             next += 1
         }

@@ -33,19 +33,13 @@ struct FileSnapshot: Sendable {
         base = state.base
         groups = state.groups
         runs = try FileSnapshot.runs(of: state)
-        var slots: [UInt32] = []
-        for group in state.groups.values {
-            for entry in group.entries {
-                entry.reference?.forEachSlot { slots.append($0) }
-            }
-        }
-        for slot in slots { volume.arena.retain(slot) }
-        self.slots = slots
+        slots = state.groups.values.lazy.flatMap { $0.entries }.compactMap { $0.reference }.slots
+        volume.arena.retain(slots)
     }
 
     /// Unpins the slots; the snapshot is of no use afterwards.
     func release(_ volume: Volume) {
-        for slot in slots { volume.arena.release(slot) }
+        volume.arena.release(slots)
     }
 
     /// A gap of this many bytes stays a hole.

@@ -266,22 +266,20 @@ final class Flusher: Sendable {
                 for index in 0..<BlockGroup.span {
                     let then = group[index]
                     let block = number * UInt64(BlockGroup.span) + UInt64(index)
+                    let isHealed = healed.contains(block)
                     guard (block + 1) * UInt64(Arena.blockSize) <= limit,
-                        state.groups[number]?[index] == then
-                    else { continue }
-                    if healed.contains(block) {
+                        state.groups[number]?[index] == then,
+                        isHealed || then.differsFromBase,
                         // A buffer that lies over the entry needs it still.
-                        if state.buffers.contains(block) { continue }
+                        !isHealed || !state.buffers.contains(block)
+                    else { continue }
+                    guard case .dirty(let reference) = then, !isHealed else {
                         volume.setEntry(block, .absent, &state)
-                    } else if !then.differsFromBase {
                         continue
-                    } else if case .dirty(let reference) = then {
-                        volume.setEntry(block, .clean(reference), &state)
-                        let owner = BlockOwner(ino: state.ino, block: block)
-                        reference.forEachSlot { cleaned.append((slot: $0, owner: owner)) }
-                    } else {
-                        volume.setEntry(block, .absent, &state)
                     }
+                    volume.setEntry(block, .clean(reference), &state)
+                    let owner = BlockOwner(ino: state.ino, block: block)
+                    reference.forEachSlot { cleaned.append((slot: $0, owner: owner)) }
                 }
             }
             volume.arena.setClean(cleaned)

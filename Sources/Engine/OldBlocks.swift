@@ -13,8 +13,10 @@ struct OldBlocks {
     let mayPatch: Bool
     /// `read` was called: what it did not find is read with the lock held.
     private(set) var isRead = false
-    private var slots: [(reference: BlockReference, bytes: [UInt8])] = []
-    private var patches: [(reference: BlockReference, bytes: [UInt8])] = []
+    private var blocks: [Old] = []
+    private var patches: [Old] = []
+
+    private typealias Old = (reference: BlockReference, bytes: [UInt8])
 
     /// Nothing yet, for a write that begins now.
     init(_ arena: Arena) { mayPatch = arena.hasRoomForPatches }
@@ -30,34 +32,39 @@ struct OldBlocks {
         willWait: @escaping () -> Void
     ) {
         isRead = true
-        for reference in patched {
-            do throws(ArenaError) {
-                patches.append(
-                    (reference, try arena.patchContent(of: reference, willWait: willWait)))
-            } catch {
-                // As below.
-            }
+        blocks = OldBlocks.read(references) { (reference) throws(ArenaError) in
+            try arena.content(of: reference, willWait: willWait)
         }
+        patches = OldBlocks.read(patched) { (reference) throws(ArenaError) in
+            try arena.patchContent(of: reference, willWait: willWait)
+        }
+    }
+
+    private static func read(
+        _ references: [BlockReference],
+        _ content: (BlockReference) throws(ArenaError) -> [UInt8]
+    ) -> [Old] {
+        var read: [Old] = []
         for reference in references {
             do throws(ArenaError) {
-                slots.append((reference, try arena.content(of: reference, willWait: willWait)))
+                read.append((reference, try content(reference)))
             } catch {
                 // Once more with the lock held, which is the authority, and has the error told.
             }
         }
+        return read
     }
 
     /// What a block holds under this very reference: a nonce is used once, so an equal reference
     /// has equal bytes. Read now, with the lock held, if it was not read before.
     func bytes(of reference: BlockReference, _ volume: Volume) throws(FileError) -> [UInt8] {
-        if let slot = slots.first(where: { $0.reference == reference }) { return slot.bytes }
+        if let old = blocks.first(where: { $0.reference == reference }) { return old.bytes }
         do { return try volume.arena.content(of: reference) } catch { throw volume.failure(error) }
     }
 
-    /// The same of a block's patch alone; nothing if it has none.
+    /// The same of a block's patch alone, as the arena's `patchContent` gives it.
     func patchBytes(of reference: BlockReference, _ volume: Volume) throws(FileError) -> [UInt8] {
-        if reference.patch == nil { return [] }
-        if let patch = patches.first(where: { $0.reference == reference }) { return patch.bytes }
+        if let old = patches.first(where: { $0.reference == reference }) { return old.bytes }
         do {
             return try volume.arena.patchContent(of: reference)
         } catch {

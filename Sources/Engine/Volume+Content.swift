@@ -148,14 +148,8 @@ extension Volume {
         let position = BlockPosition(block)
         let owner = BlockOwner(ino: state.ino, block: block)
         let old = state.groups[position.group]?[position.index] ?? .absent
-        let new = entry.reference
-        old.reference?.forEachSlot { slot in
-            if new?.names(slot) != true {
-                state.pendingReleases.append((slot: slot, owner: owner))
-            } else if entry.differsFromBase && !old.differsFromBase {
-                // Patched: what lies below is needed until the store has both.
-                arena.setDirty(slot, owner: owner)
-            }
+        arena.note(owner, names: entry, after: old) { slot in
+            state.pendingReleases.append((slot: slot, owner: owner))
         }
         state.groups[position.group]?[position.index] = entry
         state.dirtyGroups.insert(position.group)

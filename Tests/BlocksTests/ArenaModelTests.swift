@@ -19,11 +19,7 @@ private struct Row {
 
 extension BlockReference {
     /// The slots that it names.
-    fileprivate var slots: [UInt32] {
-        var slots: [UInt32] = []
-        forEachSlot { slots.append($0) }
-        return slots
-    }
+    fileprivate var slots: [UInt32] { [self].slots }
 }
 
 private typealias Rows = [BlockOwner: Row]

@@ -77,11 +77,9 @@ struct ArenaPatchTests {
             let got = try arena.bytes(references[1], from: start, count: end - start)
             #expect(got == Array(blocks[1][start..<end]), "\(start)..<\(end)")
         }
-        let held = try arena.patchContent(of: references[1])
-        let expected = (0..<Arena.pieceCount).filter { pieces & 1 << $0 != 0 }.flatMap {
-            blocks[1][$0 * Self.pieceSize..<($0 + 1) * Self.pieceSize]
-        }
-        #expect(held == expected)
+        var expected = [UInt8](repeating: 0, count: blockSize)
+        Arena.forEachRange(of: pieces) { expected.replaceSubrange($0, with: blocks[1][$0]) }
+        #expect(try arena.patchContent(of: references[1]) == expected)
     }
 
     @Test("patches of four blocks lie in one slot, and what was reserved for them comes back")

@@ -34,7 +34,7 @@ struct BlockBuffersTests {
     func filled() {
         var buffers = BlockBuffers()
         let size = Arena.pieceSize
-        buffers.openLacking(7, over: patch(of: 0b0100), [UInt8](repeating: 3, count: size))
+        buffers.openLacking(7, [UInt8](repeating: 3, count: Arena.blockSize), present: 0b0100)
         buffers.change(7, 0..<size) {
             $0.replaceSubrange(0..<size, with: repeatElement(5, count: size))
         }
@@ -96,14 +96,13 @@ struct BlockBuffersTests {
         }
 
         private mutating func openLacking(_ block: UInt64) {
-            let patch = dice.below(2) == 0 ? nil : patch(of: UInt8(1 + dice.below(14)))
-            buffers.openLacking(
-                block, over: patch,
-                [UInt8](repeating: 3, count: Int(patch?.sealed.length ?? 0)))
+            let present = UInt8(dice.below(2) == 0 ? 0 : 1 + dice.below(14))
+            let bytes = [UInt8](repeating: 3, count: Arena.blockSize)
+            buffers.openLacking(block, bytes, present: present)
             all.drop(block)
             all.bytes[block] = [UInt8](repeating: 0, count: Arena.blockSize)
             all.lacking.formUnion(
-                rows(block).filter { (patch?.pieces ?? 0) & 1 << $0.piece == 0 })
+                rows(block).filter { present & 1 << $0.piece == 0 })
         }
 
         private mutating func change(_ block: UInt64) {
@@ -161,12 +160,4 @@ struct BlockBuffersTests {
             #expect(present == Arena.allPieces & ~lacking, "\(place)")
         }
     }
-}
-
-private func patch(of pieces: BlockPatch.Pieces) -> BlockPatch {
-    BlockPatch(
-        BlockReference(
-            slot: 1, length: pieces.nonzeroBitCount * Arena.pieceSize,
-            nonce: InlineArray(repeating: 0), tag: InlineArray(repeating: 0)),
-        at: 0, pieces: pieces)
 }

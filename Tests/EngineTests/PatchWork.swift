@@ -63,15 +63,7 @@ extension PatchWork {
 
     /// What a reader gets of a range of the file.
     func read(_ volume: TestVolume, _ range: Range<Int>) throws -> [UInt8] {
-        let (engine, context) = (volume.engine, volume.context)
-        let ino = try volume.resolve("/files/a")
-        let file = try engine.open(ino, OpenIntent(reads: true, writes: false), context)
-        defer { engine.release(file.handle, ino: ino) }
-        var bytes = [UInt8](repeating: 0xEE, count: range.count)
-        var span = bytes.mutableSpan
-        let count = try engine.read(
-            file.handle, ino: ino, at: UInt64(range.lowerBound), into: &span, context)
-        return Array(bytes[..<count])
+        try volume.readPart(try volume.resolve("/files/a"), range)
     }
 
     /// A file of eight blocks in the arena; what it holds.

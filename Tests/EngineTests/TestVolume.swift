@@ -272,6 +272,20 @@ extension TestVolume {
         return try readAll(file.handle, ino, size: Int(size), context)
     }
 
+    /// What one read gives of a range of a file.
+    func readPart(
+        _ ino: UInt64, _ range: Range<Int>, _ context: RequestContext? = nil
+    ) throws(FileError) -> [UInt8] {
+        let context = context ?? self.context
+        let file = try engine.open(ino, OpenIntent(reads: true, writes: false), context)
+        defer { engine.release(file.handle, ino: ino) }
+        var bytes = [UInt8](repeating: 0xEE, count: range.count)
+        var span = bytes.mutableSpan
+        let count = try engine.read(
+            file.handle, ino: ino, at: UInt64(range.lowerBound), into: &span, context)
+        return Array(bytes[..<count])
+    }
+
     func readAll(
         _ handle: UInt64, _ ino: UInt64, size: Int, _ context: RequestContext
     ) throws(FileError) -> [UInt8] {

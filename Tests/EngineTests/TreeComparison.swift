@@ -205,15 +205,9 @@ struct TreeComparison {
     func bytes(
         _ node: ModelTree.Node, _ ino: UInt64, _ range: Range<Int>, _ context: RequestContext
     ) throws(FileError) -> String? {
-        let file = try engine.open(ino, OpenIntent(reads: true, writes: false), context)
-        defer { engine.release(file.handle, ino: ino) }
-        var buffer = [UInt8](repeating: 0xEE, count: range.count)
-        var span = buffer.mutableSpan
-        let count = try engine.read(
-            file.handle, ino: ino, at: UInt64(range.lowerBound), into: &span, context)
+        let given = try volume.readPart(ino, range, context)
         let wanted = node.content.read(range)
-        if count != wanted.count { return "gives \(count) bytes at \(range)" }
-        let given = Array(buffer[..<count])
+        if given.count != wanted.count { return "gives \(given.count) bytes at \(range)" }
         if same(given, wanted) { return nil }
         let at = zip(given, wanted).enumerated().first { $0.1.0 != $0.1.1 }?.offset ?? 0
         return "has other bytes at \(range.lowerBound + at) of \(node.content.size)"
