@@ -262,7 +262,13 @@ extension ModelRun {
                 from: (from.handle, source, UInt64(start)),
                 to: (to.handle, destination, UInt64(target)), count: UInt64(count), context)
         }
-        let bytes = tree[from.node].content.read(start..<start + count)
+        // Where both ends lie alike in their blocks a call ends with the block: the next one
+        // shares.
+        let inBlock = start % BlockCover.blockSize
+        let isCut =
+            inBlock > 0 && inBlock == target % BlockCover.blockSize && count > BlockCover.blockSize
+        let end = start + (isCut ? BlockCover.blockSize - inBlock : count)
+        let bytes = tree[from.node].content.read(start..<end)
         if copied != UInt64(bytes.count) { throw fail("copied \(copied ?? 0), not \(bytes.count)") }
         if !bytes.isEmpty { try noteWrite(to.node, bytes, at: target) }
     }
