@@ -19,8 +19,10 @@ final class BackgroundCommits: Sendable {
     /// count as none: what they leave free is given back with the next of these, or is used again.
     static let heapInterest: UInt64 = 16 << 20
 
-    /// Between two steps of writing access times.
+    /// Between two steps of writing back.
     static let stepPause: Duration = .milliseconds(1)
+    /// While there is much in memory, between two looks whether anybody asks for anything.
+    static let lookPause: Duration = .milliseconds(25)
 
     private let volume: Volume
     private let committer: Committer
@@ -30,6 +32,11 @@ final class BackgroundCommits: Sendable {
         var isStopping = false
         var isStopped = false
         var isPressed = false
+        var isCrowdTold = false
+    }
+    /// Why the thread wakes before its time.
+    private enum Call {
+        case end, pressure, crowd
     }
     private let state = Monitor(State())
 
@@ -41,6 +48,7 @@ final class BackgroundCommits: Sendable {
 
     func start() {
         committer.whenPressed { [weak self] in self?.relieve() }
+        committer.whenCrowded { [weak self] in self?.state.update { $0.isCrowdTold = true } }
         WorkerPool.startThread("cairn-commit") { self.run() }
     }
 
@@ -63,18 +71,26 @@ final class BackgroundCommits: Sendable {
         var due = ContinuousClock.now + volume.configuration.commitInterval
         readNamesAhead(until: due, unchanged: committed)
         while true {
-            let isStopping = state.wait(atMost: due - .now) { state -> Bool? in
-                if state.isStopping { return true }
-                guard state.isPressed else { return nil }
-                state.isPressed = false
-                return false
+            let isWatching = committer.noteCrowd() && mayDrain
+            let look = isWatching ? .now + BackgroundCommits.lookPause : due
+            let call = state.wait(atMost: min(look, due) - .now) { state -> Call? in
+                defer { (state.isPressed, state.isCrowdTold) = (false, false) }
+                if state.isStopping { return .end }
+                return state.isPressed ? .pressure : state.isCrowdTold ? .crowd : nil
             }
-            if isStopping == true { break }
-            if isStopping == false {
+            if call == .end { break }
+            if call != .pressure, .now < due {
+                if isWatching { lookAtCrowd(&mayDrain) }
+                continue
+            }
+            if call == .pressure {
                 sealJournal()
                 drainAccessTimes(&mayDrain)
                 // A failure is in the error log, and the interval tries again.
-                if volume.metadata.wantsCommit { try? committer.commit() }
+                if volume.metadata.wantsCommit {
+                    drainCrowd(&mayDrain)
+                    try? committer.commit()
+                }
                 if volume.metadata.wantsCheckpoint { checkpoint() }
                 lengthenLog()
                 // Pressure without end must not keep the commit away.
@@ -89,8 +105,9 @@ final class BackgroundCommits: Sendable {
                 // A failure is in the error log; the next interval tries again.
                 // Drained first, so that what small commits journaled goes to the arena.
                 sealJournal()
+                drainCrowd(&mayDrain)
                 try? committer.drain()
-                if (try? committer.commit()) != nil { committed = now }
+                if (try? committer.commit()) != nil { (committed, mayDrain) = (now, true) }
             }
             checkpoint()
             lengthenLog()
@@ -146,10 +163,33 @@ final class BackgroundCommits: Sendable {
     /// In steps, between which others change names.
     private func drainAccessTimes(_ mayDrain: inout Bool) {
         do throws(FileError) {
-            for _ in 0..<committer.stepsDue {
+            for _ in 0..<committer.steps(from: Committer.accessCrowdSize) {
                 guard mayDrain, try committer.drainAccessTimes() else { return }
                 let pause = BackgroundCommits.stepPause
                 if state.wait(atMost: pause, { $0.isStopping ? true : nil }) == true { return }
+            }
+        } catch {
+            // It is in the error log.
+            mayDrain = false
+        }
+    }
+
+    /// Drains a crowd once nobody asks for much, and as long as nobody does; until then what was
+    /// only read.
+    private func lookAtCrowd(_ mayDrain: inout Bool) {
+        if volume.requests.isBusy(at: .now) == false {
+            drainCrowd(&mayDrain) { volume.requests.isBusy(at: .now) != true }
+        } else {
+            drainAccessTimes(&mayDrain)
+        }
+    }
+
+    /// In steps, between which others change names.
+    private func drainCrowd(_ mayDrain: inout Bool, while goesOn: () -> Bool = { true }) {
+        do throws(FileError) {
+            try committer.drainInSteps {
+                let pause = BackgroundCommits.stepPause
+                return state.wait(atMost: pause, { $0.isStopping ? true : nil }) != true && goesOn()
             }
         } catch {
             // It is in the error log.

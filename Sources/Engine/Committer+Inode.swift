@@ -16,6 +16,7 @@ extension Committer {
         _ state: inout InodeState, journaling left: inout Int?
     ) throws(FileError) -> Bool {
         if !state.isDeleted { try write(&state, journaling: &left) }
+        volume.countInline(&state)
         state.isListed = !state.isDeleted && state.isDirty
         volume.drained.add(1, ordering: .acquiringAndReleasing)
         return state.isListed

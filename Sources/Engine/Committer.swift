@@ -21,9 +21,6 @@ import Threading
 
 /// Drains dirty inodes into the database and commits, for one caller or many.
 final class Committer: Sendable {
-    /// Dirty inodes at which whoever changed the last one drains them: a bound on memory. Who only
-    /// read has the background do it.
-    static let drainThreshold = 1024
     /// Dirty inodes that are locked at once, or written back in the background in a row: a few
     /// milliseconds for who waits.
     static let heldAtOnce = 256
@@ -33,7 +30,7 @@ final class Committer: Sendable {
     let volume: Volume
     /// Held by whoever changes names, while dirty inodes are written, and from there to the commit:
     /// so a name and the rows of what it names are always in the same commit.
-    private let structure = Lock<Void>(())
+    let structure = Lock<Void>(())
 
     private struct Rounds {
         var begun: UInt64 = 0
@@ -47,6 +44,9 @@ final class Committer: Sendable {
     private let rounds = Monitor(Rounds())
 
     private let pressure = Listener<Void>()
+    let crowd = Listener<Void>()
+    /// The background was told of the crowd that there is.
+    let isCrowdKnown = Atomic<Bool>(false)
     /// The first commit is over.
     private let hasCommitted = Atomic<Bool>(false)
 
@@ -55,10 +55,14 @@ final class Committer: Sendable {
     }
 
     /// Has `body` called after the first commit, after each that leaves a log worth copying, or a
-    /// journal worth sealing, and when a commit or a drain should come before its time; it must not
-    /// wait.
+    /// journal worth sealing, and when a commit should come before its time; it must not wait.
     func whenPressed(_ body: @escaping @Sendable () -> Void) {
         pressure.set(body)
+    }
+
+    /// Has `body` called when there begins to be much in memory; it must not wait.
+    func whenCrowded(_ body: @escaping @Sendable () -> Void) {
+        crowd.set(body)
     }
 
     /// Returns when everything done before the call is durable. Callers that come together share a
@@ -114,6 +118,14 @@ final class Committer: Sendable {
         // The long part without the lock: others may drain meanwhile, the second pass covers them.
         // A small commit has none, but for what others have sealed.
         let isLarge = !isSmall()
+        if steps(from: Committer.crowdSize) > 0 {
+            if isRequest { volume.willWait() }
+            // What fails is met again below. A program does not wait for others between the steps.
+            try? drainInSteps {
+                if !isRequest { BackgroundPause.betweenSteps() }
+                return true
+            }
+        }
         if isLarge || !volume.arena.isSynced {
             if isRequest { volume.willWait() }
             if isLarge { try drain() }
@@ -176,7 +188,7 @@ final class Committer: Sendable {
     }
 
     /// Where a drain leaves the bytes of buffers.
-    private enum Buffers {
+    enum Buffers {
         /// In the arena, out of memory.
         case sealed
         /// In journal rows, and in memory as before.
@@ -213,37 +225,6 @@ final class Committer: Sendable {
         if volume.metadata.wantsCommit { pressure() }
     }
 
-    /// Drains if memory asks for it, and has the background commit if the database does.
-    func drainIfCrowded() throws(FileError) {
-        pressIfDue()
-        if isCrowded { try drain() }
-    }
-
-    /// Has the background write access times if memory asks for it.
-    func pressIfCrowded() {
-        if isCrowded { pressure() }
-    }
-
-    /// Calls of `drainAccessTimes` that memory asks for: none while few inodes are dirty.
-    var stepsDue: Int {
-        let count = dirtyCount
-        return count < Committer.drainThreshold ? 0 : count / Committer.heldAtOnce + 1
-    }
-
-    /// Writes the access times of some files that were only read: what else there is stays for who
-    /// changed it.
-    ///
-    /// - Returns: whether there were any.
-    func drainAccessTimes() throws(FileError) -> Bool {
-        try structure.withLock { (_) throws(FileError) in
-            try write(back: takeDirty(atMost: Committer.heldAtOnce), .sealed, onlyRead: true) > 0
-        }
-    }
-
-    private var dirtyCount: Int { volume.dirty.withLock { $0.count } }
-
-    private var isCrowded: Bool { dirtyCount >= Committer.drainThreshold }
-
     private func drainLocked(_ buffers: Buffers) throws(FileError) {
         _ = try write(back: takeDirty(), buffers)
     }
@@ -252,7 +233,7 @@ final class Committer: Sendable {
     ///
     /// - Parameter onlyRead: those that were changed go back to the list.
     /// - Returns: how many did not go back.
-    private func write(
+    func write(
         back list: [Inode], _ buffers: Buffers, onlyRead: Bool = false
     ) throws(FileError) -> Int {
         var kept: [Inode] = []
@@ -315,7 +296,7 @@ final class Committer: Sendable {
         if let failure { throw failure }
     }
 
-    private func takeDirty(atMost limit: Int = .max) -> [Inode] {
+    func takeDirty(atMost limit: Int = .max) -> [Inode] {
         volume.dirty.withLock { list in
             // All of them, as every sync takes them, are not copied.
             let taken = list.count <= limit ? list : Array(list.prefix(limit))

@@ -264,7 +264,7 @@ struct ContentWriter: Sendable {
             volume.arena.startWriting(written)
         }
         if let size { early.note(inode.ino, size: size) }
-        if isCrowded && size == nil { try committer.drain() }
+        if isCrowded && size == nil { try committer.drainForBuffers() }
         try committer.drainIfCrowded()
     }
 }

@@ -22,7 +22,7 @@ extension Engine {
         if ForeignInodes.isForeign(ino) { return try changeForeign(ino, change, context) }
         if !Engine.isOwn(ino) { throw .notPermitted }
         try requireWritable()
-        return try volume.with(ino) { (inode) throws(FileError) -> FileStatus in
+        let status = try volume.with(ino) { (inode) throws(FileError) -> FileStatus in
             if let size = change.size {
                 let kind = inode.state.withLock { $0.row.kind }
                 if kind == .directory { throw .isDirectory }
@@ -50,6 +50,8 @@ extension Engine {
                 }
             }
         }
+        try committer.drainIfCrowded()
+        return status
     }
 
     private func apply(
@@ -120,7 +122,7 @@ extension Engine {
         }
         guard let isToldNow else { return }
         if isToldNow { invalidation(.attributes(inode.ino)) }
-        committer.pressIfCrowded()
+        committer.tellIfCrowded()
     }
 
     /// Whether reading at `now` moves an access time.

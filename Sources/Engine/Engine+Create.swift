@@ -138,6 +138,7 @@ extension Engine {
             }
         }
         volume.table.addReference(ino)
+        try committer.drainIfCrowded()
         return status
     }
 

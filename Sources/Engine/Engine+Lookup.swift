@@ -128,6 +128,7 @@ extension Engine {
             let slots = state.pendingReleases
             state.pendingReleases = []
             state.inline = nil
+            volume.countInline(&state)
             return slots
         }
         volume.arena.release(slots)

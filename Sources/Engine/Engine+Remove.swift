@@ -53,6 +53,7 @@ extension Engine {
             }
         }
         removeIfOrphan(orphan)
+        try committer.drainIfCrowded()
     }
 
     // MARK: Parts shared with rename

@@ -13,6 +13,9 @@ enum BackgroundPause {
     static let limit = Duration.milliseconds(250)
     private static let step: UInt32 = 5_000
 
+    /// A moment in which others get a lock that is wanted again at once: none of ours is fair.
+    static func betweenSteps() { usleep(1_000) }
+
     /// Waits while something holds, at most `limit`.
     static func wait(while isHeld: () -> Bool) {
         let end = ContinuousClock.now + limit

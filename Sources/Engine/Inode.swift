@@ -43,6 +43,8 @@ struct InodeState: Sendable {
     /// Whole content of an inline file, a pad or a symlink; nil when not loaded.
     var inline: [UInt8]?
     var isInlineDirty = false
+    /// Its bytes that `Volume.unwrittenInline` has.
+    var unwrittenInline = 0
 
     /// What the chunk store has of a file in blocks; meaningful when `isBaseLoaded`.
     var base: StoredContent?

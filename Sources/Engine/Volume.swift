@@ -54,8 +54,10 @@ final class Volume: Sendable {
     let willWait = Listener<Void>()
     /// Raised whenever an inode was written back, before it is dropped from memory.
     let drained = Atomic<UInt64>(0)
-    /// Bytes in unsealed buffers and dirty inline content, for back-pressure.
+    /// Bytes in unsealed buffers, for back-pressure.
     let bufferedBytes = Atomic<Int>(0)
+    /// Bytes of inline content, but for pads, that are not in the database yet.
+    let unwrittenInline = Atomic<Int>(0)
 
     init(
         configuration: EngineConfiguration, metadata: MetadataDatabase, arena: Arena,
@@ -113,6 +115,7 @@ final class Volume: Sendable {
     ) throws(FileError) -> R {
         try inode.state.withLock { (state) throws(FileError) -> R in
             defer {
+                countInline(&state)
                 if !state.isListed && state.isDirty && !state.isDeleted {
                     // Under the lock: a commit of whoever sees the mark must see the list as well.
                     state.isListed = true
@@ -122,6 +125,16 @@ final class Volume: Sendable {
             }
             return try body(&state)
         }
+    }
+
+    /// Notes what an inode has of inline content that is not written yet. Its lock is held.
+    func countInline(_ state: inout InodeState) {
+        // Pads are few, and would count whole with each write.
+        let isHeld = state.isInlineDirty && !state.isDeleted && state.row.form != .pad
+        let held = isHeld ? state.inline?.count ?? 0 : 0
+        guard held != state.unwrittenInline else { return }
+        unwrittenInline.add(held - state.unwrittenInline, ordering: .relaxed)
+        state.unwrittenInline = held
     }
 
     /// The status of an inode whose row was read while `drained` stood at `mark`.
