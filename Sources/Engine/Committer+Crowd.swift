@@ -22,21 +22,29 @@ extension Committer {
     static let drainedAtLimit = 1024
 
     /// Keeps what is in memory below the limits, and tells the background of much that is, or of
-    /// much to commit. Called after what makes, moves, removes or changes files.
+    /// much to commit. Called after bytes were written; `keepBelowLimits` after all else that
+    /// makes, moves, removes or changes files.
     func drainIfCrowded() throws(FileError) {
         pressIfDue()
-        if isAtLimit {
+        let count = dirtyCount
+        if isAtLimit(count) {
             try structure.withLock { (_) throws(FileError) in
                 // Who waited here may find that another one has done it.
-                if isAtLimit { try drainOldest(Committer.drainedAtLimit) }
+                if isAtLimit(dirtyCount) { try drainOldest(Committer.drainedAtLimit) }
             }
-        } else if dirtyCount >= Committer.crowdSize {
+        } else if count >= Committer.crowdSize {
             tellOfCrowd()
         }
     }
 
-    private var isAtLimit: Bool {
-        dirtyCount >= Committer.dirtyLimit
+    /// The same for who has done something that stands: where the disk is full, it is in the error
+    /// log, and who writes or syncs next is told.
+    func keepBelowLimits() {
+        try? drainIfCrowded()
+    }
+
+    private func isAtLimit(_ count: Int) -> Bool {
+        count >= Committer.dirtyLimit
             || volume.unwrittenInline.load(ordering: .relaxed) >= Committer.unwrittenLimit
     }
 

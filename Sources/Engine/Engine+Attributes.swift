@@ -50,7 +50,7 @@ extension Engine {
                 }
             }
         }
-        try committer.drainIfCrowded()
+        committer.keepBelowLimits()
         return status
     }
 

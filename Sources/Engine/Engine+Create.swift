@@ -138,7 +138,7 @@ extension Engine {
             }
         }
         volume.table.addReference(ino)
-        try committer.drainIfCrowded()
+        committer.keepBelowLimits()
         return status
     }
 
@@ -250,7 +250,7 @@ extension Engine {
             let lists = try inheritLists(from: parent, to: &row, context)
             return try insert(row, name, parent, content, lists)
         }
-        try committer.drainIfCrowded()
+        committer.keepBelowLimits()
         return status
     }
 

@@ -26,7 +26,7 @@ extension Engine {
             }
         }
         removeIfOrphan(orphan)
-        try committer.drainIfCrowded()
+        committer.keepBelowLimits()
     }
 
     /// Removes an empty directory.
@@ -53,7 +53,7 @@ extension Engine {
             }
         }
         removeIfOrphan(orphan)
-        try committer.drainIfCrowded()
+        committer.keepBelowLimits()
     }
 
     // MARK: Parts shared with rename

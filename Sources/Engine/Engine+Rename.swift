@@ -59,7 +59,7 @@ extension Engine {
             case .needs(let directory): try loader.ensureLoaded(directory, context.patience)
             case .done(let replaced):
                 if let replaced { removeIfOrphan(replaced) }
-                return try committer.drainIfCrowded()
+                return committer.keepBelowLimits()
             }
         }
     }

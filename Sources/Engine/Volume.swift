@@ -128,11 +128,14 @@ final class Volume: Sendable {
     }
 
     /// Notes what an inode has of inline content that is not written yet. Its lock is held.
+    @inline(__always)
     func countInline(_ state: inout InodeState) {
+        var held = 0
         // Pads are few, and would count whole with each write.
-        let isHeld = state.isInlineDirty && !state.isDeleted && state.row.form != .pad
-        let held = isHeld ? state.inline?.count ?? 0 : 0
-        guard held != state.unwrittenInline else { return }
+        if state.isInlineDirty && !state.isDeleted && state.row.form != .pad {
+            held = state.inline?.count ?? 0
+        }
+        if held == state.unwrittenInline { return }
         unwrittenInline.add(held - state.unwrittenInline, ordering: .relaxed)
         state.unwrittenInline = held
     }
