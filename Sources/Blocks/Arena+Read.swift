@@ -159,11 +159,17 @@ extension Arena {
         while first < slots.upperBound {
             let next = first..<min(slots.upperBound, first + Self.askedSlots)
             file.startReading(Self.range(of: next))
-            file.awaitEnd(of: Self.range(of: asked))
+            awaitReads(of: asked)
             asked = next
             first = next.upperBound
         }
-        file.awaitEnd(of: Self.range(of: asked))
+        awaitReads(of: asked)
+    }
+
+    /// Waits for each slot: where the file lies in several places of the disk, the last one may
+    /// come before others.
+    private func awaitReads(of slots: Range<UInt32>) {
+        for slot in slots { file.awaitEnd(of: Self.range(of: slot..<slot + 1)) }
     }
 
     /// The bytes of some slots.
