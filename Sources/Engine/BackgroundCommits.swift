@@ -19,8 +19,6 @@ final class BackgroundCommits: Sendable {
     /// count as none: what they leave free is given back with the next of these, or is used again.
     static let heapInterest: UInt64 = 16 << 20
 
-    /// Between two steps of writing back.
-    static let stepPause: Duration = .milliseconds(1)
     /// While there is much in memory, between two looks whether anybody asks for anything.
     static let lookPause: Duration = .milliseconds(25)
 
@@ -87,10 +85,7 @@ final class BackgroundCommits: Sendable {
                 sealJournal()
                 drainAccessTimes(&mayDrain)
                 // A failure is in the error log, and the interval tries again.
-                if volume.metadata.wantsCommit {
-                    drainCrowd(&mayDrain)
-                    try? committer.commit()
-                }
+                if volume.metadata.wantsCommit { try? committer.commit() }
                 if volume.metadata.wantsCheckpoint { checkpoint() }
                 lengthenLog()
                 // Pressure without end must not keep the commit away.
@@ -105,9 +100,8 @@ final class BackgroundCommits: Sendable {
                 // A failure is in the error log; the next interval tries again.
                 // Drained first, so that what small commits journaled goes to the arena.
                 sealJournal()
-                drainCrowd(&mayDrain)
                 try? committer.drain()
-                if (try? committer.commit()) != nil { (committed, mayDrain) = (now, true) }
+                if (try? committer.commit()) != nil { committed = now }
             }
             checkpoint()
             lengthenLog()
@@ -164,9 +158,7 @@ final class BackgroundCommits: Sendable {
     private func drainAccessTimes(_ mayDrain: inout Bool) {
         do throws(FileError) {
             for _ in 0..<committer.steps(from: Committer.accessCrowdSize) {
-                guard mayDrain, try committer.drainAccessTimes() else { return }
-                let pause = BackgroundCommits.stepPause
-                if state.wait(atMost: pause, { $0.isStopping ? true : nil }) == true { return }
+                guard mayDrain, try committer.drainAccessTimes(), mayGoOn() else { return }
             }
         } catch {
             // It is in the error log.
@@ -177,24 +169,19 @@ final class BackgroundCommits: Sendable {
     /// Drains a crowd once nobody asks for much, and as long as nobody does; until then what was
     /// only read.
     private func lookAtCrowd(_ mayDrain: inout Bool) {
-        if volume.requests.isBusy(at: .now) == false {
-            drainCrowd(&mayDrain) { volume.requests.isBusy(at: .now) != true }
-        } else {
-            drainAccessTimes(&mayDrain)
-        }
-    }
-
-    /// In steps, between which others change names.
-    private func drainCrowd(_ mayDrain: inout Bool, while goesOn: () -> Bool = { true }) {
+        guard volume.requests.isBusy(at: .now) == false else { return drainAccessTimes(&mayDrain) }
         do throws(FileError) {
-            try committer.drainInSteps {
-                let pause = BackgroundCommits.stepPause
-                return state.wait(atMost: pause, { $0.isStopping ? true : nil }) != true && goesOn()
-            }
+            try committer.drainInSteps { mayGoOn() && volume.requests.isBusy(at: .now) != true }
         } catch {
             // It is in the error log.
             mayDrain = false
         }
+    }
+
+    /// Between two steps.
+    private func mayGoOn() -> Bool {
+        BackgroundPause.betweenSteps()
+        return !state.withLock { $0.isStopping }
     }
 
     private func sealJournal() {

@@ -28,10 +28,8 @@ extension Committer {
         pressIfDue()
         let count = dirtyCount
         if isAtLimit(count) {
-            try structure.withLock { (_) throws(FileError) in
-                // Who waited here may find that another one has done it.
-                if isAtLimit(dirtyCount) { try drainOldest(Committer.drainedAtLimit) }
-            }
+            // Who waited for the lock may find that another one has done it.
+            try drainOldest(Committer.drainedAtLimit) { isAtLimit(dirtyCount) }
         } else if count >= Committer.crowdSize {
             tellOfCrowd()
         }
@@ -46,13 +44,6 @@ extension Committer {
     private func isAtLimit(_ count: Int) -> Bool {
         count >= Committer.dirtyLimit
             || volume.unwrittenInline.load(ordering: .relaxed) >= Committer.unwrittenLimit
-    }
-
-    /// Drains some where buffers have too much of memory.
-    func drainForBuffers() throws(FileError) {
-        try structure.withLock { (_) throws(FileError) in
-            try drainOldest(Committer.drainedAtLimit)
-        }
     }
 
     /// Tells the background of much that is in memory. Called after a read.
@@ -91,22 +82,25 @@ extension Committer {
         }
     }
 
-    /// Drains a crowd in steps, so that what is left for the one moment of a commit is little.
+    /// Drains a crowd, and nothing less, in steps: what is left for a moment in which all is locked
+    /// is little.
     ///
     /// - Parameter goesOn: called between two steps, when names are free; false ends it.
     func drainInSteps(while goesOn: () -> Bool) throws(FileError) {
         // As many as there are now: what stays in memory goes to the end of the list.
         for _ in 0..<steps(from: Committer.crowdSize) {
-            try structure.withLock { (_) throws(FileError) in
-                try drainOldest(Committer.heldAtOnce)
-            }
+            try drainOldest(Committer.heldAtOnce)
             if !goesOn() { return }
         }
     }
 
-    /// Those that are dirty for longest. Names are locked.
-    private func drainOldest(_ count: Int) throws(FileError) {
-        _ = try write(back: takeDirty(atMost: count), .sealed)
+    /// Drains those that are dirty for longest.
+    ///
+    /// - Parameter isDue: asked with names locked; false leaves all as it is.
+    func drainOldest(_ count: Int, if isDue: () -> Bool = { true }) throws(FileError) {
+        try structure.withLock { (_) throws(FileError) in
+            if isDue() { _ = try write(back: takeDirty(atMost: count), .sealed) }
+        }
     }
 
     var dirtyCount: Int { volume.dirty.withLock { $0.count } }

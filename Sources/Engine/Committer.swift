@@ -118,17 +118,15 @@ final class Committer: Sendable {
         // The long part without the lock: others may drain meanwhile, the second pass covers them.
         // A small commit has none, but for what others have sealed.
         let isLarge = !isSmall()
-        if steps(from: Committer.crowdSize) > 0 {
+        let isCrowd = steps(from: Committer.crowdSize) > 0
+        if isLarge || isCrowd || !volume.arena.isSynced {
             if isRequest { volume.willWait() }
-            // What fails is met again below. A program does not wait for others between the steps.
-            try? drainInSteps {
-                if !isRequest { BackgroundPause.betweenSteps() }
-                return true
+            if isLarge {
+                try drain(isRequest: isRequest)
+            } else {
+                // What fails is met again below, where room is made.
+                try? drainCrowd(isRequest: isRequest)
             }
-        }
-        if isLarge || !volume.arena.isSynced {
-            if isRequest { volume.willWait() }
-            if isLarge { try drain() }
             try syncArena()
         }
         let epoch = try structure.withLock { (_) throws(FileError) -> FreeEpoch in
@@ -196,9 +194,20 @@ final class Committer: Sendable {
     }
 
     /// Writes what dirty inodes hold into the open transaction, and their buffers into the arena,
-    /// without making either durable.
-    func drain() throws(FileError) {
+    /// without making either durable; a crowd in steps.
+    ///
+    /// - Parameter isRequest: as of `commit`.
+    func drain(isRequest: Bool = false) throws(FileError) {
+        try drainCrowd(isRequest: isRequest)
         try structure.withLock { (_) throws(FileError) in try drainLocked(.sealed) }
+    }
+
+    /// A program does not wait for others between the steps.
+    private func drainCrowd(isRequest: Bool) throws(FileError) {
+        try drainInSteps {
+            if !isRequest { BackgroundPause.betweenSteps() }
+            return true
+        }
     }
 
     /// Runs an operation that changes names: alone, whole in one commit, and whole or not at all

@@ -264,7 +264,7 @@ struct ContentWriter: Sendable {
             volume.arena.startWriting(written)
         }
         if let size { early.note(inode.ino, size: size) }
-        if isCrowded && size == nil { try committer.drainForBuffers() }
+        if isCrowded && size == nil { try committer.drainOldest(Committer.drainedAtLimit) }
         try committer.drainIfCrowded()
     }
 }

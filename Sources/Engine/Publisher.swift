@@ -198,10 +198,6 @@ final class Publisher: Sendable {
     private func round() throws(FileError) {
         if volume.configuration.isReadOnly || work.withLock({ $0.isHalted }) { throw .readOnly }
         try settleUnanswered()
-        try committer.drainInSteps {
-            BackgroundPause.betweenSteps()
-            return true
-        }
         try committer.drain()
         // Every change up to this number is in the commit that follows, and so in the snapshot.
         let change = volume.lastChange.load(ordering: .sequentiallyConsistent)

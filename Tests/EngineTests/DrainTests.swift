@@ -67,10 +67,8 @@ struct DrainTests {
         #expect(try !volume.engine.committer.drainAccessTimes())
         // Marked without the call that has the background look.
         for (number, ino) in inodes.enumerated() {
-            try volume.engine.volume.with(ino) { (inode) throws(FileError) in
-                try volume.engine.volume.change(inode) { (state) throws(FileError) in
-                    if number < 5 { state.isRowDirty = true } else { state.isAccessDirty = true }
-                }
+            try volume.engine.mark(ino) { state in
+                if number < 5 { state.isRowDirty = true } else { state.isAccessDirty = true }
             }
         }
         let all = dirtyCount(volume)
@@ -103,7 +101,7 @@ struct DrainTests {
     @Test("a burst of changes stays in memory until nobody asks for anything")
     func burst() throws {
         let (volume, inodes, program) = try volume()
-        for ino in inodes { try volume.engine.touchTestRow(ino) }
+        for ino in inodes { try volume.engine.mark(ino) { $0.isRowDirty = true } }
         #expect(dirtyCount(volume) == inodes.count)
         let before = program.looks.load(ordering: .relaxed)
         // As after any change.
@@ -165,10 +163,10 @@ struct DrainTests {
 }
 
 extension Engine {
-    /// Marks a row as changed, as an operation would.
-    fileprivate func touchTestRow(_ ino: UInt64) throws {
+    /// Marks an inode as dirty, as an operation would, but looks at no limit.
+    fileprivate func mark(_ ino: UInt64, _ change: (inout InodeState) -> Void) throws(FileError) {
         try volume.with(ino) { (inode) throws(FileError) in
-            try volume.change(inode) { (state) throws(FileError) in state.isRowDirty = true }
+            try volume.change(inode) { (state) throws(FileError) in change(&state) }
         }
     }
 }
