@@ -117,7 +117,7 @@ enum Named {
         "Sources/HTTP/CurlOptions.swift",
         "Sources/HTTP/CurlShare.swift",
         "Sources/HTTP/CurlTransfer.swift",
-        "Sources/Metadata/MetadataDatabase.swift",
+        "Sources/Metadata/MetadataDatabase+Opening.swift",
         "Sources/Metadata/RedoFile.swift",
         "Sources/Metadata/SQLiteConnection.swift",
         "Sources/Metadata/SQLiteStatement.swift",
