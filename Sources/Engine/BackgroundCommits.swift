@@ -19,6 +19,9 @@ final class BackgroundCommits: Sendable {
     /// count as none: what they leave free is given back with the next of these, or is used again.
     static let heapInterest: UInt64 = 16 << 20
 
+    /// Most commits in a row, each behind a copy of the log, until it has started anew.
+    static let restartCommits = 4
+
     /// While there is much in memory, between two looks whether anybody asks for anything.
     static let lookPause: Duration = .milliseconds(25)
 
@@ -86,7 +89,7 @@ final class BackgroundCommits: Sendable {
                 drainAccessTimes(&mayDrain)
                 // A failure is in the error log, and the interval tries again.
                 if volume.metadata.wantsCommit { try? committer.commit() }
-                if volume.metadata.wantsCheckpoint { checkpoint() }
+                if volume.metadata.wantsCheckpoint { copyLog() }
                 lengthenLog()
                 // Pressure without end must not keep the commit away.
                 if .now < due { continue }
@@ -103,7 +106,7 @@ final class BackgroundCommits: Sendable {
                 try? committer.drain()
                 if (try? committer.commit()) != nil { committed = now }
             }
-            checkpoint()
+            copyLog()
             lengthenLog()
             // A disk that does not tell is met by the next write.
             try? volume.arena.measureDisk()
@@ -181,7 +184,7 @@ final class BackgroundCommits: Sendable {
     /// Between two steps.
     private func mayGoOn() -> Bool {
         BackgroundPause.betweenSteps()
-        return !state.withLock { $0.isStopping }
+        return !isStopping
     }
 
     private func sealJournal() {
@@ -189,13 +192,31 @@ final class BackgroundCommits: Sendable {
         try? JournalSealing(volume: volume, committer: committer).run()
     }
 
-    /// Behind a program that syncs, which would wait for the same disk; but not for long.
-    private func checkpoint() {
+    /// Copies the log, and has a long one start anew: commits what came meanwhile, before so much
+    /// has come that this would take long. The first of these commits also has what was in memory,
+    /// those after it what came since: less each time.
+    private func copyLog() {
+        // Behind a program that syncs, which would wait for the same disk; but not for long.
         volume.foreground.pause()
+        var isCopied = checkpoint()
+        for _ in 0..<BackgroundCommits.restartCommits
+        where isCopied && volume.metadata.wantsRestart {
+            // A failure is in the error log, and the log grows until the next time.
+            if isStopping || (try? committer.commit()) == nil { return }
+            isCopied = volume.metadata.wantsRestart && !isStopping && checkpoint()
+        }
+    }
+
+    private var isStopping: Bool { state.withLock { $0.isStopping } }
+
+    /// - Returns: false after a failure, which is in the error log, and where another process was
+    ///   at it.
+    private func checkpoint() -> Bool {
         do throws(MetadataError) {
-            try volume.metadata.checkpoint()
+            return try volume.metadata.checkpoint()
         } catch {
             _ = volume.failure(error)
+            return false
         }
     }
 

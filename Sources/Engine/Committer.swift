@@ -135,7 +135,7 @@ final class Committer: Sendable {
             } catch .noSpace {
                 // A log that starts anew has room; and the arena's slots are reserved, the
                 // journal's are not. A checkpoint that fails too leaves the second try to say why.
-                try? volume.metadata.checkpoint()
+                _ = try? volume.metadata.checkpoint()
                 try drainAtOneMoment(.sealed)
             }
             // Costs nothing where nothing was sealed since the last one.

@@ -91,6 +91,7 @@ extension Engine {
         }
         // A kernel that does not check the list does not know that it set the mode.
         if setsMode { invalidation(.attributes(ino)) }
+        committer.keepBelowLimits()
     }
 
     /// The list that sets the mode, if `name` is its attribute.
@@ -163,6 +164,7 @@ extension Engine {
                 try touchInode(inode)
             }
         }
+        committer.keepBelowLimits()
     }
 
     private func touchInode(_ inode: Inode) throws(FileError) {

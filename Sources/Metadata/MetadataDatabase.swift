@@ -7,9 +7,9 @@
 // - One write transaction stands from `init` to `close()`. Nothing but `commit()`, `record()` and
 //   `close()` makes what is in it durable: an engine that syncs its arena before these thus never
 //   has a durable row that names a slot that is not on the disk.
-// - No fsync happens under the writer's lock, with one exception: when the log starts anew, once
-//   per `logLimit` of log, the few frames that are left are copied and synced there, and the next
-//   COMMIT syncs the new header.
+// - No fsync happens under the writer's lock, with one exception: when the log starts anew, the few
+//   frames that are left are copied and synced there (however many they are, from `excessFactor`
+//   times its limit on), and the next COMMIT syncs the new header.
 // - Lock order: `checkpointer`, then `writer`. The log's own lock is taken under neither.
 
 import Primitives
@@ -31,6 +31,8 @@ package final class MetadataDatabase: Sendable {
     /// Frames that may still have to be copied when the log starts anew under the writer's lock:
     /// 4 MiB. Each of them is a write there.
     private static let restartFrameLimit = 1024
+    /// From this many times `logLimit` on, the log is to start anew soon; see `wantsRestart`.
+    private static let restartFactor = 8
     /// From this many times `logLimit` on, the log is started anew however long it takes, and then
     /// its disk space is given back.
     private static let excessFactor = 32
@@ -165,6 +167,14 @@ package final class MetadataDatabase: Sendable {
         logFrames.load(ordering: .relaxed) >= nextCheckpoint.load(ordering: .relaxed)
     }
 
+    /// Whether the log has grown for so long that it should start anew although changes never
+    /// pause, and no snapshot is in the way. A commit soon after a `checkpoint()` adds little, and
+    /// can do it quickly; those that come in their own time may add too much.
+    package var wantsRestart: Bool {
+        logFrames.load(ordering: .relaxed) * WriteAheadLog.frameSize
+            >= Self.logLimit * Self.restartFactor && snapshots.open.load(ordering: .relaxed) == 0
+    }
+
     /// Writes the first bytes of the redo file and of the log before they are needed, so that syncs
     /// there are fast. For a background thread; one step of many, of which each writes zeros under
     /// the lock: some hundred microseconds, or 1.1 ms where memory comes slowly from a host.
@@ -222,11 +232,16 @@ package final class MetadataDatabase: Sendable {
     /// Once the log is longer than `logLimit`, or the disk has no room for more of it, and nearly
     /// all is copied, it is started anew: at once if nothing waits to be committed, else within the
     /// next `commit()`.
-    package func checkpoint() throws(MetadataError) {
+    ///
+    /// - Returns: false if another process was at it, and nothing was copied.
+    @discardableResult
+    package func checkpoint() throws(MetadataError) -> Bool {
         let result = try checkpointer.withLock { (connection) throws(MetadataError) in
             guard let connection else { throw MetadataError.closed }
             return try connection.checkpoint(.passive)
         }
+        // It does not even say how long the log is.
+        if result.wasBusy { return false }
         let isLong = result.logFrames * WriteAheadLog.frameSize > Self.logLimit
         let limit = isLong ? result.logFrames * WriteAheadLog.frameSize : Self.logLimit
         let step = isLong ? Self.checkpointStep : 0
@@ -236,11 +251,13 @@ package final class MetadataDatabase: Sendable {
             if writer.core.hasChanges {
                 writer.copiedForRestart = result.copiedFrames
             } else {
+                defer { logFrames.store(writer.core.logFrames, ordering: .relaxed) }
                 try writer.core.betweenTransactions { core in
                     self.restartLog(core, copied: result.copiedFrames)
                 }
             }
         }
+        return true
     }
 
     /// Commits, brings all to the disk, and ends all connections but those of snapshots. Whatever
@@ -273,6 +290,7 @@ package final class MetadataDatabase: Sendable {
         else { return }
         // A failure changes nothing but that the log stays as it is. A disk that fails is told by
         // the next `checkpoint()`, which does the same work where its error has a caller.
-        _ = try? core.restartLog(cut: isExcessive)
+        guard (try? core.restartLog(cut: isExcessive)) == true else { return }
+        nextCheckpoint.store(Self.logLimit / WriteAheadLog.frameSize, ordering: .relaxed)
     }
 }

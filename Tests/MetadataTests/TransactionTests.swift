@@ -176,6 +176,46 @@ struct TransactionTests {
         }
     }
 
+    @Test("a log that wants it starts anew in the first commit that adds little behind a copy")
+    func restartBetweenChanges() throws {
+        let folder = try TestFolder()
+        let database = try folder.open()
+        var changes = 0
+        func change(_ mebibytes: Int) throws {
+            for number in 0..<mebibytes {
+                // Pages that stay the same are not written again.
+                changes += 1
+                let block = [UInt8](repeating: UInt8(changes % 256), count: 1 << 20)
+                try database.write { try $0.setInline(UInt64(number), block) }
+            }
+        }
+        #expect(!database.wantsRestart)
+        for _ in 0..<70 {
+            try change(1)
+            try database.commit()
+        }
+        #expect(database.wantsRestart)
+        let snapshot = try database.snapshot()
+        #expect(!database.wantsRestart)
+        snapshot.close()
+        // What comes before the commit behind the copy is too much to be copied at once.
+        try change(1)
+        try database.checkpoint()
+        try change(6)
+        try database.commit()
+        #expect(database.wantsRestart)
+        try change(1)
+        try database.checkpoint()
+        try database.commit()
+        #expect(!database.wantsRestart)
+        // What is written now begins the file anew.
+        let long = try folder.size(of: "-wal")
+        try change(6)
+        try database.commit()
+        #expect(try folder.size(of: "-wal") == long)
+        #expect(try folder.crashCopy(name: "crashed").write { try $0.inline(5)?.count } == 1 << 20)
+    }
+
     @Test("a snapshot keeps the log from starting anew, and the next checkpoint does it")
     func snapshotPinsLog() throws {
         let folder = try TestFolder()
