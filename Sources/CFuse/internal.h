@@ -74,9 +74,14 @@ struct cfuse_session {
     uint64_t init_extra_flags;
     uint32_t init_state;
     cfuse_reader reader;
-    /// NULL where requests come by the device.
+    /// NULL where the kernel was told of none.
     _Atomic(cfuse_ring *) ring;
+    /// The kernel has refused it: requests come by the device.
+    atomic_bool is_ring_refused;
 };
+
+/// Requests come by the device, whatever INIT said. What there is of the ring stays until the end.
+void cfuse_session_leave_ring(cfuse_session *session);
 
 /// A name with an end: libfuse measures names itself, or sends the end along.
 static inline const char *terminated(

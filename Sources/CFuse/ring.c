@@ -263,6 +263,22 @@ static void fail(ring_entry *entry) {
     session->callbacks.failed(session->host);
 }
 
+/// The kernel has refused this entry.
+static void was_refused(ring_entry *entry, int result) {
+    const bool is_last_of_queue = ring_lost(entry->ring, entry->queue) == 0;
+    // The setting was switched off before the kernel took the answer to INIT, and nobody is told of
+    // that (fuse_uring_cmd of Linux 6.14). It serves by the device until each queue has an entry
+    // (fuse_uring_do_register).
+    if (result == -EOPNOTSUPP && is_last_of_queue) {
+        cfuse_session_leave_ring(entry->ring->session);
+        return;
+    }
+    fuse_log(FUSE_LOG_WARNING, "the kernel takes no entry: %s\n", strerror(-result));
+    if (is_last_of_queue) {
+        fail(entry);
+    }
+}
+
 /// The end of the connection, which needs no words.
 static bool is_end(int result) {
     return result == 0 || result == -ENOTCONN || result == -ECONNABORTED;
@@ -273,10 +289,7 @@ void ring_entry_serve(ring_entry *entry) {
     prepare(entry, command_register, 0);
     int result = next(entry);
     if (result < 0 && !is_end(result)) {
-        fuse_log(FUSE_LOG_WARNING, "the kernel takes no entry: %s\n", strerror(-result));
-        if (ring_lost(entry->ring, entry->queue) == 0) {
-            fail(entry);
-        }
+        was_refused(entry, result);
         return;
     }
     while (result > 0) {

@@ -21,7 +21,8 @@
 //    answers the request later, once the thread has said that it is done with its bytes (`left`).
 // 2. Entries are freed when no thread is left.
 // 3. After INIT was answered with the ring, the kernel holds all requests back until each queue has
-//    an entry. So all rings are made before the answer, and without them the device is used.
+//    an entry. So all rings are made before the answer, and without them the device is used. The
+//    device is used, too, where the setting was switched off before the kernel took the answer.
 
 #pragma once
 

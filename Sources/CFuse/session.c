@@ -166,7 +166,8 @@ static ssize_t write_device(int device, struct iovec *parts, int count, void *da
         &unique, (const char *)parts[0].iov_base + offsetof(struct fuse_out_header, unique),
         sizeof unique);
     // Without a number it is no answer, but news for the kernel.
-    cfuse_ring *ring = unique == 0 ? NULL : atomic_load(&session->ring);
+    cfuse_ring *ring =
+        unique == 0 || atomic_load(&session->is_ring_refused) ? NULL : atomic_load(&session->ring);
     if (ring && cfuse_ring_answer(ring, unique, parts, count)) {
         return total(parts, count);
     }
@@ -235,7 +236,15 @@ void cfuse_session_finish(cfuse_session *session) {
 }
 
 uint32_t cfuse_session_has_ring(cfuse_session *session) {
-    return atomic_load(&session->ring) != NULL;
+    return atomic_load(&session->ring) != NULL && !atomic_load(&session->is_ring_refused);
+}
+
+void cfuse_session_leave_ring(cfuse_session *session) {
+    if (!atomic_exchange(&session->is_ring_refused, true)) {
+        fuse_log(
+            FUSE_LOG_WARNING, "io_uring was switched off just now: requests come by the device\n");
+    }
+    atomic_store(&session->reader.is_aside, false);
 }
 
 void cfuse_session_expect_wait(cfuse_session *session) {

@@ -9,6 +9,7 @@
 import Foundation
 import LocalServer
 import S3Double
+import Synchronization
 import TestSupport
 import Testing
 
@@ -88,6 +89,57 @@ struct RingTests {
         try mount(volume, offered: true, options: "ro")
         #expect(try volume.statusField("ioUring") == "1")
         #expect(try volume.shell(Self.sums) == second)
+    }
+
+    /// Mounts, and takes the ring back so many milliseconds later.
+    ///
+    /// - Returns: whether it was early, late, or in the very instant in which the kernel says
+    ///   neither.
+    private func mount(
+        _ volume: MountedVolume, takingBackAfter delay: Double
+    ) throws -> ComparisonResult {
+        let isTaken = Atomic(false)
+        try Ring.set("Y")
+        let owner = Thread {
+            usleep(UInt32(delay * 1000))
+            try? Ring.set("N")
+            isTaken.store(true, ordering: .releasing)
+        }
+        owner.start()
+        defer { _ = eventually { isTaken.load(ordering: .acquiring) } }
+        try volume.shell("for log in $(find $ROOT -name log); do : > $log; done")
+        try volume.mount()
+        if try volume.statusField("ioUring") == "1" { return .orderedDescending }
+        let refusals = try volume.shell(
+            "cat $(find $ROOT -name log) | grep -c 'io_uring was switched off' || true")
+        return refusals == "0\n" ? .orderedAscending : .orderedSame
+    }
+
+    @Test("a mount works, whenever the ring is taken back while it begins")
+    func takenBack() throws {
+        let volume = try MountedVolume(mounts: false)
+        let before = try Ring.setting()
+        defer { try? Ring.set(before) }
+        var (hits, rounds) = (0, 0)
+        var (delay, step) = (40.0, 20.0)
+        var places: Set<ComparisonResult> = []
+        let end = ContinuousClock.now + .seconds(60)
+        while hits < 3, .now < end {
+            rounds += 1
+            let place = try mount(volume, takingBackAfter: delay)
+            try volume.shell("echo \(rounds) > $MNT/files/last; grep -qx \(rounds) $MNT/files/last")
+            try volume.unmount()
+            hits += place == .orderedSame ? 1 : 0
+            places.insert(place)
+            // Ever closer once it was passed, but a busy machine mounts slower now than before.
+            step = places.count > 1 ? max(step * 0.7, 0.5) : step * 1.5
+            delay = max(0, delay + (place == .orderedDescending ? -step : step))
+        }
+        try volume.mount()
+        try volume.proveThatItWorks()
+        // So many cannot all have missed it: nobody says any more that it was met.
+        #expect(hits > 0 || rounds < 200)
+        if hits == 0 { try Test.cancel("the instant was not met on this busy machine") }
     }
 
     @Test("requests are counted, whichever way they come", arguments: [true, false])
