@@ -163,6 +163,24 @@ def corpus(folders):
                 yield path
 
 
+def texts(size):
+    """Headers and documentation; again from the begin, cut into chunks elsewhere, if need be."""
+    parts, count = [], 0
+    for path in sorted(corpus(["/usr/include", "/usr/share/doc"])):
+        with open(path, "rb") as file:
+            data = file.read()
+        # Compressed documentation is no text.
+        if b"\0" in data[:4096]:
+            continue
+        parts.append(data)
+        count += len(data)
+        if count >= size:
+            break
+    if not count:
+        sys.exit("bench: no text in /usr/include and /usr/share/doc")
+    return (b"".join(parts) * (size // count + 1))[:size]
+
+
 def addresses(arguments):
     """The table of equal addresses."""
     print("| files | chunks | equal chunks | whole files equal |\n|---|---:|---:|---:|")

@@ -30,7 +30,7 @@ import time
 
 import document
 import ring
-from encryption import corpus
+from encryption import texts
 from peers import Cairn, call
 
 HERE = pathlib.Path(__file__).parent
@@ -112,23 +112,6 @@ def put(path, data):
 
 
 # MARK: rate
-
-
-def texts(size):
-    """Headers and documentation; again from the begin, cut into chunks elsewhere, if need be."""
-    parts, count = [], 0
-    for path in sorted(corpus(["/usr/include", "/usr/share/doc"])):
-        data = pathlib.Path(path).read_bytes()
-        # Compressed documentation is no text.
-        if b"\0" in data[:4096]:
-            continue
-        parts.append(data)
-        count += len(data)
-        if count >= size:
-            break
-    if not count:
-        sys.exit("flush: no text in /usr/include and /usr/share/doc")
-    return (b"".join(parts) * (size // count + 1))[:size]
 
 
 def disk_rate(folder, sizes):

@@ -35,13 +35,12 @@ import tempfile
 import time
 import uuid
 
+import document
 import gateway
 
 BUCKET = "bench"
 # One step of one program, in seconds; what takes longer is said so.
 LIMIT = 300
-BEGIN = "<!-- s3: begin -->"
-END = "<!-- s3: end -->"
 ORDER = ("Cairn", "rclone mount", "s3fs", "plain: rclone copy", "plain: boto3")
 
 
@@ -349,15 +348,7 @@ def table(results, options):
                       for at in range(4)]
             lines.append(f"| Cairn : {title} | "
                          + " | ".join(f"{ratio:.2f}" for ratio in ratios) + " | |")
-    return "\n".join(lines) + "\n"
-
-
-def write_table(path, content):
-    path = pathlib.Path(path)
-    whole = path.read_text()
-    before, rest = whole.split(BEGIN, 1)
-    _, after = rest.split(END, 1)
-    path.write_text(f"{before}{BEGIN}\n{content}{END}{after}")
+    return "\n".join(lines)
 
 
 def main():
@@ -370,7 +361,7 @@ def main():
     parser.add_argument("--rounds", type=int, default=1)
     parser.add_argument("--only", help="names of the table, with commas")
     parser.add_argument("--results", help="a file that gathers the turns of several runs")
-    parser.add_argument("--table", help="a file with the two markers")
+    parser.add_argument("--table", type=pathlib.Path, help="a file with the two markers")
     options = parser.parse_args()
     unknown = set((options.only or ORDER[0]).split(",")) - set(ORDER)
     if unknown:
@@ -399,10 +390,7 @@ def main():
                     {"files": options.files, "times": numbers})
         if options.results:
             results = gather(options.results, results)
-        content = table(results, options)
-        print(content)
-        if options.table:
-            write_table(options.table, content)
+        document.write(options.table, "s3", table(results, options))
     finally:
         shutil.rmtree(source, ignore_errors=True)
 
