@@ -74,10 +74,8 @@ struct cfuse_session {
     uint64_t init_extra_flags;
     uint32_t init_state;
     cfuse_reader reader;
-    /// NULL where the kernel was told of none.
+    /// NULL where the kernel was told of none. Whether programs ask by it, the reader knows.
     _Atomic(cfuse_ring *) ring;
-    /// The kernel has refused it: requests come by the device.
-    atomic_bool is_ring_refused;
 };
 
 /// Requests come by the device, whatever INIT said. What there is of the ring stays until the end.

@@ -166,8 +166,7 @@ static ssize_t write_device(int device, struct iovec *parts, int count, void *da
         &unique, (const char *)parts[0].iov_base + offsetof(struct fuse_out_header, unique),
         sizeof unique);
     // Without a number it is no answer, but news for the kernel.
-    cfuse_ring *ring =
-        unique == 0 || atomic_load(&session->is_ring_refused) ? NULL : atomic_load(&session->ring);
+    cfuse_ring *ring = unique == 0 ? NULL : atomic_load(&session->ring);
     if (ring && cfuse_ring_answer(ring, unique, parts, count)) {
         return total(parts, count);
     }
@@ -230,21 +229,21 @@ void cfuse_session_finish(cfuse_session *session) {
     cfuse_ring *ring = atomic_load(&session->ring);
     if (ring) {
         cfuse_ring_join(ring);
+        atomic_store(&session->reader.is_aside, false);
         atomic_store(&session->ring, NULL);
         cfuse_ring_free(ring);
     }
 }
 
 uint32_t cfuse_session_has_ring(cfuse_session *session) {
-    return atomic_load(&session->ring) != NULL && !atomic_load(&session->is_ring_refused);
+    return atomic_load(&session->reader.is_aside);
 }
 
 void cfuse_session_leave_ring(cfuse_session *session) {
-    if (!atomic_exchange(&session->is_ring_refused, true)) {
+    if (atomic_exchange(&session->reader.is_aside, false)) {
         fuse_log(
             FUSE_LOG_WARNING, "io_uring was switched off just now: requests come by the device\n");
     }
-    atomic_store(&session->reader.is_aside, false);
 }
 
 void cfuse_session_expect_wait(cfuse_session *session) {

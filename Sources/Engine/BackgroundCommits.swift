@@ -198,12 +198,13 @@ final class BackgroundCommits: Sendable {
     private func copyLog() {
         // Behind a program that syncs, which would wait for the same disk; but not for long.
         volume.foreground.pause()
-        var isCopied = checkpoint()
-        for _ in 0..<BackgroundCommits.restartCommits
-        where isCopied && volume.metadata.wantsRestart {
+        guard checkpoint() else { return }
+        func wantsMore() -> Bool { volume.metadata.wantsRestart && !isStopping }
+        for _ in 0..<BackgroundCommits.restartCommits {
             // A failure is in the error log, and the log grows until the next time.
-            if isStopping || (try? committer.commit()) == nil { return }
-            isCopied = volume.metadata.wantsRestart && !isStopping && checkpoint()
+            guard wantsMore(), (try? committer.commit()) != nil, wantsMore(), checkpoint() else {
+                return
+            }
         }
     }
 

@@ -251,7 +251,6 @@ package final class MetadataDatabase: Sendable {
             if writer.core.hasChanges {
                 writer.copiedForRestart = result.copiedFrames
             } else {
-                defer { logFrames.store(writer.core.logFrames, ordering: .relaxed) }
                 try writer.core.betweenTransactions { core in
                     self.restartLog(core, copied: result.copiedFrames)
                 }
@@ -291,6 +290,7 @@ package final class MetadataDatabase: Sendable {
         // A failure changes nothing but that the log stays as it is. A disk that fails is told by
         // the next `checkpoint()`, which does the same work where its error has a caller.
         guard (try? core.restartLog(cut: isExcessive)) == true else { return }
+        logFrames.store(core.logFrames, ordering: .relaxed)
         nextCheckpoint.store(Self.logLimit / WriteAheadLog.frameSize, ordering: .relaxed)
     }
 }

@@ -303,12 +303,11 @@ def text(value, count=None):
 
 
 def gather(path, results):
-    """Adds the turns to those that the file has, and gives them all."""
-    path = pathlib.Path(path)
-    known = json.loads(path.read_text()) if path.exists() else {}
+    """Adds the turns to those that the file has, if one is given, and gives them all."""
+    known = document.earlier(path)
     for name, rounds in results.items():
         known.setdefault(name, []).extend(rounds)
-    path.write_text(json.dumps(known, indent=1) + "\n")
+    document.keep(path, known)
     # In the table's order, whatever the order of the turns.
     return {name: known[name] for name in ORDER if name in known}
 
@@ -360,7 +359,8 @@ def main():
     parser.add_argument("--files", type=int, default=10_000)
     parser.add_argument("--rounds", type=int, default=1)
     parser.add_argument("--only", help="names of the table, with commas")
-    parser.add_argument("--results", help="a file that gathers the turns of several runs")
+    parser.add_argument(
+        "--results", type=pathlib.Path, help="a file that gathers the turns of several runs")
     parser.add_argument("--table", type=pathlib.Path, help="a file with the two markers")
     options = parser.parse_args()
     unknown = set((options.only or ORDER[0]).split(",")) - set(ORDER)
@@ -388,9 +388,7 @@ def main():
                 print(f"{name}: " + ", ".join(text(value) for value in numbers), flush=True)
                 results.setdefault(name, []).append(
                     {"files": options.files, "times": numbers})
-        if options.results:
-            results = gather(options.results, results)
-        document.write(options.table, "s3", table(results, options))
+        document.write(options.table, "s3", table(gather(options.results, results), options))
     finally:
         shutil.rmtree(source, ignore_errors=True)
 
