@@ -131,7 +131,7 @@ final class Committer: Sendable {
         }
         let epoch = try structure.withLock { (_) throws(FileError) -> FreeEpoch in
             do throws(FileError) {
-                try drainAtOneMoment(isSmall() ? .journaled : .sealed)
+                try drainAtOneMoment(isSmall() ? .journaled : .sealed, defers: !isWhole)
             } catch .noSpace {
                 // A log that starts anew has room; and the arena's slots are reserved, the
                 // journal's are not. A checkpoint that fails too leaves the second try to say why.
@@ -142,7 +142,7 @@ final class Committer: Sendable {
             try syncArena()
             let epoch = volume.arena.beginCommit()
             do throws(MetadataError) {
-                try volume.metadata.write { (writer) throws(MetadataError) in
+                try volume.metadata.write(defers: !isWhole) { (writer) throws(MetadataError) in
                     try volume.highWater.save(volume, isLast: false, writer)
                 }
                 if isWhole {
@@ -272,7 +272,11 @@ final class Committer: Sendable {
     /// then is held here, whole, and nothing that comes later is.
     ///
     /// No deadlock: names are locked, and without them nobody holds two inodes.
-    private func drainAtOneMoment(_ buffers: Buffers) throws(FileError) {
+    ///
+    /// - Parameter defers: as of `MetadataDatabase.write`.
+    private func drainAtOneMoment(
+        _ buffers: Buffers, defers: Bool = false
+    ) throws(FileError) {
         for _ in 0..<Committer.drainPasses where dirtyCount > Committer.heldAtOnce {
             try drainLocked(buffers)
         }
@@ -291,7 +295,7 @@ final class Committer: Sendable {
             do throws(FileError) {
                 if let failure { throw failure }
                 let isKept = try inode.state.withAcquired { (state) throws(FileError) in
-                    try settle(&state, journaling: &left)
+                    try settle(&state, journaling: &left, defers: defers)
                 }
                 if isKept { kept.append(inode) } else { settled.append(inode) }
             } catch {

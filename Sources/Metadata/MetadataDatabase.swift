@@ -10,7 +10,8 @@
 // - No fsync happens under the writer's lock, with one exception: when the log starts anew, the few
 //   frames that are left are copied and synced there (however many they are, from `excessFactor`
 //   times its limit on), and the next COMMIT syncs the new header.
-// - Lock order: `checkpointer`, then `writer`. The log's own lock is taken under neither.
+// - Lock order: `checkpointer`, then `writer`. The log's own lock is taken under neither, that of
+//   the redo file under `writer` where a record is taken back.
 
 import Primitives
 import Synchronization
@@ -100,14 +101,22 @@ package final class MetadataDatabase: Sendable {
     ///
     /// What the body did before it throws stays done; see `MetadataWriter.atomically`.
     ///
+    /// - Parameter defers: changes may be done when `record()` has the disk at work, unless
+    ///   somebody asks or changes something before: for a body that only changes, and a `record()`
+    ///   soon after it. What fails then fails there, and costs the transaction (`.full` and others,
+    ///   until it could be brought back).
     /// - Throws: what the body throws. After `close()` that is `.closed` at its first call.
     package func write<R, E: Error>(
-        _ body: (borrowing MetadataWriter) throws(E) -> R
+        defers: Bool = false, _ body: (borrowing MetadataWriter) throws(E) -> R
     ) throws(E) -> R {
         try writer.withLock { (writer) throws(E) in
             // What is still lost is told by the body's first call.
             if writer.core.mayGoOn() { writer.core.checkRoom() }
-            defer { uncommitted.store(writer.core.redo.size, ordering: .relaxed) }
+            writer.core.redo.isDeferring = defers
+            defer {
+                writer.core.redo.isDeferring = false
+                uncommitted.store(writer.core.redo.size, ordering: .relaxed)
+            }
             return try body(MetadataWriter(core: writer.core))
         }
     }

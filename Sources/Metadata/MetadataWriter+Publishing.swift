@@ -78,8 +78,7 @@ extension MetadataWriter {
         try change.bind(3, row.conflictName)
         change.bind(4, row.noticed.seconds)
         change.bind(5, Int64(row.noticed.nanoseconds))
-        try change.run()
-        return core.connection.lastInsertedRow
+        return try change.runGivingRow()
     }
 
     /// Takes a conflict off the list.

@@ -11,6 +11,7 @@ package import Namespace
 /// Every method throws `MetadataError`. `.full` comes before anything was changed: what makes the
 /// database larger is refused while the disk has no room for the log, what makes it smaller is not.
 /// A statement that fails has no effect, and those before it stand; `atomically` undoes them too.
+/// Where changes are deferred they fail later, and cost more: `MetadataDatabase.write`.
 package struct MetadataWriter: ~Copyable, MetadataReader {
     let core: WriterCore
 

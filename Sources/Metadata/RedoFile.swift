@@ -19,8 +19,10 @@
 // 4. A record is written after the sync of the one before: one that is not sound, with a sound one
 //    behind it, is damage.
 
+import CLinux
 import Glibc
 import Primitives
+import Synchronization
 
 /// The redo file of one open database.
 final class RedoFile: Sendable {
@@ -41,19 +43,29 @@ final class RedoFile: Sendable {
     private static let zerosStep = 256 << 10
 
     private let file: SyncedFile
+    /// Where records go past the system's cache; nil where that can not be.
+    private let direct: DirectWriter?
+    /// Bytes from the file's start that are on the disk without a hole: there a write needs no
+    /// room, and waits for nothing else.
+    private let length = Atomic<Int>(0)
+    /// Whether a record since the last sync went into the system's cache.
+    private let isCached = Atomic<Bool>(false)
 
     /// Opens the file, or makes it.
     ///
+    /// - Parameter direct: what writes records past the cache, for tests.
     /// - Throws: `.full`; `.logNotSynced` if it can not be opened or its name not be brought to the
     ///   disk.
-    init(databasePath: String) throws(MetadataError) {
+    init(databasePath: String, direct: DirectWriter? = nil) throws(MetadataError) {
         let path = Self.path(databasePath)
         // SAFETY: the path lives for the call.
         let descriptor = unsafe open(path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0o600)
         guard descriptor >= 0 else { throw Self.error(errno) }
         file = SyncedFile(descriptor, isSettled: true)
+        self.direct = direct ?? DirectWriter(path: path)
         // Its name must last before anything in it is promised to.
         try Self.syncFolder(of: path)
+        try syncZeros()
     }
 
     private static func path(_ databasePath: String) -> String { databasePath + "-redo" }
@@ -79,33 +91,79 @@ final class RedoFile: Sendable {
     func checkSound() throws(MetadataError) { try file.checkSound() }
 
     /// Brings every record written before this call to the disk.
-    func sync() throws(MetadataError) { try file.sync() }
+    func sync() throws(MetadataError) { try file.sync(endWriting) }
+
+    /// Waits for the record under way. One that the disk did not take is written once more, for a
+    /// sync of the file.
+    ///
+    /// - Returns: whether all records are on the disk.
+    private func endWriting() throws(MetadataError) -> Bool {
+        if let direct, !direct.end() {
+            try direct.writeAgain(to: file.descriptor)
+            return false
+        }
+        return !isCached.exchange(false, ordering: .relaxed)
+    }
 
     /// Writes a record, in whole pages: one of which a part is written is read from the disk first
     /// where the kernel does not hold it, and a program waits. Called under the writer's lock.
+    ///
+    /// Where it can be it goes to the disk at once, and `sync()` waits for it. There is one such
+    /// record at a time.
     ///
     /// - Parameters:
     ///   - record: its bytes.
     ///   - offset: where it begins, behind the one before.
     ///   - tail: what stands before it on its first page, and stays.
     /// - Returns: what stands on the page that the next record begins on, before that; nil if the
-    ///   disk took this one not whole: what is there of it is no record.
+    ///   disk took this one not whole: what is there of it is no record. Nil also if the record
+    ///   before was not synced: this one may not be there without it.
     func write(
         _ record: [UInt8], at offset: Int, behind tail: ArraySlice<UInt8>
     ) -> ArraySlice<UInt8>? {
         precondition(tail.count == offset % Self.pageSize, "a page's beginning would be lost")
         let used = tail.count + record.count
         let rest = (Self.pageSize - used % Self.pageSize) % Self.pageSize
-        let pages = tail + record + repeatElement(0, count: rest)
+        let pages = Array(tail + record + repeatElement(0, count: rest))
         let start = offset - tail.count
+        guard file.isSettled else { return nil }
+        if !begin(pages, at: start) {
+            guard write(pages, at: start) else { return nil }
+            isCached.store(true, ordering: .relaxed)
+        }
+        file.note()
+        // A copy: a slice would keep all pages.
+        return ArraySlice(Array(pages[..<used].suffix(used % Self.pageSize)))
+    }
+
+    /// Has the disk write pages that need no room there.
+    private func begin(_ pages: [UInt8], at start: Int) -> Bool {
+        guard let direct, pages.count <= DirectWriter.limit,
+            start + pages.count <= length.load(ordering: .relaxed)
+        else { return false }
+        return direct.begin(pages, at: start)
+    }
+
+    /// Writes pages into the system's cache.
+    private func write(_ pages: [UInt8], at start: Int) -> Bool {
         // SAFETY: the buffer lives for the call.
         let count = unsafe pages.withUnsafeBytes { bytes in
             unsafe pwrite(file.descriptor, bytes.baseAddress, bytes.count, off_t(start))
         }
-        guard count == pages.count else { return nil }
+        return count == pages.count
+    }
+
+    /// Takes the record back that was written last: what stands there then ends the records, as if
+    /// it had never been. Waits for the disk.
+    ///
+    /// - Parameters: as of the `write` before.
+    func takeBack(from offset: Int, behind tail: ArraySlice<UInt8>) throws(MetadataError) {
+        try sync()
+        let page = Array(tail + repeatElement(0, count: Self.pageSize - tail.count))
+        guard write(page, at: offset - tail.count) else { throw .logNotSynced(errno: EIO) }
+        isCached.store(true, ordering: .relaxed)
         file.note()
-        // A copy: a slice would keep all pages.
-        return ArraySlice(Array(pages.dropLast(rest).suffix(used % Self.pageSize)))
+        try sync()
     }
 
     /// Writes the file's first bytes before they are needed, one step of many, so that a sync there
@@ -115,7 +173,12 @@ final class RedoFile: Sendable {
     func lengthen() -> Bool { file.lengthen(by: Self.zerosStep, upTo: Self.size) }
 
     /// Brings zeros to the disk, so that no record's sync has to.
-    func syncZeros() throws(MetadataError) { try file.syncAll() }
+    func syncZeros() throws(MetadataError) {
+        // What comes to lie behind it meanwhile is for the next time.
+        let end = max(0, Int(cairn_seek_hole(file.descriptor, 0)))
+        try file.sync(isForced: true, endWriting)
+        length.store(end, ordering: .relaxed)
+    }
 
     // MARK: Records
 

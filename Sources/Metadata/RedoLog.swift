@@ -5,7 +5,8 @@
 //
 // Invariants:
 // - While `isWhole`, doing what is here on the state last committed gives the state the standing
-//   transaction had: each statement that succeeded is here, in order, and none that failed.
+//   transaction had: each statement that succeeded is here, in order, and none that failed; but
+//   from `deferred` on what is here is still to be done in it.
 // - Values are bound as they were: nothing here asks a clock, or counts rows.
 
 /// The changes of one transaction, as statements and their values.
@@ -17,6 +18,8 @@ final class RedoLog: @unchecked Sendable {
     static let limit = 64 * 1024 * 1024
     /// Bytes from which on a commit should come before its time: memory is for other things.
     static let commitSize = 16 * 1024 * 1024
+    /// Bytes that are deferred at most, but for the last statement.
+    static let deferredLimit = 256 * 1024
     /// Room that is kept for the next transaction.
     private static let spareWords = 256 * 1024
     /// What a statement or a value takes besides its bytes.
@@ -48,12 +51,19 @@ final class RedoLog: @unchecked Sendable {
     private(set) var size = 0
     /// Where the statement began that is being bound; nil between statements.
     private var opened: Mark?
-    /// Whether what is here is being done again.
+    /// Whether statements are noted now, to be done later: see `SQLiteStatement.run`.
+    var isDeferring = false
+    /// Where those begin that were noted and not done; nil if all were.
+    private(set) var deferred: Mark?
+    /// Whether what is here is being done, or done again.
     private(set) var isReplaying = false
     /// Whether everything is here. False after too much was written, or after `giveUp`.
     private(set) var isWhole = true
 
     private var isRecording: Bool { isWhole && !isReplaying }
+    /// Whether a statement that begins now is done later. What is deferred is nowhere else: none
+    /// is where so much is here that it may have to be given up.
+    var defersNext: Bool { isDeferring && isRecording && size < Self.limit / 2 }
 
     // MARK: Recording
 
@@ -93,7 +103,10 @@ final class RedoLog: @unchecked Sendable {
     private func add(_ word: UInt16) {
         words.append(word)
         size += Self.wordSize
-        if size > Self.limit { giveUp() }
+        if size > Self.limit {
+            precondition(deferred == nil, "half of the limit is more than any statement has")
+            giveUp()
+        }
     }
 
     /// The statement that was bound last has been run.
@@ -105,6 +118,16 @@ final class RedoLog: @unchecked Sendable {
         opened = nil
         add(Tag.end)
         return before
+    }
+
+    /// The statement that was bound last is to be done later.
+    ///
+    /// - Returns: whether that has gone on for long, and all should be done now.
+    func deferLast() -> Bool {
+        guard let before = end() else { return false }
+        let first = deferred ?? before
+        deferred = first
+        return size - first.size > Self.deferredLimit
     }
 
     /// How much is recorded now.
@@ -126,6 +149,7 @@ final class RedoLog: @unchecked Sendable {
         blobs.removeLast(blobs.count - mark.blobs)
         size = mark.size
         opened = nil
+        if let deferred, deferred.words >= mark.words { self.deferred = nil }
     }
 
     /// The transaction was committed: the next one begins with nothing.
@@ -147,19 +171,38 @@ final class RedoLog: @unchecked Sendable {
         blobs.removeAll(keepingCapacity: !isLarge)
         size = 0
         opened = nil
+        deferred = nil
     }
 
     // MARK: Doing it again
+
+    /// The transaction was lost: what was deferred is one with all else that is to be done again.
+    func forgetDeferral() { deferred = nil }
 
     /// Runs everything once more, in the transaction that has just begun.
     ///
     /// - Throws: the first failure; what was done by then is the caller's to roll back.
     func replay() throws(MetadataError) {
+        try run(from: Mark(words: 0, integers: 0, blobs: 0, size: 0))
+    }
+
+    /// Runs what was deferred.
+    ///
+    /// - Throws: the first failure; the transaction is not what it should be then.
+    func runDeferred() throws(MetadataError) {
+        guard let mark = deferred else { return }
+        try run(from: mark)
+        deferred = nil
+    }
+
+    private func run(from mark: Mark) throws(MetadataError) {
         precondition(isWhole, "a part of a transaction is none")
         isReplaying = true
         defer { isReplaying = false }
-        var (word, integer, blob) = (0, 0, 0)
-        while word < words.count {
+        var (word, integer, blob) = (mark.words, mark.integers, mark.blobs)
+        // One may be begun, and not run.
+        let end = recorded.words
+        while word < end {
             let statement = try statements[Int(words[word])].begin()
             word += 1
             while words[word] != Tag.end {

@@ -174,6 +174,21 @@ import Glibc
             wasBusy: code != SQLITE_OK)
     }
 
+    /// Does what was noted to be done later. One that fails costs the transaction, which is then
+    /// brought back whole or is lost: whoever noted it believes that it is done.
+    func runDeferred() throws(MetadataError) {
+        guard let redo, redo.deferred != nil, !redo.isReplaying, isStanding, loss == nil else {
+            return
+        }
+        do throws(MetadataError) {
+            try redo.runDeferred()
+        } catch {
+            if loss == nil { abandon(error) }
+            _ = onLoss?(nil)
+            if let loss { throw loss }
+        }
+    }
+
     /// Throws what makes this connection useless, if anything does.
     @inline(__always)
     func checkUsable() throws(MetadataError) {

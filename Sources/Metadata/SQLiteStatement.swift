@@ -5,7 +5,7 @@
 // Invariants:
 // - A statement is reset before the call that used it returns, so that none keeps a lock or pins
 //   the log.
-// - A recorded statement is in the connection's redo log if and only if it was done.
+// - A recorded statement is in the connection's redo log if and only if it was done, or is to be.
 
 import CSQLite
 
@@ -26,6 +26,8 @@ import CSQLite
     /// Its number in the connection's redo log; nil if it is not recorded.
     private var redoNumber: UInt16?
     private let isRecorded: Bool
+    /// Whether what was begun is noted only, and done later.
+    private var isDeferred = false
     private var handle: OpaquePointer?
     private var scratch: UnsafeMutablePointer<UInt8>?
     private var scratchUsed = 0
@@ -49,13 +51,16 @@ import CSQLite
     @inline(__always)
     func begin() throws(MetadataError) -> SQLiteStatement {
         try connection.checkUsable()
-        // SAFETY: the handle is ours; it is only compared.
-        if unsafe handle == nil { try prepare() }
+        isDeferred = isRecorded && connection.redo?.defersNext == true
+        // It may look at what they change, or change it too.
+        if !isDeferred { try connection.runDeferred() }
         if isRecorded, let redo = connection.redo {
             let number = redoNumber ?? redo.register(self)
             redoNumber = number
             redo.begin(number)
         }
+        // SAFETY: the handle is ours; it is only compared.
+        if unsafe !isDeferred && handle == nil { try prepare() }
         return self
     }
 
@@ -76,6 +81,7 @@ import CSQLite
     @inline(__always)
     func bind(_ index: Int32, _ value: Int64) {
         if isRecorded { connection.redo?.note(index, value) }
+        if isDeferred { return }
         // SAFETY: the handle is valid until `close`; the value is copied.
         check(unsafe sqlite3_bind_int64(handle, index, value))
     }
@@ -89,6 +95,7 @@ import CSQLite
     /// Binds a copy of the bytes; none at all are an empty blob, not NULL.
     func bind(_ index: Int32, _ bytes: [UInt8]) throws(MetadataError) {
         if isRecorded { connection.redo?.note(index, bytes) }
+        if isDeferred { return }
         guard !bytes.isEmpty else {
             // SAFETY: the handle is valid until `close`.
             return check(unsafe sqlite3_bind_zeroblob(handle, index, 0))
@@ -113,6 +120,7 @@ import CSQLite
     func bind(_ index: Int32, optional bytes: [UInt8]?) throws(MetadataError) {
         if let bytes { return try bind(index, bytes) }
         if isRecorded { connection.redo?.noteNull(index) }
+        if isDeferred { return }
         // SAFETY: the handle is valid until `close`.
         check(unsafe sqlite3_bind_null(handle, index))
     }
@@ -149,7 +157,14 @@ import CSQLite
     ///
     /// If a recorded one loses the transaction, it is done again with all that was in it; it fails
     /// if it fails once more, and what was done before it stands.
+    ///
+    /// Where recorded ones are deferred it is noted only, and done by `runDeferred`.
     func run() throws(MetadataError) {
+        if isDeferred {
+            isDeferred = false
+            if connection.redo?.deferLast() == true { try connection.runDeferred() }
+            return
+        }
         do {
             defer { reset() }
             _ = try step()
@@ -167,9 +182,20 @@ import CSQLite
 
     /// Runs a statement that gives no rows, resets it, and gives the rows it changed.
     func runCountingChanges() throws(MetadataError) -> Int {
-        try run()
+        try runNow()
         // SAFETY: the connection's handle is valid for as long as this object retains it.
         return Int(unsafe sqlite3_changes64(connection.handle))
+    }
+
+    /// Runs a statement that inserts a row, resets it, and gives the row's number.
+    func runGivingRow() throws(MetadataError) -> UInt64 {
+        try runNow()
+        return connection.lastInsertedRow
+    }
+
+    private func runNow() throws(MetadataError) {
+        try run()
+        try connection.runDeferred()
     }
 
     /// Makes the statement ready for its next use.

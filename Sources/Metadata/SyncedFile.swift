@@ -33,10 +33,18 @@ final class SyncedFile: Sendable {
     func checkSound() throws(MetadataError) { try writes.checkSound() }
 
     /// Brings to the disk every write that was noted before this was called.
-    func sync() throws(MetadataError) { try writes.sync(syncAtOnce) }
-
-    /// Brings everything to the disk, also what nobody noted.
-    func syncAll() throws(MetadataError) { try writes.sync(isForced: true, syncAtOnce) }
+    ///
+    /// - Parameters:
+    ///   - isForced: everything, also what nobody noted.
+    ///   - body: brings to the disk what goes there in another way, and says whether that was all.
+    func sync(
+        isForced: Bool = false, _ body: () throws(MetadataError) -> Bool = { false }
+    ) throws(MetadataError) {
+        try writes.sync(isForced: isForced) { () throws(MetadataError) in
+            let wasAll = try body()
+            if isForced || !wasAll { try syncAtOnce() }
+        }
+    }
 
     /// Makes the file longer by one step of zeros, if it is shorter than a size: so that what comes
     /// to lie there makes it no longer.

@@ -108,7 +108,7 @@ final class WriteAheadLog: Sendable {
     /// Brings zeros to the disk, so that no commit's sync has to.
     ///
     /// - Throws: `.logNotSynced`, as `sync()`.
-    func syncZeros() throws(MetadataError) { try file.syncAll() }
+    func syncZeros() throws(MetadataError) { try file.sync(isForced: true) }
 
     /// Whether the disk has space for the log to take some more, for the database file to grow to a
     /// size, and a little besides: the `-shm` file takes 32 KiB for every 16 MiB of log.

@@ -39,8 +39,7 @@ final class WriterCore: @unchecked Sendable {
     private static let roomCheckRows: Int64 = 64
     private static let roomCheckBytes = 1024 * 1024
 
-    /// A lost transaction is not done again more often than this: on a full disk each try may write
-    /// up to `RedoLog.limit`.
+    /// A lost transaction is not done again more often: a try may write up to `RedoLog.limit`.
     private static let recoveryInterval = Duration.seconds(1)
 
     let connection: SQLiteConnection
@@ -110,7 +109,7 @@ final class WriterCore: @unchecked Sendable {
     // MARK: The transaction
 
     /// Whether the standing transaction has changed anything.
-    var hasChanges: Bool { connection.changeCount != changesAtBegin }
+    var hasChanges: Bool { connection.changeCount != changesAtBegin || redo.deferred != nil }
 
     /// Whether the standing transaction is gone.
     var isLost: Bool { connection.isLost }
@@ -143,6 +142,7 @@ final class WriterCore: @unchecked Sendable {
     ) throws(MetadataError) {
         try requireSound()
         guard hasChanges else { return }
+        try connection.runDeferred()
         // A COMMIT that fails may have written all of its frames, and a start may find them: what
         // was recorded on the base before would be nowhere then. So nothing is until one succeeds.
         recorded = nil
@@ -192,6 +192,14 @@ final class WriterCore: @unchecked Sendable {
         guard next.size + record.count <= RedoFile.size,
             let tail = redoFile.write(record, at: next.size, behind: next.tail)
         else { return false }
+        do throws(MetadataError) {
+            // While the disk works.
+            try connection.runDeferred()
+        } catch {
+            // A start might fail with it too. If this fails no sync is believed any more.
+            try? redoFile.takeBack(from: next.size, behind: next.tail)
+            throw error
+        }
         next.end = end
         next.records += 1
         next.size += record.count
@@ -245,8 +253,7 @@ final class WriterCore: @unchecked Sendable {
         return false
     }
 
-    /// Whether a transaction stands, brought back if need be; not in the middle of an operation, of
-    /// which a part may be missing.
+    /// Whether a transaction stands, brought back if need be; not in the middle of an operation.
     func mayGoOn() -> Bool {
         if isLost && holdCount > 0 { giveUp() }
         return recover()
@@ -270,6 +277,7 @@ final class WriterCore: @unchecked Sendable {
             return false
         }
         nextRecovery = now + Self.recoveryInterval
+        redo.forgetDeferral()
         do throws(MetadataError) {
             try begin()
             try redo.replay()
@@ -305,6 +313,7 @@ final class WriterCore: @unchecked Sendable {
     ///   enough.
     func hold(frees: Bool) throws(MetadataError) {
         _ = recover()
+        try connection.runDeferred()
         if let loss = connection.loss { throw loss }
         checkRoom()
         guard hasRoom || (frees && hasLogRoom) || holdCount > 0 else { throw .full }

@@ -31,6 +31,19 @@ final class TestFolder: Sendable {
 
     func open() throws -> MetadataDatabase { try MetadataDatabase(path: database) }
 
+    /// A database with a COMMIT behind it, from which on it may record.
+    ///
+    /// - Parameter isWritten: its redo file has its whole length, as some seconds after a mount:
+    ///   where the disk can do it, records go past the cache then.
+    func committed(isWritten: Bool = false) throws -> MetadataDatabase {
+        let database = try open()
+        if isWritten { while try database.lengthenLog() {} }
+        try database.write { try $0.insertInode(file(1)) }
+        try database.commit()
+        try database.syncLog()
+        return database
+    }
+
     /// What a power cut would leave if every write so far had reached the disk: a copy of database
     /// and log, opened anew.
     func crashCopy(name: String, logBytes: Int? = nil) throws -> MetadataDatabase {
@@ -55,6 +68,14 @@ final class TestFolder: Sendable {
     func size(of suffix: String) throws -> Int {
         let attributes = try FileManager.default.attributesOfItem(atPath: database + suffix)
         return try #require(attributes[.size] as? Int)
+    }
+}
+
+extension MetadataDatabase {
+    /// Records, and waits until that is on the disk.
+    func promise() throws(MetadataError) {
+        try record()
+        try syncLog()
     }
 }
 

@@ -20,6 +20,27 @@ void cairn_start_writing(int32_t descriptor, int64_t offset, int64_t length);
 /// or -1 with errno.
 int32_t cairn_set_direct(int32_t descriptor, int32_t is_direct);
 
+/// io_setup(2): a context for one write at a time. 0, or -1 with errno.
+int32_t cairn_open_writes(uint64_t *context);
+
+/// io_destroy(2): after the write that is under way, if there is one.
+void cairn_close_writes(uint64_t context);
+
+/// io_submit(2) of a write with RWF_DSYNC: when it is over the bytes are on the disk, and what
+/// finds them there. `descriptor` is open with O_DIRECT: address, size and offset of the bytes are
+/// multiples of a sector, and they stay as they are until `cairn_end_write`. 0, or -1 with errno.
+int32_t cairn_begin_write(
+    uint64_t context, int32_t descriptor, const void *bytes, size_t size, int64_t offset);
+
+/// Looks, for `longest` nanoseconds at most, whether the write that was begun is over, and offers
+/// the processor to others in between (sched_yield(2)): 1 if it is, 0 if it is not, -1 if somebody
+/// else took the processor for more than `turn` nanoseconds.
+int32_t cairn_look_for_write(uint64_t context, uint64_t longest, uint64_t turn);
+
+/// io_getevents(2): sleeps until the write that was begun is over. Its bytes, or -1 with errno; or
+/// INT64_MIN where nothing is known, which a context that was opened never gives.
+int64_t cairn_end_write(uint64_t context);
+
 /// preadv2(2), RWF_NOWAIT, of one buffer: what of it is in the system's memory. Bytes, fewer than
 /// asked where the disk would have to be waited for; or -1 with errno, EAGAIN where that is so of
 /// the first one.
