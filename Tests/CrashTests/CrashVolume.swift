@@ -23,7 +23,8 @@ final class CrashVolume {
     let phrase: String
     var mountPoint: String { root + "/mnt" }
     let store: String
-    var state: String { root + "/state" }
+    private let stateDisk: LoopDisk?
+    var state: String { stateDisk.map { $0.path + "/state" } ?? root + "/state" }
     var folder: String { state + "/volumes/" + name }
     var environment: [String: String] {
         [
@@ -41,9 +42,14 @@ final class CrashVolume {
 
     /// - Parameters:
     ///   - stateSize: bytes of a disk in memory of its own for the state folder; nil for none.
+    ///   - stateDisk: a disk for it that is there already.
     ///   - storeSize: the same for the store.
     ///   - storePath: where the store is, if not in the volume's own folder.
-    init(stateSize: Int? = nil, storeSize: Int? = nil, storePath: String? = nil) throws {
+    init(
+        stateSize: Int? = nil, stateDisk: LoopDisk? = nil, storeSize: Int? = nil,
+        storePath: String? = nil
+    ) throws {
+        self.stateDisk = stateDisk
         root = NSTemporaryDirectory() + "cairn-crash-" + UUID().uuidString.prefix(8)
         store = storePath ?? root + "/store"
         for name in ["home", "mnt", "state"] + (storePath == nil ? ["store"] : []) {
@@ -61,7 +67,8 @@ final class CrashVolume {
             disks.append(path)
         }
         let variables = [
-            "CAIRN_STATE": root + "/state", "HOME": root + "/home", "LC_ALL": "C.UTF-8",
+            "CAIRN_STATE": stateDisk.map { $0.path + "/state" } ?? root + "/state",
+            "HOME": root + "/home", "LC_ALL": "C.UTF-8",
         ]
         let made = try run(
             CrashVolume.binary,
@@ -137,6 +144,9 @@ final class CrashVolume {
         precondition(daemon > 0, "nothing is mounted")
         _ = Foundation.kill(daemon, signal)
     }
+
+    /// Takes the mount away that a killed daemon has left.
+    func leaveDeadMount() throws { try shell("umount -l \"$MNT\"") }
 
     /// Throws the state folder away, and gets the volume back from its phrase: an empty cache.
     func recover() throws {

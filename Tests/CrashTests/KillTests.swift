@@ -13,7 +13,6 @@ struct KillTests {
     /// Earlier rounds that are looked at again.
     static let memory = 6
 
-    private static let worker = resource("worker.py")
     /// The state folder as the last kill left it.
     private static let killed = "state-as-killed"
 
@@ -55,17 +54,11 @@ struct KillTests {
         print("kill -9: \(round) rounds, \(promises) promises checked, 0 broken")
     }
 
-    /// Has programs work on the mount until the daemon is about to be killed.
+    /// Has programs work on the mount until the daemon is killed.
     private func work(
         _ round: Int, _ volume: CrashVolume, _ dice: inout SeededGenerator
     ) throws {
-        let worker = Process()
-        worker.executableURL = URL(fileURLWithPath: "/usr/bin/python3")
-        worker.arguments = [
-            Self.worker, "work", volume.mountPoint, "r\(round)", manifest(round, volume),
-            "\(UInt32.random(in: 0...(.max), using: &dice))",
-        ]
-        try worker.run()
+        let programs = try Promises(volume).begin(round, &dice)
         let pause = { (limit: UInt32, dice: inout SeededGenerator) in
             _ = usleep(UInt32.random(in: 0..<limit, using: &dice))
         }
@@ -86,44 +79,14 @@ struct KillTests {
         } else {
             volume.kill()
         }
-        // The mount is dead: every call of the worker fails.
-        let isOver = eventually(within: .seconds(30)) { !worker.isRunning }
-        #expect(isOver, "the worker hangs on a dead mount")
-        if !isOver { worker.terminate() }
-        worker.waitUntilExit()
-    }
-
-    private func manifest(_ round: Int, _ volume: CrashVolume) -> String {
-        volume.root + "/manifest-\(round)"
+        programs.expectEnd()
     }
 
     /// How many promises were checked; each that is broken is an issue.
     private func verify(_ round: Int, _ volume: CrashVolume, _ when: String) throws -> Int {
-        let first = max(1, round - Self.memory)
-        let result = try run(
-            "/usr/bin/timeout",
-            ["-k", "5", "\(CrashVolume.commandLimit)", "/usr/bin/python3", Self.worker, "verify"]
-                + [volume.mountPoint] + (first...round).map { manifest($0, volume) },
-            environment: volume.environment)
-        let lines = result.output.split(separator: "\n")
-        guard result.status == 0 else {
-            let broken = (lines.dropLast() + result.errors.split(separator: "\n")).suffix(20)
-            let evidence = try Evidence("kill", seed: Effort.seed)
-            try evidence.note("round-\(round).txt", result.output + result.errors)
+        let rounds = max(1, round - Self.memory)...round
+        return try Promises(volume).verify(rounds, when) { (evidence) throws in
             try evidence.keep(volume.root + "/" + Self.killed, as: Self.killed)
-            try evidence.keep(volume.store, as: "store")
-            try evidence.keep(volume.folder, as: "state-now")
-            for number in first...round {
-                try evidence.keep(manifest(number, volume), as: "manifest-\(number)")
-            }
-            throw BrokenPromises(
-                description: "round \(round) of seed \(Effort.seed), \(when): "
-                    + broken.joined(separator: "; ") + "; kept in \(evidence.path)")
         }
-        return lines.last?.split(separator: " ").last.flatMap { Int($0) } ?? 0
-    }
-
-    struct BrokenPromises: Error, CustomStringConvertible {
-        let description: String
     }
 }
