@@ -76,8 +76,8 @@ final class LoopDisk {
         guard result.status == 0 else { throw ShellFailure(command: "cut", result: result) }
     }
 
-    /// What a machine does when the power is back. Nobody may use it any more, but for files that the
-    /// end of a process is still closing.
+    /// What a machine does when the power is back. Nobody may use it any more, but for files that
+    /// the end of a process is still closing.
     func repair() throws {
         let isFree = try eventually { try run("/bin/umount", [path]).status == 0 }
         #expect(isFree, "somebody uses the disk")
