@@ -6,7 +6,7 @@
 // A thread that sleeps while the disk works is late: its processor sleeps too, and takes 20 to 50
 // µs to come back, once for the write and once for the flush behind it. So whoever waits looks
 // whether the disk is done, and offers the processor to others all the time. Where that is in vain
-// it sleeps (`LookPolicy`).
+// it sleeps (`AttemptPolicy`).
 //
 // Invariants:
 // - `room` is not touched while a write is under way: the disk reads it.
@@ -37,23 +37,25 @@ import Synchronization
     private static let longestTurn: UInt64 = 100_000
 
     /// What the system takes at most to begin a write, with much to spare.
-    private static let longestBegin = Duration.microseconds(500)
+    static let longestBegin = Duration.microseconds(500)
 
     private let descriptor: Int32
+    private let longestBegin: Duration
     private let context: UInt64
     private let room: UnsafeMutableRawBufferPointer
-    /// Whether a write was begun that nobody has waited for.
-    let isUnderWay = Atomic<Bool>(false)
+    private let isUnderWay = Atomic<Bool>(false)
     /// The disk did not take one: what is written so is not tried again.
     private let hasFailed = Atomic<Bool>(false)
     /// Where the write under way begins, and its bytes.
     private var offset = 0
     private var count = 0
-    private var looks = LookPolicy()
-    private var begins = LookPolicy()
+    private var looks = AttemptPolicy()
+    private var begins = AttemptPolicy()
 
     /// Opens a file a second time; nil where the system or the filesystem can not do it.
-    convenience init?(path: String) {
+    ///
+    /// - Parameter longestBegin: what is late, for tests.
+    convenience init?(path: String, longestBegin: Duration = DirectWriter.longestBegin) {
         // SAFETY: the path lives for the call.
         let descriptor = unsafe open(path, O_RDWR | O_CLOEXEC | O_NOFOLLOW)
         guard descriptor >= 0 else { return nil }
@@ -62,12 +64,12 @@ import Synchronization
             close(descriptor)
             return nil
         }
-        self.init(descriptor)
+        self.init(descriptor, longestBegin: longestBegin)
     }
 
     /// Takes a file that is open with O_DIRECT, and closes it in any case; nil where the system has
     /// no room for one more who writes so.
-    init?(_ descriptor: Int32) {
+    init?(_ descriptor: Int32, longestBegin: Duration = DirectWriter.longestBegin) {
         var context: UInt64 = 0
         // SAFETY: the call fills a number of ours.
         guard unsafe cairn_open_writes(&context) == 0 else {
@@ -75,6 +77,7 @@ import Synchronization
             return nil
         }
         self.descriptor = descriptor
+        self.longestBegin = longestBegin
         self.context = context
         // SAFETY: given back in deinit.
         unsafe room = .allocate(byteCount: Self.limit, alignment: Self.pageSize)
@@ -87,6 +90,9 @@ import Synchronization
         unsafe room.deallocate()
     }
 
+    /// Whether a write was begun that nobody has waited for.
+    var isWriting: Bool { isUnderWay.load(ordering: .acquiring) }
+
     /// Begins to write, and returns before it is done.
     ///
     /// - Parameters:
@@ -96,7 +102,7 @@ import Synchronization
     func begin(_ bytes: [UInt8], at offset: Int) -> Bool {
         precondition(bytes.count <= Self.limit && bytes.count % Self.pageSize == 0, "not pages")
         let now = ContinuousClock.now
-        guard !isUnderWay.load(ordering: .acquiring), !hasFailed.load(ordering: .relaxed),
+        guard !isWriting, !hasFailed.load(ordering: .relaxed),
             begins.isWorthIt(at: now)
         else { return false }
         // SAFETY: the room has space for the bytes, and the disk does not read it now.
@@ -107,7 +113,7 @@ import Synchronization
             context, descriptor, room.baseAddress, bytes.count, Int64(offset))
         guard code == 0 else { return false }
         // A filesystem that does all of it here (ext4 with data=journal) has others wait.
-        begins.note(.now - now < Self.longestBegin ? .over : .late, at: .now)
+        begins.note(.now - now < longestBegin ? .worthIt : .late, at: .now)
         isUnderWay.store(true, ordering: .releasing)
         return true
     }
@@ -116,7 +122,7 @@ import Synchronization
     ///
     /// - Returns: false if it failed: what is on the disk then is not known.
     func end() -> Bool {
-        guard isUnderWay.load(ordering: .acquiring) else { return true }
+        guard isWriting else { return true }
         look()
         let result = cairn_end_write(context)
         precondition(result != .min, "there is no such context: the room may still be read")
@@ -140,7 +146,7 @@ import Synchronization
     private func look() {
         guard looks.isWorthIt(at: .now) else { return }
         let found = cairn_look_for_write(context, Self.longestLook, Self.longestTurn)
-        let result: LookPolicy.Result = found > 0 ? .over : found < 0 ? .displaced : .late
+        let result: AttemptPolicy.Result = found > 0 ? .worthIt : found < 0 ? .displaced : .late
         looks.note(result, at: .now)
     }
 }

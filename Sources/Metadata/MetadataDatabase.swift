@@ -7,9 +7,9 @@
 // - One write transaction stands from `init` to `close()`. Nothing but `commit()`, `record()` and
 //   `close()` makes what is in it durable: an engine that syncs its arena before these thus never
 //   has a durable row that names a slot that is not on the disk.
-// - No fsync happens under the writer's lock, with one exception: when the log starts anew, the few
-//   frames that are left are copied and synced there (however many they are, from `excessFactor`
-//   times its limit on), and the next COMMIT syncs the new header.
+// - No fsync happens under the writer's lock, but when a record is taken back, and when the log
+//   starts anew: the few frames that are left are copied and synced there (however many they are,
+//   from `excessFactor` times its limit on), and the next COMMIT syncs the new header.
 // - Lock order: `checkpointer`, then `writer`. The log's own lock is taken under neither, that of
 //   the redo file under `writer` where a record is taken back.
 

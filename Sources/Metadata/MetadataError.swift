@@ -22,8 +22,8 @@ package enum MetadataError: Error, Equatable, Sendable {
     case full
     /// Everything since the last commit is gone: an error of the disk or of memory made SQLite roll
     /// back the standing transaction, which was longer than `RedoLog.limit`, or in the middle of an
-    /// operation. Every call fails so until the database is opened anew; what was committed is
-    /// unharmed.
+    /// operation; or a deferred statement can not be done. Every call fails so until the database
+    /// is opened anew; what was committed is unharmed.
     case transactionLost
     /// The log could not be brought to the disk. It stays so until the database is opened anew:
     /// after a failed sync the kernel may forget what it could not write.
@@ -32,4 +32,14 @@ package enum MetadataError: Error, Equatable, Sendable {
     case inUse
     /// `close()` was called.
     case closed
+
+    /// Whether the same would fail in the same way again, however often it is tried.
+    var isLasting: Bool {
+        switch self {
+        case .corrupt: true
+        // SQLITE_CONSTRAINT (19), whatever stands above its eight bits.
+        case .sqlite(let code, _): code & 0xff == 19
+        default: false
+        }
+    }
 }

@@ -17,7 +17,7 @@
 // 3. A process writes no record before a COMMIT of its own: bases are random, so no record of an
 //    earlier process ever follows one of its own.
 // 4. A record is written after the sync of the one before: one that is not sound, with a sound one
-//    behind it, is damage.
+//    behind it, is damage. One that was taken back was never promised; the next takes its place.
 
 import CLinux
 import Glibc
@@ -54,8 +54,8 @@ final class RedoFile: Sendable {
     /// Opens the file, or makes it.
     ///
     /// - Parameter direct: what writes records past the cache, for tests.
-    /// - Throws: `.full`; `.logNotSynced` if it can not be opened or its name not be brought to the
-    ///   disk.
+    /// - Throws: `.full`; `.logNotSynced` if it can not be opened, or it or its name not be brought
+    ///   to the disk.
     init(databasePath: String, direct: DirectWriter? = nil) throws(MetadataError) {
         let path = Self.path(databasePath)
         // SAFETY: the path lives for the call.
@@ -65,6 +65,7 @@ final class RedoFile: Sendable {
         self.direct = direct ?? DirectWriter(path: path)
         // Its name must last before anything in it is promised to.
         try Self.syncFolder(of: path)
+        // From here on it is known how much of what another process left is on the disk.
         try syncZeros()
     }
 
@@ -154,16 +155,17 @@ final class RedoFile: Sendable {
     }
 
     /// Takes the record back that was written last: what stands there then ends the records, as if
-    /// it had never been. Waits for the disk.
+    /// it had never been. Waits for the disk, under the writer's lock.
     ///
     /// - Parameters: as of the `write` before.
+    /// - Throws: `.logNotSynced`, and from then on every sync does: the record may be found.
     func takeBack(from offset: Int, behind tail: ArraySlice<UInt8>) throws(MetadataError) {
-        try sync()
         let page = Array(tail + repeatElement(0, count: Self.pageSize - tail.count))
-        guard write(page, at: offset - tail.count) else { throw .logNotSynced(errno: EIO) }
-        isCached.store(true, ordering: .relaxed)
-        file.note()
-        try sync()
+        try file.sync(isForced: true) { () throws(MetadataError) in
+            _ = try endWriting()
+            guard write(page, at: offset - tail.count) else { throw .logNotSynced(errno: EIO) }
+            return false
+        }
     }
 
     /// Writes the file's first bytes before they are needed, one step of many, so that a sync there

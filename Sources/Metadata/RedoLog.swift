@@ -55,6 +55,8 @@ final class RedoLog: @unchecked Sendable {
     var isDeferring = false
     /// Where those begin that were noted and not done; nil if all were.
     private(set) var deferred: Mark?
+    /// How many they are.
+    private(set) var deferredCount: Int64 = 0
     /// Whether what is here is being done, or done again.
     private(set) var isReplaying = false
     /// Whether everything is here. False after too much was written, or after `giveUp`.
@@ -127,6 +129,7 @@ final class RedoLog: @unchecked Sendable {
         guard let before = end() else { return false }
         let first = deferred ?? before
         deferred = first
+        deferredCount += 1
         return size - first.size > Self.deferredLimit
     }
 
@@ -149,7 +152,7 @@ final class RedoLog: @unchecked Sendable {
         blobs.removeLast(blobs.count - mark.blobs)
         size = mark.size
         opened = nil
-        if let deferred, deferred.words >= mark.words { self.deferred = nil }
+        if let deferred, deferred.words >= mark.words { forgetDeferral() }
     }
 
     /// The transaction was committed: the next one begins with nothing.
@@ -171,13 +174,16 @@ final class RedoLog: @unchecked Sendable {
         blobs.removeAll(keepingCapacity: !isLarge)
         size = 0
         opened = nil
-        deferred = nil
+        forgetDeferral()
     }
 
     // MARK: Doing it again
 
-    /// The transaction was lost: what was deferred is one with all else that is to be done again.
-    func forgetDeferral() { deferred = nil }
+    /// What was deferred is done, or is one with all else that is to be done again.
+    func forgetDeferral() {
+        deferred = nil
+        deferredCount = 0
+    }
 
     /// Runs everything once more, in the transaction that has just begun.
     ///
@@ -192,7 +198,7 @@ final class RedoLog: @unchecked Sendable {
     func runDeferred() throws(MetadataError) {
         guard let mark = deferred else { return }
         try run(from: mark)
-        deferred = nil
+        forgetDeferral()
     }
 
     private func run(from mark: Mark) throws(MetadataError) {

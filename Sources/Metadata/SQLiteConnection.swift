@@ -183,8 +183,13 @@ import Glibc
         do throws(MetadataError) {
             try redo.runDeferred()
         } catch {
-            if loss == nil { abandon(error) }
-            _ = onLoss?(nil)
+            if error.isLasting {
+                redo.giveUp()
+                abandon(.transactionLost)
+            } else {
+                if loss == nil { abandon(error) }
+                _ = onLoss?(nil)
+            }
             if let loss { throw loss }
         }
     }

@@ -196,7 +196,7 @@ final class WriterCore: @unchecked Sendable {
             // While the disk works.
             try connection.runDeferred()
         } catch {
-            // A start might fail with it too. If this fails no sync is believed any more.
+            // A start might fail with it too. If this fails, every sync does from here on.
             try? redoFile.takeBack(from: next.size, behind: next.tail)
             throw error
         }
@@ -294,7 +294,7 @@ final class WriterCore: @unchecked Sendable {
     /// Looks whether the log has room for what stands and what may come; cheap when little changed.
     func checkRoom() {
         if holdCount > 0 { return }
-        let changes = connection.changeCount - changesAtCheck
+        let changes = connection.changeCount + redo.deferredCount - changesAtCheck
         if !hasRoom || changes >= Self.roomCheckRows || bytesSinceCheck >= Self.roomCheckBytes {
             lookForRoom()
         }

@@ -10,8 +10,13 @@ import Testing
 struct Promises {
     private static let script = resource("worker.py")
     private let volume: CrashVolume
+    private let kind: String
 
-    init(_ volume: CrashVolume) { self.volume = volume }
+    /// - Parameter kind: what evidence of a broken promise is called.
+    init(_ volume: CrashVolume, kind: String = "kill") {
+        self.volume = volume
+        self.kind = kind
+    }
 
     /// Has programs work on the mount until that is dead.
     func begin(_ round: Int, _ dice: inout SeededGenerator) throws -> Work {
@@ -55,7 +60,7 @@ struct Promises {
         let lines = result.output.split(separator: "\n")
         guard result.status == 0 else {
             let broken = (lines.dropLast() + result.errors.split(separator: "\n")).suffix(20)
-            let evidence = try Evidence("kill", seed: Effort.seed)
+            let evidence = try Evidence(kind, seed: Effort.seed)
             try evidence.note("round-\(rounds.upperBound).txt", result.output + result.errors)
             try keep(evidence)
             try evidence.keep(volume.store, as: "store")

@@ -161,6 +161,22 @@ struct DeferredChangesTests {
         #expect(try folder.crashCopy(name: "later").write { try $0.inline(2) } == large)
     }
 
+    @Test("one that can never be done loses the transaction at once, and no start is refused")
+    func impossible() throws {
+        let folder = try TestFolder()
+        let database = try folder.committed()
+        try database.write(defers: true) { (writer) throws in
+            try writer.setInline(1, [7])
+            // A name twice, which no sync defers.
+            for _ in 0..<2 {
+                _ = try writer.insertDentry(parent: 1, name: [1], ino: 2, kind: .regular)
+            }
+        }
+        #expect(throws: MetadataError.transactionLost) { try database.record() }
+        #expect(throws: MetadataError.transactionLost) { try database.promise() }
+        #expect(try folder.crashCopy(name: "copy").write { try $0.inline(1) } == nil)
+    }
+
     @Test(
         "any number of records and COMMITs is one history, wherever a crash cuts it",
         arguments: [false, true])
