@@ -64,6 +64,20 @@ struct BadInputMountTests {
         }
     }
 
+    @Test("a daemon that was killed a moment ago is in nobody's way")
+    func justKilled() throws {
+        try withVolume { volume in
+            for round in 1...6 {
+                try volume.shell(
+                    "echo \(round) > \"$MNT/files/last\"; sync \"$MNT/files/last\"")
+                #expect(kill(try volume.daemonPID(), SIGKILL) == 0)
+                _ = try run("/bin/umount", ["-l", volume.mountPoint])
+                try volume.mount()
+                try volume.shell("grep -qx \(round) \"$MNT/files/last\"")
+            }
+        }
+    }
+
     // SEMANTICS: Two processes never use one state folder: the second fails at its start.
     @Test("a second daemon on the same state is refused, and told the first one's process")
     func secondDaemon() throws {

@@ -2,6 +2,8 @@
 //
 // A command's end of the control socket.
 
+import Threading
+
 /// Asks a volume's daemon.
 package enum ControlClient {
     /// Sends one request and waits for its last reply.
@@ -27,9 +29,21 @@ package enum ControlClient {
         return reply
     }
 
-    /// The daemon's status; nil when none runs.
+    /// The daemon's status; nil when none runs, or the one that was asked has ended meanwhile.
     package static func status(of folder: VolumeFolder) throws(CommandFailure) -> DaemonStatus? {
-        guard case .done(let status) = try ask(.status, of: folder) else { return nil }
+        let reply: ControlReply?
+        do throws(ControlError) {
+            reply = try exchange(.status, folder, ControlLimits.patience) { _ in }
+        } catch {
+            // One that was killed has its socket and its lock until the system has taken it apart.
+            let hasEnded =
+                error == .closed
+                && polled(within: ControlLimits.patience, every: 5000) { !folder.isLocked }
+            if hasEnded { return nil }
+            throw failure(error, folder)
+        }
+        if case .failed(let failure) = reply { throw failure }
+        guard case .done(let status) = reply else { return nil }
         return status
     }
 
