@@ -98,11 +98,13 @@ extension Arena {
                     count, reservedCount: promised, at: wanted, backedOnly: backedOnly,
                     isCache: isCache)
             }
+            var written = 0
             do {
-                try fill(runs, layout, length: length, seal: seal, into: &references)
+                try fill(
+                    runs, layout, length: length, seal: seal, into: &references, count: &written)
                 break
             } catch {
-                table.withLock { $0.abandon(runs, reservedCount: promised) }
+                table.withLock { $0.abandon(runs, reservedCount: promised, written: written) }
                 // Slots that were written before need nothing new from a full disk.
                 guard error == .diskFull, !backedOnly else { throw error }
                 references.removeAll(keepingCapacity: true)
@@ -126,14 +128,15 @@ extension Arena {
     }
 
     /// Seals and writes all items into `runs`.
+    ///
+    /// - Parameter slot: how many slots were written, also when this throws.
     private func fill(
         _ runs: [SlotRun], _ layout: SlotLayout, length: (Int) -> Int, seal: Seal,
-        into references: inout [BlockReference]
+        into references: inout [BlockReference], count slot: inout Int
     ) throws(ArenaError) {
         let nonces = SystemRandom.bytes(layout.count * BlockCipher.nonceSize)
         let room = min(Self.transferSlots, runs.reduce(0) { max($0, $1.count) })
         try lanes.withLane(blocks: room) { cipher, sealed, _ throws(ArenaError) in
-            var slot = 0
             for run in runs {
                 var done = 0
                 while done < run.count {

@@ -54,8 +54,12 @@ package final class Arena: Sendable {
     package static let lowWaterLimit: UInt64 = 256 << 20
     /// The largest budget: every slot has a 32-bit number.
     package static let budgetLimit: UInt64 = (UInt64(UInt32.max) + 1) * 16_384 - overshootLimit
-    /// Disk space that the arena leaves alone: the metadata must be able to commit.
-    package static let diskMargin: UInt64 = 32 << 20
+    /// Slots for which the arena leaves the disk its room: the metadata must be able to commit.
+    /// 32 MiB.
+    static let diskMargin = 2048
+    /// Slots for which the metadata may ask the disk at once, 10 MiB: a step of its log, and what
+    /// it leaves alone itself.
+    static let commitRoom = 640
     /// Slots for which the disk should have room beyond that margin; clean ones are evicted for it:
     /// 8 MiB.
     static let lowDisk = 512
@@ -234,8 +238,8 @@ package final class Arena: Sendable {
     /// - Throws: `io` when the system does not tell.
     package func measureDisk() throws(ArenaError) {
         let free = try file.freeDiskBytes()
-        let slots = (free - min(free, Self.diskMargin)) / UInt64(Self.blockSize)
-        table.withLock { $0.diskMeasured(Int(clamping: slots)) }
+        let slots = Int(clamping: free / UInt64(Self.blockSize))
+        table.withLock { $0.diskMeasured(slots - Self.diskMargin) }
     }
 
     /// Takes back `count` promised slots that will not be written.

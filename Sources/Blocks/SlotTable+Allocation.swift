@@ -3,7 +3,8 @@
 // Finding free slots in runs. Next-fit over bitmaps: a cursor goes up through the extent, the
 // part of the arena in use, and starts again at its bottom while a quarter of it is free; else
 // the extent grows. So the file stays near the size of what it holds, a search looks at a
-// bounded number of words, and blocks written one after the other lie one after the other.
+// bounded number of words, and blocks written one after the other lie one after the other. Where
+// the disk is short of room, slots that have their blocks of it come first, wherever they are.
 
 extension SlotTable {
     /// A run of this many slots is taken without looking for a longer one: 256 KiB.
@@ -48,14 +49,18 @@ extension SlotTable {
         if backedOnly, backedFree < count { throw .diskFull }
         var runs: [SlotRun] = []
         var missing = count
+        // Room that was promised on these must not be taken from the disk's margin, over and over.
+        let isShort = (diskSlots ?? .max) < count
+        var backedCount = backedOnly ? count : isShort ? min(count, backedFree) : 0
         if count <= Self.smallWrite {
             while missing > 0, let slot = recent() {
                 take(SlotRun(first: slot, count: 1))
                 runs.append(SlotRun(first: slot, count: 1))
                 missing -= 1
+                backedCount -= 1
             }
         }
-        if !backedOnly, missing == count, let wanted, growsFor(Int(wanted) + count),
+        if backedCount <= 0, missing == count, let wanted, growsFor(Int(wanted) + count),
             isFree(Int(wanted), count)
         {
             let run = SlotRun(first: wanted, count: count)
@@ -66,12 +71,15 @@ extension SlotTable {
             cursor = max(cursor, run.end)
         }
         while missing > 0 {
-            guard let run = nextRun(wanted: missing, backedOnly: backedOnly) else {
-                turnAround(backedOnly: backedOnly)
+            let isBacked = backedCount > 0
+            let length = isBacked ? backedCount : missing
+            guard let run = nextRun(wanted: length, backedOnly: isBacked) else {
+                turnAround(backedOnly: isBacked)
                 continue
             }
             take(run)
             missing -= run.count
+            backedCount -= run.count
             if let last = runs.last, last.end == Int(run.first) {
                 runs[runs.count - 1].count += run.count
             } else {
@@ -84,11 +92,16 @@ extension SlotTable {
     }
 
     /// Gives back what `allocate` took and no reference was made of.
-    mutating func abandon(_ runs: [SlotRun], reservedCount: Int) {
+    ///
+    /// - Parameter written: how many of them, from the first on, have blocks of the disk by now.
+    mutating func abandon(_ runs: [SlotRun], reservedCount: Int, written: Int) {
+        var left = written
         for run in runs {
             for slot in Int(run.first)..<run.end {
                 let (chunk, index) = place(UInt32(slot))
                 chunk.records[index] = SlotRecord()
+                if left > 0 { chunk.backed[index / 64] |= 1 << UInt64(index % 64) }
+                left -= 1
                 setFree(UInt32(slot))
             }
             writing -= run.count
@@ -140,7 +153,9 @@ extension SlotTable {
 
     /// Clears the free bits of `run` and marks it writing, with one reference each.
     private mutating func take(_ run: SlotRun) {
+        let backedBefore = backedFree
         clearFree(run)
+        if let disk = diskSlots { diskSlots = disk - (run.count - (backedBefore - backedFree)) }
         var fresh = SlotRecord()
         fresh.state = .writing
         fresh.count = 1

@@ -89,6 +89,14 @@ extension SlotTable {
         isDiskShort || budget - used - reserved > 2 * lowWater
     }
 
+    /// How many slots may be punched: all, unless the disk lacks a part of its margin. It gets what
+    /// a commit may need then, and the rest but for what writers may want next.
+    private var punchableCount: Int {
+        guard let disk = diskSlots, disk < 0 else { return .max }
+        return max(
+            Arena.commitRoom - (disk + Arena.diskMargin), backedFree - reserved - Arena.lowDisk)
+    }
+
     /// Takes a run of free slots that hold blocks of the disk, for punching; nil when done.
     ///
     /// - Parameters:
@@ -98,6 +106,7 @@ extension SlotTable {
     mutating func takePunchable(
         from position: inout Int, minimum: Int, limit: Int
     ) -> SlotRun? {
+        let limit = min(limit, punchableCount)
         guard isWorthPunching, limit > 0 else { return nil }
         while let start = next(from: position, free: true, below: extent, true) {
             let bound = min(extent, start + limit)

@@ -76,7 +76,8 @@ struct SlotTable: ~Copyable {
     /// Freed slots above `capacity`, to be punched.
     var beyond: [UInt32] = []
 
-    /// Slots of disk space found free and not promised since; nil before it was looked.
+    /// Slots for which the disk has room beyond its margin, less those taken since it was looked
+    /// at; negative for what the margin lacks; nil before.
     var diskSlots: Int?
     /// Slots reserved since the disk was last looked at.
     var reservedSinceDisk = 0
@@ -123,7 +124,7 @@ struct SlotTable: ~Copyable {
         guard free + evictable >= count, committed + count <= capacity else { throw .full }
         if let disk = diskSlots {
             // Slots that still hold disk blocks need no new ones.
-            guard reserved + count - backedFree <= disk else { throw .diskFull }
+            guard reserved + count - backedFree <= max(disk, 0) else { throw .diskFull }
         }
         reserved += count
         reservedSinceDisk += count
@@ -142,7 +143,7 @@ struct SlotTable: ~Copyable {
         return reservedSinceDisk + count > min(Arena.diskMeasureInterval, disk / 8)
     }
 
-    /// Notes how many slots the disk has room for.
+    /// Notes for how many slots the disk has room beyond its margin, or lacks it.
     mutating func diskMeasured(_ slots: Int) {
         diskSlots = slots
         reservedSinceDisk = 0

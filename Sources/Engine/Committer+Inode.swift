@@ -11,12 +11,17 @@ import Synchronization
 extension Committer {
     /// Writes what an inode has to write. Its lock is held, and it was taken off the list.
     ///
-    /// - Parameter defers: as of `MetadataDatabase.write`.
+    /// - Parameters:
+    ///   - defers: as of `MetadataDatabase.write`.
+    ///   - frees: the same.
     /// - Returns: whether it goes back to the list, because it has something in memory still.
     func settle(
-        _ state: inout InodeState, journaling left: inout Int?, defers: Bool = false
+        _ state: inout InodeState, journaling left: inout Int?, defers: Bool = false,
+        frees: Bool = false
     ) throws(FileError) -> Bool {
-        if !state.isDeleted { try write(&state, journaling: &left, defers: defers) }
+        if !state.isDeleted {
+            try write(&state, journaling: &left, defers: defers, frees: frees)
+        }
         volume.countInline(&state)
         state.isListed = !state.isDeleted && state.isDirty
         volume.drained.add(1, ordering: .acquiringAndReleasing)
@@ -28,7 +33,7 @@ extension Committer {
     /// - Parameter left: changed pieces that may still be journaled, nil for no journal; an inode
     ///   with more is sealed.
     private func write(
-        _ state: inout InodeState, journaling left: inout Int?, defers: Bool
+        _ state: inout InodeState, journaling left: inout Int?, defers: Bool, frees: Bool
     ) throws(FileError) {
         if let room = left, state.buffers.changedCount <= room {
             left = room - state.buffers.changedCount
@@ -41,7 +46,8 @@ extension Committer {
         }
         let ino = state.ino
         do {
-            try volume.metadata.write(defers: defers) { (writer) throws(MetadataError) in
+            try volume.metadata.write(defers: defers, frees: frees) {
+                (writer) throws(MetadataError) in
                 if state.isRowDirty { state.row.change = volume.nextChange() }
                 if state.isRowDirty || state.isAccessDirty { try writer.updateInode(state.row) }
                 if state.isInlineDirty { try writer.setInline(ino, sealedInline) }

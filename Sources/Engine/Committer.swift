@@ -26,6 +26,8 @@ final class Committer: Sendable {
     static let heldAtOnce = 256
     /// Drains beside writers before they have to wait however many inodes are dirty.
     static let drainPasses = 4
+    /// Slots let go of that are worth a commit of their own: 1 MiB.
+    static let releasedCount = 64
 
     let volume: Volume
     /// Held by whoever changes names, while dirty inodes are written, and from there to the commit:
@@ -121,28 +123,33 @@ final class Committer: Sendable {
         let isCrowd = steps(from: Committer.crowdSize) > 0
         if isLarge || isCrowd || !volume.arena.isSynced {
             if isRequest { volume.willWait() }
+            // What fails is met again below, where room is made.
             if isLarge {
-                try drain(isRequest: isRequest)
+                do throws(FileError) { try drain(isRequest: isRequest) } catch .noSpace {}
             } else {
-                // What fails is met again below, where room is made.
                 try? drainCrowd(isRequest: isRequest)
             }
             try syncArena()
         }
+        var frees = false
         let epoch = try structure.withLock { (_) throws(FileError) -> FreeEpoch in
             do throws(FileError) {
                 try drainAtOneMoment(isSmall() ? .journaled : .sealed, defers: !isWhole)
             } catch .noSpace {
-                // A log that starts anew has room; and the arena's slots are reserved, the
-                // journal's are not. A checkpoint that fails too leaves the second try to say why.
+                // A log that starts anew has room. A checkpoint that fails too leaves the second
+                // try to say why.
                 _ = try? volume.metadata.checkpoint()
-                try drainAtOneMoment(.sealed)
+                frees = releasedSlots >= Committer.releasedCount
+                // The arena's slots are reserved, the journal's are not: but if the log's own
+                // space may be used, it has some, and the arena's disk may be full.
+                try drainAtOneMoment(frees && isSmall() ? .journaled : .sealed, frees: frees)
             }
             // Costs nothing where nothing was sealed since the last one.
             try syncArena()
             let epoch = volume.arena.beginCommit()
             do throws(MetadataError) {
-                try volume.metadata.write(defers: !isWhole) { (writer) throws(MetadataError) in
+                try volume.metadata.write(defers: !isWhole, frees: frees) {
+                    (writer) throws(MetadataError) in
                     try volume.highWater.save(volume, isLast: false, writer)
                 }
                 if isWhole {
@@ -162,12 +169,23 @@ final class Committer: Sendable {
             throw volume.failure(error)
         }
         volume.arena.endCommit(epoch)
+        // What it was done for.
+        if frees { volume.arena.punchFreed(limit: BackgroundCommits.punchLimit) }
         let isFirst = !hasCommitted.exchange(true, ordering: .relaxed)
         let metadata = volume.metadata
         if isFirst || metadata.wantsCommit || metadata.wantsCheckpoint
             || JournalSealing.isDue(volume)
         {
             pressure()
+        }
+    }
+
+    /// Slots that files have let go of, which come free with a commit: who writes the same blocks
+    /// again and again has no others.
+    var releasedSlots: Int {
+        let deferred = volume.arena.usage().deferred / UInt64(Arena.blockSize)
+        return volume.dirty.withLock { $0 }.reduce(Int(clamping: deferred)) { count, inode in
+            count + inode.state.withLock { $0.pendingReleases.count }
         }
     }
 
@@ -234,16 +252,18 @@ final class Committer: Sendable {
         if volume.metadata.wantsCommit { pressure() }
     }
 
-    private func drainLocked(_ buffers: Buffers) throws(FileError) {
-        _ = try write(back: takeDirty(), buffers)
+    private func drainLocked(_ buffers: Buffers, frees: Bool = false) throws(FileError) {
+        _ = try write(back: takeDirty(), buffers, frees: frees)
     }
 
     /// Writes what inodes have to write that were taken off the list.
     ///
-    /// - Parameter onlyRead: those that were changed go back to the list.
+    /// - Parameters:
+    ///   - onlyRead: those that were changed go back to the list.
+    ///   - frees: as of `MetadataDatabase.write`.
     /// - Returns: how many did not go back.
     func write(
-        back list: [Inode], _ buffers: Buffers, onlyRead: Bool = false
+        back list: [Inode], _ buffers: Buffers, onlyRead: Bool = false, frees: Bool = false
     ) throws(FileError) -> Int {
         var kept: [Inode] = []
         var left = pieces(for: buffers)
@@ -251,7 +271,7 @@ final class Committer: Sendable {
             do throws(FileError) {
                 let isKept = try inode.state.withLock { (state) throws(FileError) in
                     if onlyRead && state.isChanged { return true }
-                    return try settle(&state, journaling: &left)
+                    return try settle(&state, journaling: &left, frees: frees)
                 }
                 if isKept { kept.append(inode) } else { volume.table.unpin(inode) }
             } catch {
@@ -273,12 +293,14 @@ final class Committer: Sendable {
     ///
     /// No deadlock: names are locked, and without them nobody holds two inodes.
     ///
-    /// - Parameter defers: as of `MetadataDatabase.write`.
+    /// - Parameters:
+    ///   - defers: as of `MetadataDatabase.write`.
+    ///   - frees: the same.
     private func drainAtOneMoment(
-        _ buffers: Buffers, defers: Bool = false
+        _ buffers: Buffers, defers: Bool = false, frees: Bool = false
     ) throws(FileError) {
         for _ in 0..<Committer.drainPasses where dirtyCount > Committer.heldAtOnce {
-            try drainLocked(buffers)
+            try drainLocked(buffers, frees: frees)
         }
         var held: [Inode] = []
         while true {
@@ -295,7 +317,7 @@ final class Committer: Sendable {
             do throws(FileError) {
                 if let failure { throw failure }
                 let isKept = try inode.state.withAcquired { (state) throws(FileError) in
-                    try settle(&state, journaling: &left, defers: defers)
+                    try settle(&state, journaling: &left, defers: defers, frees: frees)
                 }
                 if isKept { kept.append(inode) } else { settled.append(inode) }
             } catch {

@@ -16,8 +16,6 @@ import Threading
 final class RoomKeeper: Sendable {
     /// Blocks evicted in one step: 16 MiB, so that each step is one commit.
     static let batch = 1024
-    /// Slots let go of that are worth a commit of their own: 1 MiB.
-    static let releasedCount = 64
     /// How often a waiting writer looks again.
     static let step = Duration.milliseconds(20)
     /// How often the flusher is made to hurry at most. Each time it tries every file that waits,
@@ -150,8 +148,8 @@ final class RoomKeeper: Sendable {
                 continue
             }
         }
-        let released = evicted > 0 ? 0 : releasedSlots
-        guard evicted > 0 || released >= RoomKeeper.releasedCount else { return 0 }
+        let released = evicted > 0 ? 0 : committer.releasedSlots
+        guard evicted > 0 || released >= Committer.releasedCount else { return 0 }
         do throws(FileError) {
             try committer.commit()
         } catch {
@@ -161,14 +159,5 @@ final class RoomKeeper: Sendable {
         }
         volume.arena.punchFreed(limit: BackgroundCommits.punchLimit)
         return evicted + released
-    }
-
-    /// Slots that files have let go of, which come free with a commit: who writes the same blocks
-    /// again and again has no others.
-    private var releasedSlots: Int {
-        let deferred = volume.arena.usage().deferred / UInt64(Arena.blockSize)
-        return volume.dirty.withLock { $0 }.reduce(Int(clamping: deferred)) { count, inode in
-            count + inode.state.withLock { $0.pendingReleases.count }
-        }
     }
 }

@@ -105,16 +105,21 @@ package final class MetadataDatabase: Sendable {
     ///   somebody asks or changes something before: for a body that only changes, and a `record()`
     ///   soon after it. What fails then fails there, and costs the transaction (`.full` and others,
     ///   until it could be brought back).
+    /// - Parameter frees: for a commit that gives more room back than it takes: the log's own space
+    ///   is enough.
     /// - Throws: what the body throws. After `close()` that is `.closed` at its first call.
     package func write<R, E: Error>(
-        defers: Bool = false, _ body: (borrowing MetadataWriter) throws(E) -> R
+        defers: Bool = false, frees: Bool = false,
+        _ body: (borrowing MetadataWriter) throws(E) -> R
     ) throws(E) -> R {
         try writer.withLock { (writer) throws(E) in
             // What is still lost is told by the body's first call.
             if writer.core.mayGoOn() { writer.core.checkRoom() }
             writer.core.redo.isDeferring = defers
+            writer.core.room.isFreeing = frees
             defer {
                 writer.core.redo.isDeferring = false
+                writer.core.room.isFreeing = false
                 uncommitted.store(writer.core.redo.size, ordering: .relaxed)
             }
             return try body(MetadataWriter(core: writer.core))

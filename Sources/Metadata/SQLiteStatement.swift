@@ -51,13 +51,15 @@ import CSQLite
     @inline(__always)
     func begin() throws(MetadataError) -> SQLiteStatement {
         try connection.checkUsable()
-        isDeferred = isRecorded && connection.redo?.defersNext == true
-        // It may look at what they change, or change it too.
-        if !isDeferred { try connection.runDeferred() }
-        if isRecorded, let redo = connection.redo {
-            let number = redoNumber ?? redo.register(self)
-            redoNumber = number
-            redo.begin(number)
+        if let redo = connection.redo {
+            isDeferred = isRecorded && redo.defersNext
+            // It may look at what they change, or change it too.
+            if !isDeferred && redo.deferred != nil { try connection.runDeferred() }
+            if isRecorded {
+                let number = redoNumber ?? redo.register(self)
+                redoNumber = number
+                redo.begin(number)
+            }
         }
         // SAFETY: the handle is ours; it is only compared.
         if unsafe !isDeferred && handle == nil { try prepare() }

@@ -9,7 +9,7 @@
 // - A lost transaction is brought back from `redo`, whole or not at all. Not in the middle of an
 //   operation of several writes whose next one fails: that one is not finished, and what it has
 //   changed elsewhere is not here.
-// - `reservedLog` never exceeds what the log file really has allocated: cutting the log sets it
+// - `room.reserved` never exceeds what the log file really has allocated: cutting the log sets it
 //   to 0.
 
 import Namespace
@@ -30,15 +30,6 @@ final class WriterCore: @unchecked Sendable {
     static let baseKey = "metadata.base"
     /// Where the end of the reserved cookies is kept.
     private static let cookieKey = "metadata.cookies"
-    /// Room beyond what is known to be needed: what 64 changes may dirty or add until room is
-    /// looked at again, with much to spare.
-    private static let roomSlack = 4 * 1024 * 1024
-    /// Room in the log is taken in steps of this many bytes.
-    private static let roomStep = 8 * 1024 * 1024
-    /// After this many rows or bytes room is looked at again.
-    private static let roomCheckRows: Int64 = 64
-    private static let roomCheckBytes = 1024 * 1024
-
     /// A lost transaction is not done again more often: a try may write up to `RedoLog.limit`.
     private static let recoveryInterval = Duration.seconds(1)
 
@@ -46,7 +37,7 @@ final class WriterCore: @unchecked Sendable {
     let redo = RedoLog()
     let reads: ReadStatements
     let writes: WriteStatements
-    private let log: WriteAheadLog
+    let log: WriteAheadLog
     private let redoFile: RedoFile
 
     /// What the redo file has of the standing transaction.
@@ -71,15 +62,9 @@ final class WriterCore: @unchecked Sendable {
     private(set) var logFrames = 0
     private var changesAtBegin: Int64 = 0
 
-    private var reservedLog = 0
-    private var spilledPages = 0
-    private var changesAtCheck: Int64 = 0
-    private var bytesSinceCheck = 0
-    private var hasRoom = true
-    /// Whether the log has disk space for the most that can come, whatever else is full.
-    private var hasLogRoom = true
+    var room = LogRoom()
     /// Operations of several writes that were promised room when they began.
-    private var holdCount = 0
+    var holdCount = 0
     /// Within a savepoint, which ends with the transaction.
     var isDivided = false
     /// When a lost transaction is tried again.
@@ -114,9 +99,6 @@ final class WriterCore: @unchecked Sendable {
     /// Whether the standing transaction is gone.
     var isLost: Bool { connection.isLost }
 
-    /// Whether the log was found without room: starting it anew makes some.
-    var lacksRoom: Bool { !hasRoom }
-
     private func begin() throws(MetadataError) {
         connection.setStanding(false)
         do {
@@ -127,7 +109,7 @@ final class WriterCore: @unchecked Sendable {
             throw error
         }
         changesAtBegin = connection.changeCount
-        spilledPages = 0
+        room.spilledPages = 0
         _ = connection.takeSpilledPages()
         lookForRoom()
     }
@@ -228,7 +210,7 @@ final class WriterCore: @unchecked Sendable {
         let result = try connection.checkpoint(cut ? .truncate : .restart)
         guard !result.wasBusy else { return false }
         logFrames = 0
-        if cut { reservedLog = 0 }
+        if cut { room.reserved = 0 }
         return true
     }
 
@@ -287,79 +269,6 @@ final class WriterCore: @unchecked Sendable {
             connection.abandon(error)
             return false
         }
-    }
-
-    // MARK: Room
-
-    /// Looks whether the log has room for what stands and what may come; cheap when little changed.
-    func checkRoom() {
-        if holdCount > 0 { return }
-        let changes = connection.changeCount + redo.deferredCount - changesAtCheck
-        if !hasRoom || changes >= Self.roomCheckRows || bytesSinceCheck >= Self.roomCheckBytes {
-            lookForRoom()
-        }
-    }
-
-    /// Throws `.full` if the log had no room when this write began.
-    @inline(__always)
-    func requireRoom(for bytes: Int = 0) throws(MetadataError) {
-        bytesSinceCheck += bytes
-        if !hasRoom, holdCount == 0 { throw .full }
-    }
-
-    /// Promises room for some writes that belong together, until `release()`.
-    ///
-    /// - Parameter frees: they remove more than they add, in the end: the log's own space is
-    ///   enough.
-    func hold(frees: Bool) throws(MetadataError) {
-        _ = recover()
-        try connection.runDeferred()
-        if let loss = connection.loss { throw loss }
-        checkRoom()
-        guard hasRoom || (frees && hasLogRoom) || holdCount > 0 else { throw .full }
-        holdCount += 1
-    }
-
-    func release() {
-        precondition(holdCount > 0, "more released than was held")
-        _ = mayGoOn()
-        holdCount -= 1
-    }
-
-    /// A COMMIT that finds the disk full loses the whole transaction: so the log has disk space for
-    /// the most that can come, which is each page of the cache dirty and all that spilled. A log
-    /// that can not be copied can never start anew: so nothing is accepted for which the database
-    /// file could not grow.
-    private func lookForRoom() {
-        changesAtCheck = connection.changeCount
-        bytesSinceCheck = 0
-        spilledPages += connection.takeSpilledPages()
-        let cachePages = Self.cacheSizeKiB * 1024 / Schema.pageSize
-        let frames = logFrames + spilledPages + cachePages
-        let needed = WriteAheadLog.headerSize + frames * WriteAheadLog.frameSize + Self.roomSlack
-        let end = needed > reservedLog ? (needed / Self.roomStep + 1) * Self.roomStep : reservedLog
-        // A connection that can not even count its pages has worse to tell, at its next use.
-        let databaseSize = (try? fileSizeToCome()) ?? 0
-        // Looked at before it is taken: room for a longer log must not come from what the log needs
-        // to be copied.
-        hasRoom =
-            log.hasRoom(logGrowth: end - reservedLog, databaseSize: databaseSize)
-            && log.reserve(from: reservedLog, count: end - reservedLog)
-        hasLogRoom = hasRoom || needed <= reservedLog
-        if hasRoom { reservedLog = end }
-    }
-
-    /// Bytes the database file may have after the next changes, which take its free pages first.
-    private func fileSizeToCome() throws(MetadataError) -> Int {
-        let pages = try number(writes.transaction.pageCount)
-        let free = try number(writes.transaction.freePageCount)
-        return max(pages * Schema.pageSize, (pages - free) * Schema.pageSize + Self.roomSlack)
-    }
-
-    private func number(_ statement: SQLiteStatement) throws(MetadataError) -> Int {
-        let query = try statement.begin()
-        defer { query.reset() }
-        return try query.step() ? Int(query.int64(0)) : 0
     }
 
     // MARK: Cookies

@@ -200,6 +200,49 @@ struct ArenaDiskTests {
         #expect(arena.violations() == [])
     }
 
+    @Test(
+        "who writes the same blocks again and again leaves the disk its margin, holes or not",
+        .smallDisks)
+    func rewritesLeaveTheMargin() throws {
+        let disk = try SmallDisk(bytes: 40 << 20)
+        defer { disk.remove() }
+        let arena = try openArena(at: disk.path + "/arena", budget: 64 * mebibyte)
+        let reserved = (0..<32).map {
+            PlainBlock(
+                bytes: [UInt8](repeating: UInt8($0), count: blockSize),
+                owner: BlockOwner(ino: 2, block: UInt64($0)), isDirty: true, usesReservation: true)
+        }
+        // Holes, slots with blocks of the disk, and a disk that has nothing beyond its margin.
+        let first = try arena.write(fullBlocks(320))
+        arena.release(first[0..<256].map(\.slot))
+        arena.commit()
+        #expect(arena.punchFreed(limit: 3 * mebibyte) == 3 * mebibyte)
+        try disk.fill(leaving: Arena.diskMargin * blockSize)
+        try arena.measureDisk()
+        for _ in 0..<40 {
+            try arena.reserve(reserved.count)
+            arena.release(try arena.write(reserved).map(\.slot))
+            arena.commit()
+        }
+        #expect(try disk.freeBytes() >= Arena.diskMargin * blockSize)
+        #expect(arena.violations() == [])
+        for reference in first[256...] { _ = try arena.bytes(reference) }
+    }
+
+    @Test("what a write has taken of a disk before it was full can be given back", .smallDisks)
+    func failedWrite() throws {
+        let disk = try SmallDisk(bytes: 8 << 20)
+        defer { disk.remove() }
+        let arena = try openArena(at: disk.path + "/arena", budget: 64 * mebibyte)
+        let before = try disk.freeBytes()
+        #expect(throws: ArenaError.diskFull) { try arena.write(fullBlocks(600)) }
+        #expect(try disk.freeBytes() < 2 << 20)
+        #expect(arena.usage().punchable >= 6 * mebibyte)
+        arena.punchFreed()
+        #expect(try disk.freeBytes() > before - 3 << 20)
+        #expect(arena.violations() == [])
+    }
+
     @Test("the operating system's codes mean what they should")
     func codes() {
         #expect(ArenaError(ENOSPC) == .diskFull && ArenaError(EDQUOT) == .diskFull)

@@ -23,8 +23,9 @@ final class CrashVolume {
     let phrase: String
     var mountPoint: String { root + "/mnt" }
     let store: String
+    let state: String
+    /// Mounted for as long as this volume is there.
     private let stateDisk: LoopDisk?
-    var state: String { stateDisk.map { $0.path + "/state" } ?? root + "/state" }
     var folder: String { state + "/volumes/" + name }
     var environment: [String: String] {
         [
@@ -52,6 +53,7 @@ final class CrashVolume {
         self.stateDisk = stateDisk
         root = NSTemporaryDirectory() + "cairn-crash-" + UUID().uuidString.prefix(8)
         store = storePath ?? root + "/store"
+        state = (stateDisk?.path ?? root) + "/state"
         for name in ["home", "mnt", "state"] + (storePath == nil ? ["store"] : []) {
             try FileManager.default.createDirectory(
                 atPath: root + "/" + name, withIntermediateDirectories: true)
@@ -67,8 +69,7 @@ final class CrashVolume {
             disks.append(path)
         }
         let variables = [
-            "CAIRN_STATE": stateDisk.map { $0.path + "/state" } ?? root + "/state",
-            "HOME": root + "/home", "LC_ALL": "C.UTF-8",
+            "CAIRN_STATE": state, "HOME": root + "/home", "LC_ALL": "C.UTF-8",
         ]
         let made = try run(
             CrashVolume.binary,

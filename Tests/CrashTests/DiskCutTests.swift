@@ -29,11 +29,12 @@ struct DiskCutTests {
             try Test.cancel("a loop device with ext4 can not be had here: \(error)")
         }
         let volume = try CrashVolume(stateDisk: disk)
+        let work = Promises(volume, kind: "disk-cut")
         var promises = 0
         for round in 1...Self.rounds {
             try volume.mount()
             #expect(try writesPastTheCache(volume), "the way that is tested is not taken")
-            let programs = try Promises(volume).begin(round, &dice)
+            let programs = try work.begin(round, &dice)
             usleep(UInt32.random(in: 800_000..<3_000_000, using: &dice))
             try disk.cut()
             volume.kill()
@@ -41,8 +42,7 @@ struct DiskCutTests {
             try volume.leaveDeadMount()
             try disk.repair()
             try volume.mount()
-            promises += try Promises(volume, kind: "disk-cut")
-                .verify(max(1, round - 3)...round, "after a cut")
+            promises += try work.verify(max(1, round - 3)...round, "after a cut")
             #expect(try volume.errors().isEmpty)
             try volume.unmount()
         }

@@ -166,6 +166,31 @@ struct SpaceTests {
         #expect(try volume.errors().isEmpty)
     }
 
+    // SEMANTICS: On a disk that others have filled the cache makes room with what the store has
+    // too.
+    @Test("on a disk that others have filled the cache makes room with what the store has too")
+    func filledByOthers() throws {
+        let volume = try CrashVolume(stateSize: 128 << 20)
+        try volume.mount()
+        try volume.shell(
+            "for n in $(seq 1 20); do head -c 1000000 /dev/urandom > \"$MNT/files/f$n\"; done")
+        try volume.sync()
+        try volume.shell(
+            """
+            cat /dev/zero > "$CAIRN_STATE/fill" 2> "$ROOT/full" || true
+            head -c 100000 /dev/urandom > "$ROOT/plain"
+            """)
+        let keep = {
+            try run(
+                "/bin/bash",
+                ["-c", "cp \"$ROOT/plain\" \"$MNT/files\" && sync \"$MNT/files/plain\""],
+                environment: volume.environment)
+        }
+        #expect(try eventually(within: .seconds(20)) { try keep().status == 0 })
+        #expect(try volume.shell("cmp \"$MNT/files/plain\" \"$ROOT/plain\"") == "")
+        try volume.sync()
+    }
+
     // SEMANTICS: The free space is the store's, at most 10 seconds old when asked for again.
     @Test("the free space is that of the store's disk, and follows it")
     func freeSpace() throws {

@@ -56,6 +56,32 @@ struct FullDiskTests {
         try again.close()
     }
 
+    @Test("on a disk that others have filled a commit that frees something can be made")
+    func freeing() throws {
+        let disk = try SmallDisk(bytes: 96 << 20)
+        defer { disk.remove() }
+        let database = try open(disk)
+        try database.write { try $0.insertInode(file(1)) }
+        try disk.fill()
+        try database.commit()
+        let insert = { (frees: Bool, ino: UInt64) in
+            try database.write(frees: frees) { try $0.insertInode(file(ino)) }
+        }
+        #expect(throws: MetadataError.full) { try insert(false, 2) }
+        var count: UInt64 = 0
+        while count < 50 {
+            try insert(true, 2 + count)
+            try database.commit()
+            try database.syncLog()
+            count += 1
+        }
+        #expect(throws: MetadataError.full) { try insert(false, 2 + count) }
+        try database.close()
+        let again = try open(disk)
+        #expect(try again.write { try $0.highestInode() } == 1 + count)
+        try again.close()
+    }
+
     @Test("a disk too full to begin with says so")
     func nothingLeft() throws {
         let disk = try SmallDisk(bytes: 1 << 20)

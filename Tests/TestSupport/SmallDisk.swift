@@ -50,18 +50,30 @@ package struct SmallDisk: Sendable {
     package func fill() throws {
         // Ends where the disk does, with an error that is the point of it.
         _ = try run("/bin/sh", ["-c", "cat /dev/zero > \"$0\"", filler])
+        let left = try freeBytes()
+        if left > 0 { throw NotFull(bytes: left) }
+    }
+
+    /// Takes the room that is left but for some bytes.
+    package func fill(leaving bytes: Int) throws {
+        let count = try freeBytes() - bytes
+        _ = try run("/bin/sh", ["-c", "head -c \(count) /dev/zero > \"$0\"", filler])
+    }
+
+    /// Room that is left.
+    package func freeBytes() throws -> Int {
         var disk = statvfs()
         // SAFETY: writes into a local of the right type; the path is lent for the call.
         guard unsafe statvfs(path, &disk) == 0 else {
             throw POSIXError(POSIXErrorCode(rawValue: errno) ?? .EIO)
         }
-        if disk.f_bavail > 0 { throw NotFull(blocks: UInt64(disk.f_bavail)) }
+        return Int(disk.f_bavail) * Int(disk.f_frsize)
     }
 
     /// Something else than a full disk ended the filling of it.
     package struct NotFull: Error {
         /// That are left.
-        package let blocks: UInt64
+        package let bytes: Int
     }
 
     /// Gives back what `fill` took.

@@ -25,8 +25,7 @@ package enum ControlClient {
         } catch {
             throw failure(error, folder)
         }
-        if case .failed(let failure) = reply { throw failure }
-        return reply
+        return try unlessFailed(reply)
     }
 
     /// The daemon's status; nil when none runs, or the one that was asked has ended meanwhile.
@@ -42,9 +41,15 @@ package enum ControlClient {
             if hasEnded { return nil }
             throw failure(error, folder)
         }
-        if case .failed(let failure) = reply { throw failure }
-        guard case .done(let status) = reply else { return nil }
+        guard case .done(let status) = try unlessFailed(reply) else { return nil }
         return status
+    }
+
+    private static func unlessFailed(
+        _ reply: ControlReply?
+    ) throws(CommandFailure) -> ControlReply? {
+        if case .failed(let failure) = reply { throw failure }
+        return reply
     }
 
     private static func exchange(

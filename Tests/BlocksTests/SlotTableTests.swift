@@ -1,0 +1,92 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// Which slots a short disk lets be taken.
+
+import Testing
+
+@testable import Blocks
+
+@Suite("slot table")
+struct SlotTableTests {
+    /// A table of whose first slots some are free, and have their blocks of the disk.
+    private static func table(used: Int, freed: Int) throws -> SlotTable {
+        var table = SlotTable(budget: 4096, overshoot: 512, lowWater: 256)
+        _ = table.finishAdoption()
+        for run in try table.allocate(used, reservedCount: 0) {
+            for slot in run.first..<UInt32(run.end) {
+                let owner = BlockOwner(ino: 1, block: UInt64(slot))
+                table.install(slot, owner: owner, isDirty: true)
+            }
+        }
+        for slot in 0..<UInt32(freed) { table.release(slot) }
+        let epoch = table.closeEpoch()
+        let isMore = table.freeDeferred(upTo: epoch, limit: used + 1)
+        #expect(!isMore)
+        return table
+    }
+
+    private static func promised(_ count: Int, _ table: inout SlotTable) throws -> [SlotRun] {
+        try table.reserve(count)
+        return try table.allocate(count, reservedCount: count)
+    }
+
+    private static func isRefused(_ count: Int, _ table: inout SlotTable) -> Bool {
+        do throws(ArenaError) {
+            try table.reserve(count)
+            return false
+        } catch {
+            return error == .diskFull
+        }
+    }
+
+    @Test("room that was promised on slots with blocks of the disk is not taken from its margin")
+    func margin() throws {
+        var table = try Self.table(used: 1000, freed: 500)
+        table.diskMeasured(-100)
+        for _ in 0..<10 {
+            let runs = try Self.promised(50, &table)
+            #expect(runs.allSatisfy { $0.end <= 500 }, "\(runs)")
+            // The disk is as full as before, however often it is looked at.
+            let disk = table.diskSlots
+            #expect(disk == -100)
+        }
+        #expect(Self.isRefused(1, &table))
+    }
+
+    @Test("what the disk has beyond its margin is taken once")
+    func once() throws {
+        var table = try Self.table(used: 1000, freed: 100)
+        table.diskMeasured(150)
+        #expect(try Self.promised(100, &table).allSatisfy { $0.first >= 1000 })
+        let disk = table.diskSlots
+        #expect(disk == 50)
+        #expect(try Self.promised(60, &table).allSatisfy { $0.end <= 100 })
+        #expect(Self.isRefused(91, &table))
+        try table.reserve(90)
+    }
+
+    @Test("below its margin the disk gets what a commit needs, and writers keep some slots")
+    func holes() throws {
+        var table = try Self.table(used: 2000, freed: 1500)
+        table.diskMeasured(-Arena.diskMargin)
+        var (position, punched) = (0, 0)
+        while let run = table.takePunchable(from: &position, minimum: 1, limit: 100) {
+            table.punched(run, succeeded: true)
+            punched += run.count
+        }
+        let (disk, backed) = (table.diskSlots, table.backedFree)
+        #expect(backed == Arena.lowDisk && punched == 1500 - backed)
+        #expect(punched >= Arena.commitRoom && disk == punched - Arena.diskMargin)
+        #expect(Self.isRefused(backed + 1, &table))
+        try table.reserve(backed)
+    }
+
+    @Test("where few slots have blocks of the disk, a commit comes before writers")
+    func fewHoles() throws {
+        var table = try Self.table(used: 1000, freed: 600)
+        table.diskMeasured(-Arena.diskMargin)
+        var position = 0
+        let run = table.takePunchable(from: &position, minimum: 1, limit: 4096)
+        #expect(run?.count == 600)
+    }
+}
