@@ -110,6 +110,7 @@ package struct LocalCheck {
         case .full: throw .state("its disk is full")
         case .inUse: throw .state("another process uses it")
         case .sqlite(_, let words): throw .state(words)
+        case .taken: throw .state("a recorded change adds what is there already")
         case .transactionLost, .logNotSynced, .closed: throw .state("its disk failed")
         }
     }

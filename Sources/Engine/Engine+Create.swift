@@ -23,7 +23,7 @@ extension Engine {
             return try makeForeign(name, in: parent, mode: mode, context)
         }
         let row = newRow(kind, mode, context, device: device)
-        return try add(row, name, parent, content: nil, context)
+        return leave(try add(row, name, parent, content: nil, context))
     }
 
     /// Makes a directory. Counts one kernel reference.
@@ -32,7 +32,7 @@ extension Engine {
     ) throws(FileError) -> FileStatus {
         var row = newRow(.directory, mode, context)
         row.linkCount = 2
-        return try add(row, name, parent, content: nil, context)
+        return leave(try add(row, name, parent, content: nil, context))
     }
 
     /// Makes a symlink. Counts one kernel reference.
@@ -44,7 +44,7 @@ extension Engine {
         var row = newRow(.symlink, 0o777, context)
         row.form = .inline
         row.size = UInt64(target.count)
-        return try add(row, name, parent, content: target, context)
+        return leave(try add(row, name, parent, content: target, context))
     }
 
     /// Makes and opens a regular file; opens what is there unless `isExclusive`.
@@ -59,12 +59,12 @@ extension Engine {
         while true {
             do throws(FileError) {
                 let row = newRow(.regular, mode, context)
-                let status = try add(row, name, parent, content: nil, context)
+                let (status, inode) = try add(row, name, parent, content: nil, context)
                 do throws(FileError) {
                     // There is nothing to cut off, and the times are those of the making.
                     var fresh = intent
                     fresh.truncates = false
-                    return (status, try open(status.ino, fresh, context))
+                    return (status, try open(pinned: inode, fresh, context))
                 } catch {
                     volume.table.dropReferences(status.ino)
                     throw error
@@ -229,10 +229,13 @@ extension Engine {
         if standing != nil { throw .exists }
     }
 
+    /// Makes an entry. Counts one kernel reference.
+    ///
+    /// - Returns: what `stat` shows of it, and its inode, pinned once for the caller.
     private func add(
         _ template: InodeRow, _ name: [UInt8], _ parent: UInt64, content: [UInt8]?,
         _ context: RequestContext
-    ) throws(FileError) -> FileStatus {
+    ) throws(FileError) -> (FileStatus, Inode) {
         try requireName(name)
         let directory = try requireParent(parent, context)
         var row = template
@@ -244,14 +247,20 @@ extension Engine {
             row.form = .pad
         }
         let prepared = row
-        let status = try committer.withNames { () throws(FileError) -> FileStatus in
+        let made = try committer.withNames { () throws(FileError) -> (FileStatus, Inode) in
             guard try volume.row(parent).linkCount > 0 else { throw .notFound }
             var row = prepared
             let lists = try inheritLists(from: parent, to: &row, context)
             return try insert(row, name, parent, content, lists)
         }
         committer.keepBelowLimits()
-        return status
+        return made
+    }
+
+    /// The status of an entry that was made, and is not needed in memory.
+    func leave(_ made: (status: FileStatus, inode: Inode)) -> FileStatus {
+        volume.table.unpin(made.inode)
+        return made.status
     }
 
     /// What a new entry has of its directory's default access list, and the mode it starts with:
@@ -260,10 +269,7 @@ extension Engine {
         from parent: UInt64, to row: inout InodeRow, _ context: RequestContext
     ) throws(FileError) -> [ExtendedAttribute] {
         if row.kind == .symlink { return [] }
-        let value = try volume.query { (reader) throws(MetadataError) in
-            try reader.xattr(parent, AccessList.defaultName)
-        }
-        guard let value, let list = AccessList(decoding: value) else {
+        guard let value = try defaultList(of: parent), let list = AccessList(decoding: value) else {
             row.attributes.mode &= ~context.umask
             return []
         }
@@ -279,43 +285,77 @@ extension Engine {
         return lists
     }
 
+    /// A directory's default access list, encoded; nil if it has none. Names are locked.
+    private func defaultList(of directory: UInt64) throws(FileError) -> [UInt8]? {
+        if volume.table.peek(directory, { $0.lacksAttributes }) == true { return nil }
+        let names = try volume.query { (reader) throws(MetadataError) in
+            try reader.xattrNames(directory)
+        }
+        if names.isEmpty {
+            // For the next one. It is in memory as long as it has changes that are not written.
+            volume.table.peek(directory) { $0.lacksAttributes = true }
+            return nil
+        }
+        guard names.contains(AccessList.defaultName) else { return nil }
+        return try volume.query { (reader) throws(MetadataError) in
+            try reader.xattr(directory, AccessList.defaultName)
+        }
+    }
+
+    /// Makes an entry, as `add` does. Names are locked.
     func insert(
         _ template: InodeRow, _ name: [UInt8], _ parent: UInt64, _ content: [UInt8]?,
         _ lists: [ExtendedAttribute]
-    ) throws(FileError) -> FileStatus {
-        try requireAbsent(name, parent)
-        var row = template
-        row.ino = volume.newInodeNumber()
-        row.parent = parent
+    ) throws(FileError) -> (FileStatus, Inode) {
+        var new = template
+        new.ino = volume.newInodeNumber()
+        new.parent = parent
         let sealed = content.map { volume.sealer.seal($0) }
-        let start = row
-        row = try volume.query { (writer) throws(MetadataError) -> InodeRow in
+        let start = new
+        let inserted = try volume.query { (writer) throws(MetadataError) -> InodeRow? in
             var row = start
-            row.cookie = try writer.insertDentry(
-                parent: parent, name: name, ino: row.ino, kind: row.kind)
+            do throws(MetadataError) {
+                row.cookie = try writer.insertDentry(
+                    parent: parent, name: name, ino: row.ino, kind: row.kind)
+            } catch .taken {
+                return nil
+            }
             row.change = volume.nextChange()
             try writer.insertInode(row)
             if let sealed { try writer.setInline(row.ino, sealed) }
             for list in lists { try writer.setXattr(row.ino, list.name, list.value) }
             return row
         }
+        guard let row = inserted else { throw .exists }
         volume.totals.add(row.kind)
         // Whoever lists the directory may have found and pinned it already.
         let inode = volume.table.pin(row)
-        defer { volume.table.unpin(inode) }
-        if row.form == .pad && row.kind == .regular && !pads.names.isTemporary(name) {
-            let parked = pads.parked.withLock { $0.take(parent: parent, name: name) }
-            try volume.change(inode) { (state) throws(FileError) in
-                pads.assign(parked ?? pads.newIdentity(for: row.ino), to: &state)
+        if lists.isEmpty { inode.state.withLock { $0.lacksAttributes = true } }
+        do throws(FileError) {
+            if row.form == .pad && row.kind == .regular && !pads.names.isTemporary(name) {
+                try assignPad(to: inode, name, parent)
             }
-            // The commit that has the pad must not have its identity parked as well.
-            if parked != nil {
-                try volume.query { (writer) throws(MetadataError) in try pads.saveParked(writer) }
-            }
+            volume.table.addReference(row.ino)
+            try touchParent(parent, entries: 1, directories: row.kind == .directory ? 1 : 0)
+        } catch {
+            volume.table.unpin(inode)
+            throw error
         }
-        volume.table.addReference(row.ino)
-        try touchParent(parent, entries: 1, directories: row.kind == .directory ? 1 : 0)
-        return FileStatus(row)
+        return (FileStatus(row), inode)
+    }
+
+    /// Gives a new pad its identity: the one that is parked for its name, if any is.
+    private func assignPad(
+        to inode: Inode, _ name: [UInt8], _ parent: UInt64
+    ) throws(FileError) {
+        let parked = pads.parked.withLock { $0.take(parent: parent, name: name) }
+        try volume.change(inode) { (state) throws(FileError) in
+            pads.assign(parked ?? pads.newIdentity(for: inode.ino), to: &state)
+        }
+        // The commit that has the pad must not have its identity parked as well.
+        if parked != nil {
+            try volume.query { (writer) throws(MetadataError) in try pads.saveParked(writer) }
+        }
     }
 
     /// A directory after one of its names changed.

@@ -12,6 +12,7 @@ import Synchronization
 extension Engine {
     /// What only Cairn writes starts with this.
     static let ownPrefix = "user.cairn."
+    private static let ownPrefixBytes = Array(ownPrefix.utf8)
 
     /// The value of one attribute.
     package func extendedAttribute(
@@ -20,10 +21,12 @@ extension Engine {
         if ForeignInodes.isForeign(ino) { return try foreignAttribute(name, of: ino, context) }
         if VirtualTree.isVirtual(ino) { throw .noAttribute }
         if name == Engine.identifierAttribute { return try contentIdentifier(of: ino, context) }
-        if name.starts(with: Array(Engine.ownPrefix.utf8)) {
+        if name.starts(with: Engine.ownPrefixBytes) {
             guard let value = try ownAttribute(name, ino) else { throw .noAttribute }
             return Array(value.utf8)
         }
+        // The kernel asks for one before the first write to a file.
+        if volume.table.peek(ino, { $0.lacksAttributes }) == true { throw .noAttribute }
         let value = try volume.query { (reader) throws(MetadataError) in
             try reader.xattr(ino, name)
         }
@@ -59,7 +62,7 @@ extension Engine {
             try setEncoding(value, ino)
             return
         }
-        if name.starts(with: Array(Engine.ownPrefix.utf8)) { throw .notSupported }
+        if name.starts(with: Engine.ownPrefixBytes) { throw .notSupported }
         let setsMode = try volume.with(ino) { (inode) throws(FileError) in
             try committer.withNames { () throws(FileError) in
                 let known = try volume.query { (reader) throws(MetadataError) in
@@ -77,6 +80,7 @@ extension Engine {
                     throw .noSpace
                 }
                 let access = try accessList(name, value, of: inode)
+                inode.state.withLock { $0.lacksAttributes = false }
                 try volume.query { (writer) throws(MetadataError) in
                     if access?.isPlainMode == true {
                         _ = try writer.removeXattr(ino, name)
@@ -149,7 +153,7 @@ extension Engine {
             return try setForeignAttribute(name, of: ino, to: nil, .any, context)
         }
         try requireWritable()
-        if VirtualTree.isVirtual(ino) || name.starts(with: Array(Engine.ownPrefix.utf8)) {
+        if VirtualTree.isVirtual(ino) || name.starts(with: Engine.ownPrefixBytes) {
             throw .notPermitted
         }
         try volume.with(ino) { (inode) throws(FileError) in

@@ -20,7 +20,14 @@ extension Engine {
             return OpenedFile(handle: handle, keepsCache: false, isDirect: true)
         }
         if intent.writes || intent.truncates { try requireWritable() }
-        let inode = try volume.pin(ino)
+        return try open(pinned: try volume.pin(ino), intent, context)
+    }
+
+    /// Opens a file for reading or writing, and takes over the caller's pin of it, also where it
+    /// fails.
+    func open(
+        pinned inode: Inode, _ intent: OpenIntent, _ context: RequestContext
+    ) throws(FileError) -> OpenedFile {
         do throws(FileError) {
             let kind = inode.state.withLock { $0.isDeleted ? nil : $0.row.kind }
             guard let kind else { throw .stale }

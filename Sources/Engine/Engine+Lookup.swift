@@ -31,12 +31,17 @@ extension Engine {
         if ForeignInodes.isForeign(parent) { return try foreignChild(name, in: parent, context) }
         if VirtualTree.isVirtual(parent) { throw .notFound }
         var mark = volume.drained.load(ordering: .acquiring)
-        // Whether it is missed of the whole: asked at the same moment, lest its load brings it and
-        // ends between the two.
+        // Whether it is missed of the whole, which it stays. Asked before, or at the same moment,
+        // lest its load brings it and ends between the two.
+        let wasWhole = volume.table.peek(parent) { state in
+            !state.isDeleted && state.row.kind == .directory && state.row.isLoaded
+        }
         let (found, isWhole) = try volume.query { (reader) throws(MetadataError) in
             let found = try reader.lookup(parent: parent, name: name)
-            return (found, found == nil ? try reader.inode(parent)?.isLoaded ?? false : false)
+            if found != nil || wasWhole == true { return (found, wasWhole == true) }
+            return (nil, try reader.inode(parent)?.isLoaded ?? false)
         }
+        if found == nil && wasWhole == true { throw .notFound }
         var row = found
         if row == nil || loader.isPartial(parent) {
             let directory = try volume.row(parent)

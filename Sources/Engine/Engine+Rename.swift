@@ -76,7 +76,7 @@ extension Engine {
         _ name: [UInt8], _ parent: UInt64, _ context: RequestContext
     ) throws(FileError) {
         let row = newRow(.characterDevice, 0, context)
-        let status = try insert(row, name, parent, nil, [])
+        let status = leave(try insert(row, name, parent, nil, []))
         // Nobody was told of it yet.
         volume.table.dropReferences(status.ino)
     }

@@ -148,9 +148,9 @@ package final class Engine: Sendable {
 
     func requireName(_ name: [UInt8]) throws(FileError) {
         if name.count > Engine.maximumNameSize { throw .nameTooLong }
-        let isUsable =
-            !name.isEmpty && name != [UInt8(ascii: ".")] && name != Array("..".utf8)
-            && !name.contains(0) && !name.contains(UInt8(ascii: "/"))
+        // `.` and `..`, and none at all.
+        let isDots = name.count <= 2 && name.allSatisfy { $0 == UInt8(ascii: ".") }
+        let isUsable = !isDots && !name.contains(0) && !name.contains(UInt8(ascii: "/"))
         if !isUsable { throw .invalid }
     }
 

@@ -82,6 +82,9 @@ struct InodeState: Sendable {
     /// Content or encoding changed since the pad was last sealed.
     var isPadUnsealed = false
 
+    /// It was made, or looked at, and has no extended attributes. Changed under the lock of names.
+    var lacksAttributes = false
+
     /// Made without a name (O_TMPFILE), and not given one yet.
     var isLinkable = false
 
@@ -157,6 +160,8 @@ final class Inode: Sendable {
     let ino: UInt64
     /// Order: after `Committer.structure`, before the table's shard, the database and the arena.
     let state: Lock<InodeState>
+    /// How many want it to stay in memory: see `InodeTable.unpin`.
+    fileprivate let pins = Atomic<Int>(1)
 
     init(row: InodeRow) {
         ino = row.ino
@@ -166,11 +171,11 @@ final class Inode: Sendable {
 
 /// All resident inodes, and the kernel's references to inodes resident or not.
 ///
-/// Invariant: at most one `Inode` per number exists, because loading, pinning and dropping happen
-/// under the shard's lock.
+/// Invariant: at most one `Inode` per number exists. It is in its shard for as long as it has pins;
+/// the first pin and the last are counted under the shard's lock, so nobody finds one without.
 final class InodeTable: Sendable {
     private struct Shard: ~Copyable {
-        let resident = Lock<[UInt64: Slot]>([:])
+        let resident = Lock<[UInt64: Inode]>([:])
         let references = Lock<[UInt64: Hold]>([:])
     }
 
@@ -179,11 +184,6 @@ final class InodeTable: Sendable {
         var count: UInt64 = 0
         /// It may have pages of the content: it forgets them with the inode at the latest.
         var mayBeCached = false
-    }
-
-    private struct Slot {
-        let inode: Inode
-        var pins: Int
     }
 
     private final class ShardBox: Sendable {
@@ -203,54 +203,58 @@ final class InodeTable: Sendable {
     func pin(
         _ ino: UInt64, load: (UInt64) throws(FileError) -> InodeRow?
     ) throws(FileError) -> Inode? {
-        try box(ino).shard.resident.withLock { (slots) throws(FileError) -> Inode? in
-            if let slot = slots[ino] {
-                slots[ino]?.pins += 1
-                return slot.inode
+        try box(ino).shard.resident.withLock { (resident) throws(FileError) -> Inode? in
+            if let inode = resident[ino] {
+                pinAgain(inode)
+                return inode
             }
             guard let row = try load(ino) else { return nil }
             let inode = Inode(row: row)
-            slots[ino] = Slot(inode: inode, pins: 1)
+            resident[ino] = inode
             return inode
         }
     }
 
     /// The inode of a row just written, pinned once more: somebody may have found the row already.
     func pin(_ row: InodeRow) -> Inode {
-        box(row.ino).shard.resident.withLock { slots in
-            if let slot = slots[row.ino] {
-                slots[row.ino]?.pins += 1
-                return slot.inode
+        box(row.ino).shard.resident.withLock { resident in
+            if let inode = resident[row.ino] {
+                pinAgain(inode)
+                return inode
             }
             let inode = Inode(row: row)
-            slots[row.ino] = Slot(inode: inode, pins: 1)
+            resident[row.ino] = inode
             return inode
         }
     }
 
     /// One more pin of an inode that is pinned already.
     func pinAgain(_ inode: Inode) {
-        box(inode.ino).shard.resident.withLock { $0[inode.ino]?.pins += 1 }
+        inode.pins.add(1, ordering: .relaxed)
     }
 
     /// Takes one pin back; the last one drops the inode from memory.
     func unpin(_ inode: Inode) {
-        box(inode.ino).shard.resident.withLock { slots in
-            guard let slot = slots[inode.ino] else { return }
-            if slot.pins == 1 {
-                slots[inode.ino] = nil
-            } else {
-                slots[inode.ino]?.pins = slot.pins - 1
+        var pins = inode.pins.load(ordering: .relaxed)
+        while pins > 1 {
+            let (isTaken, now) = inode.pins.compareExchange(
+                expected: pins, desired: pins - 1, ordering: .relaxed)
+            if isTaken { return }
+            pins = now
+        }
+        box(inode.ino).shard.resident.withLock { resident in
+            if inode.pins.subtract(1, ordering: .relaxed).newValue == 0 {
+                resident[inode.ino] = nil
             }
         }
     }
 
     /// The inode if it is resident, pinned for the time of `body`.
     func peek<R>(_ ino: UInt64, _ body: (inout InodeState) -> R) -> R? {
-        let found = box(ino).shard.resident.withLock { slots -> Inode? in
-            guard let slot = slots[ino] else { return nil }
-            slots[ino]?.pins += 1
-            return slot.inode
+        let found = box(ino).shard.resident.withLock { resident -> Inode? in
+            guard let inode = resident[ino] else { return nil }
+            pinAgain(inode)
+            return inode
         }
         guard let found else { return nil }
         defer { unpin(found) }

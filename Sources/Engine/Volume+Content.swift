@@ -90,6 +90,10 @@ extension Volume {
     /// - Throws: `inputOutput` when the row does not open, or when a pad's content never arrived.
     func loadInline(_ state: inout InodeState) throws(FileError) {
         if state.inline != nil { return }
+        if state.row.form == .inline && state.row.size == 0 {
+            state.inline = []
+            return
+        }
         let ino = state.ino
         let sealed = try query { (reader) throws(MetadataError) in try reader.inline(ino) }
         guard let sealed else {

@@ -137,31 +137,32 @@ extension InodeRow {
 
     /// Binds all columns to the parameters 1 to `columnCount`.
     func bind(to statement: SQLiteStatement) {
-        statement.bind(1, ino)
-        statement.bind(2, Int64(kind.rawValue))
-        statement.bind(3, Int64(attributes.mode))
-        statement.bind(4, Int64(attributes.uid))
-        statement.bind(5, Int64(attributes.gid))
-        statement.bind(6, size)
-        statement.bind(7, Int64(linkCount))
-        statement.bind(8, device)
-        statement.bind(9, attributes.accessed.seconds)
-        statement.bind(10, attributes.modified.seconds)
-        statement.bind(11, attributes.changed.seconds)
-        statement.bind(12, attributes.created.seconds)
-        // Two counts of nanoseconds share a column: seconds keep their whole range that way, and a
-        // row has two columns fewer to be taken apart at every read.
-        statement.bind(13, attributes.accessed.packedNanos(with: attributes.modified))
-        statement.bind(14, attributes.changed.packedNanos(with: attributes.created))
-        statement.bind(15, parent)
-        statement.bind(16, cookie)
-        statement.bind(17, change)
-        statement.bind(18, allocated)
-        statement.bind(19, Int64(form.rawValue))
-        statement.bind(
-            20,
+        let columns: [20 of Int64] = [
+            Int64(bitPattern: ino),
+            Int64(kind.rawValue),
+            Int64(attributes.mode),
+            Int64(attributes.uid),
+            Int64(attributes.gid),
+            Int64(bitPattern: size),
+            Int64(linkCount),
+            Int64(bitPattern: device),
+            attributes.accessed.seconds,
+            attributes.modified.seconds,
+            attributes.changed.seconds,
+            attributes.created.seconds,
+            // Two counts of nanoseconds share a column: seconds keep their whole range that way,
+            // and a row has two columns fewer to be taken apart at every read.
+            attributes.accessed.packedNanos(with: attributes.modified),
+            attributes.changed.packedNanos(with: attributes.created),
+            Int64(bitPattern: parent),
+            Int64(bitPattern: cookie),
+            Int64(bitPattern: change),
+            Int64(bitPattern: allocated),
+            Int64(form.rawValue),
             (isHardLinked ? Self.hardLinkedFlag : 0) | (isLoaded ? Self.loadedFlag : 0)
-                | (isContentHeld ? Self.contentHeldFlag : 0))
+                | (isContentHeld ? Self.contentHeldFlag : 0),
+        ]
+        statement.bind(columns.span)
     }
 }
 
@@ -188,7 +189,7 @@ extension Timestamp {
     }
 
     /// This moment's nanoseconds in the upper half, the other's in the lower.
-    fileprivate func packedNanos(with other: Timestamp) -> UInt64 {
-        UInt64(nanoseconds) << 32 | UInt64(other.nanoseconds)
+    fileprivate func packedNanos(with other: Timestamp) -> Int64 {
+        Int64(nanoseconds) << 32 | Int64(other.nanoseconds)
     }
 }

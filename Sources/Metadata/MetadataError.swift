@@ -28,6 +28,8 @@ package enum MetadataError: Error, Equatable, Sendable {
     /// The log could not be brought to the disk. It stays so until the database is opened anew:
     /// after a failed sync the kernel may forget what it could not write.
     case logNotSynced(errno: Int32)
+    /// What was to be added has a name or a number that is there already. Nothing was changed.
+    case taken
     /// Another process or another instance has the database open for writing.
     case inUse
     /// `close()` was called.
@@ -36,7 +38,7 @@ package enum MetadataError: Error, Equatable, Sendable {
     /// Whether the same would fail in the same way again, however often it is tried.
     var isLasting: Bool {
         switch self {
-        case .corrupt: true
+        case .corrupt, .taken: true
         // SQLITE_CONSTRAINT (19), whatever stands above its eight bits.
         case .sqlite(let code, _): code & 0xff == 19
         default: false

@@ -46,7 +46,7 @@ package struct MetadataWriter: ~Copyable, MetadataReader {
 
     /// Adds an inode.
     ///
-    /// - Throws: `.sqlite` if its number is taken.
+    /// - Throws: `.taken` if its number is.
     package borrowing func insertInode(_ row: InodeRow) throws(MetadataError) {
         try core.requireRoom()
         let change = try core.writes.inodes.insertInode.begin()
@@ -86,7 +86,7 @@ package struct MetadataWriter: ~Copyable, MetadataReader {
     /// Adds a name to a directory.
     ///
     /// - Returns: its cookie, larger than any that was given before in this database.
-    /// - Throws: `.sqlite` if the name is taken.
+    /// - Throws: `.taken` if the name is.
     package borrowing func insertDentry(
         parent: UInt64, name: [UInt8], ino: UInt64, kind: FileKind
     ) throws(MetadataError) -> UInt64 {
@@ -121,7 +121,7 @@ package struct MetadataWriter: ~Copyable, MetadataReader {
     ///
     /// - Returns: its new cookie, so that it comes last in its listing; nil if there is no such
     ///   entry.
-    /// - Throws: `.sqlite` if the new name is taken.
+    /// - Throws: `.taken` if the new name is.
     package borrowing func moveDentry(
         parent: UInt64, name: [UInt8], toParent newParent: UInt64, name newName: [UInt8]
     ) throws(MetadataError) -> UInt64? {

@@ -20,17 +20,13 @@ final class RedoLog: @unchecked Sendable {
     static let commitSize = 16 * 1024 * 1024
     /// Bytes that are deferred at most, but for the last statement.
     static let deferredLimit = 256 * 1024
-    /// Room that is kept for the next transaction.
-    private static let spareWords = 256 * 1024
-    /// What a statement or a value takes besides its bytes.
-    private static let wordSize = 16
 
     /// How much was recorded at some moment.
     struct Mark {
-        fileprivate(set) var words: Int
+        var words: Int
         var integers: Int
         var blobs: Int
-        fileprivate(set) var size: Int
+        var size: Int
     }
 
     /// What a word says besides a number: of a parameter, `4 x index + tag`.
@@ -44,13 +40,9 @@ final class RedoLog: @unchecked Sendable {
     }
 
     private var statements: [SQLiteStatement] = []
-    private(set) var words: [UInt16] = []
-    private(set) var integers: [Int64] = []
-    private(set) var blobs: [[UInt8]] = []
-    /// Bytes recorded.
-    private(set) var size = 0
-    /// Where the statement began that is being bound; nil between statements.
-    private var opened: Mark?
+    /// In one piece: each property of an object that is changed by itself costs a check that nobody
+    /// else is changing it, and a row has twenty values.
+    private var changes = RecordedChanges()
     /// Whether statements are noted now, to be done later: see `SQLiteStatement.run`.
     var isDeferring = false
     /// Where those begin that were noted and not done; nil if all were.
@@ -58,11 +50,16 @@ final class RedoLog: @unchecked Sendable {
     /// How many they are.
     private(set) var deferredCount: Int64 = 0
     /// Whether what is here is being done, or done again.
-    private(set) var isReplaying = false
+    var isReplaying: Bool { changes.isReplaying }
     /// Whether everything is here. False after too much was written, or after `giveUp`.
-    private(set) var isWhole = true
+    var isWhole: Bool { changes.isWhole }
+    /// Bytes recorded.
+    var size: Int { changes.size }
+    var words: [UInt16] { changes.words }
+    var integers: [Int64] { changes.integers }
+    var blobs: [[UInt8]] { changes.blobs }
 
-    private var isRecording: Bool { isWhole && !isReplaying }
+    private var isRecording: Bool { changes.isRecording }
     /// Whether a statement that begins now is done later. What is deferred is nowhere else: none
     /// is where so much is here that it may have to be given up.
     var defersNext: Bool { isDeferring && isRecording && size < Self.limit / 2 }
@@ -79,33 +76,36 @@ final class RedoLog: @unchecked Sendable {
     /// recorded.
     func begin(_ statement: UInt16) {
         guard isRecording else { return }
-        if let opened { cut(to: opened) }
-        opened = mark
-        add(statement)
+        if let opened = changes.opened { cut(to: opened) }
+        changes.opened = mark
+        changes.add(statement)
+        keepBelowLimit()
+    }
+
+    /// Values of the parameters from 1 on.
+    func note(_ values: Span<Int64>) {
+        changes.note(values)
+        keepBelowLimit()
     }
 
     func note(_ index: Int32, _ value: Int64) {
-        guard isRecording else { return }
-        add(UInt16(index) * Tag.count + Tag.integer)
-        integers.append(value)
+        changes.note(index, value)
+        keepBelowLimit()
     }
 
     func note(_ index: Int32, _ value: [UInt8]) {
-        guard isRecording else { return }
-        add(UInt16(index) * Tag.count + Tag.blob)
-        blobs.append(value)
-        size += value.count
+        changes.note(index, value)
+        keepBelowLimit()
     }
 
     func noteNull(_ index: Int32) {
-        guard isRecording else { return }
-        add(UInt16(index) * Tag.count + Tag.null)
+        changes.noteNull(index)
+        keepBelowLimit()
     }
 
-    private func add(_ word: UInt16) {
-        words.append(word)
-        size += Self.wordSize
-        if size > Self.limit {
+    @inline(__always)
+    private func keepBelowLimit() {
+        if changes.size > Self.limit {
             precondition(deferred == nil, "half of the limit is more than any statement has")
             giveUp()
         }
@@ -116,9 +116,8 @@ final class RedoLog: @unchecked Sendable {
     /// - Returns: the moment before it, to cut to if it changed nothing.
     @discardableResult
     func end() -> Mark? {
-        guard isRecording, let before = opened else { return nil }
-        opened = nil
-        add(Tag.end)
+        let before = changes.end()
+        keepBelowLimit()
         return before
     }
 
@@ -134,12 +133,10 @@ final class RedoLog: @unchecked Sendable {
     }
 
     /// How much is recorded now.
-    var mark: Mark {
-        Mark(words: words.count, integers: integers.count, blobs: blobs.count, size: size)
-    }
+    var mark: Mark { changes.mark }
 
     /// How much of that is of statements that were run: all but one that was begun only.
-    var recorded: Mark { opened ?? mark }
+    var recorded: Mark { changes.opened ?? mark }
 
     /// The text of a statement that has a number.
     func text(of statement: UInt16) -> String { statements[Int(statement)].sql }
@@ -147,33 +144,24 @@ final class RedoLog: @unchecked Sendable {
     /// Forgets what was recorded after a mark: it was undone.
     func cut(to mark: Mark) {
         guard isRecording else { return }
-        words.removeLast(words.count - mark.words)
-        integers.removeLast(integers.count - mark.integers)
-        blobs.removeLast(blobs.count - mark.blobs)
-        size = mark.size
-        opened = nil
+        changes.cut(to: mark)
         if let deferred, deferred.words >= mark.words { forgetDeferral() }
     }
 
     /// The transaction was committed: the next one begins with nothing.
     func clear() {
         forget()
-        isWhole = true
+        changes.isWhole = true
     }
 
     /// What was lost must stay lost: the transaction can not be done again as it was.
     func giveUp() {
         forget()
-        isWhole = false
+        changes.isWhole = false
     }
 
     private func forget() {
-        let isLarge = words.capacity > Self.spareWords
-        words.removeAll(keepingCapacity: !isLarge)
-        integers.removeAll(keepingCapacity: !isLarge)
-        blobs.removeAll(keepingCapacity: !isLarge)
-        size = 0
-        opened = nil
+        changes.removeAll()
         forgetDeferral()
     }
 
@@ -203,8 +191,8 @@ final class RedoLog: @unchecked Sendable {
 
     private func run(from mark: Mark) throws(MetadataError) {
         precondition(isWhole, "a part of a transaction is none")
-        isReplaying = true
-        defer { isReplaying = false }
+        changes.isReplaying = true
+        defer { changes.isReplaying = false }
         var (word, integer, blob) = (mark.words, mark.integers, mark.blobs)
         // One may be begun, and not run.
         let end = recorded.words

@@ -212,10 +212,14 @@ import Glibc
         return error
     }
 
+    /// SQLITE_CONSTRAINT_PRIMARYKEY of sqlite3.h, an expression that Swift does not import.
+    private static let primaryKeyTaken = SQLITE_CONSTRAINT | 6 << 8
+
     /// The error for an extended result code, without any text a row could have put there.
     private static func error(_ code: Int32, systemError: Int32) -> MetadataError {
         // SAFETY: a constant of the library, NUL-terminated.
         let message = unsafe sqlite3_errstr(code).map { unsafe String(cString: $0) } ?? "unknown"
+        if code == primaryKeyTaken { return .taken }
         switch code & 0xff {
         case SQLITE_FULL: return .full
         case SQLITE_CORRUPT, SQLITE_NOTADB: return .corrupt(message)

@@ -79,6 +79,19 @@ import CSQLite
         connection.isClosed ? 0 : unsafe sqlite3_bind_parameter_count(handle)
     }
 
+    /// Binds integers to the parameters from 1 on.
+    func bind(_ values: Span<Int64>) {
+        if isRecorded { connection.redo?.note(values) }
+        if isDeferred { return }
+        let handle = unsafe handle
+        var parameter: Int32 = 1
+        for index in values.indices {
+            // SAFETY: the handle is valid until `close`; the value is copied.
+            check(unsafe sqlite3_bind_int64(handle, parameter, values[index]))
+            parameter += 1
+        }
+    }
+
     /// Binds an integer.
     @inline(__always)
     func bind(_ index: Int32, _ value: Int64) {

@@ -194,12 +194,12 @@ struct DirectoryTests {
             _ = try writer.insertDentry(parent: 1, name: bytes("a"), ino: 5, kind: .regular)
             _ = try writer.insertDentry(parent: 1, name: bytes("b"), ino: 6, kind: .regular)
         }
-        #expect(throws: MetadataError.self) {
+        #expect(throws: MetadataError.taken) {
             try database.write {
                 try $0.insertDentry(parent: 1, name: bytes("a"), ino: 7, kind: .fifo)
             }
         }
-        #expect(throws: MetadataError.self) {
+        #expect(throws: MetadataError.taken) {
             try database.write {
                 try $0.moveDentry(parent: 1, name: bytes("a"), toParent: 1, name: bytes("b"))
             }

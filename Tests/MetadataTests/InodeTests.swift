@@ -72,7 +72,7 @@ struct InodeTests {
         let folder = try TestFolder()
         let database = try folder.open()
         try database.write { try $0.insertInode(file(5, size: 1)) }
-        #expect(throws: MetadataError.self) {
+        #expect(throws: MetadataError.taken) {
             try database.write { try $0.insertInode(file(5, size: 2)) }
         }
         #expect(try database.write { try $0.inode(5) } == file(5, size: 1))
