@@ -42,6 +42,12 @@ extension Engine {
         return OpenedFile(handle: handle, keepsCache: keepsCache, isDirect: false)
     }
 
+    /// Whether a directory of `files/` or `scratchpads/` has no more than so many entries.
+    package func hasAtMost(_ count: UInt64, entriesIn directory: UInt64) -> Bool {
+        guard let row = try? volume.row(directory) else { return false }
+        return row.kind == .directory && row.size <= count
+    }
+
     /// Lists from `offset` on until `body` returns false; the entry it refused is given again next
     /// time.
     ///

@@ -15,12 +15,14 @@ enum ConnectionTerms {
     /// - POSIX_ACL: the kernel checks access by the lists; the engine keeps modes in step with them
     ///   and hands default lists down. Not where nothing is checked: the kernel takes it for
     ///   `default_permissions`.
+    /// - READDIRPLUS without READDIRPLUS_AUTO: which names come with statuses is decided here, not
+    ///   by the kernel, which asks for those of the first part alone (`ListingHabit`).
     /// - Neither POSIX locks nor flock: this mount is the one writer, so the kernel's are enough.
     static let wanted: UInt32 = [
         CFUSE_CAP_ASYNC_READ, CFUSE_CAP_ATOMIC_O_TRUNC, CFUSE_CAP_EXPORT_SUPPORT,
-        CFUSE_CAP_DONT_MASK, CFUSE_CAP_READDIRPLUS, CFUSE_CAP_READDIRPLUS_AUTO,
-        CFUSE_CAP_ASYNC_DIO, CFUSE_CAP_PARALLEL_DIROPS, CFUSE_CAP_CACHE_SYMLINKS,
-        CFUSE_CAP_EXPLICIT_INVAL_DATA, CFUSE_CAP_POSIX_ACL,
+        CFUSE_CAP_DONT_MASK, CFUSE_CAP_READDIRPLUS, CFUSE_CAP_ASYNC_DIO,
+        CFUSE_CAP_PARALLEL_DIROPS, CFUSE_CAP_CACHE_SYMLINKS, CFUSE_CAP_EXPLICIT_INVAL_DATA,
+        CFUSE_CAP_POSIX_ACL,
     ].reduce(0, |)
 
     /// What we want besides, and libfuse 3.14 does not pass on.

@@ -32,7 +32,8 @@ struct ReadDirectory: Operation {
     let handle: UInt64
     let offset: UInt64
     let size: Int
-    /// readdirplus: every entry may come with its status, and counts as a lookup then.
+    /// readdirplus, for which the kernel asks always: every entry may come with its status, and
+    /// counts as a lookup then.
     let wantsStatus: Bool
 
     var isForHolders: Bool { true }
@@ -42,9 +43,7 @@ struct ReadDirectory: Operation {
         let inodes = call.host.inodes
         let room = min(size, ThreadScratch.bufferSize)
         let isRoot = ino == inodes.root
-        let habit = call.host.habit
-        let isWatched = wantsStatus && offset == 0 && Engine.isOwn(ino)
-        let withStatus = isWatched ? habit.begin() : wantsStatus
+        let (withStatus, leavesOneOut) = statuses(call)
         var used = 0
         var count = 0
         var refusesFirst = false
@@ -53,7 +52,7 @@ struct ReadDirectory: Operation {
             handle, ino: ino, from: offset, withStatus: withStatus, inPieces: true, call.context
         ) { entry in
             var entry = entry
-            if isWatched, count == ListingHabit.leftOut { entry.status = nil }
+            if leavesOneOut, count == ListingHabit.leftOut { entry.status = nil }
             // What lies above the root of the mount is no concern of this mount's.
             let isAbove = isRoot && entry.name == Engine.dotDot
             let number = isAbove ? InodeTranslation.kernelRoot : inodes.kernel(entry.ino)
@@ -70,14 +69,29 @@ struct ReadDirectory: Operation {
         // The kernel takes an empty answer for the end, so a buffer with room for nothing is an
         // error.
         if refusesFirst { throw .invalid }
-        if isWatched, count > (withStatus ? ListingHabit.leftOut : Engine.dots.count) {
-            habit.watch(ino)
-        }
+        let isOneWithout =
+            withStatus ? leavesOneOut && count > ListingHabit.leftOut : count > Engine.dots.count
+        if wantsStatus && isOneWithout { call.host.habit.watch(ino) }
         // Only now: the engine may hold a lock while it lists.
         for ino in scratch.countedInodes { call.engine.countReference(ino) }
         // A time that cannot be kept is no reason to keep the names back.
         if offset == 0 { try? call.engine.noteListing(of: ino, isAnswered: true) }
         return .listing(used)
+    }
+
+    /// Whether the entries of this part come with their statuses, and one of them without, to see
+    /// whether somebody asks for it.
+    private func statuses(_ call: Call) -> (areGiven: Bool, leavesOneOut: Bool) {
+        guard wantsStatus else { return (false, false) }
+        let habit = call.host.habit
+        let isOwn = Engine.isOwn(ino)
+        if offset == 0 {
+            let isLookedAt = habit.begin()
+            // Others may cost a question each, which the first part asks for all at once.
+            return (isLookedAt || !isOwn, true)
+        }
+        let isSmall = isOwn && call.engine.hasAtMost(ListingHabit.wholeCount, entriesIn: ino)
+        return (habit.goesOn(in: ino, isSmall: isSmall), !isSmall)
     }
 
     /// Adds one entry; the bytes it took, or 0 when it does not fit.

@@ -15,6 +15,10 @@ final class ListingHabit: Sendable {
     /// them. Directories with fewer are listed with all statuses: one lookup more would cost as
     /// much as it could spare.
     static let leftOut = 32
+    /// Entries of a directory that is listed with statuses to its end if it is so at first. Of
+    /// larger ones each part has them if names of the part before were looked up: some programs do
+    /// at once, and of those that list everything first most want no more than names of so many.
+    static let wholeCount: UInt64 = 4096
     /// No directory: no inode has this number.
     private static let none: UInt64 = 0
 
@@ -30,6 +34,15 @@ final class ListingHabit: Sendable {
         if watched.exchange(Self.none, ordering: .relaxed) != Self.none {
             isLookedAt.store(false, ordering: .relaxed)
         }
+        return isLookedAt.load(ordering: .relaxed)
+    }
+
+    /// The listing of this directory goes on.
+    ///
+    /// - Parameter isSmall: it has at most `wholeCount` entries.
+    /// - Returns: whether the next names should come with their statuses.
+    func goesOn(in directory: UInt64, isSmall: Bool) -> Bool {
+        if !isSmall && watched.load(ordering: .relaxed) == directory { return false }
         return isLookedAt.load(ordering: .relaxed)
     }
 

@@ -35,4 +35,27 @@ struct ListingHabitTests {
         habit.note(lookupIn: 9)
         #expect(habit.begin(), "as long as each is looked at")
     }
+
+    @Test("a small directory is listed to its end as it began")
+    func small() {
+        #expect(habit.begin())
+        habit.watch(5)
+        #expect(habit.goesOn(in: 5, isSmall: true))
+        #expect(!habit.begin())
+        habit.watch(6)
+        #expect(!habit.goesOn(in: 6, isSmall: true))
+        habit.note(lookupIn: 6)
+        #expect(habit.goesOn(in: 6, isSmall: true), "somebody looks while it is listed")
+    }
+
+    @Test("a large one goes on with statuses for who looks at each part")
+    func large() {
+        #expect(habit.begin())
+        habit.watch(5)
+        #expect(!habit.goesOn(in: 5, isSmall: false))
+        habit.note(lookupIn: 5)
+        #expect(habit.goesOn(in: 5, isSmall: false))
+        habit.watch(5)
+        #expect(!habit.goesOn(in: 5, isSmall: false))
+    }
 }
