@@ -28,6 +28,8 @@ final class DirectoryLoader: Sendable {
     /// whole, lest a publication leaves the others out.
     private let partial: Lock<Set<UInt64>>
     private let partialCount: Atomic<Int>
+    /// Loads of which all rows are there; raised before the directory says that it is whole.
+    let ended = Atomic<UInt64>(0)
     let pads: PadFetcher
 
     init(
@@ -193,6 +195,7 @@ final class DirectoryLoader: Sendable {
             }
             return
         }
+        ended.add(1, ordering: .releasing)
         try volume.with(directory) { (inode) throws(FileError) in
             // Under the inode's lock: a commit must not write the row back as it was before.
             try inode.state.withLock { (state) throws(FileError) in

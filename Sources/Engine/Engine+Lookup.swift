@@ -30,23 +30,18 @@ extension Engine {
         }
         if ForeignInodes.isForeign(parent) { return try foreignChild(name, in: parent, context) }
         if VirtualTree.isVirtual(parent) { throw .notFound }
+        let loads = loader.ended.load(ordering: .acquiring)
         var mark = volume.drained.load(ordering: .acquiring)
-        // Whether it is missed of the whole, which it stays. Asked before, or at the same moment,
-        // lest its load brings it and ends between the two.
-        let wasWhole = volume.table.peek(parent) { state in
-            !state.isDeleted && state.row.kind == .directory && state.row.isLoaded
+        var row = try volume.query { (reader) throws(MetadataError) in
+            try reader.lookup(parent: parent, name: name)
         }
-        let (found, isWhole) = try volume.query { (reader) throws(MetadataError) in
-            let found = try reader.lookup(parent: parent, name: name)
-            if found != nil || wasWhole == true { return (found, wasWhole == true) }
-            return (nil, try reader.inode(parent)?.isLoaded ?? false)
-        }
-        if found == nil && wasWhole == true { throw .notFound }
-        var row = found
         if row == nil || loader.isPartial(parent) {
             let directory = try volume.row(parent)
             guard directory.kind == .directory else { throw .notDirectory }
-            if row == nil && isWhole { throw .notFound }
+            // Missed of the whole, if it was that before the look: else its load may have brought
+            // the name, and ended, between the two.
+            let isSame = loader.ended.load(ordering: .acquiring) == loads
+            if row == nil && directory.isLoaded && isSame { throw .notFound }
             try loader.ensureLoaded(directory, context.patience)
             mark = volume.drained.load(ordering: .acquiring)
             row = try volume.query { (reader) throws(MetadataError) in

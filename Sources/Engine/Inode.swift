@@ -160,7 +160,8 @@ final class Inode: Sendable {
     let ino: UInt64
     /// Order: after `Committer.structure`, before the table's shard, the database and the arena.
     let state: Lock<InodeState>
-    /// How many want it to stay in memory: see `InodeTable.unpin`.
+    /// How many want it to stay in memory: see `InodeTable.unpin`. Relaxed: it counts, and what is
+    /// read of an inode passes through locks.
     fileprivate let pins = Atomic<Int>(1)
 
     init(row: InodeRow) {
@@ -243,9 +244,9 @@ final class InodeTable: Sendable {
             pins = now
         }
         box(inode.ino).shard.resident.withLock { resident in
-            if inode.pins.subtract(1, ordering: .relaxed).newValue == 0 {
-                resident[inode.ino] = nil
-            }
+            let left = inode.pins.subtract(1, ordering: .relaxed).newValue
+            assert(left >= 0, "unpinned more often than it was pinned")
+            if left == 0 { resident[inode.ino] = nil }
         }
     }
 

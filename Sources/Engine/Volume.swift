@@ -6,8 +6,8 @@
 // Lock order, outermost first: `Committer.structure` → an inode's state (two only under
 // `structure`, one after the other) → a shard of `table` → the database's mutex → the arena's own
 // locks. No state is ever locked under a shard, and pinning once more what is pinned takes no lock.
-// `dirty` and the small mutexes of the logs and counters are leaves: nothing
-// is taken while they are held.
+// `dirty` and the small mutexes of the logs and counters are leaves: nothing is taken while they
+// are held.
 
 import Blocks
 import Cryptography

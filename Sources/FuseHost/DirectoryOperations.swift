@@ -43,7 +43,7 @@ struct ReadDirectory: Operation {
         let inodes = call.host.inodes
         let room = min(size, ThreadScratch.bufferSize)
         let isRoot = ino == inodes.root
-        let (withStatus, leavesOneOut) = statuses(call)
+        let (withStatus, leftOut) = statuses(call)
         var used = 0
         var count = 0
         var refusesFirst = false
@@ -52,7 +52,7 @@ struct ReadDirectory: Operation {
             handle, ino: ino, from: offset, withStatus: withStatus, inPieces: true, call.context
         ) { entry in
             var entry = entry
-            if leavesOneOut, count == ListingHabit.leftOut { entry.status = nil }
+            if count == leftOut { entry.status = nil }
             // What lies above the root of the mount is no concern of this mount's.
             let isAbove = isRoot && entry.name == Engine.dotDot
             let number = isAbove ? InodeTranslation.kernelRoot : inodes.kernel(entry.ino)
@@ -69,9 +69,7 @@ struct ReadDirectory: Operation {
         // The kernel takes an empty answer for the end, so a buffer with room for nothing is an
         // error.
         if refusesFirst { throw .invalid }
-        let isOneWithout =
-            withStatus ? leavesOneOut && count > ListingHabit.leftOut : count > Engine.dots.count
-        if wantsStatus && isOneWithout { call.host.habit.watch(ino) }
+        if let leftOut, count > leftOut { call.host.habit.watch(ino) }
         // Only now: the engine may hold a lock while it lists.
         for ino in scratch.countedInodes { call.engine.countReference(ino) }
         // A time that cannot be kept is no reason to keep the names back.
@@ -79,19 +77,21 @@ struct ReadDirectory: Operation {
         return .listing(used)
     }
 
-    /// Whether the entries of this part come with their statuses, and one of them without, to see
-    /// whether somebody asks for it.
-    private func statuses(_ call: Call) -> (areGiven: Bool, leavesOneOut: Bool) {
-        guard wantsStatus else { return (false, false) }
+    /// Whether the entries of this part come with their statuses, and which of them, counted from
+    /// 0, comes without, to see whether somebody asks for it.
+    private func statuses(_ call: Call) -> (areGiven: Bool, leftOut: Int?) {
+        guard wantsStatus else { return (false, nil) }
         let habit = call.host.habit
-        let isOwn = Engine.isOwn(ino)
+        // Others may cost a question each, which the first part asks for all at once.
+        guard Engine.isOwn(ino) else { return (offset == 0, nil) }
         if offset == 0 {
-            let isLookedAt = habit.begin()
-            // Others may cost a question each, which the first part asks for all at once.
-            return (isLookedAt || !isOwn, true)
+            let areGiven = habit.begin()
+            // Without statuses every name does, behind the two dots.
+            return (areGiven, areGiven ? ListingHabit.leftOut(of: size) : Engine.dots.count)
         }
-        let isSmall = isOwn && call.engine.hasAtMost(ListingHabit.wholeCount, entriesIn: ino)
-        return (habit.goesOn(in: ino, isSmall: isSmall), !isSmall)
+        let isSmall = call.engine.hasAtMost(ListingHabit.wholeCount, entriesIn: ino)
+        let areGiven = habit.goesOn(in: ino, isSmall: isSmall)
+        return (areGiven, isSmall && areGiven ? nil : 0)
     }
 
     /// Adds one entry; the bytes it took, or 0 when it does not fit.

@@ -11,10 +11,13 @@ import Synchronization
 
 /// What listings are followed by, on one mount.
 final class ListingHabit: Sendable {
-    /// Which entry of a listing with statuses comes without, counted from 0, the two dots among
-    /// them. Directories with fewer are listed with all statuses: one lookup more would cost as
-    /// much as it could spare.
-    static let leftOut = 32
+    /// Which entry of a listing's first part comes without a status although the others have
+    /// theirs, counted from 0, the two dots among them. Directories with fewer are listed with all
+    /// statuses: one lookup more would cost as much as it could spare.
+    ///
+    /// - Parameter size: bytes of the answer. Kernels before Linux 6.16 ask for a page at a time,
+    ///   which has room for 24 short names, or for 9 long ones.
+    static func leftOut(of size: Int) -> Int { size < 16_384 ? 8 : 32 }
     /// Entries of a directory that is listed with statuses to its end if it is so at first. Of
     /// larger ones each part has them if names of the part before were looked up: some programs do
     /// at once, and of those that list everything first most want no more than names of so many.

@@ -193,6 +193,7 @@ final class RedoLog: @unchecked Sendable {
         precondition(isWhole, "a part of a transaction is none")
         changes.isReplaying = true
         defer { changes.isReplaying = false }
+        let (words, integers, blobs) = (changes.words, changes.integers, changes.blobs)
         var (word, integer, blob) = (mark.words, mark.integers, mark.blobs)
         // One may be begun, and not run.
         let end = recorded.words

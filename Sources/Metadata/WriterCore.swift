@@ -266,7 +266,8 @@ final class WriterCore: @unchecked Sendable {
             try loadCookies()
             return true
         } catch {
-            connection.abandon(error)
+            // What is taken is an answer to who adds it, and this is none.
+            connection.abandon(error == .taken ? .transactionLost : error)
             return false
         }
     }
