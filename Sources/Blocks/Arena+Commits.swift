@@ -98,7 +98,8 @@ extension Arena {
         return done
     }
 
-    private func punch(_ run: SlotRun) -> Bool {
+    /// Gives the disk blocks of slots back that nobody reads.
+    func punch(_ run: SlotRun) -> Bool {
         let start = Self.offset(of: run.first)
         do {
             try file.punch(start..<start + UInt64(run.count * Self.blockSize))

@@ -129,7 +129,7 @@ extension Arena {
 
     /// Seals and writes all items into `runs`.
     ///
-    /// - Parameter slot: how many slots were written, also when this throws.
+    /// - Parameter slot: how many slots were written whole, also when this throws.
     private func fill(
         _ runs: [SlotRun], _ layout: SlotLayout, length: (Int) -> Int, seal: Seal,
         into references: inout [BlockReference], count slot: inout Int
@@ -143,9 +143,20 @@ extension Arena {
                     let part = SlotRun(
                         first: run.first + UInt32(done),
                         count: min(Self.transferSlots, run.count - done))
-                    try transfer(
-                        part, layout, from: slot, cipher, &sealed, nonces: nonces, length: length,
-                        seal: seal, &references)
+                    var bytes = 0
+                    do throws(ArenaError) {
+                        try transfer(
+                            part, layout, from: slot, cipher, &sealed, nonces: nonces,
+                            length: length, seal: seal, &references, count: &bytes)
+                    } catch {
+                        let whole = bytes / Self.blockSize
+                        slot += whole
+                        if error == .diskFull, bytes > whole * Self.blockSize {
+                            // A part of a block's room is none to promise.
+                            _ = punch(SlotRun(first: part.first + UInt32(whole), count: 1))
+                        }
+                        throw error
+                    }
                     done += part.count
                     slot += part.count
                 }
@@ -156,11 +167,13 @@ extension Arena {
     /// Seals what goes into the next slots side by side in one buffer, and writes it to `run` in
     /// one go.
     ///
-    /// - Parameter slot: of the layout, for the first of the run.
+    /// - Parameters:
+    ///   - slot: of the layout, for the first of the run.
+    ///   - written: bytes that were written, also when this throws.
     private func transfer(
         _ run: SlotRun, _ layout: SlotLayout, from slot: Int, _ cipher: BlockCipher,
         _ buffer: inout [UInt8], nonces: [UInt8], length: (Int) -> Int, seal: Seal,
-        _ references: inout [BlockReference]
+        _ references: inout [BlockReference], count written: inout Int
     ) throws(ArenaError) {
         var staging = buffer.mutableSpan
         var end = 0
@@ -187,6 +200,7 @@ extension Arena {
                 gap.update(repeating: 0)
             }
         }
-        try file.write(staging.span.extracting(0..<end), at: Self.offset(of: run.first))
+        try file.write(
+            staging.span.extracting(0..<end), at: Self.offset(of: run.first), count: &written)
     }
 }

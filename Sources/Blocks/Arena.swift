@@ -152,7 +152,8 @@ package final class Arena: Sendable {
             let fresh = identifier ?? SystemRandom.bytes(ArenaHeader.identifierSize)
             let header = ArenaHeader(identifier: fresh)
             let bytes = header.encoded(cipher: cipher, nonce: SystemRandom.bytes(12))
-            try file.write(bytes.span, at: 0)
+            var count = 0
+            try file.write(bytes.span, at: 0, count: &count)
             try file.sync()
             let code = syncFolder(of: path)
             if code != 0 { throw ArenaError(code) }

@@ -95,12 +95,16 @@ final class ArenaFile: Sendable {
     }
 
     /// Writes all of `bytes` at `offset`.
-    func write(_ bytes: Span<UInt8>, at offset: UInt64) throws(ArenaError) {
+    ///
+    /// - Parameter done: how many were written, also when this throws.
+    func write(
+        _ bytes: Span<UInt8>, at offset: UInt64, count done: inout Int
+    ) throws(ArenaError) {
+        done = 0
         var failure: Int32 = 0
         // SAFETY: the buffer is `bytes`'s own memory, used only inside the closure, and pwrite is
         // told no more than what is left of it.
         unsafe bytes.withUnsafeBytes { buffer in
-            var done = 0
             while done < buffer.count {
                 let rest = unsafe UnsafeRawBufferPointer(rebasing: buffer[done...])
                 let put = unsafe pwrite(

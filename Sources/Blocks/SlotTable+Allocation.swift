@@ -208,14 +208,17 @@ extension SlotTable {
         let good = min(wanted, Self.goodRun)
         var best: SlotRun?
         var position = cursor
-        while let start = next(from: position, free: true, below: extent, backedOnly) {
+        var bound = extent
+        while let start = next(from: position, free: true, below: bound, backedOnly) {
             let limit = min(extent, start + wanted)
             let end = next(from: start, free: false, below: limit, backedOnly) ?? limit
             if end - start > best?.count ?? 0 {
                 best = SlotRun(first: UInt32(start), count: end - start)
             }
             position = end
-            if end - start >= good || end - cursor >= Self.searchWindow { break }
+            // What is searched to find a longer one is no more than this, however rare they are.
+            bound = min(extent, cursor + Self.searchWindow)
+            if end - start >= good || end >= bound { break }
         }
         guard let best else { return nil }
         cursor = best.end

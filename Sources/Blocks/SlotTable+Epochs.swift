@@ -94,7 +94,8 @@ extension SlotTable {
     private var punchableCount: Int {
         guard let disk = diskSlots, disk < 0 else { return .max }
         return max(
-            Arena.commitRoom - (disk + Arena.diskMargin), backedFree - reserved - Arena.lowDisk)
+            Arena.commitRoom - (disk + Arena.diskMargin) - punching,
+            backedFree - reserved - Arena.lowDisk)
     }
 
     /// Takes a run of free slots that hold blocks of the disk, for punching; nil when done.
@@ -125,7 +126,9 @@ extension SlotTable {
     /// Ends the punching of `run`: its slots may be allocated again.
     mutating func punched(_ run: SlotRun, succeeded: Bool) {
         punching -= run.count
-        if succeeded, let disk = diskSlots { diskSlots = disk + run.count }
+        let isSeen = min(run.count, punchingAtLook)
+        punchingAtLook -= isSeen
+        if succeeded, let disk = diskSlots { diskSlots = disk + run.count - isSeen }
         for slot in Int(run.first)..<run.end {
             let (chunk, index) = place(UInt32(slot))
             if succeeded { chunk.backed[index / 64] &= ~(1 << UInt64(index % 64)) }

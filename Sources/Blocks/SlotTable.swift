@@ -79,6 +79,8 @@ struct SlotTable: ~Copyable {
     /// Slots for which the disk has room beyond its margin, less those taken since it was looked
     /// at; negative for what the margin lacks; nil before.
     var diskSlots: Int?
+    /// Slots that were being punched then: the disk may have had their blocks already.
+    var punchingAtLook = 0
     /// Slots reserved since the disk was last looked at.
     var reservedSinceDisk = 0
 
@@ -146,6 +148,7 @@ struct SlotTable: ~Copyable {
     /// Notes for how many slots the disk has room beyond its margin, or lacks it.
     mutating func diskMeasured(_ slots: Int) {
         diskSlots = slots
+        punchingAtLook = punching
         reservedSinceDisk = 0
     }
 

@@ -10,7 +10,13 @@ import Testing
 struct SlotTableTests {
     /// A table of whose first slots some are free, and have their blocks of the disk.
     private static func table(used: Int, freed: Int) throws -> SlotTable {
-        var table = SlotTable(budget: 4096, overshoot: 512, lowWater: 256)
+        try table(used: used, freed: [0..<UInt32(freed)])
+    }
+
+    private static func table(
+        used: Int, freed: [Range<UInt32>], budget: Int = 4096
+    ) throws -> SlotTable {
+        var table = SlotTable(budget: budget, overshoot: 512, lowWater: 256)
         _ = table.finishAdoption()
         for run in try table.allocate(used, reservedCount: 0) {
             for slot in run.first..<UInt32(run.end) {
@@ -18,7 +24,7 @@ struct SlotTableTests {
                 table.install(slot, owner: owner, isDirty: true)
             }
         }
-        for slot in 0..<UInt32(freed) { table.release(slot) }
+        for slot in freed.joined() { table.release(slot) }
         let epoch = table.closeEpoch()
         let isMore = table.freeDeferred(upTo: epoch, limit: used + 1)
         #expect(!isMore)
@@ -79,6 +85,29 @@ struct SlotTableTests {
         #expect(punched >= Arena.commitRoom && disk == punched - Arena.diskMargin)
         #expect(Self.isRefused(backed + 1, &table))
         try table.reserve(backed)
+    }
+
+    @Test("a search for slots with blocks of the disk goes not far beyond the first")
+    func farRun() throws {
+        var table = try Self.table(used: 12_000, freed: [0..<2, 9000..<9016], budget: 16_384)
+        table.diskMeasured(0)
+        let runs = try Self.promised(16, &table)
+        #expect(runs == [SlotRun(first: 0, count: 2), SlotRun(first: 9000, count: 14)])
+    }
+
+    @Test("what is being punched is not asked for twice, nor counted twice")
+    func punchedOnce() throws {
+        var table = try Self.table(used: 2000, freed: 1000)
+        table.diskMeasured(-Arena.diskMargin)
+        var position = 0
+        let first = table.takePunchable(from: &position, minimum: 1, limit: 600)
+        let second = table.takePunchable(from: &position, minimum: 1, limit: 600)
+        #expect(first?.count == 600 && second?.count == Arena.commitRoom - 600)
+        // The disk has the first already, and says so.
+        table.diskMeasured(600 - Arena.diskMargin)
+        table.punched(SlotRun(first: 0, count: 600), succeeded: true)
+        let disk = table.diskSlots
+        #expect(disk == 600 - Arena.diskMargin)
     }
 
     @Test("where few slots have blocks of the disk, a commit comes before writers")
