@@ -57,9 +57,9 @@ package final class Arena: Sendable {
     /// Slots for which the arena leaves the disk its room: the metadata must be able to commit.
     /// 32 MiB.
     static let diskMargin = 2048
-    /// Slots for which the metadata may ask the disk at once, 10 MiB: a step of its log, and what
-    /// it leaves alone itself.
-    static let commitRoom = 640
+    /// Slots for which the metadata may ask the disk at once, if it does not say for how many more:
+    /// 14 MiB. A step of its log takes 8, its file may grow by 4, and 1 it leaves alone.
+    static let commitRoom = 896
     /// Slots for which the disk should have room beyond that margin; clean ones are evicted for it:
     /// 8 MiB.
     static let lowDisk = 512
@@ -219,28 +219,40 @@ package final class Arena: Sendable {
     ///
     /// Clean slots that can be evicted count as free here: see the protocol at `Arena`.
     ///
+    /// - Parameter usesMargin: for a start, before which nothing can be evicted: room of the disk
+    ///   that is else left to the metadata is enough.
     /// - Throws: `full` when too much is dirty, pinned or deferred; `diskFull` when the disk has
     ///   no room for what is promised already and this.
-    package func reserve(_ count: Int) throws(ArenaError) {
+    package func reserve(_ count: Int, usesMargin: Bool = false) throws(ArenaError) {
         let isStale = !table.withLock { $0.wantsDiskMeasure(count) }
         if !isStale { try measureDisk() }
         do throws(ArenaError) {
-            try table.withLock { table throws(ArenaError) in try table.reserve(count) }
+            try table.withLock { table throws(ArenaError) in
+                try table.reserve(count, usesMargin: usesMargin)
+            }
         } catch {
             guard isStale, error == .diskFull else { throw error }
             // Somebody may have made room since the disk was looked at.
             try measureDisk()
-            try table.withLock { table throws(ArenaError) in try table.reserve(count) }
+            try table.withLock { table throws(ArenaError) in
+                try table.reserve(count, usesMargin: usesMargin)
+            }
         }
     }
 
     /// Looks how much room the disk has by now: others may have taken some. `shortfall` knows then.
     ///
+    /// - Parameter metadataNeed: bytes that the metadata must find free there; nil if it is not
+    ///   known whether that has changed.
     /// - Throws: `io` when the system does not tell.
-    package func measureDisk() throws(ArenaError) {
+    package func measureDisk(metadataNeed: Int? = nil) throws(ArenaError) {
         let free = try file.freeDiskBytes()
         let slots = Int(clamping: free / UInt64(Self.blockSize))
-        table.withLock { $0.diskMeasured(slots - Self.diskMargin) }
+        let asked = metadataNeed.map { max(Self.commitRoom, $0 / Self.blockSize + 1) }
+        table.withLock { table in
+            table.diskMeasured(slots - Self.diskMargin)
+            if let asked { table.commitRoom = asked }
+        }
     }
 
     /// Takes back `count` promised slots that will not be written.

@@ -94,7 +94,7 @@ extension SlotTable {
     private var punchableCount: Int {
         guard let disk = diskSlots, disk < 0 else { return .max }
         return max(
-            Arena.commitRoom - (disk + Arena.diskMargin) - punching,
+            commitRoom - (disk + Arena.diskMargin) - punching,
             backedFree - reserved - Arena.lowDisk)
     }
 

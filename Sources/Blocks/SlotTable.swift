@@ -81,6 +81,9 @@ struct SlotTable: ~Copyable {
     var diskSlots: Int?
     /// Slots that were being punched then: the disk may have had their blocks already.
     var punchingAtLook = 0
+    /// Slots for which the disk should have room whatever else is: what the metadata may ask for
+    /// at once.
+    var commitRoom = Arena.commitRoom
     /// Slots reserved since the disk was last looked at.
     var reservedSinceDisk = 0
 
@@ -119,14 +122,17 @@ struct SlotTable: ~Copyable {
     // MARK: Reservations
 
     /// Promises `count` slots, or throws `full`.
-    mutating func reserve(_ count: Int) throws(ArenaError) {
+    ///
+    /// - Parameter usesMargin: the disk's margin is room for them, too.
+    mutating func reserve(_ count: Int, usesMargin: Bool = false) throws(ArenaError) {
         precondition(count >= 0, "a negative reservation")
         precondition(isAdopted, "adoptionFinished comes before the first reservation")
         let free = budget - used - deferred - reserved
         guard free + evictable >= count, committed + count <= capacity else { throw .full }
         if let disk = diskSlots {
             // Slots that still hold disk blocks need no new ones.
-            guard reserved + count - backedFree <= max(disk, 0) else { throw .diskFull }
+            let room = usesMargin ? disk + Arena.diskMargin : disk
+            guard reserved + count - backedFree <= max(room, 0) else { throw .diskFull }
         }
         reserved += count
         reservedSinceDisk += count

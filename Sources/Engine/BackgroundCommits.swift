@@ -108,8 +108,7 @@ final class BackgroundCommits: Sendable {
             }
             copyLog()
             lengthenLog()
-            // A disk that does not tell is met by the next write.
-            try? volume.arena.measureDisk()
+            volume.measureDisk()
             room.askIfShort()
             volume.foreground.pause()
             // Not beside a program that syncs: it would wait behind each hole.

@@ -26,8 +26,13 @@ final class Committer: Sendable {
     static let heldAtOnce = 256
     /// Drains beside writers before they have to wait however many inodes are dirty.
     static let drainPasses = 4
-    /// Slots let go of that are worth a commit of their own: 1 MiB.
+    /// Slots let go of that are worth a commit of their own: 1 MiB, no less than what a commit that
+    /// frees may add.
     static let releasedCount = 64
+    /// Bytes of an inode's row, about; one that is changed takes the place of the one before.
+    static let inodeSize = 128
+    /// Bytes that a changed group of a block map may add, about: some of its blocks are new.
+    static let groupSize = 512
 
     let volume: Volume
     /// Held by whoever changes names, while dirty inodes are written, and from there to the commit:
@@ -139,7 +144,7 @@ final class Committer: Sendable {
                 // A log that starts anew has room. A checkpoint that fails too leaves the second
                 // try to say why.
                 _ = try? volume.metadata.checkpoint()
-                frees = releasedSlots >= Committer.releasedCount
+                frees = mayFree
                 // The arena's slots are reserved, the journal's are not: but if the log's own
                 // space may be used, it has some, and the arena's disk may be full.
                 try drainAtOneMoment(frees && isSmall() ? .journaled : .sealed, frees: frees)
@@ -170,7 +175,10 @@ final class Committer: Sendable {
         }
         volume.arena.endCommit(epoch)
         // What it was done for.
-        if frees { volume.arena.punchFreed(limit: BackgroundCommits.punchLimit) }
+        if frees {
+            volume.measureDisk()
+            volume.arena.punchFreed(limit: BackgroundCommits.punchLimit)
+        }
         let isFirst = !hasCommitted.exchange(true, ordering: .relaxed)
         let metadata = volume.metadata
         if isFirst || metadata.wantsCommit || metadata.wantsCheckpoint
@@ -187,6 +195,17 @@ final class Committer: Sendable {
         return volume.dirty.withLock { $0 }.reduce(Int(clamping: deferred)) { count, inode in
             count + inode.state.withLock { $0.pendingReleases.count }
         }
+    }
+
+    /// Whether a commit is worth the log's own space: files have let go of much, and it adds less.
+    private var mayFree: Bool {
+        var bytes = volume.unwrittenInline.load(ordering: .relaxed)
+        bytes += volume.configuration.journal.piecesPerCommit * Arena.pieceSize
+        for inode in volume.dirty.withLock({ $0 }) {
+            let groups = inode.state.withLock { $0.dirtyGroups.count }
+            bytes += Committer.inodeSize + groups * Committer.groupSize
+        }
+        return releasedSlots >= Committer.releasedCount && bytes < MetadataDatabase.freeingLimit
     }
 
     /// Whether all that is buffered now may go into the journal.

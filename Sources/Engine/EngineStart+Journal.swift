@@ -35,7 +35,7 @@ extension EngineStarter {
         let references = try writeToArena(plain, arena)
         let salt = SystemRandom.bytes(EngineStarter.saltSize)
         try wrap { () throws(MetadataError) in
-            try metadata.write { (writer) throws(MetadataError) in
+            try metadata.write(frees: true) { (writer) throws(MetadataError) in
                 for (block, reference) in zip(plain, references) {
                     try replaceEntry(block.owner, reference, arena, writer)
                 }
@@ -182,7 +182,9 @@ extension EngineStarter {
     ) throws(EngineStartError) -> [BlockReference] {
         if plain.isEmpty { return [] }
         do {
-            try arena.reserve(plain.count)
+            // They are few, and on a disk that others have filled nothing could be done for room
+            // before this start.
+            try arena.reserve(plain.count, usesMargin: true)
             let references = try arena.write(plain)
             try arena.sync()
             return references

@@ -264,7 +264,7 @@ struct EngineStarter {
         _ metadata: MetadataDatabase
     ) throws(EngineStartError) -> (arena: [UInt8], inline: [UInt8]) {
         try wrap { () throws(MetadataError) in
-            let salts = try metadata.write { (writer) throws(MetadataError) in
+            let salts = try metadata.write(frees: true) { (writer) throws(MetadataError) in
                 let arena =
                     try writer.value("arena-salt") ?? SystemRandom.bytes(EngineStarter.saltSize)
                 let inline =
@@ -283,7 +283,7 @@ struct EngineStarter {
     /// Inodes that lost their last name while something had them open, in a run that ended early.
     private func removeOrphans(_ metadata: MetadataDatabase) throws(EngineStartError) {
         try wrap { () throws(MetadataError) in
-            try metadata.write { (writer) throws(MetadataError) in
+            try metadata.write(frees: true) { (writer) throws(MetadataError) in
                 let orphans = try writer.orphans()
                 if orphans.isEmpty { return }
                 let totals = TotalsCounter(try TotalsCounter.load(writer))

@@ -125,7 +125,11 @@ final class RoomKeeper: Sendable {
     /// Drops up to `count` clean blocks, or else commits what was let go of, if that is much.
     /// Returns how many slots will be free after its commit.
     func evict(_ count: Int) -> Int {
-        let candidates = volume.arena.evictable(count)
+        // What could not be committed is tried again before there is more of it.
+        let isStuck =
+            volume.metadata.missingRoom > 0
+            && committer.releasedSlots >= Committer.releasedCount
+        let candidates = isStuck ? [] : volume.arena.evictable(count)
         var evicted = 0
         for (ino, blocks) in Dictionary(grouping: candidates, by: { $0.owner.ino }) {
             // A file deleted meanwhile has no blocks to evict: its slots are on their way already.
@@ -157,6 +161,7 @@ final class RoomKeeper: Sendable {
             // works.
             return 0
         }
+        volume.measureDisk()
         volume.arena.punchFreed(limit: BackgroundCommits.punchLimit)
         return evicted + released
     }

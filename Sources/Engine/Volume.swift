@@ -160,6 +160,12 @@ final class Volume: Sendable {
         return found
     }
 
+    /// Looks how much room the disk has for the arena, and for the metadata, which comes first.
+    func measureDisk() {
+        // A disk that does not tell is met by the next write.
+        try? arena.measureDisk(metadataNeed: metadata.missingRoom)
+    }
+
     // MARK: Database
 
     /// A read or write of the live state; database failures become EIO with a line in the log.

@@ -27,6 +27,9 @@ package final class MetadataDatabase: Sendable {
     /// Bytes of the log that `lengthenLog` writes: what may come while a log over its limit is
     /// being copied fits as well.
     package static let writtenLog = 16 * 1024 * 1024
+    /// Bytes of rows that a commit which frees may add where the disk has no room: half of what the
+    /// log keeps for such, so that the database file need hardly grow when the log is copied.
+    package static let freeingLimit = LogRoom.freeing / 2
     /// Bytes the log grows beyond its limit until copying it is worth another try.
     private static let checkpointStep = 4 * 1024 * 1024
     /// Frames that may still have to be copied when the log starts anew under the writer's lock:
@@ -53,6 +56,8 @@ package final class MetadataDatabase: Sendable {
     private let uncommitted = Atomic<Int>(0)
     /// Bytes of the redo file that are in use.
     private let recorded = Atomic<Int>(0)
+    /// Bytes that the disk was asked to have free and has not.
+    private let missing = Atomic<Int>(0)
     /// Frames in the log from which on `wantsCheckpoint` is true.
     private let nextCheckpoint = Atomic<Int>(
         MetadataDatabase.logLimit / WriteAheadLog.frameSize)
@@ -82,7 +87,13 @@ package final class MetadataDatabase: Sendable {
         log = try WriteAheadLog(databasePath: path)
         // Frames another process left may never have been synced. A reader somewhere may keep the
         // checkpoint from finishing; the log is synced in any case.
-        _ = try connection.checkpoint(.truncate)
+        do throws(MetadataError) {
+            _ = try connection.checkpoint(.truncate)
+        } catch .full {
+            // Others have filled the disk since a process was killed.
+            log.giveBackReserve()
+            _ = try connection.checkpoint(.truncate)
+        }
         try log.sync()
         redoFile = try RedoFile(databasePath: path)
         let background = try SQLiteConnection(path: path, timeout: Self.openTimeout)
@@ -105,8 +116,9 @@ package final class MetadataDatabase: Sendable {
     ///   somebody asks or changes something before: for a body that only changes, and a `record()`
     ///   soon after it. What fails then fails there, and costs the transaction (`.full` and others,
     ///   until it could be brought back).
-    /// - Parameter frees: for a commit that gives more room back than it takes: the log's own space
-    ///   is enough.
+    /// - Parameter frees: for a commit that gives more room back than it takes, or a start, after
+    ///   which one can be made: the log's own space is enough. It is to write little more than
+    ///   `freeingLimit`.
     /// - Throws: what the body throws. After `close()` that is `.closed` at its first call.
     package func write<R, E: Error>(
         defers: Bool = false, frees: Bool = false,
@@ -121,6 +133,7 @@ package final class MetadataDatabase: Sendable {
                 writer.core.redo.isDeferring = false
                 writer.core.room.isFreeing = false
                 uncommitted.store(writer.core.redo.size, ordering: .relaxed)
+                missing.store(writer.core.room.missing, ordering: .relaxed)
             }
             return try body(MetadataWriter(core: writer.core))
         }
@@ -147,6 +160,7 @@ package final class MetadataDatabase: Sendable {
             logFrames.store(writer.core.logFrames, ordering: .relaxed)
             uncommitted.store(writer.core.redo.size, ordering: .relaxed)
             recorded.store(0, ordering: .relaxed)
+            missing.store(writer.core.room.missing, ordering: .relaxed)
             log.bringAhead(of: writer.core.logFrames)
         }
     }
@@ -167,6 +181,10 @@ package final class MetadataDatabase: Sendable {
 
     /// Whether something was recorded since the last commit.
     package var hasRecorded: Bool { recorded.load(ordering: .relaxed) > 0 }
+
+    /// Bytes that the disk must have free until anything can be written, when it was last found to
+    /// have less; 0 when it had enough.
+    package var missingRoom: Int { missing.load(ordering: .relaxed) }
 
     /// Whether so much was written since the last commit that one should come before its time:
     /// until then all of it is kept in memory, and what was recorded keeps its place in a file.

@@ -51,7 +51,7 @@ final class WriteAheadLog: Sendable {
     private static let readSize = 128 * 1024
 
     /// Bytes of the disk that are left alone.
-    private static let spareRoom: UInt64 = 1024 * 1024
+    static let spareRoom = 1024 * 1024
 
     private let databasePath: String
     private let file: SyncedFile
@@ -110,20 +110,40 @@ final class WriteAheadLog: Sendable {
     /// - Throws: `.logNotSynced`, as `sync()`.
     func syncZeros() throws(MetadataError) { try file.sync(isForced: true) }
 
-    /// Whether the disk has space for the log to take some more, for the database file to grow to a
-    /// size, and a little besides: the `-shm` file takes 32 KiB for every 16 MiB of log.
+    /// Bytes that the disk has free, less a little that is left alone: the `-shm` file takes 32 KiB
+    /// for every 16 MiB of log. Negative for what that little lacks, `Int.max` where the system
+    /// does not tell.
     ///
     /// A look, not a reservation: who else fills the disk can still keep the log from being copied
     /// until there is space again, but not make it lose anything.
-    func hasRoom(logGrowth: Int, databaseSize: Int) -> Bool {
+    var freeRoom: Int {
         var disk = statvfs()
+        // SAFETY: the call fills a structure of ours.
+        guard unsafe fstatvfs(descriptor, &disk) == 0 else { return .max }
+        let (bytes, isMore) = Int(clamping: disk.f_bavail)
+            .multipliedReportingOverflow(by: Int(clamping: disk.f_frsize))
+        return isMore ? .max : bytes - Self.spareRoom
+    }
+
+    /// Bytes by which the database file has to grow for a size; 0 where the system does not tell.
+    func databaseGrowth(to size: Int) -> Int {
         var file = stat()
-        // SAFETY: the calls fill structures of ours; the path lives for the call.
-        guard unsafe fstatvfs(descriptor, &disk) == 0, unsafe stat(databasePath, &file) == 0
-        else { return true }
-        let free = UInt64(disk.f_bavail) * UInt64(disk.f_frsize)
-        let fileGrowth = max(0, databaseSize - Int(file.st_size))
-        return free >= Self.spareRoom + UInt64(logGrowth + fileGrowth)
+        // SAFETY: the call fills a structure of ours; the path lives for it.
+        guard unsafe stat(databasePath, &file) == 0 else { return 0 }
+        return max(0, size - Int(file.st_size))
+    }
+
+    /// Gives back the disk space behind the file's end, which `reserve` took.
+    ///
+    /// For a start on a full disk, before anything else has the log open: what stands in it may
+    /// need that space to be copied.
+    func giveBackReserve() {
+        var file = stat()
+        // SAFETY: the call fills a structure of ours.
+        guard unsafe fstat(descriptor, &file) == 0 else { return }
+        // Cut to the length it has, so that no byte of it goes. If it fails, there is no more room
+        // than before, which the caller meets.
+        _ = ftruncate(descriptor, file.st_size)
     }
 
     /// Takes disk space for a part of the file, so that writing there can not fail for lack of it.

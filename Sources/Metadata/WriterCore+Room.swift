@@ -28,6 +28,8 @@ struct LogRoom {
     var isInLog = true
     /// What is written now frees something: the log's own space is enough.
     var isFreeing = false
+    /// Bytes that the disk was asked to have free and has not; 0 while there is room.
+    var missing = 0
 }
 
 extension WriterCore {
@@ -88,13 +90,27 @@ extension WriterCore {
         let end = isEnough ? room.reserved : (wanted / LogRoom.step + 1) * LogRoom.step
         // A connection that can not even count its pages has worse to tell, at its next use.
         let databaseSize = (try? fileSizeToCome()) ?? 0
+        let asked = end - room.reserved + log.databaseGrowth(to: databaseSize)
+        let free = log.freeRoom
         // Looked at before it is taken: room for a longer log must not come from what the log needs
         // to be copied.
-        room.isThere =
-            log.hasRoom(logGrowth: end - room.reserved, databaseSize: databaseSize)
-            && log.reserve(from: room.reserved, count: end - room.reserved)
-        room.isInLog = room.isThere || needed <= room.reserved
-        if room.isThere { room.reserved = end }
+        room.isThere = asked <= free && reserveLog(upTo: end)
+        room.missing = room.isThere ? 0 : asked + WriteAheadLog.spareRoom
+        if !room.isThere && logFrames + room.spilledPages == 0 {
+            // An empty log has nothing to be copied. Without this, nothing that frees could be done
+            // after a start on a disk that others have filled.
+            let least = room.reserved + min(wanted - room.reserved, free)
+            if least >= needed { _ = reserveLog(upTo: least) }
+        }
+        room.isInLog = needed <= room.reserved
+    }
+
+    /// Takes disk space for the log, if it has less.
+    private func reserveLog(upTo end: Int) -> Bool {
+        guard end > room.reserved else { return true }
+        guard log.reserve(from: room.reserved, count: end - room.reserved) else { return false }
+        room.reserved = end
+        return true
     }
 
     /// Bytes the database file may have after the next changes, which take its free pages first.

@@ -95,6 +95,16 @@ struct SlotTableTests {
         #expect(runs == [SlotRun(first: 0, count: 2), SlotRun(first: 9000, count: 14)])
     }
 
+    @Test("the disk gets as much as the metadata says that it lacks")
+    func asked() throws {
+        var table = try Self.table(used: 2000, freed: 1300)
+        table.diskMeasured(100 - Arena.diskMargin)
+        table.commitRoom = 1200
+        var position = 0
+        let run = table.takePunchable(from: &position, minimum: 1, limit: 4096)
+        #expect(run?.count == 1100)
+    }
+
     @Test("what is being punched is not asked for twice, nor counted twice")
     func punchedOnce() throws {
         var table = try Self.table(used: 2000, freed: 1000)

@@ -166,20 +166,28 @@ struct SpaceTests {
         #expect(try volume.errors().isEmpty)
     }
 
-    // SEMANTICS: On a disk that others have filled the cache makes room with what the store has
-    // too.
-    @Test("on a disk that others have filled the cache makes room with what the store has too")
-    func filledByOthers() throws {
+    /// A volume with a disk for its local state, where the cache has 20 MB that the store has too.
+    private func cached() throws -> CrashVolume {
         let volume = try CrashVolume(stateSize: 128 << 20)
         try volume.mount()
         try volume.shell(
             "for n in $(seq 1 20); do head -c 1000000 /dev/urandom > \"$MNT/files/f$n\"; done")
         try volume.sync()
+        return volume
+    }
+
+    /// Others fill the disk of the local state but for some bytes.
+    private func fill(_ volume: CrashVolume, leaving bytes: Int = 0) throws {
         try volume.shell(
             """
             cat /dev/zero > "$CAIRN_STATE/fill" 2> "$ROOT/full" || true
-            head -c 100000 /dev/urandom > "$ROOT/plain"
+            truncate -s -\(bytes) "$CAIRN_STATE/fill"
             """)
+    }
+
+    /// It takes small writes, and brings them to the store.
+    private func expectRoom(_ volume: CrashVolume) throws {
+        try volume.shell("head -c 100000 /dev/urandom > \"$ROOT/plain\"")
         let keep = {
             try run(
                 "/bin/bash",
@@ -189,6 +197,50 @@ struct SpaceTests {
         #expect(try eventually(within: .seconds(20)) { try keep().status == 0 })
         #expect(try volume.shell("cmp \"$MNT/files/plain\" \"$ROOT/plain\"") == "")
         try volume.sync()
+    }
+
+    // SEMANTICS: On a disk that others have filled the cache makes room with what the store has
+    // too.
+    @Test("on a disk that others have filled the cache makes room with what the store has too")
+    func filledByOthers() throws {
+        let volume = try cached()
+        try fill(volume)
+        try expectRoom(volume)
+    }
+
+    // SEMANTICS: A volume whose daemon was killed is mounted on a full disk too, in the room of its
+    // log, if no more than 1 MiB of small synced writes is still to be moved into the cache.
+    @Test("a volume is mounted on a disk that others have filled since its daemon was killed")
+    func filledAfterKill() throws {
+        let volume = try cached()
+        // What only the journal has is to be moved at the next mount.
+        try volume.shell(
+            """
+            head -c 4096 /dev/urandom > "$ROOT/piece"
+            dd if="$ROOT/piece" of="$MNT/files/f1" conv=notrunc,fsync status=none
+            """)
+        volume.kill()
+        try fill(volume)
+        try volume.mount()
+        #expect(try volume.shell("cmp -n 4096 \"$MNT/files/f1\" \"$ROOT/piece\"") == "")
+        try expectRoom(volume)
+    }
+
+    // SEMANTICS: A volume that was unmounted needs 40 MiB free on that disk to be mounted; on less
+    // that may fail, and says so.
+    @Test("a volume that was unmounted is mounted where others have left 40 MiB, and not on less")
+    func filledAfterUnmount() throws {
+        let volume = try cached()
+        try volume.unmount()
+        for bytes in [0, 30 << 20] {
+            try fill(volume, leaving: bytes)
+            let refused = try volume.tried(["mount", volume.name, volume.mountPoint])
+            #expect(refused.status != 0 && refused.errors.contains("has no room left"))
+            #expect(refused.errors.contains("nothing is damaged: make room there"))
+        }
+        try fill(volume, leaving: 40 << 20)
+        try volume.mount()
+        try expectRoom(volume)
     }
 
     // SEMANTICS: The free space is the store's, at most 10 seconds old when asked for again.

@@ -61,24 +61,62 @@ struct FullDiskTests {
         let disk = try SmallDisk(bytes: 96 << 20)
         defer { disk.remove() }
         let database = try open(disk)
-        try database.write { try $0.insertInode(file(1)) }
-        try disk.fill()
-        try database.commit()
-        let insert = { (frees: Bool, ino: UInt64) in
-            try database.write(frees: frees) { try $0.insertInode(file(ino)) }
-        }
-        #expect(throws: MetadataError.full) { try insert(false, 2) }
         var count: UInt64 = 0
-        while count < 50 {
-            try insert(true, 2 + count)
+        func insert(frees: Bool) throws {
+            try database.write(frees: frees) { try $0.insertInode(file(count + 1)) }
             try database.commit()
-            try database.syncLog()
             count += 1
         }
-        #expect(throws: MetadataError.full) { try insert(false, 2 + count) }
+        func logSize() throws -> Int {
+            let log = disk.path + "/metadata.db-wal"
+            let size = try FileManager.default.attributesOfItem(atPath: log)[.size]
+            return try #require(size as? Int)
+        }
+        // So long that it has hardly more space than it must have.
+        let least = LogRoom.slack + LogRoom.freeing + WriterCore.cacheSizeKiB * 1024
+        let over = least % LogRoom.step
+        while try logSize() < LogRoom.step - over - 512 << 10 { try insert(frees: false) }
+        try disk.fill()
+        try insert(frees: false)
+        #expect(throws: MetadataError.full) { try insert(frees: false) }
+        let start = try logSize()
+        #expect(throws: MetadataError.full) {
+            while count < 10_000 { try insert(frees: true) }
+        }
+        #expect(try logSize() - start > 2 << 20)
+        try database.syncLog()
         try database.close()
         let again = try open(disk)
-        #expect(try again.write { try $0.highestInode() } == 1 + count)
+        #expect(try again.write { try $0.highestInode() } == count)
+        try again.close()
+    }
+
+    @Test("after a start on a disk that others have filled a commit that frees can be made")
+    func freeingAfterStart() throws {
+        let disk = try SmallDisk(bytes: 96 << 20)
+        defer { disk.remove() }
+        let first = try open(disk)
+        try first.write { try $0.insertInode(file(1)) }
+        try first.close()
+        try disk.fill(leaving: 42 << 20)
+        let database = try open(disk)
+        #expect(throws: MetadataError.full) {
+            try database.write { try $0.insertInode(file(2)) }
+        }
+        for ino in 2...5 as ClosedRange<UInt64> {
+            try database.write(frees: true) { try $0.insertInode(file(ino)) }
+            try database.commit()
+        }
+        try database.syncLog()
+        // It has 36 MiB of them by now, and says how much is to be free for the rest.
+        #expect(database.missingRoom > 4 << 20 && database.missingRoom < 16 << 20)
+        try disk.empty()
+        try disk.fill(leaving: database.missingRoom + 4096)
+        try database.write { try $0.insertInode(file(6)) }
+        #expect(database.missingRoom == 0)
+        try database.close()
+        let again = try open(disk)
+        #expect(try again.write { try $0.highestInode() } == 6)
         try again.close()
     }
 
