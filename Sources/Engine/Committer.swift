@@ -26,8 +26,7 @@ final class Committer: Sendable {
     static let heldAtOnce = 256
     /// Drains beside writers before they have to wait however many inodes are dirty.
     static let drainPasses = 4
-    /// Slots let go of that are worth a commit of their own: 1 MiB, no less than what a commit that
-    /// frees may add.
+    /// Slots let go of that are worth a commit of their own: 1 MiB.
     static let releasedCount = 64
     /// Bytes of an inode's row, about; one that is changed takes the place of the one before.
     static let inodeSize = 128
@@ -197,15 +196,18 @@ final class Committer: Sendable {
         }
     }
 
-    /// Whether a commit is worth the log's own space: files have let go of much, and it adds less.
-    private var mayFree: Bool {
-        var bytes = volume.unwrittenInline.load(ordering: .relaxed)
-        bytes += volume.configuration.journal.piecesPerCommit * Arena.pieceSize
+    /// Whether a commit is worth the log's own space: files have let go of much, and it adds less,
+    /// so that there is room to copy the log afterwards.
+    var mayFree: Bool {
+        let released = releasedSlots
+        guard released >= Committer.releasedCount else { return false }
+        var added = volume.unwrittenInline.load(ordering: .relaxed)
+        added += volume.configuration.journal.piecesPerCommit * Arena.pieceSize
         for inode in volume.dirty.withLock({ $0 }) {
             let groups = inode.state.withLock { $0.dirtyGroups.count }
-            bytes += Committer.inodeSize + groups * Committer.groupSize
+            added += Committer.inodeSize + groups * Committer.groupSize
         }
-        return releasedSlots >= Committer.releasedCount && bytes < MetadataDatabase.freeingLimit
+        return added < released * Arena.blockSize
     }
 
     /// Whether all that is buffered now may go into the journal.

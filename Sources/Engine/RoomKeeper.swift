@@ -126,9 +126,7 @@ final class RoomKeeper: Sendable {
     /// Returns how many slots will be free after its commit.
     func evict(_ count: Int) -> Int {
         // What could not be committed is tried again before there is more of it.
-        let isStuck =
-            volume.metadata.missingRoom > 0
-            && committer.releasedSlots >= Committer.releasedCount
+        let isStuck = volume.metadata.missingRoom > 0 && committer.mayFree
         let candidates = isStuck ? [] : volume.arena.evictable(count)
         var evicted = 0
         for (ino, blocks) in Dictionary(grouping: candidates, by: { $0.owner.ino }) {

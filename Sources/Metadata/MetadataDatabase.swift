@@ -27,9 +27,6 @@ package final class MetadataDatabase: Sendable {
     /// Bytes of the log that `lengthenLog` writes: what may come while a log over its limit is
     /// being copied fits as well.
     package static let writtenLog = 16 * 1024 * 1024
-    /// Bytes of rows that a commit which frees may add where the disk has no room: half of what the
-    /// log keeps for such, so that the database file need hardly grow when the log is copied.
-    package static let freeingLimit = LogRoom.freeing / 2
     /// Bytes the log grows beyond its limit until copying it is worth another try.
     private static let checkpointStep = 4 * 1024 * 1024
     /// Frames that may still have to be copied when the log starts anew under the writer's lock:
@@ -117,8 +114,7 @@ package final class MetadataDatabase: Sendable {
     ///   soon after it. What fails then fails there, and costs the transaction (`.full` and others,
     ///   until it could be brought back).
     /// - Parameter frees: for a commit that gives more room back than it takes, or a start, after
-    ///   which one can be made: the log's own space is enough. It is to write little more than
-    ///   `freeingLimit`.
+    ///   which one can be made: the log's own space is enough.
     /// - Throws: what the body throws. After `close()` that is `.closed` at its first call.
     package func write<R, E: Error>(
         defers: Bool = false, frees: Bool = false,

@@ -32,7 +32,7 @@ struct FullStateDiskTests {
                 try volume.writeFile("/files/large\(number)", pattern(20_000, seed: 1))
                 large.append(try volume.resolve("/files/large\(number)"))
             }
-            for number in 0..<80 {
+            for number in 0..<200 {
                 let path = "/files/small\(number)"
                 try volume.writeFile(path, [])
                 let ino = try volume.resolve(path)
@@ -63,18 +63,18 @@ struct FullStateDiskTests {
         }
     }
 
-    @Test("what the log keeps for commits that free is not used up by one that adds much")
+    @Test("what the log keeps for commits that free is not used up by one that adds more")
     func bound() throws {
         let disk = try SmallDisk(bytes: 160 << 20)
         defer { disk.remove() }
         let filled = try Filled(on: disk)
         let content = pattern(16_000, seed: 2)
-        for number in 0..<80 { try filled.write(content, to: number) }
+        for number in 0..<200 { try filled.write(content, to: number) }
         #expect(throws: FileError.noSpace) { try filled.commit() }
-        for number in 0..<40 { try filled.empty(filled.small[number].ino) }
+        for number in 0..<100 { try filled.empty(filled.small[number].ino) }
         try filled.commit()
         try filled.volume.restart()
-        #expect(same(try filled.volume.readFile("/files/small79"), content))
+        #expect(same(try filled.volume.readFile("/files/small199"), content))
         #expect(try filled.volume.readFile("/files/small0").isEmpty)
         filled.volume.stop()
     }
