@@ -27,6 +27,7 @@ extension RedoLog {
         // can become as few as `limit`.
         guard end.size - mark.size <= 8 * limit else { return nil }
         var writer = ByteWriter(capacity: min(limit, end.size - mark.size + Self.textLimit))
+        let (integers, blobs) = (integers, blobs)
         var values = mark
         // The first word of a statement is its number; those up to the end are its parameters.
         var isNumber = true
