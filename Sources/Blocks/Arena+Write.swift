@@ -98,13 +98,13 @@ extension Arena {
                     count, reservedCount: promised, at: wanted, backedOnly: backedOnly,
                     isCache: isCache)
             }
-            var written = 0
+            var progress = WriteProgress()
             do {
-                try fill(
-                    runs, layout, length: length, seal: seal, into: &references, count: &written)
+                try fill(runs, layout, length: length, seal: seal, into: &references, &progress)
                 break
             } catch {
-                table.withLock { $0.abandon(runs, reservedCount: promised, written: written) }
+                let reached = progress
+                table.withLock { $0.abandon(runs, reservedCount: promised, reached) }
                 // Slots that were written before need nothing new from a full disk.
                 guard error == .diskFull, !backedOnly else { throw error }
                 references.removeAll(keepingCapacity: true)
@@ -129,10 +129,10 @@ extension Arena {
 
     /// Seals and writes all items into `runs`.
     ///
-    /// - Parameter slot: how many slots were written whole, also when this throws.
+    /// - Parameter progress: how far it came, also when this throws.
     private func fill(
         _ runs: [SlotRun], _ layout: SlotLayout, length: (Int) -> Int, seal: Seal,
-        into references: inout [BlockReference], count slot: inout Int
+        into references: inout [BlockReference], _ progress: inout WriteProgress
     ) throws(ArenaError) {
         let nonces = SystemRandom.bytes(layout.count * BlockCipher.nonceSize)
         let room = min(Self.transferSlots, runs.reduce(0) { max($0, $1.count) })
@@ -146,19 +146,20 @@ extension Arena {
                     var bytes = 0
                     do throws(ArenaError) {
                         try transfer(
-                            part, layout, from: slot, cipher, &sealed, nonces: nonces,
+                            part, layout, from: progress.written, cipher, &sealed, nonces: nonces,
                             length: length, seal: seal, &references, count: &bytes)
                     } catch {
                         let whole = bytes / Self.blockSize
-                        slot += whole
+                        progress.written += whole
                         if error == .diskFull, bytes > whole * Self.blockSize {
                             // A part of a block's room is none to promise.
-                            _ = punch(SlotRun(first: part.first + UInt32(whole), count: 1))
+                            progress.isNextEmpty = punch(
+                                SlotRun(first: part.first + UInt32(whole), count: 1))
                         }
                         throw error
                     }
                     done += part.count
-                    slot += part.count
+                    progress.written += part.count
                 }
             }
         }

@@ -93,15 +93,20 @@ extension SlotTable {
 
     /// Gives back what `allocate` took and no reference was made of.
     ///
-    /// - Parameter written: how many of them, from the first on, have blocks of the disk by now.
-    mutating func abandon(_ runs: [SlotRun], reservedCount: Int, written: Int) {
-        var left = written
+    /// - Parameter progress: how far they were written.
+    mutating func abandon(_ runs: [SlotRun], reservedCount: Int, _ progress: WriteProgress) {
+        var position = 0
         for run in runs {
             for slot in Int(run.first)..<run.end {
                 let (chunk, index) = place(UInt32(slot))
                 chunk.records[index] = SlotRecord()
-                if left > 0 { chunk.backed[index / 64] |= 1 << UInt64(index % 64) }
-                left -= 1
+                let bit: UInt64 = 1 << UInt64(index % 64)
+                if position < progress.written {
+                    chunk.backed[index / 64] |= bit
+                } else if position == progress.written && progress.isNextEmpty {
+                    chunk.backed[index / 64] &= ~bit
+                }
+                position += 1
                 setFree(UInt32(slot))
             }
             writing -= run.count
@@ -270,4 +275,12 @@ extension SlotTable {
             extent = min(extent + SlotChunk.slotCount, capacity)
         }
     }
+}
+
+/// How far the slots of some runs were written, side by side.
+struct WriteProgress {
+    /// Slots written whole, from the first on: they have blocks of the disk.
+    var written = 0
+    /// The one behind them had a part of its blocks, and they were given back.
+    var isNextEmpty = false
 }

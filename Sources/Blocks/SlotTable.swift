@@ -168,11 +168,14 @@ struct SlotTable: ~Copyable {
     /// How many slots should be evicted for the disk's sake; freed ones can be punched.
     private var diskShortfall: Int {
         guard let disk = diskSlots else { return 0 }
-        return Arena.lowDisk + reserved - disk - backedFree - deferred
+        return wantedDisk + reserved - disk - backedFree - deferred
     }
 
+    /// Slots for which the disk should have room beyond its margin.
+    private var wantedDisk: Int { max(Arena.lowDisk, commitRoom - Arena.diskMargin) }
+
     /// Whether the disk has less room than it should: then holes are worth more than slots at hand.
-    var isDiskShort: Bool { diskSlots.map { $0 < Arena.lowDisk } ?? false }
+    var isDiskShort: Bool { diskSlots.map { $0 < wantedDisk } ?? false }
 
     /// Numbers for people, in slots turned to bytes.
     func usage() -> ArenaUsage {

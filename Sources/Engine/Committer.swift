@@ -32,6 +32,8 @@ final class Committer: Sendable {
     static let inodeSize = 128
     /// Bytes that a changed group of a block map may add, about: some of its blocks are new.
     static let groupSize = 512
+    /// Bytes of a data map in a file's content, about: three chunks at most.
+    static let segmentSize = 384
 
     let volume: Volume
     /// Held by whoever changes names, while dirty inodes are written, and from there to the commit:
@@ -204,10 +206,19 @@ final class Committer: Sendable {
         var added = volume.unwrittenInline.load(ordering: .relaxed)
         added += volume.configuration.journal.piecesPerCommit * Arena.pieceSize
         for inode in volume.dirty.withLock({ $0 }) {
-            let groups = inode.state.withLock { $0.dirtyGroups.count }
-            added += Committer.inodeSize + groups * Committer.groupSize
+            added += inode.state.withLock { Committer.added(by: $0) }
         }
         return added < released * Arena.blockSize
+    }
+
+    /// Bytes that an inode's rows may add, about, but for inline content and pieces.
+    private static func added(by state: InodeState) -> Int {
+        var bytes = inodeSize + state.dirtyGroups.count * groupSize
+        if state.isBaseDirty { bytes += (state.base?.segments.count ?? 0) * segmentSize }
+        // `Volume.unwrittenInline` leaves pads out.
+        if state.row.form == .pad { bytes += state.inline?.count ?? 0 }
+        if state.isPadDirty { bytes += state.pad?.pendingRecord?.count ?? 0 }
+        return bytes
     }
 
     /// Whether all that is buffered now may go into the journal.

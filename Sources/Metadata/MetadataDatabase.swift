@@ -53,8 +53,6 @@ package final class MetadataDatabase: Sendable {
     private let uncommitted = Atomic<Int>(0)
     /// Bytes of the redo file that are in use.
     private let recorded = Atomic<Int>(0)
-    /// Bytes that the disk was asked to have free and has not.
-    private let missing = Atomic<Int>(0)
     /// Frames in the log from which on `wantsCheckpoint` is true.
     private let nextCheckpoint = Atomic<Int>(
         MetadataDatabase.logLimit / WriteAheadLog.frameSize)
@@ -129,7 +127,6 @@ package final class MetadataDatabase: Sendable {
                 writer.core.redo.isDeferring = false
                 writer.core.room.isFreeing = false
                 uncommitted.store(writer.core.redo.size, ordering: .relaxed)
-                missing.store(writer.core.room.missing, ordering: .relaxed)
             }
             return try body(MetadataWriter(core: writer.core))
         }
@@ -156,7 +153,6 @@ package final class MetadataDatabase: Sendable {
             logFrames.store(writer.core.logFrames, ordering: .relaxed)
             uncommitted.store(writer.core.redo.size, ordering: .relaxed)
             recorded.store(0, ordering: .relaxed)
-            missing.store(writer.core.room.missing, ordering: .relaxed)
             log.bringAhead(of: writer.core.logFrames)
         }
     }
@@ -180,7 +176,7 @@ package final class MetadataDatabase: Sendable {
 
     /// Bytes that the disk must have free until anything can be written, when it was last found to
     /// have less; 0 when it had enough.
-    package var missingRoom: Int { missing.load(ordering: .relaxed) }
+    package var missingRoom: Int { writer.withLock { $0.core.room.missing } }
 
     /// Whether so much was written since the last commit that one should come before its time:
     /// until then all of it is kept in memory, and what was recorded keeps its place in a file.

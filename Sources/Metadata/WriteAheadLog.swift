@@ -135,8 +135,8 @@ final class WriteAheadLog: Sendable {
 
     /// Gives back the disk space behind the file's end, which `reserve` took.
     ///
-    /// For a start on a full disk, before anything else has the log open: what stands in it may
-    /// need that space to be copied.
+    /// For a start on a full disk, before another connection has the log open: what stands in it
+    /// may need that space to be copied.
     func giveBackReserve() {
         var file = stat()
         // SAFETY: the call fills a structure of ours.

@@ -250,6 +250,22 @@ struct ArenaDiskTests {
         #expect(arena.violations() == [])
     }
 
+    @Test("a slot that a failed write gave back is not taken for one with blocks", .smallDisks)
+    func emptied() throws {
+        let disk = try SmallDisk(bytes: 4 << 20)
+        defer { disk.remove() }
+        let arena = try openArena(at: disk.path + "/arena", budget: 64 * mebibyte)
+        // The last block of a file has a part of its slot's room.
+        arena.release(try arena.write(smallBlocks(1)).map(\.slot))
+        arena.commit()
+        #expect(arena.usage().punchable == UInt64(blockSize))
+        try disk.fill(leaving: blockSize / 4)
+        #expect(throws: ArenaError.diskFull) { try arena.write(fullBlocks(1)) }
+        #expect(arena.usage().punchable == 0)
+        #expect(try disk.freeBytes() >= blockSize / 4)
+        #expect(arena.violations() == [])
+    }
+
     @Test("the operating system's codes mean what they should")
     func codes() {
         #expect(ArenaError(ENOSPC) == .diskFull && ArenaError(EDQUOT) == .diskFull)

@@ -209,7 +209,8 @@ struct SpaceTests {
     }
 
     // SEMANTICS: A volume whose daemon was killed is mounted on a full disk too, in the room of its
-    // log, if no more than 1 MiB of small synced writes is still to be moved into the cache.
+    // log, if little of that is in use, and no more than 1 MiB of small synced writes is still to
+    // be moved into the cache; else the mount says that the disk is full, and nothing is lost.
     @Test("a volume is mounted on a disk that others have filled since its daemon was killed")
     func filledAfterKill() throws {
         let volume = try cached()
