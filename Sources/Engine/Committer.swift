@@ -176,10 +176,7 @@ final class Committer: Sendable {
         }
         volume.arena.endCommit(epoch)
         // What it was done for.
-        if frees {
-            volume.measureDisk()
-            volume.arena.punchFreed(limit: BackgroundCommits.punchLimit)
-        }
+        if frees { volume.punchFreed() }
         let isFirst = !hasCommitted.exchange(true, ordering: .relaxed)
         let metadata = volume.metadata
         if isFirst || metadata.wantsCommit || metadata.wantsCheckpoint

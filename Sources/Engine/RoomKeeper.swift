@@ -159,8 +159,7 @@ final class RoomKeeper: Sendable {
             // works.
             return 0
         }
-        volume.measureDisk()
-        volume.arena.punchFreed(limit: BackgroundCommits.punchLimit)
+        volume.punchFreed()
         return evicted + released
     }
 }

@@ -166,6 +166,12 @@ final class Volume: Sendable {
         try? arena.measureDisk(metadataNeed: metadata.missingRoom)
     }
 
+    /// Gives the disk what commits have freed in the arena, as far as that is worth it.
+    func punchFreed() {
+        measureDisk()
+        arena.punchFreed(limit: BackgroundCommits.punchLimit)
+    }
+
     // MARK: Database
 
     /// A read or write of the live state; database failures become EIO with a line in the log.

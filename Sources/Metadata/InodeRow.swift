@@ -95,9 +95,6 @@ package struct DirectoryItem: Sendable, Hashable {
 }
 
 extension InodeRow {
-    /// Its columns, in the order `bind` and `init(from:at:)` count them. Never SELECT *.
-    static let columnCount: Int32 = 20
-
     /// Bits of the column `flags`; the values are stored.
     private static let hardLinkedFlag: Int64 = 1
     private static let loadedFlag: Int64 = 2
@@ -135,7 +132,8 @@ extension InodeRow {
             isContentHeld: flags & Self.contentHeldFlag != 0)
     }
 
-    /// Binds all columns to the parameters 1 to `columnCount`.
+    /// Binds all columns to the parameters from 1 on, in the order that `Columns.inode` and
+    /// `init(from:at:)` have.
     func bind(to statement: SQLiteStatement) {
         let columns: [20 of Int64] = [
             Int64(bitPattern: ino),
