@@ -87,11 +87,10 @@ package struct Repair {
     ) throws(MetadataError) {
         // A record that waits to be sent has a counter above those already.
         guard var pad = try writer.pad(ino), pad.pendingRecord == nil else { return }
-        let next = max(pad.counter, counter) + 1
-        guard
+        guard let next = try? CounterRule.next(after: max(pad.counter, counter)),
             let record = try? target.keys.pad(identity: pad.identity, at: pad.address)?.seal(
                 content.span, encoding: pad.encoding, counter: next)
-        else { throw .corrupt("a pad is larger than one can be, or has no key") }
+        else { throw .corrupt("a pad is larger than one can be, has no key, or no counter left") }
         pad.counter = next
         pad.publishedDigest = PadDigest.of(content, encoding: pad.encoding)
         pad.pendingRecord = record.encoded()

@@ -254,7 +254,9 @@ struct EngineStarter {
             threads: FileEncoder.threads(
                 processors: Processors.count,
                 useful: configuration.chunks.usefulConcurrency))
-        let unsent = settings.pads.filter { $0.pendingRecord != nil || $0.counter == 0 }
+        let unsent = settings.pads.filter {
+            $0.pendingRecord != nil || $0.acknowledgedCounter == nil
+        }
         engine.startThreads(
             dirty: dirty.sorted(), pending: Array(changed.pads.union(unsent.map { $0.ino })))
         return engine

@@ -172,8 +172,7 @@ struct EntryBuilder {
             guard let pad = try read({ (s) throws(MetadataError) in try s.pad(row.ino) }) else {
                 return nil
             }
-            let acknowledged = pad.pendingRecord == nil ? pad.counter : pad.counter - 1
-            guard acknowledged > 0 else { return nil }
+            guard let acknowledged = pad.acknowledgedCounter else { return nil }
             let reference = PadReference(
                 identity: pad.identity, address: pad.address, encoding: pad.encoding,
                 counter: acknowledged, size: row.size)

@@ -68,7 +68,8 @@ extension Engine {
     ///   - record: one of `SignatureSchemeID.autonomi`; it is verified.
     ///   - key: the pad's secret key, if it is to be written here as well.
     ///   - name: a lasting name among the scratchpads.
-    /// - Throws: `invalid` for a record that its owner did not sign, or of another scheme;
+    /// - Throws: `invalid` for a record that its owner did not sign, of another scheme, or with the
+    ///   last counter there is, where it could be written;
     ///   `accessDenied` for the key of another pad; `busy` while it comes in by another call, or
     ///   has an edit that is not stored; `exists` for a name that something else has,
     ///   and for a pad that has another name here; `stale` if the store or this volume has a
@@ -94,6 +95,11 @@ extension Engine {
             // An edit that is not sealed yet would be lost.
             if pads.isPending(standing.ino) { throw .busy }
         }
+        let isWritable = standing?.isWritable == true || pad.isWritable
+        if isWritable && record.counter == .max {
+            volume.errors.add(.pad, "a scratchpad's counter is at its end: it cannot be written")
+            throw .invalid
+        }
         try store(record)
         if let standing, standing.pad.counter == record.counter, key == nil {
             volume.table.addReference(standing.ino)
@@ -116,7 +122,6 @@ extension Engine {
             // The kernel never forgets a file's size: the new state is a new file.
             try unlink(name, in: parent, context)
         }
-        let isWritable = standing?.isWritable == true || pad.isWritable
         let made = try makeNode(
             name, in: parent, kind: .regular, mode: isWritable ? 0o600 : 0o400, device: 0, context)
         do throws(FileError) {

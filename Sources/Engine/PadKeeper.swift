@@ -244,7 +244,7 @@ final class PadKeeper: Sendable {
             guard !state.isDeleted, state.row.linkCount > 0, var pad = state.pad else { return nil }
             // What was written since is sealed when the store has answered for this one.
             if let pending = pad.pendingRecord { return try decode(pending) }
-            if try isUnknown(pad, state) { return nil }
+            if try volume.unfetchedPad(&state) != nil { return nil }
             try volume.loadInline(&state)
             let content = state.inline ?? []
             let digest = PadDigest.of(content, encoding: pad.encoding)

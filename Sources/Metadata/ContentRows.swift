@@ -48,12 +48,27 @@ package struct PadRow: Sendable, Equatable {
     package var encoding: UInt64
     /// The highest counter this machine ever saw for it.
     package var counter: UInt64
-    /// BLAKE3 of the plaintext that was sealed last; nil if none was.
+    /// BLAKE3 of the encoding and the plaintext that was sealed last, or came from a store; nil if
+    /// none was.
     package var publishedDigest: [UInt8]?
     /// A sealed record that the store has not acknowledged; nil if there is none.
     package var pendingRecord: [UInt8]?
     /// It was never put into a store, and waits for a lasting name.
     package var isLocalOnly: Bool
+
+    /// The counter of the newest record that a store has acknowledged; nil if none has.
+    package var acknowledgedCounter: UInt64? {
+        if pendingRecord != nil && counter == 0 { return nil }
+        let newest = pendingRecord == nil ? counter : counter - 1
+        // The first state of a pad from elsewhere may have the counter 0, and is on the store.
+        return newest > 0 || address.scheme == .autonomi ? newest : nil
+    }
+
+    /// Whether the pad has a record that this machine has never opened: unless there is inline
+    /// content all the same, what is in it is known to the store alone.
+    package var isUnseen: Bool {
+        publishedDigest == nil && acknowledgedCounter != nil
+    }
 
     package init(
         ino: UInt64, identity: [UInt8], address: PadAddress, encoding: UInt64 = 0,
