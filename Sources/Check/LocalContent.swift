@@ -161,9 +161,11 @@ struct LocalContent {
     func padContent(_ ino: UInt64) -> [UInt8]? {
         // As above.
         guard let row = try? state.snapshot.inode(ino), row.form == .pad,
-            (try? state.snapshot.pad(ino)) != nil
+            let pad = try? state.snapshot.pad(ino)
         else { return nil }
-        guard let sealed = try? state.snapshot.inline(ino) else { return row.size == 0 ? [] : nil }
+        guard let sealed = try? state.snapshot.inline(ino) else {
+            return row.size == 0 && !pad.isUnseen ? [] : nil
+        }
         return try? state.sealer?.open(sealed)
     }
 }

@@ -53,7 +53,7 @@ extension ContentWriter {
                 state.row.form == .pad
                 ? PadKeeper.contentLimit(state.pad) : volume.configuration.inlineLimit
             if size <= UInt64(limit) {
-                if size == 0 { state.inline = [] } else { try volume.loadInline(&state) }
+                if size == 0 { state.replaceInline() } else { try volume.loadInline(&state) }
                 resizeInline(&state, to: Int(size))
                 return nil
             }

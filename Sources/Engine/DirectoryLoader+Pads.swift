@@ -42,32 +42,44 @@ extension DirectoryLoader {
     }
 
     /// Brings the content of a pad whose directory was loaded without it.
+    ///
+    /// - Returns: whether the file has another size now than its row had.
+    func ensureContent(_ inode: Inode, _ patience: Patience?) throws(FileError) -> Bool {
+        let isPad = inode.state.withLock { state in
+            state.row.form == .pad && state.row.kind == .regular && state.inline == nil
+        }
+        guard isPad else { return false }
+        // Ends: a pad whose name got another file meanwhile is looked at anew, with less patience.
+        while true {
+            let missing = try inode.state.withLock { (state) throws(FileError) in
+                try volume.unfetchedPad(&state)
+            }
+            guard var pad = missing else { return false }
+            guard let patience else { throw .wouldBlock }
+            let content = try fetch(&pad, patience)
+            let found = pad
+            let isResized = try volume.change(inode) { (state) throws(FileError) -> Bool? in
+                guard try volume.unfetchedPad(&state)?.address == found.address else { return nil }
+                let old = state.row.size
+                state.inline = content
+                state.isInlineDirty = true
+                state.pad = found
+                state.isPadDirty = true
+                volume.quota.correct(old, to: UInt64(content.count))
+                state.row.size = UInt64(content.count)
+                state.row.allocated = UInt64(content.count)
+                state.isRowDirty = true
+                return old != UInt64(content.count)
+            }
+            if let isResized { return isResized }
+        }
+    }
+}
+
+extension Engine {
+    /// Brings the content of a pad whose directory was loaded without it, and has the kernel forget
+    /// the size that the directory had for it.
     func ensureContent(_ inode: Inode, _ patience: Patience?) throws(FileError) {
-        let (isMissing, loaded) = inode.state.withLock { state in
-            (
-                state.row.form == .pad && state.row.kind == .regular && state.inline == nil
-                    && state.row.size > 0, state.pad
-            )
-        }
-        guard isMissing else { return }
-        let ino = inode.ino
-        let known = try volume.query { (reader) throws(MetadataError) in
-            (try reader.inline(ino) != nil, try reader.pad(ino))
-        }
-        guard !known.0, var pad = loaded ?? known.1 else { return }
-        guard let patience else { throw .wouldBlock }
-        let content = try fetch(&pad, patience)
-        let found = pad
-        try volume.change(inode) { (state) throws(FileError) in
-            guard state.inline == nil else { return }
-            state.inline = content
-            state.isInlineDirty = true
-            state.pad = found
-            state.isPadDirty = true
-            volume.quota.correct(state.row.size, to: UInt64(content.count))
-            state.row.size = UInt64(content.count)
-            state.row.allocated = UInt64(content.count)
-            state.isRowDirty = true
-        }
+        if try loader.ensureContent(inode, patience) { invalidation(.attributes(inode.ino)) }
     }
 }

@@ -28,7 +28,7 @@ extension Engine {
                 if kind == .directory { throw .isDirectory }
                 guard kind == .regular else { throw .invalid }
                 try pads.requireKey(inode)
-                try loader.ensureContent(inode, context.patience)
+                try ensureContent(inode, context.patience)
                 // With all else that changes, so that no commit comes between.
                 let status = try writer.truncate(inode, to: size, context.patience) {
                     (state) throws(FileError) in

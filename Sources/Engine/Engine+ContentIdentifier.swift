@@ -28,7 +28,7 @@ extension Engine {
         guard let patience = context.patience else { throw .wouldBlock }
         return try volume.with(ino) { (inode) throws(FileError) in
             guard inode.state.withLock({ $0.row.kind }) == .regular else { throw .noAttribute }
-            try loader.ensureContent(inode, patience)
+            try ensureContent(inode, patience)
             return try contentIdentifier(patience) { (offset, out, patience) throws(FileError) in
                 try reader.read(inode, at: offset, into: &out, patience)
             }

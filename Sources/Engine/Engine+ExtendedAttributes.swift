@@ -59,7 +59,7 @@ extension Engine {
         if name.count > NamespaceLimits.maximumXattrNameSize { throw .outOfRange }
         if value.count > NamespaceLimits.maximumXattrValueSize { throw .argumentTooLong }
         if name == Array((Engine.ownPrefix + "encoding").utf8) {
-            try setEncoding(value, ino)
+            try setEncoding(value, ino, context)
             return
         }
         if name.starts(with: Engine.ownPrefixBytes) { throw .notSupported }
@@ -270,10 +270,14 @@ extension Engine {
         return record.map { Hex.encode($0.signature) }
     }
 
-    private func setEncoding(_ value: [UInt8], _ ino: UInt64) throws(FileError) {
+    private func setEncoding(
+        _ value: [UInt8], _ ino: UInt64, _ context: RequestContext
+    ) throws(FileError) {
         guard let encoding = UInt64(String(decoding: value, as: UTF8.self)) else { throw .invalid }
         try volume.with(ino) { (inode) throws(FileError) in
             try pads.requireKey(inode)
+            // A record that came later would have its own.
+            try ensureContent(inode, context.patience)
             try volume.change(inode) { (state) throws(FileError) in
                 try pads.load(&state)
                 guard var pad = state.pad else { throw .notSupported }

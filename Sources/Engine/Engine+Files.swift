@@ -38,7 +38,7 @@ extension Engine {
                 try writer.truncate(inode, to: 0, context.patience)
                 noteWritten(inode)
             } else {
-                try loader.ensureContent(inode, context.patience)
+                try ensureContent(inode, context.patience)
             }
             inode.state.withLock { state in
                 state.openCount += 1

@@ -38,11 +38,21 @@ extension Engine {
                 if target != nil && mode == .noReplace { throw .exists }
                 if mode == .exchange {
                     guard let target else { throw .notFound }
+                    if from.form == .pad,
+                        let ino = try unfetched(source, parent, with: target, newParent)
+                    {
+                        return .needsContent(ino)
+                    }
                     try exchange(source, parent, target, newParent)
                     return .done(replaced: nil)
                 }
                 if let target, target.ino == source.ino { return .done(replaced: nil) }
                 try requireMovable(source, to: newParent)
+                if from.form == .pad,
+                    let ino = try unfetched(source, to: newName, newParent, over: target)
+                {
+                    return .needsContent(ino)
+                }
                 if let target, source.kind == .directory, target.kind == .directory {
                     let directory = try volume.row(target.ino)
                     if !directory.isLoaded {
@@ -56,6 +66,7 @@ extension Engine {
                 return .done(replaced: replaced)
             }
             switch step {
+            case .needsContent(let ino): try fetchContent(of: ino, context)
             case .needs(let directory): try loader.ensureLoaded(directory, context.patience)
             case .done(let replaced):
                 if let replaced { removeIfOrphan(replaced) }
@@ -70,6 +81,8 @@ extension Engine {
         case done(replaced: UInt64?)
         /// Nothing was done: a directory has to be loaded first.
         case needs(InodeRow)
+        /// Nothing was done: a pad's content has to come first.
+        case needsContent(UInt64)
     }
 
     private func leaveWhiteout(

@@ -123,6 +123,15 @@ struct InodeState: Sendable {
         if row.form == .pad { isPadUnsealed = true }
     }
 
+    /// Forgets inline content, which may never have been here. A pad's identity is loaded.
+    mutating func replaceInline() {
+        inline = []
+        if pad?.isUnseen == true {
+            pad?.publishedDigest = PadDigest.replaced
+            isPadDirty = true
+        }
+    }
+
     /// Bytes from the end of one write to the begin of the next that goes on from it, at most.
     private static let nearness: UInt64 = 2 << 20
 

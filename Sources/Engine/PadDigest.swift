@@ -7,6 +7,11 @@ import Primitives
 
 /// The digest by which a pad's row remembers what was sealed last.
 package enum PadDigest {
+    /// No content's: in the row of a pad whose content was replaced here before it ever came.
+    ///
+    /// - Source: docs/format.md §15, `published_digest`.
+    static let replaced = [UInt8](repeating: 0, count: 32)
+
     /// BLAKE3 of the encoding and the content: a pad whose digest stands in its row already is not
     /// sealed again.
     ///

@@ -21,6 +21,8 @@ extension PadKeeper {
     func assign(_ pad: PadRow?, to state: inout InodeState) {
         if var pad {
             pad.ino = state.ino
+            // What the file has is the pad's content now, whatever its record has.
+            if pad.isUnseen { pad.publishedDigest = PadDigest.replaced }
             state.pad = pad
             state.isPadDirty = true
             state.isPadUnsealed = true
@@ -35,8 +37,26 @@ extension PadKeeper {
 
     /// Makes `state.pad` present, if the inode has an identity.
     func load(_ state: inout InodeState) throws(FileError) {
+        try volume.loadPad(&state)
+    }
+}
+
+extension Volume {
+    /// As `PadKeeper.load`.
+    func loadPad(_ state: inout InodeState) throws(FileError) {
         guard state.pad == nil, state.row.form == .pad, state.row.kind == .regular else { return }
         let ino = state.ino
-        state.pad = try volume.query { (reader) throws(MetadataError) in try reader.pad(ino) }
+        state.pad = try query { (reader) throws(MetadataError) in try reader.pad(ino) }
+    }
+
+    /// The pad of an inode whose content never came from the store, and was not replaced here; nil
+    /// for every other inode.
+    func unfetchedPad(_ state: inout InodeState) throws(FileError) -> PadRow? {
+        guard state.inline == nil, !state.isDeleted else { return nil }
+        try loadPad(&state)
+        guard let pad = state.pad, pad.isUnseen else { return nil }
+        let ino = state.ino
+        let isHere = try query { (reader) throws(MetadataError) in try reader.inline(ino) != nil }
+        return isHere ? nil : pad
     }
 }

@@ -45,12 +45,12 @@ final class PadKeeper: Sendable {
 
     /// What the keeper needs from the engine above it.
     struct Hooks: Sendable {
-        /// Keeps the store's bytes under a second name beside the pad.
-        let keepConflict: @Sendable (_ ino: UInt64, _ content: [UInt8]) -> Void
+        /// Keeps the store's bytes under a second name beside the pad; false if it could not.
+        let keepConflict: @Sendable (_ ino: UInt64, _ content: [UInt8], _ encoding: UInt64) -> Bool
         /// Something publishable changed.
         let poke: @Sendable () -> Void
     }
-    private let hooks = Lock<Hooks?>(nil)
+    let hooks = Lock<Hooks?>(nil)
 
     private struct Work {
         var due: [UInt64: ContinuousClock.Instant] = [:]
@@ -254,15 +254,21 @@ final class PadKeeper: Sendable {
             }
             let capability = try volume.capability(of: pad)
             let record: PadRecord
-            do {
+            do throws(ScratchpadError) {
                 record = try capability.seal(
-                    content.span, encoding: pad.encoding, counter: pad.counter + 1)
+                    content.span, encoding: pad.encoding,
+                    counter: try CounterRule.next(after: pad.counter))
+            } catch .counterExhausted {
+                volume.errors.add(
+                    .pad, "a pad's counter is at its end: copy it to another name",
+                    detail: pad.address.hex)
+                throw .inputOutput
             } catch {
                 volume.errors.add(.pad, "a pad could not be sealed", detail: "\(error)")
                 throw .inputOutput
             }
             state.isPadUnsealed = false
-            pad.counter += 1
+            pad.counter = record.counter
             pad.publishedDigest = digest
             pad.pendingRecord = record.encoded()
             state.pad = pad

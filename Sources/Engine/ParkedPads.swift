@@ -41,6 +41,11 @@ struct ParkedPads: Sendable {
         if entries.count > ParkedPads.limit { entries.removeFirst() }
     }
 
+    /// The identity left at this name, which stays there.
+    func pad(parent: UInt64, name: [UInt8]) -> PadRow? {
+        entries.first { $0.parent == parent && $0.name == name }?.pad
+    }
+
     /// The identity left at this name, which it leaves now.
     mutating func take(parent: UInt64, name: [UInt8]) -> PadRow? {
         guard let index = entries.firstIndex(where: { $0.parent == parent && $0.name == name })
