@@ -215,46 +215,6 @@ extension Engine {
         return (segment.map.chunks + full.chunks).map { $0.address.hex }
     }
 
-    /// Keeps the store's version of a pad beside ours, under a name of its own.
-    func keepConflict(_ ino: UInt64, _ content: [UInt8]) {
-        do throws(FileError) {
-            let row = try volume.row(ino)
-            let found = try volume.query { (reader) throws(MetadataError) in
-                try reader.name(parent: row.parent, cookie: row.cookie)
-            }
-            guard let name = found else { return }
-            let context = RequestContext(user: row.attributes.uid, group: row.attributes.gid)
-            let now = Timestamp.now()
-            for attempt in 0..<100 {
-                let suffix = Array(
-                    " (conflict \(now.seconds)\(attempt == 0 ? "" : "-\(attempt)"))".utf8)
-                let other = Array(name.prefix(Engine.maximumNameSize - suffix.count)) + suffix
-                do throws(FileError) {
-                    let status = try makeNode(
-                        other, in: row.parent, kind: .regular, mode: 0o600, device: 0, context)
-                    defer { forget(status.ino, count: 1) }
-                    try volume.with(status.ino) { (inode) throws(FileError) in
-                        // The quota is for what is written here: this is somebody else's work.
-                        _ = try writer.write(
-                            inode, at: 0, content.span, isExempt: true, context.patience)
-                        pads.note(inode.ino, after: configuration.padDelay)
-                    }
-                } catch .exists {
-                    continue
-                }
-                _ = try volume.query { (writer) throws(MetadataError) in
-                    try writer.addConflict(
-                        ConflictRow(
-                            number: 0, directory: row.parent, keptName: name, conflictName: other,
-                            noticed: now))
-                }
-                return
-            }
-        } catch {
-            volume.errors.add(.conflict, "the other version of a pad could not be kept")
-        }
-    }
-
     /// How long `stop` waits for calls of the store that are under way. One that does not come back
     /// is left behind: what it was about is done again at the next start.
     package static let storePatience = Duration.seconds(5)

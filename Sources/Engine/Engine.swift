@@ -113,7 +113,9 @@ package final class Engine: Sendable {
         early.start()
         pads.start(
             PadKeeper.Hooks(
-                keepConflict: { [weak self] ino, content in self?.keepConflict(ino, content) },
+                keepConflict: { [weak self] ino, content, encoding in
+                    self?.keepConflict(ino, content, encoding) ?? false
+                },
                 poke: {}), pending: pending)
         publisher.start()
         background.start()

@@ -278,18 +278,6 @@ final class PadKeeper: Sendable {
         }
     }
 
-    /// True for a pad whose content never came from the store, and was not replaced here.
-    private func isUnknown(_ pad: PadRow, _ state: InodeState) throws(FileError) -> Bool {
-        // The first state of a pad from elsewhere may have the counter 0.
-        guard pad.publishedDigest == nil, pad.counter > 0 || pad.address.scheme == .autonomi,
-            !state.isPadUnsealed, state.inline == nil
-        else { return false }
-        let ino = state.ino
-        return try volume.query { (reader) throws(MetadataError) in
-            try reader.inline(ino) == nil
-        }
-    }
-
     private func decode(_ bytes: [UInt8]) throws(FileError) -> PadRecord {
         do {
             return try PadRecord(decoding: bytes)
@@ -312,7 +300,7 @@ final class PadKeeper: Sendable {
         }
     }
 
-    private func acknowledge(_ ino: UInt64, _ record: PadRecord) -> FileError? {
+    func acknowledge(_ ino: UInt64, _ record: PadRecord) -> FileError? {
         do throws(FileError) {
             let isNewer = try volume.with(ino) { (inode) throws(FileError) in
                 try volume.change(inode) { (state) throws(FileError) -> Bool in
@@ -339,43 +327,6 @@ final class PadKeeper: Sendable {
             return error == .stale ? nil : error
         }
         hooks.withLock { $0 }?.poke()
-        return nil
-    }
-
-    /// The store has a record that is not older than ours: another machine wrote this pad.
-    private func meet(_ other: PadRecord, _ ino: UInt64, _ ours: PadRecord) -> FileError? {
-        if other == ours { return acknowledge(ino, ours) }
-        do throws(FileError) {
-            let theirs: [UInt8] = try volume.with(ino) { (inode) throws(FileError) in
-                try volume.change(inode) { (state) throws(FileError) -> [UInt8] in
-                    try load(&state)
-                    guard var pad = state.pad, pad.address == ours.address else { return [] }
-                    let capability = try volume.capability(of: pad)
-                    let content: [UInt8]
-                    do {
-                        content = try capability.open(other)
-                    } catch {
-                        volume.errors.add(.pad, "the store's record of a pad does not verify")
-                        throw .inputOutput
-                    }
-                    pad.counter = max(pad.counter, other.counter)
-                    pad.pendingRecord = nil
-                    pad.publishedDigest = PadDigest.of(content, encoding: other.encoding)
-                    state.pad = pad
-                    state.isPadDirty = true
-                    state.isPadUnsealed = true
-                    try volume.loadInline(&state)
-                    return content == state.inline ? [] : content
-                }
-            }
-            if !theirs.isEmpty {
-                volume.errors.add(.conflict, "a pad was changed elsewhere; both contents are kept")
-                hooks.withLock { $0 }?.keepConflict(ino, theirs)
-            }
-        } catch {
-            return error == .stale ? nil : error
-        }
-        note(ino, after: .zero)
         return nil
     }
 

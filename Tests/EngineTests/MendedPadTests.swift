@@ -78,4 +78,44 @@ struct MendedPadTests {
         try volume.recover()
         #expect(try names.map { try volume.list("/scratchpads").contains($0) } == [false, false])
     }
+
+    @Test("what another machine wrote goes from the store only when it is kept here")
+    func keptFirst() throws {
+        let store = TestStore()
+        let first = try TestVolume(on: store)
+        try first.writeFile("/scratchpads/note", Array("one".utf8))
+        try first.publish()
+        let second = try TestVolume(on: store, seed: first.seed, mode: .recover)
+        #expect(try second.readFile("/scratchpads/note") == Array("one".utf8))
+        try first.engine.setExtendedAttribute(
+            Array("user.cairn.encoding".utf8), of: try first.resolve("/scratchpads/note"),
+            to: Array("5".utf8), .any, first.context)
+        try first.writeFile("/scratchpads/note", Array("theirs".utf8), truncates: true)
+        try first.publish()
+        let standing = store.pads.filter { $0.key != first.keys.rootPad.address }
+        let metadata = second.engine.volume.metadata
+        func execute(_ text: String) throws {
+            try metadata.write { (writer) throws in try writer.core.connection.execute(text) }
+        }
+        // No name can be made for their content.
+        try execute(
+            """
+            CREATE TEMP TRIGGER refusal BEFORE INSERT ON dentries
+            WHEN instr(NEW.name, CAST('(conflict' AS BLOB)) > 0
+            BEGIN SELECT RAISE(ABORT, 'no'); END
+            """)
+        try second.writeFile("/scratchpads/note", Array("ours".utf8), truncates: true)
+        try #require(try eventually { try second.report("errors").contains("could not be kept") })
+        #expect(store.pads.filter { $0.key != first.keys.rootPad.address } == standing)
+        #expect(try second.list("/scratchpads") == ["note"])
+        try execute("DROP TRIGGER refusal")
+        second.engine.hurry()
+        try #require(try eventually { try second.list("/scratchpads").count == 2 })
+        // Published it cannot be: the other machine was.
+        try #require(eventually { second.engine.engineStatus().pendingPads == 0 })
+        let other = try #require(try second.list("/scratchpads").first { $0 != "note" })
+        #expect(try second.readFile("/scratchpads/" + other) == Array("theirs".utf8))
+        #expect(try second.attribute("user.cairn.encoding", of: "/scratchpads/" + other) == "5")
+        #expect(try second.readFile("/scratchpads/note") == Array("ours".utf8))
+    }
 }
