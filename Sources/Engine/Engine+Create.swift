@@ -348,7 +348,7 @@ extension Engine {
     private func assignPad(
         to inode: Inode, _ name: [UInt8], _ parent: UInt64
     ) throws(FileError) {
-        let parked = pads.parked.withLock { $0.take(parent: parent, name: name) }
+        let parked = try pads.takeParked(parent: parent, name: name)
         try volume.change(inode) { (state) throws(FileError) in
             pads.assign(parked ?? pads.newIdentity(for: inode.ino), to: &state)
         }

@@ -24,7 +24,7 @@ extension Engine {
         if let target, target.kind == .regular { standing = try pad(target.ino) }
         if let pad = standing, try pads.isKeyless(pad) { standing = nil }
         if standing == nil {
-            standing = pads.parked.withLock { $0.pad(parent: parent, name: name) }
+            standing = pads.parked.withLock { $0.entry(parent: parent, name: name)?.pad }
         }
         return standing == nil ? nil : try unfetched(source, taking: standing)
     }

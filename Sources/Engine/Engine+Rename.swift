@@ -233,7 +233,7 @@ extension Engine {
             }
         }
         if standing == nil {
-            standing = pads.parked.withLock { $0.take(parent: newParent, name: newName) }
+            standing = try pads.takeParked(parent: newParent, name: newName)
         }
         try volume.change(inode) { (state) throws(FileError) in
             try pads.load(&state)

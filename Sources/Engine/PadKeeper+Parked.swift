@@ -5,13 +5,50 @@
 import Metadata
 import Namespace
 import Primitives
+import Scratchpads
 
 extension PadKeeper {
     /// Persists the parked identities; call it in the write that moves them.
     func saveParked(_ writer: borrowing MetadataWriter) throws(MetadataError) {
-        let seconds = Timestamp.now().seconds
-        let bytes = parked.withLock { $0.encoded(now: .now, seconds: seconds) }
+        var list = parked.withLock { $0 }
+        let (added, left) = list.separateRecords()
+        for address in left { try writer.setValue(PadKeeper.recordKey(address), nil) }
+        for (address, record) in added {
+            try writer.setValue(PadKeeper.recordKey(address), record)
+        }
+        let bytes = list.encoded(now: .now, seconds: Timestamp.now().seconds)
         try writer.setValue("parked-pads", bytes)
+        // Names are locked: nobody has changed the list meanwhile.
+        parked.withLock { $0 = list }
+    }
+
+    /// The setting that has the record of a parked identity.
+    ///
+    /// - Source: docs/format.md §20.
+    static func recordKey(_ address: PadAddress) -> String { "parked-record-" + address.hex }
+
+    /// The identity left at a name, which it leaves now: `saveParked` is to follow. Names are
+    /// locked.
+    func takeParked(parent: UInt64, name: [UInt8]) throws(FileError) -> PadRow? {
+        guard let entry = parked.withLock({ $0.entry(parent: parent, name: name) }) else {
+            return nil
+        }
+        let pad = try whole(entry)
+        _ = parked.withLock { $0.take(parent: parent, name: name) }
+        return pad
+    }
+
+    /// A parked identity with the record that waits for the store.
+    private func whole(_ entry: ParkedPads.Parked) throws(FileError) -> PadRow {
+        var pad = entry.pad
+        guard entry.isRecordApart else { return pad }
+        let key = PadKeeper.recordKey(pad.address)
+        pad.pendingRecord = try volume.query { (reader) throws(MetadataError) in
+            try reader.value(key)
+        }
+        // What was sealed is not on the store: it is sealed again.
+        if pad.pendingRecord == nil { pad.publishedDigest = PadDigest.replaced }
+        return pad
     }
 
     /// Identities nobody came for: the file that went away takes its own along, others are gone.
@@ -27,11 +64,7 @@ extension PadKeeper {
                     try giveBack(entry)
                 } catch {
                     // An identity is never given up for a failure: it has its time once more.
-                    parked.withLock {
-                        $0.park(
-                            entry.pad, parent: entry.parent, name: entry.name,
-                            mover: entry.mover, now: now)
-                    }
+                    parked.withLock { $0.park(entry, now: now) }
                 }
             }
             try volume.query { (writer) throws(MetadataError) in try saveParked(writer) }
@@ -45,7 +78,7 @@ extension PadKeeper {
         try volume.change(inode) { (state) throws(FileError) in
             try load(&state)
             guard state.pad == nil, !state.isDeleted, state.row.linkCount > 0 else { return }
-            assign(entry.pad, to: &state)
+            assign(try whole(entry), to: &state)
         }
     }
 }

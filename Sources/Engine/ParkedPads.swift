@@ -11,8 +11,10 @@ import Scratchpads
 struct ParkedPads: Sendable {
     /// How long a name keeps its identity: editors take milliseconds, people seconds.
     static let lifetime = Duration.seconds(30)
-    /// Of the encoding; others are not read.
-    static let version: UInt8 = 2
+    /// Of the encoding.
+    static let version: UInt8 = 3
+    /// The one before it, which is read as well: each record is in the list.
+    static let olderVersion: UInt8 = 2
     /// Most names at once; the oldest goes first.
     static let limit = 1024
 
@@ -24,33 +26,64 @@ struct ParkedPads: Sendable {
         /// 0 for none.
         let mover: UInt64
         /// By a clock that nobody sets: a jump of the system's must not end a save in its middle.
-        let expires: ContinuousClock.Instant
+        var expires: ContinuousClock.Instant
+        /// The record that waits for the store is kept apart from the list, and is not in `pad`.
+        var isRecordApart = false
     }
 
     private(set) var entries: [Parked] = []
+    /// Whose records are apart, though the list has them no more.
+    private var left: Set<PadAddress> = []
 
     /// Leaves an identity at a name.
     mutating func park(
         _ pad: PadRow, parent: UInt64, name: [UInt8], mover: UInt64, now: ContinuousClock.Instant
     ) {
-        entries.removeAll { $0.parent == parent && $0.name == name }
-        entries.append(
-            Parked(
-                parent: parent, name: name, pad: pad, mover: mover,
-                expires: now + ParkedPads.lifetime))
-        if entries.count > ParkedPads.limit { entries.removeFirst() }
+        park(Parked(parent: parent, name: name, pad: pad, mover: mover, expires: now), now: now)
     }
 
-    /// The identity left at this name, which stays there.
-    func pad(parent: UInt64, name: [UInt8]) -> PadRow? {
-        entries.first { $0.parent == parent && $0.name == name }?.pad
+    /// Leaves what was left at a name there once more.
+    mutating func park(_ entry: Parked, now: ContinuousClock.Instant) {
+        _ = take(parent: entry.parent, name: entry.name)
+        if entry.isRecordApart { left.remove(entry.pad.address) }
+        var entry = entry
+        entry.expires = now + ParkedPads.lifetime
+        entries.append(entry)
+        if entries.count > ParkedPads.limit { noteLeft(entries.removeFirst()) }
     }
 
-    /// The identity left at this name, which it leaves now.
+    private mutating func noteLeft(_ entry: Parked) {
+        if entry.isRecordApart { left.insert(entry.pad.address) }
+    }
+
+    /// What was left at this name, and stays there.
+    func entry(parent: UInt64, name: [UInt8]) -> Parked? {
+        entries.first { $0.parent == parent && $0.name == name }
+    }
+
+    /// The identity left at this name, which it leaves now; without a record that is apart.
     mutating func take(parent: UInt64, name: [UInt8]) -> PadRow? {
         guard let index = entries.firstIndex(where: { $0.parent == parent && $0.name == name })
         else { return nil }
-        return entries.remove(at: index).pad
+        let entry = entries.remove(at: index)
+        noteLeft(entry)
+        return entry.pad
+    }
+
+    /// Takes the records out of the list: one is up to 4 MiB, and the list is written whole each
+    /// time that it changes.
+    ///
+    /// - Returns: the records to be kept apart from now on, and whose are to be forgotten first.
+    mutating func separateRecords() -> (added: [(PadAddress, [UInt8])], left: Set<PadAddress>) {
+        var added: [(PadAddress, [UInt8])] = []
+        for index in entries.indices {
+            guard let record = entries[index].pad.pendingRecord else { continue }
+            added.append((entries[index].pad.address, record))
+            entries[index].pad.pendingRecord = nil
+            entries[index].isRecordApart = true
+        }
+        defer { left = [] }
+        return (added, left)
     }
 
     /// Whether the time of any is over.
@@ -60,6 +93,7 @@ struct ParkedPads: Sendable {
     mutating func expire(now: ContinuousClock.Instant) -> [Parked] {
         let over = entries.filter { $0.expires <= now }
         if !over.isEmpty { entries.removeAll { $0.expires <= now } }
+        for entry in over { noteLeft(entry) }
         return over
     }
 
@@ -83,6 +117,7 @@ struct ParkedPads: Sendable {
             writer.u64le(entry.pad.encoding)
             writer.u64le(entry.pad.counter)
             writer.lengthPrefixed(entry.pad.publishedDigest ?? [])
+            writer.u8(entry.isRecordApart ? 1 : 0)
             writer.lengthPrefixed(entry.pad.pendingRecord ?? [])
         }
         return writer.bytes
@@ -94,7 +129,10 @@ struct ParkedPads: Sendable {
     /// meanwhile is not known.
     init(decoding bytes: [UInt8], now: ContinuousClock.Instant) throws(CodingError) {
         var reader = ByteReader(bytes)
-        guard try reader.u8() == ParkedPads.version else { throw .malformed("parked pads") }
+        let version = try reader.u8()
+        guard [ParkedPads.olderVersion, ParkedPads.version].contains(version) else {
+            throw .malformed("parked pads")
+        }
         let count = try reader.varint()
         guard count <= UInt64(ParkedPads.limit) else { throw .tooLarge(limit: ParkedPads.limit) }
         for _ in 0..<count {
@@ -110,7 +148,11 @@ struct ParkedPads: Sendable {
             let encoding = try reader.u64le()
             let counter = try reader.u64le()
             let digest = try reader.lengthPrefixed(limit: 32)
+            let apart = version == ParkedPads.olderVersion ? 0 : try reader.u8()
             let pending = try reader.lengthPrefixed(limit: PadRecord.maximumSize)
+            guard apart == 0 || (apart == 1 && pending.isEmpty) else {
+                throw .malformed("parked pads")
+            }
             let pad = PadRow(
                 ino: mover, identity: identity, address: address, encoding: encoding,
                 counter: counter, publishedDigest: digest.isEmpty ? nil : digest,
@@ -118,7 +160,7 @@ struct ParkedPads: Sendable {
             entries.append(
                 Parked(
                     parent: parent, name: name, pad: pad, mover: mover,
-                    expires: now + ParkedPads.lifetime))
+                    expires: now + ParkedPads.lifetime, isRecordApart: apart == 1))
         }
         try reader.expectEnd()
     }

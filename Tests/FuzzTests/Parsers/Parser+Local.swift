@@ -44,11 +44,7 @@ extension Parser {
                 try ParkedPads(decoding: $0, now: Samples.now).entries
             } encode: { entries in
                 var parked = ParkedPads()
-                for entry in entries {
-                    parked.park(
-                        entry.pad, parent: entry.parent, name: entry.name, mover: entry.mover,
-                        now: Samples.now)
-                }
+                for entry in entries { parked.park(entry, now: Samples.now) }
                 return parked.encoded(now: Samples.now, seconds: 1000)
             }
         },
