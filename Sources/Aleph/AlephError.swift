@@ -86,6 +86,9 @@ extension Shortage: CustomStringConvertible {
         }
     }
 
+    /// From here on a number is shown with its exponent.
+    private static let textLimit = 1e15
+
     /// A node's number for a person: what has more than nine places is cut to them, upwards.
     ///
     /// - Parameter amount: a number's text; any other is given back as it is.
@@ -97,9 +100,10 @@ extension Shortage: CustomStringConvertible {
         return text(number)
     }
 
-    /// A number without an exponent, to nine places.
+    /// A number without an exponent, to nine places; one below zero, or from `textLimit` on, as it
+    /// comes, for nodes can say any.
     package static func text(_ amount: Double) -> String {
-        guard amount.isFinite, amount < 1e15 else { return "\(amount)" }
+        guard (0..<textLimit).contains(amount) else { return "\(amount)" }
         let billionths = (amount * 1e9).rounded(.up)
         let whole = Int(billionths / 1e9)
         let rest = String(Int(billionths - Double(whole) * 1e9))

@@ -6,6 +6,7 @@ import Aleph
 import AlephNodeDouble
 import AlephProtocol
 import JSON
+import LocalServer
 import Synchronization
 import Testing
 
@@ -47,5 +48,41 @@ struct TrapTests {
         set(.removed)
         #expect(failure { _ = try network.client.processedMessage(post.hash) } != nil)
         #expect(try network.client.message(post.hash).stateName == "removed")
+    }
+
+    @Test(
+        "numbers that no account can have are shown as they came",
+        arguments: ["-1e300", "-1e15", "-0.5", "-0.0000000001", "1e300", "1e999"])
+    func numbers(number: String) throws {
+        let network = try TestNetwork()
+        defer { network.stop() }
+        let account = TestAccount.solana
+        let json = "{\"balance\":\(number),\"credit_balance\":\(number),\"cost\":\(number)}"
+        network.nodes[0].change { settings in
+            settings.intercept = { request, _ in
+                let words = ["/balance", "/price/estimate"]
+                guard words.contains(where: { request.target.contains($0) }) else {
+                    return request.target.contains("add_file") ? .text(402, "") : nil
+                }
+                return NodeDouble.Reply(body: Array(json.utf8))
+            }
+        }
+        for payment in [StorePayment.hold, .credit] {
+            let error = failure {
+                _ = try network.client.store(
+                    AlephSource([1, 2, 3]), plan: StorePlan(payment: payment), by: account
+                ) { StoreDraft(file: $0) }
+            }
+            guard case .paymentRequired? = error else {
+                Issue.record("\(error as Any)")
+                return
+            }
+            #expect("\(error as Any)".contains(number.prefix(1)))
+        }
+        let rejection = Rejection(
+            code: 5, shortage: Shortage(unit: .aleph, available: number, required: "-" + number))
+        #expect("\(rejection)".contains(number))
+        #expect(Shortage.text(-0.5) == "-0.5" && Shortage.text(.nan) == "nan")
+        #expect(Shortage.text(0) == "0" && Shortage.text(999_999.25) == "999999.25")
     }
 }

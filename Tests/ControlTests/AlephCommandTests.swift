@@ -8,6 +8,7 @@ import AlephProtocol
 import Control
 import Cryptography
 import JSON
+import LocalServer
 import Primitives
 import Testing
 
@@ -184,6 +185,26 @@ struct AlephCommandTests {
         #expect(cost.contains("31457280 bytes"))
         #expect(cost.contains("credits a day"))
         #expect(cost.contains("or         129.36"))
+    }
+
+    @Test("prices that nothing can have are shown as they came")
+    func hostilePrices() throws {
+        let setting = try Setting()
+        defer { setting.node.stop() }
+        let account = try setting.account(1)
+        // So much a day, of a price for a second.
+        for (cost, day) in [
+            ("-1e300", "-8.64e+304"), ("-0.00000578703", "-0.49"), ("1e300", "e+3"),
+        ] {
+            setting.node.change { settings in
+                settings.intercept = { request, _ in
+                    guard request.target.contains("/price/estimate") else { return nil }
+                    return .json(["cost": .string(cost)])
+                }
+            }
+            let text = try AlephMoney(setting.session).cost(of: "30M", for: account)
+            #expect(text.contains(day), "\(text)")
+        }
     }
 
     @Test("a CID is computed here, and a pin names it")

@@ -259,9 +259,12 @@ package struct AlephMoney: Sendable {
             """
     }
 
-    /// To three places.
+    /// From here on a number is shown with its exponent.
+    private static let roundingLimit = 1e12
+
+    /// To three places; a number below zero, or from `roundingLimit` on, as the node gave it.
     private static func rounded(_ amount: Double) -> String {
-        guard amount.isFinite, amount < 1e12 else { return "\(amount)" }
+        guard (0..<roundingLimit).contains(amount) else { return "\(amount)" }
         let thousandths = Int((amount * 1000).rounded())
         let rest = String(thousandths % 1000)
         return "\(thousandths / 1000)."
