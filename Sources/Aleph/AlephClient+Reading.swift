@@ -72,7 +72,7 @@ extension AlephClient {
     /// The bytes a hash names, where it is known how many they are.
     ///
     /// - Throws: `untrue` if no node has them as they were named, and no more than these.
-    func file(_ hash: ItemHash, size: Int) throws(AlephError) -> [UInt8] {
+    package func file(_ hash: ItemHash, size: Int) throws(AlephError) -> [UInt8] {
         try ask(.allMustMiss) { node throws(AlephError) in
             let bytes: [UInt8]
             do throws(AlephError) {
@@ -121,7 +121,7 @@ extension AlephClient {
             let checker = FileChecker(hash)
             var size = 0
             do throws(AlephError) {
-                try node.download(hash) { bytes in
+                try node.download(hash, size: limit == .max ? nil : limit) { bytes in
                     size += bytes.count
                     guard size <= limit else { return false }
                     checker.update(bytes)
@@ -146,7 +146,7 @@ extension AlephClient {
         var pieces: [[UInt8]] = []
         var size = 0
         do {
-            try node.download(hash) { bytes in
+            try node.download(hash, size: limit) { bytes in
                 size += bytes.count
                 guard size <= limit else { return false }
                 var piece: [UInt8] = []

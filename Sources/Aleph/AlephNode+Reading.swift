@@ -115,12 +115,16 @@ extension AlephNode {
 
     /// A file's bytes, whole: nodes send no part of one.
     ///
-    /// - Parameter sink: takes the bytes, unchecked; false ends it with `cancelled`.
+    /// - Parameters:
+    ///   - size: the most bytes that are of use, which say how long it may take; nil if nobody
+    ///     knows: then only standing still ends it.
+    ///   - sink: takes the bytes, unchecked; false ends it with `cancelled`.
     package func download(
-        _ hash: ItemHash, into sink: @escaping (Span<UInt8>) -> Bool
+        _ hash: ItemHash, size: Int?, into sink: @escaping (Span<UInt8>) -> Bool
     ) throws(AlephError) {
         let target = AlephTarget("/api/v0/storage/raw").step(hash.text)
-        let request = AlephRequest(.get, target.text, answerLimit: .max, deadline: nil)
+        let request = AlephRequest(
+            .get, target.text, answerLimit: .max, deadline: size.map(AlephPace.time))
         _ = try send(request, sink: sink)
     }
 

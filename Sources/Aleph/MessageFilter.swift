@@ -85,7 +85,7 @@ package struct MessageFilter: Sendable, Equatable {
 
 /// One page of a list, as the node gave it.
 package struct ListPage: Sendable {
-    /// The most items of a page: nodes give no more by cursor.
+    /// The most items of a page: nodes give no more by cursor, and a page of more is refused.
     package static let maximumSize = 200
 
     /// The items.
@@ -95,6 +95,9 @@ package struct ListPage: Sendable {
 
     init(_ json: JSONValue, items name: String) throws(AlephError) {
         guard let items = json[name]?.array else { throw .malformedAnswer("no list") }
+        guard items.count <= ListPage.maximumSize else {
+            throw .malformedAnswer("more on one page than a page has")
+        }
         self.items = items
         let next = json["next_cursor"]?.string ?? ""
         self.next = next.isEmpty || items.isEmpty ? nil : next

@@ -55,11 +55,14 @@ package struct MessagePages: Sendable {
     /// The next page; nil at the end. The end is where a page is empty or has no successor: what
     /// nodes say of totals is old, and wrong behind the end.
     ///
-    /// - Throws: also `malformedAnswer` after `limit` pages.
-    package mutating func next() throws(AlephError) -> MessagePage? {
+    /// - Parameter isLate: whether no more time is given; looked at before each request.
+    /// - Throws: also `malformedAnswer` after `limit` pages, and `unreachable` where it is late.
+    package mutating func next(
+        unless isLate: () -> Bool = { false }
+    ) throws(AlephError) -> MessagePage? {
         if !rest.isEmpty {
             let items = rest
-            let (page, taken) = try check(items)
+            let (page, taken) = try check(items, isLate)
             rest.removeFirst(taken)
             return page
         }
@@ -70,7 +73,7 @@ package struct MessagePages: Sendable {
         count += 1
         while true {
             do {
-                let answer = try ask(cursor)
+                let answer = try ask(cursor, isLate)
                 let before = seen.count
                 seen.formUnion(answer.names)
                 // What leads back to what was given would never end.
@@ -94,10 +97,16 @@ package struct MessagePages: Sendable {
         let next: String?
     }
 
-    private func ask(_ cursor: String) throws(AlephError) -> Answer {
+    private func ask(
+        _ cursor: String, _ isLate: () -> Bool
+    ) throws(AlephError) -> Answer {
         try leniently { node, isStrict throws(AlephError) in
-            try read(cursor, at: node, isStrict: isStrict)
+            try read(cursor, at: node, isStrict: isStrict, isLate)
         }
+    }
+
+    private static func requireTime(_ isLate: () -> Bool) throws(AlephError) {
+        guard !isLate() else { throw .unreachable(reason: "its list did not end in time") }
     }
 
     /// Asks nodes until one lists nothing that is not as it was signed. Where all nodes do, the
@@ -113,10 +122,11 @@ package struct MessagePages: Sendable {
     }
 
     private func read(
-        _ cursor: String, at node: AlephNode, isStrict: Bool
+        _ cursor: String, at node: AlephNode, isStrict: Bool, _ isLate: () -> Bool
     ) throws(AlephError) -> Answer {
+        try Self.requireTime(isLate)
         let list = try node.messages(filter, cursor: cursor, pageSize: pageSize)
-        let (page, taken) = try check(list.items, at: node, isStrict: isStrict)
+        let (page, taken) = try check(list.items, at: node, isStrict: isStrict, isLate)
         return Answer(
             page: page, rest: Array(list.items.dropFirst(taken)),
             names: list.items.map { ($0["item_hash"]?.string ?? "").hashValue }, next: list.next)
@@ -124,10 +134,10 @@ package struct MessagePages: Sendable {
 
     /// Checks items that a node listed; contents beside them come from any node.
     private func check(
-        _ items: [JSONValue]
+        _ items: [JSONValue], _ isLate: () -> Bool
     ) throws(AlephError) -> (page: MessagePage, taken: Int) {
         try leniently { node, isStrict throws(AlephError) in
-            try check(items, at: node, isStrict: isStrict)
+            try check(items, at: node, isStrict: isStrict, isLate)
         }
     }
 
@@ -135,12 +145,14 @@ package struct MessagePages: Sendable {
     ///
     /// - Returns: how many were looked at, at least one if there are any.
     private func check(
-        _ items: [JSONValue], at node: AlephNode, isStrict: Bool
+        _ items: [JSONValue], at node: AlephNode, isStrict: Bool, _ isLate: () -> Bool
     ) throws(AlephError) -> (page: MessagePage, taken: Int) {
         var messages: [VerifiedMessage] = []
         var (passedOver, taken, size) = (0, 0, 0)
         for item in items {
             if size >= MessagePages.byteLimit { break }
+            // Contents beside their messages are a request each.
+            try Self.requireTime(isLate)
             taken += 1
             do throws(AlephError) {
                 let envelope: MessageEnvelope

@@ -193,7 +193,8 @@ package final class AlephChunks: ListableChunkStore, StoppableStore {
     func file(of pack: Pack) throws(StoreError) -> [UInt8] {
         try cache.file(pack.file) { () throws(StoreError) in
             do throws(AlephError) {
-                return try network.client.file(pack.file, limit: PackDirectory.fileLimit)
+                // A node may send anything: no more is taken than the account's own list says.
+                return try network.client.file(pack.file, size: pack.directory.fileSize)
             } catch .notFound {
                 let any = pack.directory.entries.lazy.compactMap(\.digest).first
                 throw any.map { .missing($0) } ?? .unreachable(retryAfter: nil)

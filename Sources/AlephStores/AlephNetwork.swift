@@ -20,6 +20,9 @@ package final class AlephNetwork: Sendable {
     static let connectionLimit = 32
     /// For how long a node that failed is left out of surveys, while others answer.
     static let silence = Duration.seconds(30)
+    /// How long one node may take for its part of a survey, beside what `AlephPace` grants for what
+    /// the account signed itself: who makes up messages without end gets no more for it.
+    static let surveyTime = Duration.seconds(120)
     /// The application's name for the messages of a store.
     static let channel = "CAIRN-STORE"
 
@@ -32,20 +35,27 @@ package final class AlephNetwork: Sendable {
     /// How files are stored.
     let plan: StorePlan
 
+    /// What surveys are timed by.
+    private let now: @Sendable () -> SuspendingClock.Instant
     private let silentUntil: Lock<[ContinuousClock.Instant?]>
     private let cancellation = HTTPCancellation()
     private let isStopped = Monitor(false)
 
     /// The network at an address; nothing is asked yet.
     ///
+    /// - Parameter now: what surveys are timed by.
     /// - Throws: `refused` if the address names another account than this.
-    package init(_ address: AlephStoreAddress, account: AlephAccount) throws(StoreError) {
+    package init(
+        _ address: AlephStoreAddress, account: AlephAccount,
+        now: @escaping @Sendable () -> SuspendingClock.Instant = { .now }
+    ) throws(StoreError) {
         if let wanted = address.account, !AlephAddress.isSame(wanted, account.address) {
             throw .refused(
                 "it belongs to the account \(wanted), and the key here is that of"
                     + " \(account.address)")
         }
         self.account = account
+        self.now = now
         plan =
             switch address.payment {
             case .credit: StorePlan(payment: .credit)
@@ -97,7 +107,8 @@ package final class AlephNetwork: Sendable {
 
     // MARK: Surveys
 
-    /// Asks every node for the account's own messages that fit a filter, the newest first.
+    /// Asks every node for the account's own messages that fit a filter, the newest first. A node
+    /// whose list does not end in time has not answered.
     ///
     /// - Parameter body: takes a page of one node; false ends that node's list.
     /// - Returns: whether all nodes answered to the end, or to where `body` had enough.
@@ -110,13 +121,7 @@ package final class AlephNetwork: Sendable {
         var failure = AlephError.cancelled
         for index in awake() {
             do throws(AlephError) {
-                var pages = MessagePages(each[index], filter)
-                while let page = try pages.next() {
-                    let own = page.messages.filter { message in
-                        message.isOwnersOwn && AlephAddress.isSame(message.owner, account.address)
-                    }
-                    guard body(own) else { break }
-                }
+                try list(filter, at: each[index], body)
                 answered += 1
                 silentUntil.withLock { $0[index] = nil }
             } catch {
@@ -126,6 +131,28 @@ package final class AlephNetwork: Sendable {
         }
         guard answered > 0 else { throw storeError(failure) }
         return answered == each.count
+    }
+
+    /// One node's part of a survey.
+    private func list(
+        _ filter: MessageFilter, at node: AlephClient, _ body: ([VerifiedMessage]) -> Bool
+    ) throws(AlephError) {
+        let start = now()
+        // Each message counts once: the same ones again buy no time.
+        var counted: Set<ItemHash> = []
+        var size = 0
+        var pages = MessagePages(node, filter)
+        while let page = try pages.next(unless: {
+            now() > start + Self.surveyTime + AlephPace.extra(for: size)
+        }) {
+            let own = page.messages.filter { message in
+                message.isOwnersOwn && AlephAddress.isSame(message.owner, account.address)
+            }
+            for message in own where counted.insert(message.itemHash).inserted {
+                size += message.contentSize
+            }
+            guard body(own) else { return }
+        }
     }
 
     /// The nodes that are worth asking; all of them if none has answered of late.

@@ -43,16 +43,19 @@ package final class NodeDouble: Sendable {
         package var body: [UInt8] = []
         /// Ends the connection instead.
         package var isCut = false
+        /// Promises more than the body, and says nothing after it.
+        package var isHeld = false
 
         /// A reply of these parts.
         package init(
             status: Int = 200, headers: [(String, String)] = [], body: [UInt8] = [],
-            isCut: Bool = false
+            isCut: Bool = false, isHeld: Bool = false
         ) {
             self.status = status
             self.headers = headers
             self.body = body
             self.isCut = isCut
+            self.isHeld = isHeld
         }
 
         package static func json(_ value: JSONValue, status: Int = 200) -> Reply {
@@ -231,6 +234,13 @@ package final class NodeDouble: Sendable {
         }
         if reply.isCut { return [.close] }
         let headers = reply.headers + [("Accept-Ranges", "none")]
+        if reply.isHeld {
+            let length = [("Content-Length", "\(reply.body.count + 1)")]
+            return [
+                .send(LocalServer.Step.head(reply.status, headers + length)), .send(reply.body),
+                .silence,
+            ]
+        }
         let head: LocalServer.Step
         if request.method == "HEAD" {
             head = .send(

@@ -60,9 +60,11 @@ struct AlephBench: Sendable {
     }
 
     /// The store without the layers that repeat, pace and count.
-    func bare() throws -> (network: AlephNetwork, chunks: AlephChunks, pads: AlephPads) {
+    func bare(
+        now: @escaping @Sendable () -> SuspendingClock.Instant = { .now }
+    ) throws -> (network: AlephNetwork, chunks: AlephChunks, pads: AlephPads) {
         guard case .aleph(let address) = url else { preconditionFailure("an Aleph address") }
-        let network = try AlephNetwork(address, account: account)
+        let network = try AlephNetwork(address, account: account, now: now)
         return (
             network, AlephChunks(network, packSize: address.packSize), AlephPads(network)
         )
