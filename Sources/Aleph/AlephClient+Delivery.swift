@@ -62,6 +62,18 @@ extension AlephClient {
         }
     }
 
+    /// Whether a message counts, by the word of a node; of one that nobody pays for any more, and
+    /// of one that no node knows, it does not.
+    package func hasProcessed(_ hash: ItemHash) throws(AlephError) -> Bool {
+        do {
+            return try ask(.allMustMiss) { node throws(AlephError) in
+                try node.statusName(of: hash) == "processed"
+            }
+        } catch .notFound {
+            return false
+        }
+    }
+
     /// Whether a node has a message already, in whatever state.
     private func isKnown(_ hash: ItemHash) throws(AlephError) -> Bool {
         do {

@@ -3,9 +3,12 @@
 // Packs are merged, thinned out and taken back, after a `sync` has what it came for. Whatever fails
 // here is done by a later `sync`, from what stands by then.
 //
-// Invariant: a pack is taken back only after the pack that has its chunks was processed. Of several
-// packs with a chunk the newest has it, by an order that all machines have alike, so that two that
-// tidy up at once never take back the last one.
+// Invariants:
+// - A pack is taken back only after every node has said of the packs that have its chunks that they
+//   are processed: what one node says so of may be a pack that nobody else has. Until then nothing
+//   more is merged.
+// - Of several packs with a chunk the newest has it, by an order that all machines have alike, so
+//   that two that tidy up at once never take back the last one.
 
 internal import Aleph
 internal import AlephProtocol
@@ -47,7 +50,13 @@ extension AlephChunks {
             )
         }
         for pack in packs {
-            let rest = pack.directory.without { deleted.contains($0) }
+            // What another pack has, that one keeps: also where it was written by a try before.
+            let rest = state.withLock { state in
+                pack.directory.without { digest in
+                    deleted.contains(digest)
+                        || state.index.find(digest)?.pack.message != pack.message
+                }
+            }
             if rest.entries.contains(where: { $0.digest != nil }) {
                 let signed = try network.client.signStore(
                     of: pack.file, rest.draft(pack.file), plan: network.plan,
@@ -99,11 +108,17 @@ extension AlephChunks {
     }
 
     /// Has the network forget packs, and forgets them here.
+    ///
+    /// - Throws: `stillPending` if a node does not have what stands in their place: they stay.
     private func takeBack(_ messages: [ItemHash]) throws(AlephError) {
         var rest = messages[...]
         while !rest.isEmpty {
             let some = Array(rest.prefix(MessageDraft.maximumTargetCount))
             rest = rest.dropFirst(some.count)
+            let heirs = state.withLock { state in
+                some.reduce(into: Set()) { $0.formUnion(state.index.heirs(of: $1)) }
+            }
+            for heir in heirs { try network.requireEverywhere(heir) }
             do throws(AlephError) {
                 try forget(some)
             } catch .rejected(let rejection) where rejection.isForgottenAlready {

@@ -164,6 +164,26 @@ package final class AlephNetwork: Sendable {
         return awake.isEmpty ? Array(each.indices) : awake
     }
 
+    /// Makes sure that every node says, asked alone, that it has processed a message.
+    ///
+    /// - Throws: `stillPending` if one has not; what failed if one does not say.
+    func requireEverywhere(_ message: ItemHash) throws(AlephError) {
+        guard awake().count == each.count else {
+            throw .unreachable(reason: "a node has not answered of late")
+        }
+        for (index, node) in each.enumerated() {
+            do throws(AlephError) {
+                guard try node.hasProcessed(message) else { throw .stillPending(message) }
+            } catch {
+                // Who stands still is left alone, and holds nobody up again and again.
+                if case .unreachable = error {
+                    silentUntil.withLock { $0[index] = .now + AlephNetwork.silence }
+                }
+                throw error
+            }
+        }
+    }
+
     // MARK: Failures
 
     /// What a failure of the network means for a store.

@@ -68,6 +68,15 @@ struct PackIndex: Sendable {
         }
     }
 
+    /// The messages of the other packs that have a pack's chunks now.
+    func heirs(of message: ItemHash) -> Set<ItemHash> {
+        guard let slot = slots[message], let pack = packs[slot]?.pack else { return [] }
+        let others = pack.directory.entries.compactMap { entry in
+            entry.digest.flatMap { places[$0]?.slot }
+        }
+        return Set(Set(others).subtracting([slot]).compactMap { packs[$0]?.pack.message })
+    }
+
     /// Takes a pack in; one that is known, or one too many, changes nothing.
     mutating func add(_ pack: Pack) {
         guard slots[pack.message] == nil, !isFull else { return }

@@ -101,6 +101,46 @@ struct AlephHostileNodeTests {
             channel: "CAIRN-STORE", isAlwaysInline: true)
     }
 
+    @Test("packs that were merged are taken back when every node has the one they became")
+    func mergedAtOneNode() throws {
+        let bench = try AlephBench(count: 2)
+        defer { bench.stop() }
+        let store = try bench.bare().chunks
+        for chunk in chunks.prefix(4) {
+            bench.spread(from: 0, to: 1)
+            try put([chunk], into: store)
+        }
+        // The fourth made one of four: the first node says so, and nobody else has heard of it.
+        #expect(bench.packCount() == 5 && bench.packCount(1) == 3)
+        #expect(bench.count(.store, .forgotten) == 0)
+        for _ in 0..<3 { try store.sync() }
+        #expect(bench.packCount() == 5 && bench.count(.store, .forgotten) == 0)
+        try expect(chunks.prefix(4), in: try bench.bare().chunks)
+        bench.spread(from: 0, to: 1)
+        try store.sync()
+        #expect(bench.packCount() == 1 && bench.count(.store, .forgotten) == 4)
+        try expect(chunks.prefix(4), in: try bench.bare().chunks)
+    }
+
+    @Test("a pack that was thinned out is taken back when every node has its new list")
+    func thinnedAtOneNode() throws {
+        let bench = try AlephBench(count: 2)
+        defer { bench.stop() }
+        let store = try bench.bare().chunks
+        try put(chunks, into: store)
+        bench.spread(from: 0, to: 1)
+        for chunk in chunks.prefix(10) { try store.delete(chunk.digest) }
+        // However often it is tried, the list is written and paid once.
+        for _ in 0..<3 { try store.sync() }
+        #expect(bench.packCount() == 2 && bench.count(.store, .forgotten) == 0)
+        bench.spread(from: 0, to: 1)
+        try store.sync()
+        #expect(bench.packCount() == 1 && bench.count(.store, .forgotten) == 1)
+        bench.spread(from: 0, to: 1)
+        let again = try bench.bare().chunks
+        #expect(try again.has(chunks.map(\.digest)) == Set(chunks.dropFirst(10).map(\.digest)))
+    }
+
     @Test("a price that nothing can have is shown as it came")
     func price() throws {
         let bench = try AlephBench()
