@@ -46,6 +46,10 @@ package struct AntdError: Error, Hashable, Sendable {
     package var isTooLarge: Bool { status == 413 }
     /// The daemon cannot do it now; for writes, perhaps because it has no wallet.
     package var isUnavailable: Bool { status == 503 }
+    /// Whether the daemon may have paid before it said so: not where it refuses the request itself.
+    package var mayBePaid: Bool {
+        !(400...499).contains(status) || status == 408 || status == 409
+    }
     /// Whether the same request may be answered later without anybody doing anything.
     package var isTransient: Bool {
         status == 408 || status == 429 || (500...599).contains(status) && status != 501

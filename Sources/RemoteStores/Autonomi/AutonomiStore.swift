@@ -7,7 +7,8 @@
 // - No bytes leave `get` that the digest does not name.
 // - `put` returns only after the daemon has said that the network has the chunk, under the address
 //   that we computed: a put chunk is acknowledged, and `sync` has nothing to do.
-// - Where there is a spending limit, nothing is paid before its price was set aside.
+// - Where there is a spending limit, nothing is paid before its price was set aside; what certainly
+//   was not paid is given back.
 // - Nothing is sent to a daemon that is on another network than the volume.
 
 internal import Cryptography
@@ -50,7 +51,7 @@ package final class AutonomiStore: ChunkStore {
         }
         if state.withLock({ $0.known.contains(digest) }) { return }
         try checkNetwork()
-        if let budget, try isStanding(digest, bytes, budget) {
+        guard let price = try setAside(digest, bytes) else {
             remember(digest)
             return
         }
@@ -61,7 +62,9 @@ package final class AutonomiStore: ChunkStore {
             remember(digest)
             return
         } catch {
-            throw try refusal(error, toPut: bytes)
+            let refusal = refusal(error, toPut: bytes)
+            if !mayBePaid(error, refusal) { budget?.giveBack(price) }
+            throw refusal
         }
         guard answer.address == digest.hex else {
             throw .refused("the daemon stored a chunk under another address than its digest")
@@ -139,30 +142,41 @@ package final class AutonomiStore: ChunkStore {
 
     // MARK: Paying
 
-    /// Whether the network has the chunk; if not, its price has been set aside.
-    private func isStanding(
-        _ digest: Digest, _ bytes: [UInt8], _ budget: SpendingBudget
-    ) throws(StoreError) -> Bool {
+    /// Sets a chunk's price aside where there is a budget.
+    ///
+    /// - Returns: what was set aside; nil if the network is known to have the chunk.
+    private func setAside(
+        _ digest: Digest, _ bytes: [UInt8]
+    ) throws(StoreError) -> TokenAmount? {
+        guard let budget else { return .zero }
         let quote: AntdQuote
         do throws(AntdFailure) {
             quote = try client.quote(bytes)
         } catch .refused(let error) where error.isStanding {
-            return true
+            return nil
         } catch {
-            throw try refusal(error, toPut: bytes)
+            throw refusal(error, toPut: bytes)
         }
         guard quote.address == digest.hex else {
             throw .refused("the daemon computes another address than the chunk's digest")
         }
-        if quote.isStored { return true }
-        try budget.spend(quote.amount)
-        return false
+        if quote.isStored { return nil }
+        return try budget.spend(quote.amount)
+    }
+
+    /// Whether a put that failed may have been paid all the same. What the daemon has begun and
+    /// could not finish may be: only what it did not get, or refused to begin, is not.
+    private func mayBePaid(_ error: AntdFailure, _ refusal: StoreError) -> Bool {
+        if case .unpaid = refusal { return false }
+        return switch error {
+        case .transport(let error): error.mayBeDone
+        case .refused(let answer): answer.mayBePaid
+        case .malformed: true
+        }
     }
 
     /// Why a chunk was not stored, with the sums where it is about money.
-    private func refusal(
-        _ error: AntdFailure, toPut bytes: [UInt8]
-    ) throws(StoreError) -> StoreError {
+    private func refusal(_ error: AntdFailure, toPut bytes: [UInt8]) -> StoreError {
         guard case .refused(let answer) = error else { return failure(error) }
         if answer.wantsPayment {
             let price = try? client.quote(bytes).amount

@@ -4,8 +4,8 @@
 // folder, so that a restart forgets nothing.
 //
 // Invariants:
-// - `spent` never goes down, and is on the disk before what it pays for is asked for: a crash may
-//   count a sum that was not spent, never forget one that was.
+// - `spent` is on the disk before what it pays for is asked for, and goes down only by a sum that
+//   certainly was not paid: a crash may count a sum that was not spent, never forget one that was.
 // - A sum that would pass the limit is not spent.
 
 internal import Glibc
@@ -52,10 +52,11 @@ package final class SpendingBudget: Sendable {
 
     /// Sets a sum aside for what is about to be paid.
     ///
+    /// - Returns: what `spent` went up by, for `giveBack`.
     /// - Throws: `unpaid` above the limit; `refused` if it cannot be written down.
-    package func spend(_ amount: TokenAmount) throws(StoreError) {
-        if amount == .zero { return }
-        try state.withLock { (spent) throws(StoreError) in
+    package func spend(_ amount: TokenAmount) throws(StoreError) -> TokenAmount {
+        if amount == .zero { return .zero }
+        return try state.withLock { (spent) throws(StoreError) in
             let next = spent + amount
             if let limit, next > limit {
                 throw .unpaid(
@@ -67,6 +68,20 @@ package final class SpendingBudget: Sendable {
             } catch {
                 throw .refused("what is spent cannot be written down")
             }
+            defer { spent = next }
+            return next - spent
+        }
+    }
+
+    /// Takes back a sum that was set aside, and was not paid.
+    ///
+    /// - Parameter amount: what `spend` returned.
+    package func giveBack(_ amount: TokenAmount) {
+        if amount == .zero { return }
+        state.withLock { spent in
+            let next = spent - amount
+            // What cannot be written down stays counted: too much is on the safe side.
+            guard (try? write(next)) != nil else { return }
             spent = next
         }
     }

@@ -53,6 +53,11 @@ package struct TokenAmount: Hashable, Sendable, Comparable {
         return TokenAmount(isOver ? .max : sum)
     }
 
+    /// What is left without the other; nothing if that is more.
+    package static func - (left: TokenAmount, right: TokenAmount) -> TokenAmount {
+        TokenAmount(left.attos - min(left.attos, right.attos))
+    }
+
     /// So many times this; the largest sum instead of more than that.
     package static func * (left: TokenAmount, count: UInt64) -> TokenAmount {
         let (product, isOver) = left.attos.multipliedReportingOverflow(by: UInt128(count))
