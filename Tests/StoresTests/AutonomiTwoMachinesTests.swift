@@ -10,7 +10,14 @@ import Primitives
 import RemoteStores
 import Scratchpads
 import Stores
+import Synchronization
 import Testing
+
+/// What a machine waited, and the pointer that it is not shown yet.
+private final class SharedWaits: Sendable {
+    let all = Mutex<[Duration]>([])
+    let hidden = Mutex<AntdDouble.Pointer?>(nil)
+}
 
 /// Two machines on one network.
 private final class TwoMachines {
@@ -19,18 +26,21 @@ private final class TwoMachines {
     let daemon: AntdDouble
     let here: AutonomiPads
     let there: AutonomiPads
+    /// One more, that waits so.
+    let machine: (@escaping @Sendable (Duration) -> Void) -> AutonomiPads
 
     init() throws {
         daemon = try AntdDouble { $0.keys = [TwoMachines.pointer] }
         guard case .autonomi(let address) = try StoreURL("autonomi://127.0.0.1:\(daemon.port)")
         else { throw CocoaError(.featureUnsupported) }
         let pointer = try #require(PublicAddressText(Self.pointer))
-        func machine() -> AutonomiPads {
+        func machine(_ sleep: @escaping @Sendable (Duration) -> Void = { _ in }) -> AutonomiPads {
             AutonomiPads(
-                AutonomiStore(address, budget: nil, portFile: nil), pointer: pointer)
+                AutonomiStore(address, budget: nil, portFile: nil), pointer: pointer, sleep: sleep)
         }
         here = machine()
         there = machine()
+        self.machine = machine
     }
 
     var standing: AntdDouble.Pointer? { daemon.change { $0.pointers[Self.pointer] } }
@@ -156,6 +166,61 @@ struct AutonomiTwoMachinesTests {
         // Who has seen it may go over it.
         #expect(try machines.there.put(next) == .accepted)
         #expect(try machines.here.put(try ours.seal("old", counter: 3)) == .standing(next))
+    }
+
+    /// A machine whose daemon shows a pointer, after a change of it, as it was before, until it was
+    /// waited for so often; and what it has paid and waited.
+    private func lag(
+        until pauses: Int, _ target: String, _ machines: TwoMachines
+    ) -> (AutonomiPads, waits: () -> [Duration]) {
+        let waits = SharedWaits()
+        let (before, daemon) = (machines.standing, machines.daemon)
+        daemon.change { state in
+            state.interventions = [
+                .after(target) { state in
+                    waits.hidden.withLock { $0 = state.pointers[TwoMachines.pointer] }
+                    state.pointers[TwoMachines.pointer] = before
+                }
+            ]
+        }
+        let pads = machines.machine { wait in
+            let count = waits.all.withLock { all in
+                all.append(wait)
+                return all.count
+            }
+            guard count == pauses, let hidden = waits.hidden.withLock({ $0 }) else { return }
+            daemon.change { $0.pointers[TwoMachines.pointer] = hidden }
+        }
+        return (pads, { waits.all.withLock { $0 } })
+    }
+
+    @Test("a pointer that lags behind a change is looked at again, and the change is paid once")
+    func lagging() throws {
+        let machines = try TwoMachines()
+        defer { machines.daemon.stop() }
+        for (counter, target) in [(UInt64(1), "/v1/pointers"), (2, "/v1/pointers/update")] {
+            let (pads, waits) = lag(until: 3, target, machines)
+            #expect(try pads.put(try ours.seal("text", counter: counter)) == .accepted)
+            #expect(waits().count == 3)
+            #expect(try machines.seen(ours) == counter)
+        }
+        let changes = machines.daemon.requests.filter { $0.hasPrefix("POST /v1/pointers") }
+        #expect(changes.count == 2)
+    }
+
+    @Test("a change that the daemon took is not paid again while its pointer lags for long")
+    func laggingLong() throws {
+        let machines = try TwoMachines()
+        defer { machines.daemon.stop() }
+        #expect(try machines.here.put(try ours.seal("one", counter: 1)) == .accepted)
+        let (pads, waits) = lag(until: .max, "/v1/pointers/update", machines)
+        #expect(try pads.put(try ours.seal("two", counter: 2)) == .accepted)
+        #expect(waits().reduce(.zero, +) < .seconds(10))
+        #expect(machines.daemon.requests.filter { $0.hasSuffix("/update") }.count == 1)
+        // If it was lost for good, the next change of this machine brings it back.
+        #expect(try machines.seen(ours) == 1)
+        #expect(try pads.put(try third.seal("three", counter: 1)) == .accepted)
+        #expect(try machines.seen(ours) == 2)
     }
 
     @Test("what both machines put in turns is all there")

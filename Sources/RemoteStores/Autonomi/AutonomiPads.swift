@@ -12,11 +12,16 @@
 // record under the counter that was put here is the other machine's, which `put` answers with.
 //
 // Invariants:
-// - A record is accepted only after the pointer leads to a table that has it.
+// - A record is accepted only after the pointer leads to a table that has it, or the daemon has
+//   taken that change and nobody is seen to have made another one over it: a network that lags
+//   shows for a while what was before.
+// - A change that the daemon has taken is not asked for again while it may be on its way: each is
+//   paid.
 // - The pointer never leads to a chunk that the network has not acknowledged.
 // - No record leaves here whose signature was not checked against its address.
 
 internal import Cryptography
+internal import Glibc
 internal import Primitives
 package import Scratchpads
 package import Stores
@@ -44,11 +49,22 @@ package final class AutonomiPads: PadStore {
     /// Held for the whole of a `put`: of this user, one at a time changes the pointer.
     private let changing: PointerLock
     private let state = Lock(State())
+    private let sleep: @Sendable (Duration) -> Void
+
+    /// The looks at a pointer after a change of it, and what is waited before the second; before
+    /// each further one twice as long: 6 seconds in all.
+    private static let settling = (looks: 6, firstPause: Duration.milliseconds(200))
 
     /// The pads behind `pointer`; nothing is asked yet.
-    package init(_ store: AutonomiStore, pointer: PublicAddressText) {
+    ///
+    /// - Parameter sleep: waits.
+    package init(
+        _ store: AutonomiStore, pointer: PublicAddressText,
+        sleep: @escaping @Sendable (Duration) -> Void = { usleep(UInt32($0 / .microseconds(1))) }
+    ) {
         self.store = store
         self.pointer = pointer
+        self.sleep = sleep
         changing = PointerLock(pointer)
     }
 
@@ -141,6 +157,21 @@ package final class AutonomiPads: PadStore {
         guard try target() == chunk else { throw .unreachable(retryAfter: nil) }
     }
 
+    /// Looks after a change that the daemon has taken whether it stands.
+    ///
+    /// - Throws: `unreachable` if somebody else made another change over it.
+    private func requireChange(from before: Digest?, to chunk: Digest) throws(StoreError) {
+        var pause = Self.settling.firstPause
+        for look in 1...Self.settling.looks {
+            let found = try target()
+            if found == chunk { return }
+            guard found == before else { throw .unreachable(retryAfter: nil) }
+            guard look < Self.settling.looks else { return }
+            sleep(pause)
+            pause *= 2
+        }
+    }
+
     // MARK: Tables
 
     /// The chunk that the pointer leads to now; nil if there is no such pointer yet.
@@ -207,7 +238,7 @@ package final class AutonomiPads: PadStore {
             throw store.failure(error)
         }
         state.withLock { $0.table = (digest, table) }
-        try requireTarget(digest)
+        try requireChange(from: before, to: digest)
     }
 
     private func add(_ record: PadRecord, to table: inout PadTable) throws(StoreError) {
