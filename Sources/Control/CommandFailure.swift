@@ -10,7 +10,8 @@ package struct CommandFailure: Error, Equatable, Sendable {
     package let code: ExitCode
     /// What is wrong, without a full stop.
     package let sentence: String
-    /// What to do about it, without a full stop; empty where there is nothing to add.
+    /// What to do about it, without a full stop, or a question; empty where there is nothing to
+    /// add.
     package let advice: String
 
     /// - Parameters: as the properties.
@@ -23,7 +24,8 @@ package struct CommandFailure: Error, Equatable, Sendable {
     /// The lines for standard error: `cairn: sentence.`, then the advice, indented.
     package var rendered: String {
         let head = "cairn: \(sentence).\n"
-        return advice.isEmpty ? head : head + "       \(advice).\n"
+        let end = advice.utf8.last == UInt8(ascii: "?") ? "" : "."
+        return advice.isEmpty ? head : head + "       \(advice)\(end)\n"
     }
 
     /// A failed system call on something the person named.

@@ -81,8 +81,12 @@ extension Engine {
     /// The sentence that was noted last, if any was.
     package var newestError: String? { volume.errors.newest }
 
+    /// Whether it tells of this machine's own disk, not of a store.
+    package var isNewestErrorLocal: Bool { volume.errors.isNewestLocal }
+
     /// Why the way to the store failed: what the store said, else what was noted last.
     func failureSentence(_ failure: FileError) -> String {
+        if let halted = publisher.halted { return halted }
         if let error = volume.counters.storeError { return error.description }
         // The store may have answered to something smaller since.
         if failure == .noSpace, let sentence = volume.counters.missingRoom { return sentence }
@@ -135,6 +139,7 @@ extension Engine {
         let counters = volume.counters
         let totals = volume.totals.value
         status.revision = publisher.head.withLock { $0.revision }
+        status.halted = publisher.halted ?? ""
         status.dirtyFiles = flusher.pendingCount
         status.pendingPads = pads.pendingCount
         status.pendingForeign = pendingForeignCount

@@ -78,11 +78,7 @@ extension EngineStarter {
         case .success(nil): break
         case .success(.some(let record)):
             if !engine.publisher.isOwn(record) {
-                errors.add(
-                    .root,
-                    "the store has revision \(record.counter), this machine knows \(revision): "
-                        + "another machine wrote it; recover the volume here to take it up")
-                engine.publisher.halt()
+                engine.publisher.halt(at: record.counter)
             } else if record.counter < revision {
                 errors.add(
                     .root,

@@ -21,6 +21,9 @@ package enum FileState: String, Sendable {
 package struct EngineStatus: Sendable, Equatable {
     /// The last published revision this machine knows.
     package var revision: UInt64 = 0
+    /// Why nothing more is published from here: another machine has published since. Empty while
+    /// that is not so.
+    package var halted = ""
     /// True while something is not yet published.
     package var hasUnpublishedChanges = false
     /// Bytes of files that exist on this machine only (blocks in memory and arena).

@@ -56,6 +56,14 @@ final class ErrorLog: Sendable {
         }
     }
 
+    /// Whether the newest is of the database or the blocks of this machine.
+    var isNewestLocal: Bool {
+        state.withLock { log in
+            guard let text = log.last?.text else { return false }
+            return [Part.database, .arena].contains { text.hasPrefix($0.rawValue + ":") }
+        }
+    }
+
     /// How many were added since the start.
     var count: Int { state.withLock { $0.count } }
 }

@@ -56,12 +56,7 @@ extension Publisher {
         }
         volume.counters.storeAnswered()
         guard case .standing(let other) = outcome, other != record else { return }
-        volume.errors.add(
-            .root,
-            "another machine has published revision \(other.counter), this one knows "
-                + "\(before.revision): nothing more is published from here until it is mounted anew"
-        )
-        halt()
+        halt(at: other.counter)
         throw .stale
     }
 

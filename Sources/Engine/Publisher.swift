@@ -62,7 +62,8 @@ final class Publisher: Sendable {
         var ended = 0
         var backoff = Backoff()
         var lastFailure: FileError?
-        var isHalted = false
+        /// Why nothing more is published; nil while it is.
+        var halted: String?
     }
     private let work = Monitor(Work())
 
@@ -95,9 +96,19 @@ final class Publisher: Sendable {
     }
 
     /// Another machine's newer head was found: nothing is published over it.
-    func halt() {
-        work.update { $0.isHalted = true }
+    func halt(at counter: UInt64) {
+        let known = head.withLock { $0.revision }
+        let reason =
+            "another machine has published revision \(counter), this one knows \(known)"
+        volume.errors.add(
+            .root,
+            reason + ": nothing more is published from here; copy out what was not published and "
+                + "recover the volume in a new state folder")
+        work.update { $0.halted = reason }
     }
+
+    /// Why nothing more is published from here; nil while it is.
+    var halted: String? { work.withLock { $0.halted } }
 
     /// True while something is newer than the head, and for a volume that has none yet.
     var hasChanges: Bool {
@@ -196,7 +207,7 @@ final class Publisher: Sendable {
     // MARK: One publication
 
     private func round() throws(FileError) {
-        if volume.configuration.isReadOnly || work.withLock({ $0.isHalted }) { throw .readOnly }
+        if volume.configuration.isReadOnly || halted != nil { throw .readOnly }
         try settleUnanswered()
         try committer.drain()
         // Every change up to this number is in the commit that follows, and so in the snapshot.

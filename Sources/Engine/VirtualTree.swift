@@ -80,7 +80,7 @@ extension Engine {
 extension EngineStatus {
     private var fields: [(name: String, value: String, isText: Bool)] {
         [
-            ("revision", "\(revision)", false),
+            ("revision", "\(revision)", false), ("halted", halted, true),
             ("unpublished", hasUnpublishedChanges ? "true" : "false", false),
             ("dirty_bytes", "\(dirtyBytes)", false), ("dirty_files", "\(dirtyFiles)", false),
             ("pending_pads", "\(pendingPads)", false),

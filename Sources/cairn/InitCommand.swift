@@ -149,7 +149,8 @@ struct RecoverCommand: ParsableCommand {
         discussion: """
             The phrase is read from standard input, or from a file; never from an argument, where \
             other users could see it. Only the volume's head is fetched: folders and files come \
-            when somebody looks at them.
+            when somebody looks at them. Of a volume that is on this machine and lacks its key, or \
+            the passphrase of it, only the key file is made again.
 
             EXAMPLES
               cairn recover home --store file:///mnt/nas/cairn
@@ -172,7 +173,9 @@ struct RecoverCommand: ParsableCommand {
                 .usage, "standard input cannot be both the phrase and the passphrase",
                 advice: "give one of them in a file")
         }
-        try creation.recover(try SecretInput.phrase(from: phraseFile))
+        guard try creation.recover(try SecretInput.phrase(from: phraseFile)) else {
+            return Output.note("cairn: the key file of “\(creation.name)” is made again.\n")
+        }
         Output.note(
             """
             cairn: the volume “\(creation.name)” is on this machine.

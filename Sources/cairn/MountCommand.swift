@@ -83,7 +83,7 @@ struct MountCommand: ParsableCommand {
             directory: directory, settings: settings)
         mounting.isInForeground = foreground
         try mounting.run()
-        if !foreground, let text = try mounting.offlineNote() { Output.note(text) }
+        if !foreground, let text = try mounting.note() { Output.note(text) }
     }
 }
 
@@ -117,7 +117,13 @@ struct UnmountCommand: ParsableCommand {
     func run() throws {
         let folder = try state.folder()
         if let target, target.contains("/"), try cleanDead(target) { return }
-        var unmounting = Unmounting(try VolumeTarget(target, in: folder))
+        let found = try VolumeTarget(target, in: folder)
+        if found.status == nil {
+            let cleaned = try MountPoint.cleanDead(of: found.folder.name)
+            for path in cleaned { noteCleaned(path) }
+            if !cleaned.isEmpty { return }
+        }
+        var unmounting = Unmounting(found)
         unmounting.timeout = try timeout.duration()
         let display = ProgressDisplay("unmount", isQuiet: quiet.quiet)
         defer { display.end() }
@@ -132,8 +138,12 @@ struct UnmountCommand: ParsableCommand {
     private func cleanDead(_ path: String) throws -> Bool {
         let path = try VolumeTarget.absolute(path)
         guard try MountPoint.cleanDead(path) else { return false }
-        Output.note("cairn: the mount at “\(path)” was dead, and is cleaned away.\n")
+        noteCleaned(path)
         return true
+    }
+
+    private func noteCleaned(_ path: String) {
+        Output.note("cairn: the mount at “\(path)” was dead, and is cleaned away.\n")
     }
 }
 

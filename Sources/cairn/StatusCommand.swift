@@ -43,15 +43,8 @@ struct StatusCommand: ParsableCommand {
         if let target {
             let found = try VolumeTarget(target, in: state)
             let store = try VolumeConfiguration.read(from: found.folder).store
-            try Output.result(
-                json
-                    ? StatusText.json(
-                        volume: found.folder.name, store: store, status: found.status
-                    ).text + "\n"
-                    : StatusText.lines(
-                        volume: found.folder.name, store: store, status: found.status,
-                        now: Int64(time(nil))))
-            return
+            let shown = shown(found.folder, store, found.status)
+            return try Output.result(json ? shown.object.text + "\n" : shown.lines)
         }
         var objects: [JSONText] = []
         var blocks: [String] = []
@@ -60,11 +53,9 @@ struct StatusCommand: ParsableCommand {
         for folder in try state.volumes() {
             do throws(CommandFailure) {
                 let store = try VolumeConfiguration.read(from: folder).store
-                let status = try ControlClient.status(of: folder)
-                objects.append(StatusText.json(volume: folder.name, store: store, status: status))
-                blocks.append(
-                    StatusText.lines(
-                        volume: folder.name, store: store, status: status, now: Int64(time(nil))))
+                let shown = shown(folder, store, try ControlClient.status(of: folder))
+                objects.append(shown.object)
+                blocks.append(shown.lines)
             } catch {
                 if let failure { Output.note(failure.rendered) }
                 failure = error
@@ -72,6 +63,18 @@ struct StatusCommand: ParsableCommand {
         }
         try show(objects, blocks, state)
         if let failure { throw failure }
+    }
+
+    private func shown(
+        _ folder: VolumeFolder, _ store: String, _ status: DaemonStatus?
+    ) -> (object: JSONText, lines: String) {
+        let idle = status == nil ? IdleVolume(folder) : IdleVolume()
+        return (
+            StatusText.json(volume: folder.name, store: store, status: status, idle: idle),
+            StatusText.lines(
+                volume: folder.name, store: store, status: status, idle: idle,
+                now: Int64(time(nil)))
+        )
     }
 
     private func show(_ objects: [JSONText], _ blocks: [String], _ state: StateFolder) throws {

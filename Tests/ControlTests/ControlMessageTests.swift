@@ -33,6 +33,7 @@ enum Samples {
         state.offlineSince = Int64(bitPattern: dice.next())
         state.storeAnsweredAt = Int64(bitPattern: dice.next())
         state.storeFailure = Bool.random(using: &dice) ? "" : "the store does not answer: ü"
+        state.halted = Bool.random(using: &dice) ? "" : "another machine has published revision 7"
         for operation in StoreOperation.allCases where dice.chance(50) {
             var numbers = OperationMetrics()
             numbers.note(.milliseconds(dice.below(9000)), sent: 7, received: 0, failure: nil)
@@ -50,7 +51,7 @@ enum Samples {
     static func daemon(_ dice: inout SeededGenerator) -> DaemonStatus {
         DaemonStatus(
             process: Int32(dice.next() >> 33), phase: .finishing, mountPoint: "/home/me/a b",
-            subdirectory: "files", isReadOnly: Bool.random(using: &dice),
+            subdirectory: "files", device: dice.next(), isReadOnly: Bool.random(using: &dice),
             startedAt: Int64(dice.next() >> 1), peakMemory: dice.next(),
             usesRing: Bool.random(using: &dice), engine: engine(&dice))
     }

@@ -93,6 +93,48 @@ struct DaemonPartsTests {
         state.pendingPads = 1
         let part = Daemon.unpublished("the time is up", state)
         #expect(part.sentence.hasSuffix("the time is up; 1 pad not on the store yet"))
+        #expect(part.advice.hasPrefix(StatusText.safe))
+    }
+
+    @Test("what may be lost here, or never goes out, is not called safe")
+    func notSafe() {
+        var state = EngineStatus()
+        state.pendingPads = 1
+        let local = Daemon.unpublished("the local database failed", state, isLocal: true)
+        state.halted = "another machine has published revision 7, this one knows 5"
+        let halted = Daemon.unpublished(state.halted, state)
+        #expect(halted.advice == StatusText.wayOn)
+        for failure in [local, halted, Daemon.stillMounted(local), Daemon.stillMounted(halted)] {
+            #expect(!failure.rendered.contains(StatusText.safe), "\(failure)")
+            #expect(!failure.advice.contains("--now"), "\(failure)")
+        }
+        let left = StatusText.leftover(of: state)
+        #expect(left?.contains(StatusText.wayOn) == true && left?.contains("goes out") == false)
+        var dice = SeededGenerator(seed: 4)
+        var status = Samples.daemon(&dice)
+        status.engine.halted = state.halted
+        let lines = StatusText.lines(volume: .standard, store: "/srv", status: status, now: 0)
+        #expect(lines.contains("superseded") && lines.contains(StatusText.wayOn))
+    }
+
+    @Test("an advice that is a question ends with its own mark")
+    func question() {
+        let failure = CommandFailure(.failure, "it failed", advice: "is it mounted?")
+        #expect(failure.rendered == "cairn: it failed.\n       is it mounted?\n")
+    }
+
+    @Test("paths are split at slashes and compared by bytes, whatever marks follow")
+    func marks() throws {
+        let (composed, decomposed) = ("/m/\u{E9}", "/m/e\u{301}")
+        #expect(Files.isPath(composed + "/a", atOrUnder: composed))
+        #expect(Files.isPath(composed, atOrUnder: composed))
+        #expect(!Files.isPath(decomposed + "/a", atOrUnder: composed))
+        #expect(!Files.isPath(composed + "x", atOrUnder: composed))
+        #expect(Files.isPath("/a", atOrUnder: "/"))
+        #expect(Files.lastComponent(of: "/m/\u{301}x").utf8.elementsEqual("\u{301}x".utf8))
+        #expect(Files.parent(of: "/m/\u{301}x") == "/m")
+        let path = try VolumePath("home:files/\u{301}x")
+        #expect(path.names.map { Array($0.utf8) } == ["files", "\u{301}x"].map { Array($0.utf8) })
     }
 
     @Test("a status shows what a person asks first")

@@ -22,14 +22,17 @@ struct TreeCopierTests {
     }
 
     /// Copies `source` to `target`, and gives what was reported.
-    private func copy(_ isRecursive: Bool = true) throws -> (reports: [String], files: UInt64) {
+    private func copy(
+        _ isRecursive: Bool = true, to name: String = "target", in place: String = "."
+    ) throws -> (reports: [String], files: UInt64) {
         let reports = Mutex<[String]>([])
         let root = try local.folder(at: folder.path)
+        let into = try local.folder(at: folder.path(place))
         var copier = TreeCopier(from: local, to: local, isRecursive: isRecursive) { path, words in
             reports.withLock { $0.append("\(path): \(words)") }
         }
         copier.copy(
-            Array("source".utf8), in: root, path: "source", to: Array("target".utf8), in: root)
+            Array("source".utf8), in: root, path: "source", to: Array(name.utf8), in: into)
         return (reports.withLock { $0 }, copier.copiedCount)
     }
 
@@ -113,5 +116,78 @@ struct TreeCopierTests {
         #expect(try copy().reports.isEmpty)
         let target = try local.folder(at: folder.path("target"))
         #expect(try local.attributes(of: name, in: target) == [kept])
+    }
+
+    /// What the folder holds: names, inodes, sizes, and the bytes of its files.
+    private func listing() throws -> [UInt8] {
+        let list = folder.path + ".list"
+        try run("{ find . -printf '%P %i %s %n %l\\n'; grep -r '' . || :; } | sort > \(list)")
+        let lines = try Descriptor.open(list, O_RDONLY).readAll(limit: 1 << 20)
+        try Files.remove(list)
+        return lines
+    }
+
+    @Test(
+        "what is copied onto itself is reported, and stays as it was",
+        arguments: [
+            ("echo bytes > source", "source"), ("echo bytes > source; ln source target", "target"),
+            ("echo bytes > to; ln -s to source", "source"),
+            ("mkdir source; echo bytes > source/a; ln source/a other", "source"),
+        ])
+    func ontoItself(make: String, target: String) throws {
+        try run(make)
+        let before = try listing()
+        let (reports, files) = try copy(to: target)
+        #expect(reports.count == 1 && files == 0)
+        #expect(reports.first?.contains("itself") == true)
+        #expect(try listing() == before)
+    }
+
+    @Test("a folder is not copied into itself, at any depth, and nothing is made there")
+    func intoItself() throws {
+        try run("mkdir -p source/a/b; echo x > source/file; ln -s source/a short")
+        for place in ["source", "source/a/b", "short"] {
+            let (reports, files) = try copy(to: "new", in: place)
+            #expect(reports.count == 1 && files == 0, "\(place)")
+            #expect(reports.first?.contains("lies in it") == true, "\(place)")
+            #expect(!Files.exists(folder.path(place + "/new")))
+        }
+        // What only begins with the same name is another folder.
+        try run("mkdir source2")
+        #expect(try copy(to: "new", in: "source2").reports.isEmpty)
+    }
+
+    @Test("a file that has more bytes than its size says is copied whole")
+    func moreThanItsSize() throws {
+        let processes = try local.folder(at: "/proc")
+        let root = try local.folder(at: folder.path)
+        var copier = TreeCopier(from: local, to: local, isRecursive: false) { path, words in
+            Issue.record("\(path): \(words)")
+        }
+        copier.copy(
+            Array("version".utf8), in: processes, path: "version", to: Array("target".utf8),
+            in: root)
+        try run("[ -s target ]; cmp /proc/version target")
+    }
+
+    @Test(
+        "the capabilities of a program are kept, although it changes its owner",
+        .enabled(if: geteuid() == 0, "only root sets capabilities"))
+    func capabilities() throws {
+        try run("echo program > source; chown 1234:1234 source; chmod 4755 source")
+        let root = try local.folder(at: folder.path)
+        // Version 2, effective, CAP_NET_BIND_SERVICE: linux/capability.h.
+        let value: [UInt8] = [1, 0, 0, 2, 0, 4, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0]
+        let kept = ExtendedAttribute(name: Array("security.capability".utf8), value: value)
+        do {
+            try local.setAttribute(kept, of: Array("source".utf8), in: root)
+        } catch TreeError.system(let error) where [EOPNOTSUPP, EPERM].contains(error.code) {
+            // A /tmp, or a container, without capabilities has nothing to copy.
+            return
+        }
+        try run("chmod 4755 source")
+        #expect(try copy().reports.isEmpty)
+        #expect(try local.attributes(of: Array("target".utf8), in: root).contains(kept))
+        try run("[ \"$(stat -c %u:%g:%a target)\" = 1234:1234:4755 ]")
     }
 }

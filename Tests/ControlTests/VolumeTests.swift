@@ -190,7 +190,7 @@ struct VolumeTests {
         try folder.file("a", "text")
         for (file, expected) in [
             ("right", nil), ("wrong", ExitCode.wrongPassphrase), ("empty", .wrongPassphrase),
-            ("missing", .usage),
+            ("missing", .unusablePath),
         ] {
             copy.passphrase = .file(folder.path(file))
             #expect(
@@ -246,5 +246,19 @@ struct VolumeTests {
         try folder.file("a", "text")
         #expect(code { try mount(folder.path("a")) } == .mountPointUnusable)
         #expect(state.volume(.standard).isFreed)
+    }
+
+    @Test("a symlink is put as itself, and what it leads to stays out")
+    func symlink() throws {
+        _ = try make()
+        try run("mkdir other; echo local > other/a; ln -s other/a link; echo volume > a")
+        let copy = VolumeCopy(state: state)
+        try copy.put([folder.path("a")], to: try VolumePath("home:files"))
+        try copy.put([folder.path("link")], to: try VolumePath("home:files/"))
+        try run("mkdir back")
+        for name in ["a", "link"] {
+            try copy.get([try VolumePath("home:files/" + name)], to: folder.path("back"))
+        }
+        try run("cmp a back/a; [ \"$(readlink back/link)\" = other/a ]")
     }
 }

@@ -173,6 +173,7 @@ package struct AlephIdentity: Sendable {
     }
 
     private static func key(from path: String) throws(CommandFailure) -> AccountKeyText {
+        try ProcessSettings.protectMemory()
         var bytes: [UInt8]
         do {
             let file =

@@ -30,13 +30,7 @@ package struct FileInquiry: Sendable {
             return try look(folder, path.path)
         }
         // The file itself is meant, also when it is a symlink.
-        let folder = try VolumeTarget.absolute(Files.parent(of: text))
-        let name = Files.lastComponent(of: text)
-        let isPlain = !name.isEmpty && name != "." && name != ".."
-        let path =
-            isPlain
-            ? (folder == "/" ? "" : folder) + "/" + name
-            : try VolumeTarget.absolute(text)
+        let path = try VolumeTarget.place(text)
         let target = try VolumeTarget(path: path, in: state)
         return try ask(target.folder, try target.volumePath(of: path))
     }
@@ -46,6 +40,10 @@ package struct FileInquiry: Sendable {
     ) throws(CommandFailure) -> FileReport {
         // As long as the daemon itself may wait for the store, and some more.
         let wait = VolumeConfiguration.readDeadlines.upperBound + ControlLimits.patience
+        guard path.utf8.count <= ControlLimits.textSize else {
+            throw CommandFailure(
+                .unusablePath, "the path is longer than \(ControlLimits.textSize) bytes")
+        }
         let request = ControlRequest.describe(path: Array(path.utf8))
         guard
             case .description(let report) = try ControlClient.ask(
@@ -66,7 +64,14 @@ package struct FileInquiry: Sendable {
             let ino = try volume.engine.resolve(Array(path.utf8), context)
             return FileReport(try volume.engine.describe(ino, context))
         } catch {
-            throw CommandFailure(.unusablePath, "“\(path)” cannot be described: \(error.words)")
+            throw Self.failure(path, error)
         }
+    }
+
+    /// Why a file was not described.
+    static func failure(_ path: String, _ error: FileError) -> CommandFailure {
+        // What is made when it is opened, or lies elsewhere, is in no table of the volume.
+        let words = error == .stale ? "it is not kept in the volume" : error.words
+        return CommandFailure(.unusablePath, "“\(path)” cannot be described: \(words)")
     }
 }

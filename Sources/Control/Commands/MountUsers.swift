@@ -39,16 +39,14 @@ package enum MountUsers {
         let links =
             ["cwd", "root", "exe"].map { "\(folder)/\($0)" }
             + names(in: "\(folder)/fd").map { "\(folder)/fd/\($0)" }
-        for link in links where isPath(target(of: link), atOrUnder: mountPoint) { return true }
+        for link in links where Files.isPath(target(of: link), atOrUnder: mountPoint) {
+            return true
+        }
         let maps = String(decoding: read("\(folder)/maps", limit: mapLimit), as: UTF8.self)
         return maps.split(separator: "\n").contains { line in
             guard let slash = line.firstIndex(of: "/") else { return false }
-            return isPath(String(line[slash...]), atOrUnder: mountPoint)
+            return Files.isPath(String(line[slash...]), atOrUnder: mountPoint)
         }
-    }
-
-    private static func isPath(_ path: String, atOrUnder folder: String) -> Bool {
-        path == folder || path.hasPrefix(folder + "/")
     }
 
     private static func name(of process: Int32) -> String {

@@ -44,11 +44,6 @@ package struct Mounting: Sendable {
         }
         let mountPoint = try mountPoint()
         try refuseSecond(folder)
-        do {
-            try ProcessSettings.protectMemory()
-        } catch {
-            throw CommandFailure(.failure, "this process cannot protect its memory", error)
-        }
         let source = settings.passphraseFile.map(SecretInput.Source.file) ?? .terminal
         let seed = try VolumeStart.seed(of: folder, passphrase: source)
         if isInForeground {
@@ -59,11 +54,14 @@ package struct Mounting: Sendable {
         return mountPoint
     }
 
-    /// What a person should know after mounting a volume whose store is away; nil if it is there.
-    package func offlineNote() throws(CommandFailure) -> String? {
-        guard let status = try ControlClient.status(of: state.volume(name)),
-            status.engine.offlineSince > 0
-        else { return nil }
+    /// What a person should know after mounting a volume whose store is away, or that another
+    /// machine has published since; nil if there is nothing.
+    package func note() throws(CommandFailure) -> String? {
+        guard let status = try ControlClient.status(of: state.volume(name)) else { return nil }
+        if let superseded = StatusText.superseded(status.engine) {
+            return "cairn: \(superseded).\n"
+        }
+        guard status.engine.offlineSince > 0 else { return nil }
         return "cairn: the store is away: \(status.engine.storeFailure).\n"
             + "       What is cached can be read, and changes are kept here until it is back.\n"
     }

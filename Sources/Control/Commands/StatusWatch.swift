@@ -50,7 +50,8 @@ package struct StatusWatch: Sendable {
         if drawn == 0 {
             try Output.result(
                 StatusText.lines(
-                    volume: folder.name, store: store, status: nil, now: Int64(time(nil))))
+                    volume: folder.name, store: store, status: nil, idle: IdleVolume(folder),
+                    now: Int64(time(nil))))
         }
     }
 }

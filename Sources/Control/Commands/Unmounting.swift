@@ -50,6 +50,12 @@ package struct Unmounting: Sendable {
     /// - Throws: `busy` with the programs that use it; `unpublished`; then it stays mounted.
     package func unmount(isForced: Bool) throws(CommandFailure) -> EngineStatus {
         let status = try target.running()
+        if status.phase == .serving, let failure = status.displacement(of: target.folder.name) {
+            // A mount that is gone has only its daemon left to end.
+            let isGone = MountPoint.standing(of: status.device, at: status.mountPoint) == .gone
+            let isEnding = try status.isEnding(target.folder)
+            guard isEnding || isForced && isGone else { throw failure }
+        }
         if !isForced {
             // Looked for first: nobody should wait for a flush only to hear this.
             try refuseIfBusy(status)
@@ -86,17 +92,28 @@ package struct Unmounting: Sendable {
 
     /// - Returns: what the kernel could not hand over before, and has dropped.
     private func flushKernel(_ status: DaemonStatus) throws(CommandFailure) -> SystemError? {
-        guard status.phase == .serving else { return nil }
+        guard status.phase == .serving, try !status.isEnding(target.folder) else { return nil }
+        let root: Descriptor
         do {
-            return try KernelCache.flush(status.mountPoint)
+            root = try Descriptor.open(status.mountPoint, O_RDONLY | O_DIRECTORY)
         } catch  where error.code == EACCES || error.code == ENOENT {
             // Mounted for another user, or unmounted meanwhile: the daemon itself will see.
             return nil
         } catch {
-            throw CommandFailure(
-                .failure, "what programs wrote to “\(status.mountPoint)” cannot be flushed", error,
-                advice: "“\(target.folder.log)” may say why")
+            throw unflushed(status, error)
         }
+        try status.requireRoot(root, of: target.folder.name)
+        do {
+            return try KernelCache.flush(root)
+        } catch {
+            throw unflushed(status, error)
+        }
+    }
+
+    private func unflushed(_ status: DaemonStatus, _ error: SystemError) -> CommandFailure {
+        CommandFailure(
+            .failure, "what programs wrote to “\(status.mountPoint)” cannot be flushed", error,
+            advice: "“\(target.folder.log)” may say why")
     }
 
     private func refuseIfBusy(_ status: DaemonStatus) throws(CommandFailure) {

@@ -38,15 +38,12 @@ package struct VolumeCheck {
         let isMounted = target.status != nil
         if isMounted { try requireStoreOnly(target.folder) }
         let configuration = try VolumeConfiguration.read(from: target.folder)
-        do {
-            try ProcessSettings.protectMemory()
-        } catch {
-            throw CommandFailure(.failure, "this process cannot protect its memory", error)
-        }
         let start = try VolumeStart(folder: target.folder, configuration: configuration)
         let seed = try VolumeStart.seed(of: target.folder, passphrase: passphrase)
         let lock = isMounted ? nil : try target.folder.lock()
         defer { withExtendedLifetime(lock) {} }
+        // What is repaired is yet to be published.
+        if repairs { try target.folder.forgetLeft() }
         let tally = Tally()
         let report = CheckReport(
             found: { finding in
@@ -104,7 +101,7 @@ package struct VolumeCheck {
             throw .state(error.sentence)
         }
         let outcome = engine.synchronizeRemotely(timeout: nil)
-        _ = engine.stop(finishing: nil)
+        start.folder.noteLeft(StatusText.left(by: engine.stop(finishing: nil)))
         switch outcome {
         case .published: return
         case .failed(let sentence): throw .unpublished(sentence)

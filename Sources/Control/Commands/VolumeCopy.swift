@@ -49,9 +49,7 @@ package struct VolumeCopy: Sendable {
         if let status = try servingStatus(of: folder) {
             let names = try mountedNames(of: target, status)
             let tree = LocalTree()
-            let root = try explained(status.mountPoint) { () throws(TreeError) in
-                try tree.folder(at: status.mountPoint)
-            }
+            let root = try root(of: tree, target.volume, status)
             let copied = try put(sources, into: tree, root, names, target)
             var unmounting = Unmounting(try VolumeTarget(target.volume.text, in: state))
             unmounting.timeout = timeout
@@ -87,9 +85,7 @@ package struct VolumeCopy: Sendable {
         let folder = state.volume(first.volume)
         if let status = try servingStatus(of: folder) {
             let tree = LocalTree()
-            let root = try explained(status.mountPoint) { () throws(TreeError) in
-                try tree.folder(at: status.mountPoint)
-            }
+            let root = try root(of: tree, first.volume, status)
             var paths: [Place] = []
             for source in sources {
                 paths.append(Place(try mountedNames(of: source, status), source))
@@ -120,19 +116,31 @@ package struct VolumeCopy: Sendable {
         return status
     }
 
+    /// The mount's root, if it is what stands at the mount point.
+    private func root(
+        of tree: LocalTree, _ volume: VolumeName, _ status: DaemonStatus
+    ) throws(CommandFailure) -> LocalTree.Folder {
+        let root = try explained(status.mountPoint) { () throws(TreeError) in
+            try tree.folder(at: status.mountPoint)
+        }
+        try status.requireRoot(root.descriptor, of: volume)
+        return root
+    }
+
     /// The names below the mount point of a path in the volume.
     private func mountedNames(
         of path: VolumePath, _ status: DaemonStatus
     ) throws(CommandFailure) -> [[UInt8]] {
-        let shown = status.subdirectory.split(separator: "/").map(String.init)
-        guard path.names.starts(with: shown) else {
+        let shown = status.subdirectory.utf8.split(separator: UInt8(ascii: "/")).map(Array.init)
+        let names = path.names.map { Array($0.utf8) }
+        guard names.starts(with: shown) else {
             throw CommandFailure(
                 .unusablePath,
                 "only “\(status.subdirectory)” of “\(path.volume)” is mounted, at"
                     + " “\(status.mountPoint)”",
                 advice: "unmount it first; the copy then works without a mount")
         }
-        return path.names.dropFirst(shown.count).map { Array($0.utf8) }
+        return Array(names.dropFirst(shown.count))
     }
 
     // MARK: Either direction, either tree
@@ -155,7 +163,7 @@ package struct VolumeCopy: Sendable {
         let local = LocalTree()
         var found: [Found<LocalTree>] = []
         for source in sources {
-            let path = try VolumeTarget.absolute(source)
+            let path = try VolumeTarget.place(source)
             let parent = try explained(source) { () throws(TreeError) in
                 try local.folder(at: Files.parent(of: path))
             }

@@ -64,9 +64,17 @@ package struct VolumeCreation: Sendable {
         return try make(.create, seed, show: show)
     }
 
-    /// Brings a volume back from its phrase.
-    package func recover(_ phrase: RecoveryPhrase) throws(CommandFailure) {
+    /// Brings a volume back from its phrase; of one that is here and lacks a key that opens, the
+    /// key alone.
+    ///
+    /// - Returns: false when it was only the key.
+    @discardableResult
+    package func recover(_ phrase: RecoveryPhrase) throws(CommandFailure) -> Bool {
         let folder = state.volume(name)
+        if folder.isComplete {
+            try recoverKey(phrase.entropy, folder)
+            return false
+        }
         guard !folder.isWaiting else {
             throw CommandFailure(
                 .volumeExists, "a new volume “\(name)” waits for money on its account",
@@ -74,12 +82,41 @@ package struct VolumeCreation: Sendable {
                     + " paid")
         }
         _ = try make(.recover, phrase.entropy) { _ in }
+        return true
+    }
+
+    /// Writes the key file of a volume that is here, and nothing else: what is not on the store
+    /// stays. A key that opens by itself is never replaced.
+    private func recoverKey(
+        _ seed: SecretBytes, _ folder: VolumeFolder
+    ) throws(CommandFailure) {
+        try ProcessSettings.protectMemory()
+        let volumeID = try VolumeConfiguration.read(from: folder).volumeID
+        guard VolumeKeys(seed: seed).volumeID == volumeID, !opens(folder, volumeID) else {
+            throw standing(folder)
+        }
+        let key = try keyFile(seed)
+        let lock = try folder.lock()
+        defer { withExtendedLifetime(lock) {} }
+        try key.write(to: folder)
+    }
+
+    /// Whether the key file opens without a passphrase, and is the volume's.
+    private func opens(_ folder: VolumeFolder, _ volumeID: [UInt8]) -> Bool {
+        do {
+            let file = try KeyFile.read(from: folder)
+            guard !file.isSealed else { return false }
+            return VolumeKeys(seed: try file.seed(passphrase: nil)).volumeID == volumeID
+        } catch {
+            // Missing, damaged, or not to be read: what it is made again for.
+            return false
+        }
     }
 
     private func make(
         _ mode: StartMode, _ seed: SecretBytes, show: (String) throws(CommandFailure) -> Void
     ) throws(CommandFailure) -> [String] {
-        try protectMemory()
+        try ProcessSettings.protectMemory()
         var configuration = try configuration(seed)
         let accounts = try settle(&configuration, seed)
         // Asked for before anything is made.
@@ -95,7 +132,8 @@ package struct VolumeCreation: Sendable {
         try folder.clear()
         do {
             let start = try VolumeStart(folder: folder, configuration: configuration)
-            _ = try start.start(mode, seed: seed).stop(finishing: Self.finishTime)
+            let last = try start.start(mode, seed: seed).stop(finishing: Self.finishTime)
+            folder.noteLeft(StatusText.left(by: last))
             try key.write(to: folder)
             try show(RecoveryPhrase(entropy: seed).words)
             try configuration.write(to: folder)
@@ -169,14 +207,6 @@ package struct VolumeCreation: Sendable {
             error.code, error.sentence,
             advice: "pay to the account \(account), then give the same command again: it keeps this"
                 + " account")
-    }
-
-    private func protectMemory() throws(CommandFailure) {
-        do {
-            try ProcessSettings.protectMemory()
-        } catch {
-            throw CommandFailure(.failure, "this process cannot protect its memory", error)
-        }
     }
 
     private func standing(_ folder: VolumeFolder) -> CommandFailure {

@@ -48,7 +48,7 @@ package struct VolumeTarget: Sendable {
         for folder in try state.volumes() {
             guard let status = Self.statusIfReachable(of: folder),
                 status.phase == .serving,
-                Self.isPath(path, atOrUnder: status.mountPoint),
+                Files.isPath(path, atOrUnder: status.mountPoint),
                 status.mountPoint.utf8.count >= best?.1.mountPoint.utf8.count ?? 0
             else { continue }
             best = (folder, status)
@@ -78,9 +78,10 @@ package struct VolumeTarget: Sendable {
     /// A path under the mount, counted from the volume's own root: `/files/a`.
     package func volumePath(of path: String) throws(CommandFailure) -> String {
         let status = try running()
-        let rest = path.dropFirst(status.mountPoint == "/" ? 0 : status.mountPoint.count)
+        let rest = path.utf8.dropFirst(
+            status.mountPoint == "/" ? 0 : status.mountPoint.utf8.count)
         let root = status.subdirectory.isEmpty ? "" : "/" + status.subdirectory
-        let whole = root + rest
+        let whole = root + String(decoding: rest, as: UTF8.self)
         return whole.isEmpty ? "/" : whole
     }
 
@@ -102,11 +103,16 @@ package struct VolumeTarget: Sendable {
         }
     }
 
-    private static func isPath(_ path: String, atOrUnder folder: String) -> Bool {
-        path == folder || path.hasPrefix(folder == "/" ? "/" : folder + "/")
+    /// The absolute path of the file that is called so, also of a symlink: only what leads to it is
+    /// resolved.
+    package static func place(_ path: String) throws(CommandFailure) -> String {
+        let name = Files.lastComponent(of: path)
+        guard !name.isEmpty, name != ".", name != ".." else { return try absolute(path) }
+        let folder = try absolute(Files.parent(of: path))
+        return (folder == "/" ? "" : folder) + "/" + name
     }
 
-    /// A path a person gave, absolute and without symlinks but for a last one.
+    /// A path a person gave, absolute and without symlinks. Its last name may be missing.
     package static func absolute(_ path: String) throws(CommandFailure) -> String {
         do {
             return try Files.absolute(path)

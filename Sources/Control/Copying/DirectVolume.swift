@@ -11,6 +11,7 @@ package final class DirectVolume: Sendable {
     package let engine: Engine
     /// The volume's settings.
     package let configuration: VolumeConfiguration
+    private let folder: VolumeFolder
     /// Held as long as the engine runs.
     private let lock: StateLock
 
@@ -20,12 +21,8 @@ package final class DirectVolume: Sendable {
     package init(
         _ folder: VolumeFolder, passphrase: SecretInput.Source, isReadOnly: Bool
     ) throws(CommandFailure) {
+        self.folder = folder
         configuration = try VolumeConfiguration.read(from: folder)
-        do {
-            try ProcessSettings.protectMemory()
-        } catch {
-            throw CommandFailure(.failure, "this process cannot protect its memory", error)
-        }
         let seed = try VolumeStart.seed(of: folder, passphrase: passphrase)
         var start = try VolumeStart(folder: folder, configuration: configuration)
         start.settings.isReadOnly = isReadOnly
@@ -44,16 +41,24 @@ package final class DirectVolume: Sendable {
         timeout: Duration?, progress: @escaping (EngineStatus) -> Void
     ) throws(CommandFailure) {
         let outcome = engine.synchronizeRemotely(timeout: timeout, progress: progress)
-        let last = engine.stop(finishing: nil)
+        var isLocal = false
+        if case .failed(let sentence) = outcome { isLocal = engine.failedHere(sentence) }
+        let last = stop()
         switch outcome {
         case .published: return
-        case .failed(let sentence): throw Daemon.unpublished(sentence, last)
+        case .failed(let sentence): throw Daemon.unpublished(sentence, last, isLocal: isLocal)
         case .timedOut: throw Daemon.unpublished("the time is up", last)
         }
     }
 
     /// Stops the engine of a volume that was only read.
     package func close() {
-        _ = engine.stop(finishing: nil)
+        _ = stop()
+    }
+
+    private func stop() -> EngineStatus {
+        let last = engine.stop(finishing: nil)
+        folder.noteLeft(StatusText.left(by: last))
+        return last
     }
 }

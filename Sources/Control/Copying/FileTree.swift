@@ -47,6 +47,8 @@ package struct TreeEntry: Equatable, Sendable {
     package var modified: Timestamp
     /// What files that are one file by several names have in common; nil for a file of one name.
     package var identity: TreeIdentity?
+    /// Which file of this machine it is; nil in a volume without a mount, where it is none.
+    package var place: TreeIdentity?
 }
 
 /// A file's identity in its tree.
@@ -70,6 +72,9 @@ package protocol FileTree {
     func entry(_ name: [UInt8], in folder: Folder) throws(TreeError) -> TreeEntry?
     /// Opens a folder.
     func folder(_ name: [UInt8], in folder: Folder) throws(TreeError) -> Folder
+    /// Which folders of this machine it is, and lies in, the innermost first; none in a volume
+    /// without a mount.
+    func places(of folder: Folder) throws(TreeError) -> [TreeIdentity]
     /// Makes a folder, closed to others until `apply`, and opens it.
     func makeFolder(_ name: [UInt8], in folder: Folder) throws(TreeError) -> Folder
     /// The target of a symlink.
@@ -109,6 +114,10 @@ package protocol FileTree {
     /// Sets one.
     func setAttribute(
         _ attribute: ExtendedAttribute, of name: [UInt8], in folder: Folder) throws(TreeError)
-    /// Sets owner (where this user may), permissions and times.
+    /// Sets the owner, where this user may. That takes a program's capabilities and its set-user-id
+    /// bit from it, so the rest comes after.
+    func setOwner(
+        _ entry: TreeEntry, of name: [UInt8], in folder: Folder) throws(TreeError)
+    /// Sets permissions and times.
     func apply(_ entry: TreeEntry, to name: [UInt8], in folder: Folder) throws(TreeError)
 }

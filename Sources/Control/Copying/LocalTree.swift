@@ -36,6 +36,12 @@ package struct LocalTree: FileTree {
     package typealias Link = [UInt8]
 
     private static let folderFlags = O_RDONLY | O_DIRECTORY | O_NOFOLLOW
+    /// Only to look at it, which needs no right to list it.
+    ///
+    /// - Source: open(2), asm-generic/fcntl.h: O_PATH, which Glibc's module does not have.
+    private static let levelFlags = 0o10_000_000 | O_DIRECTORY
+    /// Folders above a folder that are looked at; nobody has so many.
+    private static let maximumLevels = 100_000
 
     let isRoot = ProcessIdentity.current.isRoot
 
@@ -58,12 +64,11 @@ package struct LocalTree: FileTree {
         do {
             let facts = try FileFacts.of(name, in: folder.descriptor)
             let isShared = facts.linkCount > 1 && facts.kind != .directory
+            let place = TreeIdentity(filesystem: facts.filesystem, inode: facts.inode)
             return TreeEntry(
                 kind: facts.kind, mode: facts.mode, user: facts.user, group: facts.group,
                 size: facts.size, device: facts.device, accessed: facts.accessed,
-                modified: facts.modified,
-                identity: isShared
-                    ? TreeIdentity(filesystem: facts.filesystem, inode: facts.inode) : nil)
+                modified: facts.modified, identity: isShared ? place : nil, place: place)
         } catch {
             if error.code == ENOENT { return nil }
             throw .system(error)
@@ -73,6 +78,24 @@ package struct LocalTree: FileTree {
     package func folder(_ name: [UInt8], in folder: Folder) throws(TreeError) -> Folder {
         try system { () throws(SystemError) in
             Folder(try folder.descriptor.open(name, Self.folderFlags), path: folder.path(of: name))
+        }
+    }
+
+    package func places(of folder: Folder) throws(TreeError) -> [TreeIdentity] {
+        try system { () throws(SystemError) in
+            var places: [TreeIdentity] = []
+            var current = try folder.descriptor.duplicate()
+            while true {
+                let facts = try FileFacts.of(current)
+                let place = TreeIdentity(filesystem: facts.filesystem, inode: facts.inode)
+                // The root lies in itself.
+                if place == places.last { return places }
+                places.append(place)
+                guard places.count <= Self.maximumLevels else {
+                    throw SystemError("open", code: ELOOP)
+                }
+                current = try current.open(Array("..".utf8), Self.levelFlags)
+            }
         }
     }
 
@@ -195,16 +218,20 @@ package struct LocalTree: FileTree {
         }
     }
 
+    package func setOwner(
+        _ entry: TreeEntry, of name: [UInt8], in folder: Folder
+    ) throws(TreeError) {
+        guard isRoot else { return }
+        // SAFETY: `call` lends a NUL-terminated name for the one system call.
+        try unsafe call("fchownat", folder, name) {
+            unsafe fchownat($0, $1, entry.user, entry.group, AT_SYMLINK_NOFOLLOW)
+        }
+    }
+
     package func apply(
         _ entry: TreeEntry, to name: [UInt8], in folder: Folder
     ) throws(TreeError) {
-        if isRoot {
-            // SAFETY: `call` lends a NUL-terminated name for the one system call.
-            try unsafe call("fchownat", folder, name) {
-                unsafe fchownat($0, $1, entry.user, entry.group, AT_SYMLINK_NOFOLLOW)
-            }
-        }
-        // After the owner: a change of owner clears set-user-id. A symlink has no permissions.
+        // A symlink has no permissions.
         if entry.kind != .symlink {
             // SAFETY: `call` lends a NUL-terminated name for the one system call.
             try unsafe call("fchmodat", folder, name) { unsafe fchmodat($0, $1, entry.mode, 0) }

@@ -3,6 +3,7 @@
 // One file of a tree from standard input, or to standard output.
 
 import Glibc
+import Namespace
 
 /// Copies between a tree and the standard streams.
 enum StreamCopy {
@@ -15,10 +16,17 @@ enum StreamCopy {
         _ tree: Tree, _ name: [UInt8], _ folder: Tree.Folder
     ) throws(TreeError) -> UInt64 {
         let input = try duplicate(STDIN_FILENO)
-        let isNew = try tree.entry(name, in: folder) == nil
+        let standing = try tree.entry(name, in: folder)
+        if let standing, try isSame(standing, input) {
+            throw .obstacle("it is standard input itself")
+        }
+        let isNew = standing == nil
+        var block = [UInt8](repeating: 0, count: blockSize)
+        // First: what cannot be read at all empties no file.
+        let count = try read(input, &block)
         let file = try tree.createFile(name, in: folder)
         do throws(TreeError) {
-            try copy(input, tree, file)
+            try copy(count, of: &block, input, tree, file)
         } catch {
             // The first failure is the one to tell. Part of a file would pass for the whole.
             do { try tree.close(file) } catch { /* See above. */  }
@@ -29,22 +37,28 @@ enum StreamCopy {
         return 0
     }
 
+    private static func read(
+        _ input: borrowing Descriptor, _ block: inout [UInt8]
+    ) throws(TreeError) -> Int {
+        var span = block.mutableSpan
+        do {
+            return try input.read(into: &span)
+        } catch {
+            throw .system(error)
+        }
+    }
+
+    /// Copies the rest of a stream, whose first bytes are in the block already.
     private static func copy<Tree: FileTree>(
-        _ input: borrowing Descriptor, _ tree: Tree, _ file: Tree.File
+        _ first: Int, of block: inout [UInt8], _ input: borrowing Descriptor, _ tree: Tree,
+        _ file: Tree.File
     ) throws(TreeError) {
-        var block = [UInt8](repeating: 0, count: blockSize)
+        var count = first
         var offset: UInt64 = 0
-        while true {
-            var span = block.mutableSpan
-            let count: Int
-            do {
-                count = try input.read(into: &span)
-            } catch {
-                throw .system(error)
-            }
-            guard count > 0 else { return }
+        while count > 0 {
             try tree.write(file, at: offset, block.span.extracting(0..<count))
             offset += UInt64(count)
+            count = try read(input, &block)
         }
     }
 
@@ -54,6 +68,9 @@ enum StreamCopy {
     ) throws(CommandFailure) {
         do throws(TreeError) {
             let output = try duplicate(STDOUT_FILENO)
+            if let entry = try tree.entry(name, in: folder), try isSame(entry, output) {
+                throw TreeError.obstacle("it is standard output itself")
+            }
             let file = try tree.openFile(name, in: folder)
             try copy(tree, file, output)
             try tree.close(file)
@@ -77,6 +94,19 @@ enum StreamCopy {
                 throw .system(error)
             }
             offset += UInt64(count)
+        }
+    }
+
+    /// Whether a stream is the very file: emptied before it is read, or never at its end.
+    private static func isSame(
+        _ entry: TreeEntry, _ stream: borrowing Descriptor
+    ) throws(TreeError) -> Bool {
+        guard entry.kind == .regular, let place = entry.place else { return false }
+        do {
+            let facts = try FileFacts.of(stream)
+            return place == TreeIdentity(filesystem: facts.filesystem, inode: facts.inode)
+        } catch {
+            throw .system(error)
         }
     }
 

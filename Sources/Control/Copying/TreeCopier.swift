@@ -23,6 +23,8 @@ package struct TreeCopier<Source: FileTree, Target: FileTree> {
     /// Bytes of the files that are done, holes and all.
     private var doneBytes: UInt64 = 0
     private var links: [TreeIdentity: Target.Link] = [:]
+    /// The folder that is copied into, and those it lies in.
+    private var above: Set<TreeIdentity> = []
     private var block = [UInt8](repeating: 0, count: TreeCopier.blockSize)
 
     /// Files that were copied.
@@ -56,6 +58,12 @@ package struct TreeCopier<Source: FileTree, Target: FileTree> {
         _ name: [UInt8], in folder: Source.Folder, path: String,
         to newName: [UInt8], in newFolder: Target.Folder
     ) {
+        do throws(TreeError) {
+            above = Set(try target.places(of: newFolder))
+        } catch {
+            failedCount += 1
+            return report(path, error.words)
+        }
         copy(name, in: folder, path, newName, newFolder, depth: 0)
     }
 
@@ -79,8 +87,12 @@ package struct TreeCopier<Source: FileTree, Target: FileTree> {
             guard depth < Self.maximumDepth else {
                 throw TreeError.obstacle("it is more than \(Self.maximumDepth) folders deep")
             }
+            // Also deeper, where another name leads back to it (a bind mount).
+            if let place = entry.place, above.contains(place) {
+                throw TreeError.obstacle("the folder to copy into lies in it")
+            }
             let from = try source.folder(name, in: folder)
-            let to = try openOrMake(newName, newFolder)
+            let to = try openOrMake(entry, newName, newFolder)
             for child in try source.names(in: from) {
                 let text = path + "/" + String(decoding: child, as: UTF8.self)
                 copy(child, in: from, text, child, to, depth: depth + 1)
@@ -93,8 +105,14 @@ package struct TreeCopier<Source: FileTree, Target: FileTree> {
         }
     }
 
+    /// Nothing is read from a file that the same copy empties or removes.
+    private func refuseItself(_ entry: TreeEntry, _ standing: TreeEntry) throws(TreeError) {
+        guard let place = entry.place, place == standing.place else { return }
+        throw .obstacle("it would be copied onto itself")
+    }
+
     private func openOrMake(
-        _ name: [UInt8], _ folder: Target.Folder
+        _ entry: TreeEntry, _ name: [UInt8], _ folder: Target.Folder
     ) throws(TreeError) -> Target.Folder {
         guard let standing = try target.entry(name, in: folder) else {
             return try target.makeFolder(name, in: folder)
@@ -102,6 +120,7 @@ package struct TreeCopier<Source: FileTree, Target: FileTree> {
         guard standing.kind == .directory else {
             throw .obstacle("what is there already is no folder")
         }
+        try refuseItself(entry, standing)
         return try target.folder(name, in: folder)
     }
 
@@ -114,6 +133,7 @@ package struct TreeCopier<Source: FileTree, Target: FileTree> {
             guard standing.kind != .directory else {
                 throw .obstacle("what is there already is a folder")
             }
+            try refuseItself(entry, standing)
             // Written in place only where both are plain files, as cp does it.
             if standing.kind != .regular || entry.kind != .regular || entry.identity != nil {
                 try target.remove(newName, in: newFolder)
@@ -200,16 +220,39 @@ package struct TreeCopier<Source: FileTree, Target: FileTree> {
                 progressed(doneBytes + offset, path)
             }
         }
-        if offset < size { try target.setSize(to, size) }
+        if offset < size {
+            try target.setSize(to, size)
+            offset = size
+        }
+        try copyRest(from, to, from: offset, &block, path)
+    }
+
+    /// What follows the size: a file that grows, or one of /proc, which claims to have none.
+    private mutating func copyRest(
+        _ from: Source.File, _ to: Target.File, from start: UInt64, _ block: inout [UInt8],
+        _ path: String
+    ) throws(TreeError) {
+        var offset = start
+        while true {
+            var whole = block.mutableSpan
+            let count = try source.read(from, at: offset, into: &whole)
+            guard count > 0 else { return }
+            try target.write(to, at: offset, block.span.extracting(0..<count))
+            offset += UInt64(count)
+            copiedBytes += UInt64(count)
+            progressed(doneBytes + offset, path)
+        }
     }
 
     private func finish(
         _ entry: TreeEntry, _ name: [UInt8], _ folder: Source.Folder,
         _ newName: [UInt8], _ newFolder: Target.Folder
     ) throws(TreeError) {
+        try target.setOwner(entry, of: newName, in: newFolder)
         for attribute in try source.attributes(of: name, in: folder) {
             try target.setAttribute(attribute, of: newName, in: newFolder)
         }
+        // Last: an access list sets a mode of its own.
         try target.apply(entry, to: newName, in: newFolder)
     }
 }

@@ -11,14 +11,16 @@ package struct VolumePath: Equatable, Sendable {
 
     /// - Throws: `usage` when it is not `VOLUME:PATH`, or has a `..`.
     package init(_ text: String) throws(CommandFailure) {
-        guard let colon = text.firstIndex(of: ":") else {
+        // Bytes throughout: a name that begins with a combining mark makes one character of the
+        // slash and itself.
+        guard let colon = text.utf8.firstIndex(of: UInt8(ascii: ":")) else {
             throw CommandFailure(
                 .usage, "“\(text)” is no path in a volume",
                 advice: "write VOLUME:PATH, such as home:files/photos")
         }
         volume = try VolumeName(String(text[..<colon]))
-        names = text[text.index(after: colon)...].split(separator: "/")
-            .filter { $0 != "." }.map(String.init)
+        names = text.utf8[text.utf8.index(after: colon)...].split(separator: UInt8(ascii: "/"))
+            .map { String(decoding: $0, as: UTF8.self) }.filter { $0 != "." }
         guard !names.contains("..") else {
             throw CommandFailure(
                 .usage, "“\(text)” has a “..”", advice: "write the path without it")
@@ -27,8 +29,8 @@ package struct VolumePath: Equatable, Sendable {
 
     /// True when the text has the form of a path in a volume, and not of one on this machine.
     package static func isMeant(by text: String) -> Bool {
-        guard let colon = text.firstIndex(of: ":") else { return false }
-        return !text[..<colon].contains("/") && colon != text.startIndex
+        guard let colon = text.utf8.firstIndex(of: UInt8(ascii: ":")) else { return false }
+        return !text.utf8[..<colon].contains(UInt8(ascii: "/")) && colon != text.startIndex
     }
 
     /// The path from the volume's root: `/files/photos`.

@@ -94,6 +94,8 @@ package struct VolumeTree: FileTree {
         }
     }
 
+    package func places(of folder: Folder) throws(TreeError) -> [TreeIdentity] { [] }
+
     package func makeFolder(_ name: [UInt8], in folder: Folder) throws(TreeError) -> Folder {
         try volume { () throws(FileError) in
             let status = try engine.makeDirectory(name, in: folder, mode: 0o700, context)
@@ -237,16 +239,25 @@ package struct VolumeTree: FileTree {
         }
     }
 
+    package func setOwner(
+        _ entry: TreeEntry, of name: [UInt8], in folder: Folder
+    ) throws(TreeError) {
+        guard isRoot else { return }
+        try volume { () throws(FileError) in
+            let ino = try status(name, in: folder).ino
+            var change = AttributeChange()
+            change.user = entry.user
+            change.group = entry.group
+            _ = try engine.setAttributes(of: ino, change, context)
+        }
+    }
+
     package func apply(
         _ entry: TreeEntry, to name: [UInt8], in folder: Folder
     ) throws(TreeError) {
         try volume { () throws(FileError) in
             let ino = try status(name, in: folder).ino
             var change = AttributeChange()
-            if isRoot {
-                change.user = entry.user
-                change.group = entry.group
-            }
             if entry.kind != .symlink { change.mode = entry.mode }
             change.accessed = .at(entry.accessed)
             change.modified = .at(entry.modified)

@@ -47,7 +47,7 @@ extension Daemon {
         let now = condition.withLock { $0 }
         return DaemonStatus(
             process: getpid(), phase: now.phase, mountPoint: mountPoint,
-            subdirectory: start.settings.subdirectory ?? "",
+            subdirectory: start.settings.subdirectory ?? "", device: device,
             isReadOnly: start.settings.isReadOnly, startedAt: startedAt,
             peakMemory: ProcessMemory.peak, usesRing: session.usesRing,
             engine: now.last ?? engine.engineStatus())
@@ -75,22 +75,34 @@ extension Daemon {
         case .published:
             return .done(status())
         case .failed(let sentence):
-            return .failed(Self.unpublished(sentence, engine.engineStatus()))
+            return .failed(
+                Self.unpublished(
+                    sentence, engine.engineStatus(), isLocal: engine.failedHere(sentence)))
         case .timedOut(let state):
             return .failed(Self.unpublished("the time is up", state))
         }
     }
 
     /// Why not everything is on the store, and how much is not.
-    static func unpublished(_ cause: String, _ state: EngineStatus) -> CommandFailure {
+    ///
+    /// - Parameter isLocal: whether it is this machine that failed, not the store.
+    static func unpublished(
+        _ cause: String, _ state: EngineStatus, isLocal: Bool = false
+    ) -> CommandFailure {
         let trimmed = cause.hasSuffix(".") ? String(cause.dropLast()) : cause
         let rest = StatusText.outstanding(of: state).map { "; \($0)" } ?? ""
         // What was refused is not asked for again by itself.
         let isTreeAlone = state.pendingForeign > 0 && !state.hasUnpublishedChanges
         let advice =
-            isTreeAlone
-            ? "it is safe on this machine; “cairn sync” tries it again"
-            : "it is safe on this machine and goes out when the store takes it"
+            if !state.halted.isEmpty {
+                StatusText.wayOn
+            } else if isLocal {
+                "mend that first: what this machine's disk does not take is not safe here either"
+            } else if isTreeAlone {
+                StatusText.safe + "; “cairn sync” tries it again"
+            } else {
+                StatusText.safe + " and goes out when the store takes it"
+            }
         return CommandFailure(
             .unpublished, "not everything is on the store: \(trimmed)\(rest)", advice: advice)
     }
@@ -98,11 +110,14 @@ extension Daemon {
     /// The same for who wanted to unmount.
     static func stillMounted(_ failure: CommandFailure) -> CommandFailure {
         guard failure.code == .unpublished else { return failure }
+        // What is not safe, or never goes out, has an advice of its own.
+        let advice =
+            failure.advice.hasPrefix(StatusText.safe)
+            ? "all of it is safe on this machine: unmount with --now to have it go out at the "
+                + "next mount, or mend the cause and unmount again"
+            : failure.advice
         return CommandFailure(
-            failure.code, failure.sentence + "; it is still mounted",
-            advice:
-                "all of it is safe on this machine: unmount with --now to have it go out at the "
-                + "next mount, or mend the cause and unmount again")
+            failure.code, failure.sentence + "; it is still mounted", advice: advice)
     }
 
     private func describe(_ path: [UInt8]) -> ControlReply {
@@ -111,9 +126,7 @@ extension Daemon {
             let ino = try engine.resolve(path, context)
             return .description(FileReport(try engine.describe(ino, context)))
         } catch {
-            let text = String(decoding: path, as: UTF8.self)
-            return .failed(
-                CommandFailure(.unusablePath, "“\(text)” cannot be described: \(error.words)"))
+            return .failed(FileInquiry.failure(String(decoding: path, as: UTF8.self), error))
         }
     }
 
@@ -155,5 +168,12 @@ extension Daemon {
             usleep(UInt32(DurationText.milliseconds(of: Self.progressInterval)) * 1000)
         }
         return .done(status())
+    }
+}
+
+extension Engine {
+    /// Whether a sentence that it just failed with tells of this machine's own disk.
+    func failedHere(_ sentence: String) -> Bool {
+        newestError == sentence && isNewestErrorLocal
     }
 }

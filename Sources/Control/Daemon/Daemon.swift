@@ -50,6 +50,8 @@ package final class Daemon: Sendable {
     let lock: StateLock
     let engine: Engine
     let session: FuseSession
+    /// The mounted filesystem's device number; 0 where it is not known.
+    let device: UInt64
     let events: Mailbox<Event>
     let condition = Mutex(Condition())
     let startedAt = Int64(time(nil))
@@ -77,6 +79,7 @@ package final class Daemon: Sendable {
         self.engine = engine
         do {
             session = try Self.mount(engine, start, mountPoint, log)
+            device = MountPoint.device(at: mountPoint)
         } catch {
             // Nobody wrote anything: this only closes what was opened.
             _ = engine.stop(finishing: nil)
@@ -97,7 +100,7 @@ package final class Daemon: Sendable {
     ) throws(CommandFailure) -> FuseSession {
         let settings = start.settings
         var options = MountOptions(mountPoint: mountPoint)
-        options.fsname = "cairn:\(start.folder.name)"
+        options.fsname = MountPoint.source(of: start.folder.name)
         options.allowOther = settings.allowsOthers
         options.checksPermissions = settings.alwaysChecksPermissions || !Superuser.isCaller
         options.usesRing = !settings.avoidsRing
@@ -241,7 +244,7 @@ package final class Daemon: Sendable {
         do throws(CommandFailure) {
             if isForced {
                 flushKernel()
-                try MountPoint.detach(mountPoint)
+                if isInPlace { try MountPoint.detach(mountPoint) }
                 session.requestStop()
             } else {
                 guard try unmount() else { return false }
@@ -256,7 +259,17 @@ package final class Daemon: Sendable {
         return true
     }
 
+    /// What somebody else mounted there is not ours to take away.
+    private var isInPlace: Bool {
+        MountPoint.standing(of: device, at: mountPoint) == .inPlace
+    }
+
     private func unmount() throws(CommandFailure) -> Bool {
+        switch MountPoint.standing(of: device, at: mountPoint) {
+        case .inPlace: break
+        case .covered: return false
+        case .gone: return true  // Somebody else was faster.
+        }
         do {
             return try MountPoint.unmount(mountPoint)
         } catch {
@@ -271,10 +284,12 @@ package final class Daemon: Sendable {
     private func flushKernel() {
         do {
             let done = try Mailbox<Bool>()
-            let mountPoint = mountPoint
+            let (mountPoint, device) = (mountPoint, device)
             let isStarted = SystemThread.start("cairn-kernel") {
                 do {
-                    done.send(try KernelCache.flush(mountPoint) == nil)
+                    let root = try Descriptor.open(mountPoint, O_RDONLY | O_DIRECTORY)
+                    let isOurs = try device == 0 || FileFacts.of(root).filesystem == device
+                    done.send(try isOurs && KernelCache.flush(root) == nil)
                 } catch {
                     done.send(false)
                 }
@@ -304,6 +319,7 @@ package final class Daemon: Sendable {
         condition.withLock { $0.phase = .finishing }
         let last = engine.stop(finishing: time)
         condition.withLock { $0.last = last }
+        start.folder.noteLeft(StatusText.left(by: last))
         log.write(.note, "ended at revision \(last.revision); \(StatusText.remainder(of: last))")
     }
 }

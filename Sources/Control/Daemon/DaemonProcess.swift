@@ -62,10 +62,10 @@ package enum DaemonProcess {
     private static func prepare() throws(CommandFailure) {
         do {
             try ProcessSettings.detach(keeping: DaemonLaunch.seedDescriptor)
-            try ProcessSettings.protectMemory()
         } catch {
             throw CommandFailure(.failure, "the daemon cannot be set up", error)
         }
+        try ProcessSettings.protectMemory()
         ProcessSettings.prepareForLongLife()
         Signals.takeOver()
     }

@@ -7,6 +7,16 @@ import Glibc
 
 /// Looks at and unmounts mount points.
 package enum MountPoint {
+    /// How a mount stands at its place.
+    enum Standing: Equatable, Sendable {
+        /// It is what who goes there meets.
+        case inPlace
+        /// Something else is mounted over it.
+        case covered
+        /// It was taken away from there; programs that were inside may use it still.
+        case gone
+    }
+
     /// UMOUNT_NOFOLLOW: who can replace the mount point by a symlink must not choose what we
     /// unmount.
     ///
@@ -31,7 +41,42 @@ package enum MountPoint {
 
     /// True when a Cairn volume is mounted exactly at `path`, alive or dead.
     package static func isOurs(_ path: String) -> Bool {
-        MountTable.current().cairnMounts().contains { $0.path == path }
+        MountTable.current().cairnMounts().contains { $0.mountPoint == Array(path.utf8) }
+    }
+
+    /// The device number of what is mounted at `path`, as stat(2) tells it; 0 if it is not known.
+    static func device(at path: String) -> UInt64 {
+        MountTable.current().mount(at: path)?.device ?? 0
+    }
+
+    /// How the mount with a device number stands at its place. One of an unknown number is believed
+    /// to be there.
+    static func standing(of device: UInt64, at path: String) -> Standing {
+        guard device != 0 else { return .inPlace }
+        let here = MountTable.current().entries.filter { $0.mountPoint == Array(path.utf8) }
+        // The last one hides the others.
+        if here.last?.device == device { return .inPlace }
+        return here.contains { $0.device == device } ? .covered : .gone
+    }
+
+    /// What every mount of a volume has as its source.
+    static func source(of name: VolumeName) -> String { "cairn:\(name)" }
+
+    /// Where mounts of a volume stand whose daemon has died.
+    static func dead(of name: VolumeName) -> [String] {
+        MountTable.current().cairnMounts()
+            .filter { $0.source == Array(source(of: name).utf8) && DeadMount.isDead($0.path) }
+            .map(\.path)
+    }
+
+    /// Takes away the mounts of a volume whose daemon has died.
+    ///
+    /// - Returns: where they were.
+    /// - Throws: `mountPointUnusable` when this user cannot unmount one.
+    package static func cleanDead(of name: VolumeName) throws(CommandFailure) -> [String] {
+        let paths = dead(of: name)
+        for path in paths { try detach(path) }
+        return paths
     }
 
     /// True when the Cairn volume mounted at `path` answers.
@@ -67,5 +112,15 @@ package enum MountPoint {
         } catch {
             throw CommandFailure(error)
         }
+    }
+}
+
+extension MountEntry {
+    /// The filesystem's device number, as stat(2) tells it.
+    ///
+    /// - Source: glibc's bits/sysmacros.h, makedev.
+    var device: UInt64 {
+        let (major, minor) = (UInt64(major), UInt64(minor))
+        return (major & 0xFFF) << 8 | (major & ~0xFFF) << 32 | minor & 0xFF | (minor & ~0xFF) << 12
     }
 }

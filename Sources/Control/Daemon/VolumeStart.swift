@@ -5,8 +5,8 @@
 package import Cryptography
 package import Engine
 import Namespace
-import Stores
 package import RemoteStores
+import Stores
 
 /// Starts the engine of a volume.
 package struct VolumeStart: Sendable {
@@ -55,6 +55,7 @@ package struct VolumeStart: Sendable {
     package static func seed(
         of folder: VolumeFolder, passphrase: SecretInput.Source
     ) throws(CommandFailure) -> SecretBytes {
+        try ProcessSettings.protectMemory()
         let file = try KeyFile.read(from: folder)
         let secret: SecretBytes? =
             file.isSealed ? try SecretInput.passphrase(from: passphrase, repeats: false) : nil
@@ -79,7 +80,7 @@ package struct VolumeStart: Sendable {
             throw CommandFailure(
                 .invalidConfiguration,
                 "the key file of “\(folder.name)” belongs to another volume than its configuration",
-                advice: "“cairn recover” makes both again from the phrase")
+                advice: "“cairn recover \(folder.name)” makes it again from the phrase")
         }
         let stores = try openStores(create: mode == .create, seed)
         var engine = EngineConfiguration(
@@ -107,6 +108,7 @@ package struct VolumeStart: Sendable {
         {
             engine.trees = [aleph]
         }
+        try folder.forgetLeft()
         do {
             return try Engine.start(engine, mode: mode)
         } catch {
@@ -151,8 +153,8 @@ package struct VolumeStart: Sendable {
             CommandFailure(
                 .damaged, "the local state of “\(folder.name)” cannot be used: \(problem)",
                 advice:
-                    "when it is damaged, remove “\(folder.path)” and use “cairn recover”; what was"
-                    + " not on the store is lost then")
+                    "see that its disk is well, and try again; “cairn recover” in another state"
+                    + " folder (--state) takes up what is on the store, and nothing here is lost")
         case .newerState(let schema):
             CommandFailure(
                 .failure,

@@ -56,10 +56,14 @@ package struct ControlChannel: ~Copyable, Sendable {
 
     /// Sends one message. A reader that takes nothing for `ControlLimits.patience` ends it.
     package func send(_ message: [UInt8]) throws(ControlError) {
-        var writer = ByteWriter(capacity: message.count + 4)
-        writer.u32le(UInt32(message.count))
-        writer.raw(message)
-        let bytes = writer.bytes
+        var bytes: [UInt8] = []
+        bytes.reserveCapacity(message.count + 4)
+        // It may bring a key: this is the only copy, and no writer has a share in it.
+        defer { Wiping.wipe(&bytes) }
+        for shift in [0, 8, 16, 24] {
+            bytes.append(UInt8(truncatingIfNeeded: UInt32(message.count) >> shift))
+        }
+        bytes += message
         var done = 0
         let deadline = WaitClock.now + ControlLimits.patience
         while done < bytes.count {

@@ -57,7 +57,10 @@ package enum ControlClient {
         _ progress: (DaemonStatus) -> Void
     ) throws(ControlError) -> ControlReply? {
         guard let channel = try ControlChannel.connect(to: folder) else { return nil }
-        try channel.send(request.encoded())
+        var message = request.encoded()
+        // It may bring a key.
+        defer { Wiping.wipe(&message) }
+        try channel.send(message)
         while true {
             let bytes = try channel.receive(limit: ControlLimits.replySize, within: wait)
             let reply = try reply(bytes)

@@ -17,9 +17,18 @@ extension ControlRequest {
         static let padTransfer: UInt8 = 7
     }
 
+    /// Room for what is no pad: lengths, tags, numbers.
+    private static let frameSize = 64
+
+    /// Memory for all of it at once where a key is among it: growing would leave copies behind.
+    private var capacity: Int {
+        guard case .padTransfer(.importing(let record, let key, let path)) = self else { return 0 }
+        return record.count + key.count + path.count + Self.frameSize
+    }
+
     /// The request's bytes, without their length.
     package func encoded() -> [UInt8] {
-        var writer = ByteWriter()
+        var writer = ByteWriter(capacity: capacity)
         writer.u8(ControlLimits.version)
         switch self {
         case .status:
@@ -139,6 +148,7 @@ extension DaemonStatus {
         writer.u8(phase.rawValue)
         writer.text(mountPoint)
         writer.text(subdirectory)
+        writer.varint(device)
         writer.u8(isReadOnly ? 1 : 0)
         writer.i64le(startedAt)
         writer.varint(peakMemory)
@@ -152,9 +162,10 @@ extension DaemonStatus {
         guard let phase = Phase(rawValue: try reader.u8()) else { throw .malformed("a phase") }
         self.init(
             process: number, phase: phase, mountPoint: try reader.text(),
-            subdirectory: try reader.text(), isReadOnly: try reader.flag(),
-            startedAt: try reader.i64le(), peakMemory: try reader.varint(),
-            usesRing: try reader.flag(), engine: try EngineStatus(from: &reader))
+            subdirectory: try reader.text(), device: try reader.varint(),
+            isReadOnly: try reader.flag(), startedAt: try reader.i64le(),
+            peakMemory: try reader.varint(), usesRing: try reader.flag(),
+            engine: try EngineStatus(from: &reader))
     }
 }
 
@@ -175,6 +186,7 @@ extension EngineStatus {
         writer.i64le(offlineSince)
         writer.varint(bytesFlushed)
         writer.text(storeFailure)
+        writer.text(halted)
         writer.metrics(storeMetrics)
     }
 
@@ -208,6 +220,7 @@ extension EngineStatus {
         offlineSince = try reader.i64le()
         bytesFlushed = try reader.varint()
         storeFailure = try reader.text()
+        halted = try reader.text()
         storeMetrics = try reader.metrics()
     }
 }

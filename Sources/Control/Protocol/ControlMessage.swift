@@ -59,6 +59,8 @@ package struct DaemonStatus: Equatable, Sendable {
     package var mountPoint: String
     /// The folder of the volume that is shown as root; empty for all.
     package var subdirectory: String
+    /// The device number of the mounted filesystem, as stat(2) tells it; 0 where it is not known.
+    package var device: UInt64
     /// Nothing can be changed.
     package var isReadOnly: Bool
     /// Seconds since 1970 of its start.
@@ -72,13 +74,15 @@ package struct DaemonStatus: Equatable, Sendable {
 
     /// - Parameters: as the properties.
     package init(
-        process: Int32, phase: Phase, mountPoint: String, subdirectory: String, isReadOnly: Bool,
-        startedAt: Int64, peakMemory: UInt64, usesRing: Bool, engine: EngineStatus
+        process: Int32, phase: Phase, mountPoint: String, subdirectory: String, device: UInt64,
+        isReadOnly: Bool, startedAt: Int64, peakMemory: UInt64, usesRing: Bool,
+        engine: EngineStatus
     ) {
         self.process = process
         self.phase = phase
         self.mountPoint = mountPoint
         self.subdirectory = subdirectory
+        self.device = device
         self.isReadOnly = isReadOnly
         self.startedAt = startedAt
         self.peakMemory = peakMemory
@@ -90,7 +94,7 @@ package struct DaemonStatus: Equatable, Sendable {
 /// The limits both ends keep to.
 package enum ControlLimits {
     /// The version of the protocol; first in every message.
-    package static let version: UInt8 = 6
+    package static let version: UInt8 = 7
     /// Most bytes of a request: of one that brings a pad.
     package static let requestSize = PadTransferRequest.recordSize + (8 << 10)
     /// Most bytes of a reply.

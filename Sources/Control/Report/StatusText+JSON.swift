@@ -7,9 +7,11 @@ package import Engine
 extension StatusText {
     /// The status of one volume.
     ///
-    /// - Parameter status: nil when no daemon runs.
+    /// - Parameters:
+    ///   - status: nil when no daemon runs.
+    ///   - idle: what is known then.
     package static func json(
-        volume: VolumeName, store: String, status: DaemonStatus?
+        volume: VolumeName, store: String, status: DaemonStatus?, idle: IdleVolume = IdleVolume()
     ) -> JSONText {
         var members: [(String, JSONText)] = [
             ("volume", .string(volume.text)),
@@ -28,6 +30,11 @@ extension StatusText {
                 ("ioUring", .flag(status.usesRing)),
             ]
             members += self.members(of: status.engine)
+        } else {
+            members += [
+                ("left", idle.left.map { .string($0) } ?? .nothing),
+                ("deadMounts", .list(idle.deadMounts.map { .string($0) })),
+            ]
         }
         return .object(members)
     }
@@ -36,6 +43,7 @@ extension StatusText {
     package static func members(of state: EngineStatus) -> [(String, JSONText)] {
         [
             ("revision", .count(state.revision)),
+            ("halted", state.halted.isEmpty ? .nothing : .string(state.halted)),
             ("unpublishedChanges", .flag(state.hasUnpublishedChanges)),
             ("dirtyBytes", .count(state.dirtyBytes)),
             ("dirtyFiles", .integer(Int64(state.dirtyFiles))),

@@ -6,6 +6,24 @@ package import Engine
 
 /// Status in words.
 package enum StatusText {
+    /// What is said of changes that need only the store to come back. Never of those that this
+    /// machine itself may lose, or that never go out.
+    package static let safe = "it is safe on this machine"
+    /// What to do where another machine has published since.
+    package static let wayOn =
+        "to go on, copy out what was not published and recover the volume in a new state folder"
+
+    /// Why nothing more goes out of a volume, and what to do; nil while something does.
+    package static func superseded(_ state: EngineStatus) -> String? {
+        state.halted.isEmpty
+            ? nil : "\(state.halted): nothing more is published from here; \(wayOn)"
+    }
+
+    /// What a process that ends leaves for `cairn status` to say, while nothing runs.
+    static func left(by state: EngineStatus) -> String {
+        remainder(of: state) + (superseded(state).map { "; " + $0 } ?? "")
+    }
+
     /// What is not on the store yet, as part of a sentence.
     package static func remainder(of state: EngineStatus) -> String {
         outstanding(of: state) ?? "everything is on the store"
@@ -36,7 +54,8 @@ package enum StatusText {
     /// What an unmount left for the next mount; nil when there is nothing.
     package static func leftover(of state: EngineStatus) -> String? {
         guard let rest = outstanding(of: state) else { return nil }
-        return rest + "; it is safe on this machine, and goes out at the next mount"
+        if let superseded = superseded(state) { return rest + "; " + superseded }
+        return rest + "; \(safe), and goes out at the next mount"
     }
 
     /// What a sync that went well says.
@@ -58,13 +77,21 @@ package enum StatusText {
     ///
     /// - Parameters:
     ///   - status: nil when no daemon runs.
+    ///   - idle: what is known then.
     ///   - now: seconds since 1970.
     package static func lines(
-        volume: VolumeName, store: String, status: DaemonStatus?, now: Int64
+        volume: VolumeName, store: String, status: DaemonStatus?, idle: IdleVolume = IdleVolume(),
+        now: Int64
     ) -> String {
         var rows: [(String, String)] = [("volume", volume.text), ("store", store)]
         guard let status else {
-            rows.append(("mounted", "no"))
+            rows += [
+                ("mounted", "no"),
+                ("to store", idle.left ?? "not known before it is mounted again"),
+            ]
+            rows += idle.deadMounts.map {
+                ("dead mount", "at \($0): its process ended; “cairn unmount \(volume)” clears it")
+            }
             return table(rows)
         }
         let state = status.engine
@@ -78,6 +105,9 @@ package enum StatusText {
             ),
             ("revision", String(state.revision)),
             ("to store", remainder(of: state)),
+        ]
+        if let superseded = superseded(state) { rows.append(("superseded", superseded)) }
+        rows += [
             ("pending", "\(count(UInt64(state.pendingChunks), "chunk")) under way"),
             (
                 "cache",

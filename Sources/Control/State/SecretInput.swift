@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 //
 // How phrases and passphrases come in: from a file, from standard input, or from a person at a
-// terminal. Never from an argument or the environment, where other users or logs may see them.
+// terminal. Never from an argument or the environment, where other users or logs may see them. Each
+// way in keeps the process out of core files first.
 
 package import Cryptography
 import Glibc
@@ -26,6 +27,7 @@ package enum SecretInput {
     package static func passphrase(
         from source: Source, repeats: Bool
     ) throws(CommandFailure) -> SecretBytes {
+        try ProcessSettings.protectMemory()
         let secret: SecretBytes
         switch source {
         case .file(let path):
@@ -47,6 +49,7 @@ package enum SecretInput {
 
     /// The recovery phrase: all of the file, all of standard input, or one line at a terminal.
     package static func phrase(from path: String?) throws(CommandFailure) -> RecoveryPhrase {
+        try ProcessSettings.protectMemory()
         let secret: SecretBytes
         if let path, path != "-" {
             secret = try whole(try open(path, what: "phrase"), name: path)
@@ -66,6 +69,7 @@ package enum SecretInput {
 
     /// A key of `count` bytes from a file: as they are, or as twice as many hexadecimal digits.
     package static func key(from path: String, count: Int) throws(CommandFailure) -> SecretBytes {
+        try ProcessSettings.protectMemory()
         let whole = try whole(try open(path, what: "key"), name: path)
         if whole.count == count { return whole }
         let line = firstLine(of: whole)
@@ -104,7 +108,8 @@ package enum SecretInput {
         do {
             return try Descriptor.open(path, O_RDONLY)
         } catch {
-            throw CommandFailure(.usage, "the \(what) file “\(path)” cannot be read", error)
+            throw CommandFailure(
+                .unusablePath, "the \(what) file “\(path)” cannot be read", error)
         }
     }
 

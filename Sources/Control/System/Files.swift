@@ -7,6 +7,10 @@ import Namespace
 
 /// Operations on paths of this machine.
 package enum Files {
+    /// Paths are looked at as bytes: to Swift a slash and a combining mark after it are one
+    /// character, and no slash.
+    private static let slash = UInt8(ascii: "/")
+
     /// True when something is at `path`, even a broken symlink.
     package static func exists(_ path: String) -> Bool {
         do {
@@ -137,7 +141,8 @@ package enum Files {
 
     /// The absolute path without symlinks. The last component may be missing or unreachable.
     package static func absolute(_ path: String) throws(SystemError) -> String {
-        let trimmed = path.count > 1 && path.hasSuffix("/") ? String(path.dropLast()) : path
+        let isFolder = path.utf8.count > 1 && path.utf8.last == slash
+        let trimmed = isFolder ? String(decoding: path.utf8.dropLast(), as: UTF8.self) : path
         do {
             return try real(trimmed)
         } catch {
@@ -158,14 +163,22 @@ package enum Files {
 
     /// The folder a path is in: "." where it names none.
     package static func parent(of path: String) -> String {
-        guard let slash = path.lastIndex(of: "/") else { return "." }
-        return slash == path.startIndex ? "/" : String(path[..<slash])
+        guard let last = path.utf8.lastIndex(of: slash) else { return "." }
+        return last == path.startIndex ? "/" : String(decoding: path.utf8[..<last], as: UTF8.self)
     }
 
     /// What follows the last slash.
     package static func lastComponent(of path: String) -> String {
-        guard let slash = path.lastIndex(of: "/") else { return path }
-        return String(path[path.index(after: slash)...])
+        guard let last = path.utf8.lastIndex(of: slash) else { return path }
+        return String(decoding: path.utf8[path.utf8.index(after: last)...], as: UTF8.self)
+    }
+
+    /// True for `folder` itself, and for what is below it. Bytes are compared: two ways to write a
+    /// letter are two names.
+    package static func isPath(_ path: String, atOrUnder folder: String) -> Bool {
+        guard path.utf8.starts(with: folder.utf8) else { return false }
+        let rest = path.utf8.dropFirst(folder.utf8.count)
+        return rest.isEmpty || rest.first == slash || folder.utf8.last == slash
     }
 
     /// The target of a symlink at `path`.

@@ -16,12 +16,13 @@ package enum KernelCache {
     /// count of waiting requests is watched until it is 0. Not to be called on a thread that serves
     /// the mount.
     ///
-    /// - Parameter mountPoint: where the filesystem is mounted.
+    /// - Parameter root: the mount's own directory, or any other in it.
     /// - Returns: as `ProcessSettings.syncFilesystem`.
-    package static func flush(_ mountPoint: String) throws(SystemError) -> SystemError? {
-        let dropped = try ProcessSettings.syncFilesystem(at: mountPoint)
+    static func flush(_ root: borrowing Descriptor) throws(SystemError) -> SystemError? {
+        let dropped = try ProcessSettings.syncFilesystem(of: root)
+        let device = try FileFacts.of(root).filesystem
         // Without fusectl, as in many containers, there is no count to watch.
-        let connection = MountTable.current().mount(at: mountPoint)?.connection
+        let connection = MountTable.current().entries.first { $0.device == device }?.connection
         _ = polled(within: patience, every: 2000) { (connection?.waitingCount ?? 0) == 0 }
         return dropped
     }

@@ -20,19 +20,25 @@ package enum ProcessSettings {
     static let openFileTarget: rlim_t = 65_536
 
     /// Opens /dev/null for each standard stream that is closed: a file that took its number would
-    /// be read or written by who means the stream.
+    /// be read or written by who means the stream. It is open the wrong way: who reads standard
+    /// input, or writes a result, is told that it is closed, and takes it for no empty file.
     package static func openStandardStreams() {
-        for number in 0...2 where fcntl(Int32(number), F_GETFD) < 0 {
+        for number: Int32 in 0...2 where fcntl(number, F_GETFD) < 0 {
             // SAFETY: a constant string. The lowest free number is the one that is missing.
-            _ = unsafe open("/dev/null", O_RDWR)
+            _ = unsafe open("/dev/null", number == STDIN_FILENO ? O_WRONLY : O_RDONLY)
         }
     }
 
     /// Keeps keys out of core files and of other processes' reach.
     ///
-    /// Called by every command that may hold a seed, before it reads one.
-    package static func protectMemory() throws(SystemError) {
-        try SystemError.check("prctl", cairn_forbid_dumps())
+    /// Whatever reads a seed, a key, a phrase or a passphrase calls it first (`VolumeStart.seed`,
+    /// `SecretInput`), so that no command can forget it.
+    package static func protectMemory() throws(CommandFailure) {
+        do {
+            try SystemError.check("prctl", cairn_forbid_dumps())
+        } catch {
+            throw CommandFailure(.failure, "this process cannot protect its memory", error)
+        }
     }
 
     /// Keeps a long-lived process small, and lets it open enough files.
@@ -60,12 +66,11 @@ package enum ProcessSettings {
         _ = umask(0o077)
     }
 
-    /// Makes the kernel write out what it holds of the filesystem at `path`.
+    /// Makes the kernel write out what it holds of the filesystem that a directory is in.
     ///
     /// - Returns: the error of writes that failed before, and whose bytes the kernel has dropped:
     ///   it tells so once, to whoever asks first. nil if there was none.
-    package static func syncFilesystem(at path: String) throws(SystemError) -> SystemError? {
-        let root = try Descriptor.open(path, O_RDONLY | O_DIRECTORY)
+    static func syncFilesystem(of root: borrowing Descriptor) throws(SystemError) -> SystemError? {
         do {
             try SystemError.check("syncfs", cairn_sync_filesystem(root.number))
             return nil

@@ -14,13 +14,15 @@ package enum Signals {
     /// point to into the log, which may be a key or a name, while the mount hangs.
     private static let fatal = [SIGQUIT, SIGILL, SIGTRAP, SIGABRT, SIGBUS, SIGFPE, SIGSEGV]
 
-    /// Blocks the ending signals for this thread and all it starts; ignores SIGHUP and SIGPIPE;
-    /// lets those that tell of a fault end the process at once.
+    /// Blocks the ending signals for this thread and all it starts; ignores SIGHUP, and SIGPIPE and
+    /// SIGXFSZ, for the call that failed says so itself; lets those that tell of a fault end the
+    /// process at once.
     ///
     /// To be called before the first thread is started.
     package static func takeOver() {
         signal(SIGHUP, SIG_IGN)
         signal(SIGPIPE, SIG_IGN)
+        signal(SIGXFSZ, SIG_IGN)
         for number in fatal { signal(number, SIG_DFL) }
         var set = endingSet()
         // SAFETY: `set` is ours and initialised.

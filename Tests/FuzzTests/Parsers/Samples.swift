@@ -166,7 +166,7 @@ enum Samples {
     static func replies() throws -> [ControlReply] {
         let status = DaemonStatus(
             process: 1234, phase: .serving, mountPoint: "/mnt", subdirectory: "files",
-            isReadOnly: false, startedAt: 1_700_000_000, peakMemory: 1 << 20,
+            device: 47, isReadOnly: false, startedAt: 1_700_000_000, peakMemory: 1 << 20,
             usesRing: true, engine: EngineStatus())
         let file = FileStatus(
             ino: 70, kind: .regular, attributes: attributes, size: 5, linkCount: 1, device: 0,
