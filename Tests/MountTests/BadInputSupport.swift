@@ -84,7 +84,8 @@ func expectRefusal(
     let isShort = (1...2).contains(lines.count) && errors.hasSuffix("\n")
     #expect(isShort, "\(errors)", sourceLocation: sourceLocation)
     for (line, start) in zip(lines, ["cairn: ", "       "]) {
-        let isSentence = line.hasPrefix(start) && line.hasSuffix(".") && line.count > 20
+        let isEnded = line.hasSuffix(".") || line.hasSuffix("?")
+        let isSentence = line.hasPrefix(start) && isEnded && line.count > 20
         #expect(isSentence, "\(errors)", sourceLocation: sourceLocation)
     }
     for word in words {

@@ -155,7 +155,7 @@ extension Daemon {
             while true {
                 if let reply = answer.receive(within: Self.progressInterval) { return reply }
                 // Something else ended the daemon first: what was asked for has happened.
-                if condition.withLock({ $0.last != nil }) { return .done(status()) }
+                if condition.withLock({ $0.last != nil }) { return ended() }
             }
         } catch {
             return .failed(error)
@@ -167,7 +167,17 @@ extension Daemon {
             progress(status())
             usleep(UInt32(DurationText.milliseconds(of: Self.progressInterval)) * 1000)
         }
-        return .done(status())
+        return ended()
+    }
+
+    /// How it ended.
+    func ended() -> ControlReply {
+        guard condition.withLock({ $0.isUncommitted }) else { return .done(status()) }
+        return .failed(
+            CommandFailure(
+                .failure,
+                "“\(mountPoint)” is unmounted, but this machine's disk did not take the last changes",
+                advice: "what was not synced may be lost; “\(start.folder.log)” may say why"))
     }
 }
 

@@ -37,6 +37,8 @@ package final class Daemon: Sendable {
         var phase = DaemonStatus.Phase.serving
         /// The engine's last words; set when it has stopped.
         var last: EngineStatus?
+        /// The end failed on this machine's own disk.
+        var isUncommitted = false
     }
 
     /// How long a session may take to end after its unmount.
@@ -221,7 +223,7 @@ package final class Daemon: Sendable {
                     continue
                 }
                 finish(within: isForced ? nil : finishTime)
-                answer.send(.done(status()))
+                answer.send(ended())
                 return
             }
         }
@@ -317,9 +319,18 @@ package final class Daemon: Sendable {
     /// Stops the engine, and says what is left.
     private func finish(within time: Duration?) {
         condition.withLock { $0.phase = .finishing }
+        let earlier = engine.engineStatus().errors
         let last = engine.stop(finishing: time)
-        condition.withLock { $0.last = last }
-        start.folder.noteLeft(StatusText.left(by: last))
+        let isUncommitted = last.errors > earlier && engine.isNewestErrorLocal
+        condition.withLock {
+            $0.last = last
+            $0.isUncommitted = isUncommitted
+        }
+        if isUncommitted {
+            log.write(.error, "this machine's disk did not take the last changes")
+        } else {
+            start.folder.noteLeft(StatusText.left(by: last))
+        }
         log.write(.note, "ended at revision \(last.revision); \(StatusText.remainder(of: last))")
     }
 }
