@@ -176,7 +176,8 @@ extension Daemon {
         return .failed(
             CommandFailure(
                 .failure,
-                "“\(mountPoint)” is unmounted, but this machine's disk did not take the last changes",
+                "“\(mountPoint)” is unmounted, but this machine's disk did not take the last "
+                    + "changes",
                 advice: "what was not synced may be lost; “\(start.folder.log)” may say why"))
     }
 }
