@@ -147,6 +147,7 @@ extension ContentWriter {
         state.fullMaps = [:]
         state.row.form = .inline
         state.row.isContentHeld = false
+        state.row.isContentBorrowed = false
         state.inline = []
         state.isInlineDirty = true
         state.row.size = 0

@@ -7,7 +7,8 @@
 // 1. No two inodes are locked at once: the source is read under its lock into a value that pins its
 //    slots, the target is changed under its own.
 // 2. A data map is shared only with a target that has no content and no flush under way: the end of
-//    a flush would put its own map in the place.
+//    a flush would put its own map in the place. Where they are not all of the content, the target
+//    says so until its own flush (`isContentBorrowed`): no revision has them for it.
 
 import Blocks
 import Metadata
@@ -195,6 +196,9 @@ private struct SharedFile {
         state.base?.modified = now
         state.isBaseLoaded = true
         state.isBaseDirty = true
+        // A revision before its own flush must not have what the source once was.
+        state.row.isContentBorrowed = !isStored
+        state.row.isContentHeld = false
         state.fullMaps = fullMaps
         state.row.size = size
         state.row.allocated = allocated

@@ -6,7 +6,7 @@
 // Invariants:
 // 1. An entry names only what the store has acknowledged (docs/ARCHITECTURE.md §6.1). A file whose
 //    newest bytes are not stored yet appears with those that are; but not under a name that it took
-//    from another file after they were stored.
+//    from another file after they were stored, and not with those of the file that it is a copy of.
 // 2. If none are, it has what the revision before had at its name; if that had nothing there, what
 //    it had of the file under its older name; else it is not in the revision. So a name that
 //    nobody removed is in each revision, with what it had or with what it has.
@@ -83,6 +83,12 @@ struct EntryBuilder {
     /// Whether what is stored of the file is older than its name.
     private func isHeld(_ row: InodeRow) -> Bool { row.form == .blocks && row.isContentHeld }
 
+    /// What the store has of a file in blocks; nil for nothing, or nothing that it ever was.
+    private func stored(_ row: InodeRow) throws(Failure) -> StoredContent? {
+        if row.isContentBorrowed { return nil }
+        return try read { (s) throws(MetadataError) in try s.content(row.ino) }
+    }
+
     /// Invariant 2: an older entry in the place of a file of which the store has nothing.
     private func standIn(
         _ found: Entry, for row: InodeRow, named name: [UInt8]
@@ -105,8 +111,7 @@ struct EntryBuilder {
         for row: InodeRow, at name: [UInt8], in directory: UInt64
     ) throws(Failure) {
         guard row.form == .blocks, standIns[row.ino] == nil else { return }
-        let stored = try read { (s) throws(MetadataError) in try s.content(row.ino) }
-        guard stored == nil || isHeld(row) else { return }
+        if !isHeld(row), try stored(row) != nil { return }
         standIns[row.ino] = try published.content(at: name, in: directory)
     }
 
@@ -157,9 +162,7 @@ struct EntryBuilder {
             let bytes = try inline(row)
             return (.regular(size: UInt64(bytes.count), .inline(bytes)), nil)
         case .blocks:
-            guard
-                let stored = try read({ (s) throws(MetadataError) in try s.content(row.ino) })
-            else { return nil }
+            guard let stored = try stored(row) else { return nil }
             let secret = volume.configuration.keys.pageSecret
             do {
                 let (content, page) = try PageBuilder.content(of: stored.segments, secret: secret)

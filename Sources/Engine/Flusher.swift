@@ -296,6 +296,7 @@ final class Flusher: Sendable {
                 || state.row.size != snapshot.size
                 || state.groups.values.contains { $0.entries.contains { $0.differsFromBase } }
             state.row.isContentHeld = isHeld && isStillDirty
+            state.row.isContentBorrowed = false
             // A time that was set after the snapshot changed no bytes: it is this content's time.
             if !isStillDirty { state.base?.modified = state.row.attributes.modified }
             // Small holes that the map filled with zeros are bytes now.

@@ -50,12 +50,16 @@ package struct InodeRow: Sendable, Equatable {
     /// Its stored content is older than its name: it was renamed over another file while newer
     /// bytes were not stored. Until they are, a revision has there what it had before.
     package var isContentHeld: Bool
+    /// Its stored content is another file's: it is a copy of what was not all stored, and has the
+    /// other's data maps below blocks of its own. Until these are stored too, nothing is.
+    package var isContentBorrowed: Bool
 
     package init(
         ino: UInt64, kind: FileKind, attributes: FileAttributes, size: UInt64 = 0,
         linkCount: UInt32 = 1, device: UInt64 = 0, parent: UInt64 = 0, cookie: UInt64 = 0,
         change: UInt64 = 0, form: StorageForm = .none, isHardLinked: Bool = false,
-        isLoaded: Bool = false, allocated: UInt64 = 0, isContentHeld: Bool = false
+        isLoaded: Bool = false, allocated: UInt64 = 0, isContentHeld: Bool = false,
+        isContentBorrowed: Bool = false
     ) {
         self.ino = ino
         self.kind = kind
@@ -71,6 +75,7 @@ package struct InodeRow: Sendable, Equatable {
         self.isLoaded = isLoaded
         self.allocated = allocated
         self.isContentHeld = isContentHeld
+        self.isContentBorrowed = isContentBorrowed
     }
 }
 
@@ -99,6 +104,7 @@ extension InodeRow {
     private static let hardLinkedFlag: Int64 = 1
     private static let loadedFlag: Int64 = 2
     private static let contentHeldFlag: Int64 = 4
+    private static let contentBorrowedFlag: Int64 = 8
 
     /// Reads the columns of the present row from `first` on.
     init(from row: SQLiteStatement, at first: Int32) throws(MetadataError) {
@@ -129,7 +135,8 @@ extension InodeRow {
             isHardLinked: flags & Self.hardLinkedFlag != 0,
             isLoaded: flags & Self.loadedFlag != 0,
             allocated: row.uint64(first + 17),
-            isContentHeld: flags & Self.contentHeldFlag != 0)
+            isContentHeld: flags & Self.contentHeldFlag != 0,
+            isContentBorrowed: flags & Self.contentBorrowedFlag != 0)
     }
 
     /// Binds all columns to the parameters from 1 on, in the order that `Columns.inode` and
@@ -158,7 +165,8 @@ extension InodeRow {
             Int64(bitPattern: allocated),
             Int64(form.rawValue),
             (isHardLinked ? Self.hardLinkedFlag : 0) | (isLoaded ? Self.loadedFlag : 0)
-                | (isContentHeld ? Self.contentHeldFlag : 0),
+                | (isContentHeld ? Self.contentHeldFlag : 0)
+                | (isContentBorrowed ? Self.contentBorrowedFlag : 0),
         ]
         statement.bind(columns.span)
     }

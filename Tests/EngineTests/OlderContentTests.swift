@@ -326,6 +326,56 @@ struct OlderContentTests {
         }
     }
 
+    /// A file of which the newest bytes are not stored, and what it has then.
+    private func makeHalfStored(_ path: String, _ volume: TestVolume) throws -> [UInt8] {
+        try volume.writeFile(path, Self.fresh)
+        try storeAll(volume)
+        try volume.writeFile(path, Self.small, at: 50_000)
+        var bytes = Self.fresh
+        bytes.replaceSubrange(50_000..<50_000 + Self.small.count, with: Self.small)
+        return bytes
+    }
+
+    private func copy(_ source: String, _ target: String, _ volume: TestVolume) throws {
+        try volume.writeFile(target, [], truncates: true)
+        try volume.copyRange(source, target, from: 0, count: UInt64(Self.fresh.count))
+    }
+
+    // SEMANTICS: A file that was never flushed, at a name that was free, is in no revision yet.
+    // SEMANTICS: A name whose new content is not flushed yet has in a revision what it had in the
+    // one before, also after a rename over it.
+    @Test(
+        "a copy of a half stored file is not there as the file once was", arguments: [false, true])
+    func copied(isRestarted: Bool) throws {
+        let expected: [String: [UInt8]?] = [
+            "/files/t": Self.fresh, "/files/n": nil, "/files/f": Self.large,
+            "/files/g": Self.large, "/files/l": Self.large,
+        ]
+        try check(expected) {
+            for name in ["f", "g"] { try $0.writeFile("/files/" + name, Self.large) }
+        } _: { volume in
+            let bytes = try makeHalfStored("/files/t", volume)
+            try volume.unlink("/files/g")
+            for name in ["n", "f", "g"] { try copy("/files/t", "/files/" + name, volume) }
+            try link(volume, "/files/g", "/files/l")
+            if isRestarted { try volume.restart() }
+            for name in ["t", "n", "f", "g"] {
+                #expect(try same(content("/files/" + name, volume), bytes))
+            }
+        }
+    }
+
+    @Test("a copy is there as soon as it is stored, and a copy of what is stored is at once")
+    func storedCopy() throws {
+        let volume = try volume()
+        let bytes = try makeHalfStored("/files/t", volume)
+        try copy("/files/t", "/files/n", volume)
+        try storeAll(volume)
+        try copy("/files/n", "/files/m", volume)
+        try passChanges(volume)
+        try compare(volume, ["/files/t": bytes, "/files/n": bytes, "/files/m": bytes])
+    }
+
     // SEMANTICS: A file that was never flushed, at a name that was free, is in no revision yet.
     @Test("a file that is new is not there yet, and one that was removed is not there any more")
     func newAndRemoved() throws {
