@@ -40,6 +40,9 @@ struct Backoff {
     /// Lets the next try begin at once, and forgets no failure.
     mutating func hurry() { retryAt = nil }
 
+    /// True after a failure, until a success.
+    var hasFailed: Bool { failures > 0 }
+
     /// True while it is too early to try.
     func isWaiting(at now: ContinuousClock.Instant) -> Bool { retryAt.map { now < $0 } ?? false }
 }

@@ -74,7 +74,7 @@ package final class Engine: Sendable {
         let pads = PadKeeper(volume: volume, committer: committer, parked: parked)
         let publisher = Publisher(
             volume: volume, committer: committer, head: head, unanswered: unanswered,
-            hasUnstored: { flusher.pendingCount > 0 || pads.pendingCount > 0 },
+            hasUnstored: { flusher.isExpectingFiles || pads.pendingCount > 0 },
             unstored: { flusher.pending.union(pads.pending) })
         self.committer = committer
         self.room = room

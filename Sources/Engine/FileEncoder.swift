@@ -46,6 +46,8 @@ final class FileEncoder: Sendable {
     private let fetcher: ChunkFetcher
     private let reader: ContentReader
     private let pool: WorkerPool
+    /// Chunks that the store did not take.
+    private let refusedChunks = Atomic<Int>(0)
 
     init(volume: Volume, fetcher: ChunkFetcher, reader: ContentReader, threads: Int) {
         self.volume = volume
@@ -299,11 +301,15 @@ final class FileEncoder: Sendable {
         }
     }
 
+    /// How many chunks the store has not taken so far, whatever it said.
+    var refusals: Int { refusedChunks.load(ordering: .acquiring) }
+
     func put(_ chunk: EncryptedChunk) throws(FileError) {
         volume.foreground.pause()
         do throws(StoreError) {
             try volume.configuration.chunks.put(chunk.address, chunk.bytes)
         } catch {
+            refusedChunks.add(1, ordering: .releasing)
             throw volume.reportStore(error)
         }
         volume.counters.storeAnswered()

@@ -33,14 +33,17 @@ final class Flusher: Sendable {
     private struct Candidate {
         var since: ContinuousClock.Instant
         var last: ContinuousClock.Instant
+        /// After failures that are the file's own: others are flushed meanwhile.
+        var backoff = Backoff()
     }
 
     private struct Work {
         var files: [UInt64: Candidate] = [:]
-        var flushing: Set<UInt64> = []
+        var flushing: [UInt64: Candidate] = [:]
         var isUrgent = false
         var isStopping = false
         var isStopped = false
+        /// After failures that would meet any file.
         var backoff = Backoff()
         /// Rounds begun and ended, for those who wait.
         var begun = 0
@@ -63,7 +66,10 @@ final class Flusher: Sendable {
 
     /// What failed may be tried again at once.
     func hurry() {
-        work.update { $0.backoff.hurry() }
+        work.update { state in
+            state.backoff.hurry()
+            for ino in state.files.keys { state.files[ino]?.backoff.hurry() }
+        }
     }
 
     func stop(until deadline: ContinuousClock.Instant) {
@@ -87,7 +93,7 @@ final class Flusher: Sendable {
     /// True while the file waits for its flush, or is in it.
     func state(of ino: UInt64) -> FileState? {
         work.withLock { state in
-            if state.flushing.contains(ino) { return .flushing }
+            if state.flushing[ino] != nil { return .flushing }
             return state.files[ino] == nil ? nil : .dirty
         }
     }
@@ -96,7 +102,16 @@ final class Flusher: Sendable {
     var pendingCount: Int { work.withLock { $0.files.count + $0.flushing.count } }
 
     /// The same files by their numbers.
-    var pending: Set<UInt64> { work.withLock { $0.flushing.union($0.files.keys) } }
+    var pending: Set<UInt64> { work.withLock { Set($0.flushing.keys).union($0.files.keys) } }
+
+    /// Whether files wait or are being flushed, other than those that failed for themselves: these
+    /// may take for ever.
+    var isExpectingFiles: Bool {
+        work.withLock { state in
+            state.files.values.contains { !$0.backoff.hasFailed }
+                || state.flushing.values.contains { !$0.backoff.hasFailed }
+        }
+    }
 
     /// Flushes whatever is due now regardless of idle times.
     func flushNow() {
@@ -176,15 +191,13 @@ final class Flusher: Sendable {
         let isUrgent = state.isUrgent
         var batch: [UInt64] = []
         for (ino, candidate) in state.files {
-            let isDue =
-                isUrgent || now - candidate.last >= delay
-                || now - candidate.since >= ceiling
+            let isTime = now - candidate.last >= delay || now - candidate.since >= ceiling
+            let isDue = isUrgent || (isTime && !candidate.backoff.isWaiting(at: now))
             if isDue { batch.append(ino) }
             if batch.count >= Flusher.batchLimit { break }
         }
         for ino in batch {
-            state.files[ino] = nil
-            state.flushing.insert(ino)
+            state.flushing[ino] = state.files.removeValue(forKey: ino)
         }
         if !batch.isEmpty { state.begun += 1 }
         if state.files.isEmpty { state.isUrgent = false }
@@ -198,15 +211,20 @@ final class Flusher: Sendable {
             early.release(batch)
             return settle(batch, lost: batch, .wouldBlock)
         }
+        let refusals = encoder.refusals
         let (results, failed) = encoder.encode(batch.sorted(), early: early.chunks)
         var failure = failed.first?.1
         var lost = failed.map { $0.0 }
+        // While the store refuses chunks, nobody can say which file would fail without that.
+        var isOwn =
+            encoder.refusals == refusals && !failed.contains { Flusher.meetsAll($0.1) }
         if !results.isEmpty {
             do throws(StoreError) {
                 try volume.configuration.chunks.sync()
                 volume.counters.storeAnswered()
             } catch {
                 failure = volume.reportStore(error)
+                isOwn = false
                 early.forgetAll()
                 lost += results.map { $0.snapshot.inode.ino }
             }
@@ -217,6 +235,7 @@ final class Flusher: Sendable {
                     try complete(result)
                 } catch {
                     failure = error
+                    if Flusher.meetsAll(error) { isOwn = false }
                     lost.append(result.snapshot.inode.ino)
                 }
             } else {
@@ -226,24 +245,50 @@ final class Flusher: Sendable {
             volume.table.unpin(result.snapshot.inode)
         }
         if results.count > 0 && failure == nil {
-            do throws(FileError) { try committer.commit() } catch { failure = error }
+            do throws(FileError) {
+                try committer.commit()
+            } catch {
+                failure = error
+                isOwn = false
+            }
         }
         early.release(batch)
-        settle(batch, lost: lost, failure)
+        settle(batch, lost: lost, failure, isOwn: isOwn)
         publisherPoke()
     }
 
-    private func settle(_ batch: [UInt64], lost: [UInt64], _ failure: FileError?) {
+    /// Whether what one file failed with is what any would fail with: there is no room on this
+    /// disk, or the store takes nothing.
+    private static func meetsAll(_ failure: FileError) -> Bool {
+        switch failure {
+        case .noSpace, .quotaExceeded, .readOnly: true
+        default: false
+        }
+    }
+
+    /// Ends a round.
+    ///
+    /// - Parameter isOwn: each lost file failed for itself, and waits for itself.
+    private func settle(
+        _ batch: [UInt64], lost: [UInt64], _ failure: FileError?, isOwn: Bool = false
+    ) {
         let now = ContinuousClock.now
         volume.counters.flushEnded(failure)
         work.update { state in
-            for ino in batch { state.flushing.remove(ino) }
-            for ino in lost where state.files[ino] == nil {
-                state.files[ino] = Candidate(since: now, last: now)
+            for ino in lost {
+                var candidate = state.files[ino] ?? Candidate(since: now, last: now)
+                if let before = state.flushing[ino] { candidate.backoff = before.backoff }
+                if isOwn { candidate.backoff.fail(at: now) }
+                state.files[ino] = candidate
             }
+            for ino in batch { state.flushing[ino] = nil }
             state.ended += 1
             state.lastFailure = failure
-            if failure == nil { state.backoff.succeed() } else { state.backoff.fail(at: now) }
+            if failure == nil || isOwn {
+                state.backoff.succeed()
+            } else {
+                state.backoff.fail(at: now)
+            }
         }
     }
 

@@ -34,7 +34,7 @@ final class Publisher: Sendable {
     let volume: Volume
     let committer: Committer
     private let pool = WorkerPool("cairn-pageput", threads: Publisher.threads)
-    /// Files that wait for their chunks: a publication waits a while for them.
+    /// Whether files wait for their chunks, and will have them: a publication waits a while then.
     private let hasUnstored: @Sendable () -> Bool
     /// Those files and pads: a publication passes their changes without having their bytes.
     private let unstored: @Sendable () -> Set<UInt64>
