@@ -7,6 +7,10 @@ internal import Synchronization
 internal import Primitives
 
 extension Arena {
+    /// Rows and pins of one slot to which no copy adds more: what a shared slot's rows are asked
+    /// for takes as long as there are many, and everybody who writes waits for it.
+    package static let shareLimit = 1024
+
     /// Pins a slot that something names: it is neither freed nor evicted until released.
     package func retain(_ slot: UInt32) {
         table.withLock { $0.retain(slot) }
@@ -15,6 +19,22 @@ extension Arena {
     /// Pins all of `slots`, as one snapshot does.
     package func retain(_ slots: [UInt32]) {
         inBatches(slots) { $0.retain($1) }
+    }
+
+    /// Pins slots that are to be shared, up to the first one that `shareLimit` names have.
+    ///
+    /// - Returns: how many are pinned, of the first ones.
+    package func retainShared(_ slots: [UInt32]) -> Int {
+        var count = 0
+        while count < slots.count {
+            let batch = slots[count..<min(count + Self.lockBatch, slots.count)]
+            let taken = table.withLock { table in
+                batch.firstIndex { !table.retain($0, below: Self.shareLimit) } ?? batch.endIndex
+            }
+            count = taken
+            if taken < batch.endIndex { break }
+        }
+        return count
     }
 
     /// Counts one more row that names `slot`: a shared copy.

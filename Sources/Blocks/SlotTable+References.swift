@@ -58,6 +58,14 @@ extension SlotTable {
         addCount(slot, chunk, index)
     }
 
+    /// Adds a pin where fewer than `limit` rows and pins name the slot.
+    mutating func retain(_ slot: UInt32, below limit: Int) -> Bool {
+        let (chunk, index) = place(slot)
+        guard references(of: slot, chunk.records[index]) < limit else { return false }
+        retain(slot)
+        return true
+    }
+
     /// Adds a row.
     mutating func retain(_ slot: UInt32, owner: BlockOwner, isDirty: Bool) {
         retain(slot)

@@ -138,12 +138,13 @@ private struct SharedFile {
     let allocated: UInt64
     let base: StoredContent
     let fullMaps: [UInt64: DataMap]
-    let groups: [UInt64: BlockGroup]
-    let slots: [UInt32]
+    private(set) var groups: [UInt64: BlockGroup]
+    private(set) var slots: [UInt32]
     /// The data maps are the whole content.
     let isStored: Bool
 
-    /// Nil for a file that has no data maps: its blocks are shared as any range's.
+    /// Nil for a file that has no data maps, or dirty blocks of which one is shared too often: its
+    /// blocks are shared as any range's.
     init?(_ state: inout InodeState, _ volume: Volume) throws(FileError) {
         guard state.row.form == .blocks else { return nil }
         try volume.loadBase(&state)
@@ -164,7 +165,12 @@ private struct SharedFile {
             base.size == size && base.baseLimit >= size
             && !entries.contains { $0.differsFromBase }
         slots = entries.compactMap { $0.reference }.slots
-        volume.arena.retain(slots)
+        let pinned = volume.arena.retainShared(slots)
+        if pinned == slots.count { return }
+        volume.arena.release(Array(slots[..<pinned]))
+        guard isStored else { return nil }
+        // The data maps alone have it all.
+        (groups, slots) = ([:], [])
     }
 
     func release(_ volume: Volume) { volume.arena.release(slots) }
@@ -215,7 +221,7 @@ private struct SharedRun {
     private var entries: [BlockReference?] = []
 
     /// The longest run from `offset` on; nil when there is none, because the first block is only in
-    /// the store or the file is not in blocks.
+    /// the store or shared too often, or the file is not in blocks.
     ///
     /// - Parameter mayEndInBlock: whether a run of so many bytes, which ends with the source, may
     ///   end inside of a block: only if the target has nothing behind it.
@@ -241,8 +247,27 @@ private struct SharedRun {
             position = min(position + size, end)
         }
         count = position - min(offset, position)
+        let pinned = volume.arena.retainShared(slots)
+        cut(to: pinned, volume)
         if count == 0 { return nil }
-        volume.arena.retain(slots)
+    }
+
+    /// Ends the run before the first block of which not all slots are pinned.
+    ///
+    /// - Parameter pinned: how many of the run's slots are, of the first ones.
+    private mutating func cut(to pinned: Int, _ volume: Volume) {
+        var kept = 0
+        for (index, entry) in entries.enumerated() {
+            var next = kept
+            entry?.forEachSlot { _ in next += 1 }
+            if next > pinned {
+                volume.arena.release(Array(slots[kept..<pinned]))
+                entries.removeSubrange(index...)
+                count = UInt64(index) * UInt64(Arena.blockSize)
+                return
+            }
+            kept = next
+        }
     }
 
     private var slots: [UInt32] { entries.compactMap { $0 }.slots }
