@@ -16,15 +16,23 @@ extension ContentWriter {
         try truncate(inode, to: size, patience) { _ in }
     }
 
-    /// As above, and `body` in the same step.
+    /// Adds zeros up to `size`; a file that has as much, or has come to it meanwhile, stays.
+    func extend(_ inode: Inode, to size: UInt64, _ patience: Patience?) throws(FileError) {
+        try truncate(inode, to: size, onlyGrows: true, patience) { _ in }
+    }
+
+    /// As `truncate`, and `body` in the same step.
+    ///
+    /// - Parameter onlyGrows: as `extend`.
     func truncate<R>(
-        _ inode: Inode, to size: UInt64, _ patience: Patience?,
+        _ inode: Inode, to size: UInt64, onlyGrows: Bool = false, _ patience: Patience?,
         _ body: (inout InodeState) throws(FileError) -> R
     ) throws(FileError) -> R {
         if size > ContentWriter.maximumFileSize { throw .tooLarge }
         while true {
             var room = 0
             let result = try volume.change(inode) { (state) throws(FileError) -> R? in
+                if onlyGrows && state.row.size >= size { return try body(&state) }
                 let count = try volume.sized(&state, upTo: size) { (state) throws(FileError) in
                     try resize(&state, to: size)
                 }

@@ -208,17 +208,16 @@ extension Engine {
         let (end, overflows) = offset.addingReportingOverflow(count)
         if overflows || end > ContentWriter.maximumFileSize { throw .tooLarge }
         if count == 0 { throw .invalid }
-        let size = inode.state.withLock { $0.row.size }
         switch mode {
         case .allocate(let keepsSize):
             // Blocks come from the shared cache as they are written: nothing is set aside for one
             // file.
-            if !keepsSize && end > size { try writer.truncate(inode, to: end, context.patience) }
+            if !keepsSize { try writer.extend(inode, to: end, context.patience) }
         case .punchHole:
             try writer.clear(inode, offset..<end, context.patience)
         case .zeroRange(let keepsSize):
             try writer.clear(inode, offset..<end, context.patience)
-            if !keepsSize && end > size { try writer.truncate(inode, to: end, context.patience) }
+            if !keepsSize { try writer.extend(inode, to: end, context.patience) }
         }
         noteWritten(inode)
     }

@@ -28,7 +28,7 @@ final class ForegroundRequests: Sendable {
     let count = Handler<Void, UInt64>()
     private let last = Lock(Look())
     /// Programs that wait for the background.
-    private let waiters = Atomic<Int>(0)
+    let waiters = Atomic<Int>(0)
 
     /// Runs what waits for the background's work for a program: nobody stands back meanwhile.
     func whileWaiting<R, Failure: Error>(
