@@ -294,18 +294,18 @@ struct ContentReader: Sendable {
     /// The whole valid content of a block the base covers, for a write that changes part of it.
     func baseBlock(
         _ inode: Inode, _ block: UInt64, _ patience: Patience
-    ) throws(FileError) -> [UInt8] {
-        let (segments, limit) = try inode.state.withLock { (state) throws(FileError) in
+    ) throws(FileError) -> BaseBlock {
+        let (segments, limit, change) = try inode.state.withLock { (state) throws(FileError) in
             try volume.loadBase(&state)
-            return (state.base?.segments ?? [], state.baseLimit)
+            return (state.base?.segments ?? [], state.baseLimit, state.baseChange)
         }
         let start = block * UInt64(Arena.blockSize)
         let end = min(start + UInt64(Arena.blockSize), limit)
-        guard start < end else { return [] }
+        guard start < end else { return BaseBlock(bytes: [], change: change) }
         var bytes = [UInt8](repeating: 0, count: Int(end - start))
         var span = bytes.mutableSpan
         try fetcher.read(inode, segments, start..<end, into: &span, patience)
-        return bytes
+        return BaseBlock(bytes: bytes, change: change)
     }
 }
 

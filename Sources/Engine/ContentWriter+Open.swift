@@ -57,8 +57,10 @@ extension ContentWriter {
                 state.buffers.open(block, bytes, isOverEntry: true)
             }
         case .zero, .absent:
-            if try volume.isHole(block, &state) { state.row.allocated += UInt64(Arena.blockSize) }
-            state.buffers.replace(block, old.base[block] ?? [])
+            let isHole = try volume.isHole(block, &state)
+            if isHole { state.row.allocated += UInt64(Arena.blockSize) }
+            // A hole may have been made since the base was read.
+            state.buffers.replace(block, isHole ? [] : old.base(of: block, state) ?? [])
         }
     }
 }

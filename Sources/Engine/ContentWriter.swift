@@ -73,8 +73,8 @@ struct ContentWriter: Sendable {
                 return grew
             case .base(let blocks):
                 guard let patience else { throw .wouldBlock }
-                for block in blocks where old.base[block] == nil {
-                    old.base[block] = try reader.baseBlock(inode, block, patience)
+                for block in blocks {
+                    old.keep(block, try reader.baseBlock(inode, block, patience))
                 }
             case .slots(let slots, let patches):
                 old.read(slots, patches: patches, from: volume.arena) {
@@ -185,7 +185,7 @@ struct ContentWriter: Sendable {
                 continue
             }
             fresh += 1
-            if isWhole(block, offset, end, state) || old.base[block] != nil { continue }
+            if isWhole(block, offset, end, state) { continue }
             switch try volume.entry(block, &state) {
             case .clean(let reference), .dirty(let reference):
                 if old.isRead { continue }
@@ -195,7 +195,9 @@ struct ContentWriter: Sendable {
                     patches.append(reference)
                 }
             case .absent:
-                if state.baseCovers(block) { missing.append(block) }
+                if state.baseCovers(block), old.base(of: block, state) == nil {
+                    missing.append(block)
+                }
             case .zero: break
             }
         }

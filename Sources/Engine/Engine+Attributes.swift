@@ -71,7 +71,8 @@ extension Engine {
         guard state.row.form == .blocks, state.buffers.isEmpty else { return }
         try volume.loadBase(&state)
         guard state.base != nil else { return }
-        state.base?.modified = state.row.attributes.modified
+        let modified = state.row.attributes.modified
+        state.base?.modified = modified
         state.isBaseDirty = true
     }
 

@@ -343,7 +343,8 @@ final class Flusher: Sendable {
             state.row.isContentHeld = isHeld && isStillDirty
             state.row.isContentBorrowed = false
             // A time that was set after the snapshot changed no bytes: it is this content's time.
-            if !isStillDirty { state.base?.modified = state.row.attributes.modified }
+            let modified = state.row.attributes.modified
+            if !isStillDirty { state.base?.modified = modified }
             // Small holes that the map filled with zeros are bytes now.
             let blocks = try volume.allocatedBytes(&state, in: 0..<state.row.size)
             state.row.allocated = blocks

@@ -47,7 +47,11 @@ struct InodeState: Sendable {
     var unwrittenInline = 0
 
     /// What the chunk store has of a file in blocks; meaningful when `isBaseLoaded`.
-    var base: StoredContent?
+    var base: StoredContent? {
+        didSet { baseChange &+= 1 }
+    }
+    /// How often `base` changed in memory: what was read of it is of use until the next time.
+    private(set) var baseChange: UInt64 = 0
     var isBaseLoaded = false
     var isBaseDirty = false
     /// Root-level maps of the base's segments by offset, as far as they were needed.

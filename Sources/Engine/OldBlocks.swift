@@ -5,10 +5,18 @@
 
 import Blocks
 
+/// What a file's base has of a block.
+struct BaseBlock {
+    /// As long as they are valid there.
+    let bytes: [UInt8]
+    /// Which base: the inode's `baseChange` when it was asked for.
+    let change: UInt64
+}
+
 /// The old bytes of some blocks of one file.
 struct OldBlocks {
-    /// Of blocks that only the base has, by number; as long as they are valid there.
-    var base: [UInt64: [UInt8]] = [:]
+    /// Of blocks that only the base had when they were read, by number.
+    private var base: [UInt64: BaseBlock] = [:]
     /// Whether blocks may be patched, as it was when the write began.
     let mayPatch: Bool
     /// `read` was called: what it did not find is read with the lock held.
@@ -20,6 +28,15 @@ struct OldBlocks {
 
     /// Nothing yet, for a write that begins now.
     init(_ arena: Arena) { mayPatch = arena.hasRoomForPatches }
+
+    /// Keeps what the base has of a block.
+    mutating func keep(_ block: UInt64, _ content: BaseBlock) { base[block] = content }
+
+    /// What the base has of a block; nil if it was not read, or the base has changed since.
+    func base(of block: UInt64, _ state: borrowing InodeState) -> [UInt8]? {
+        guard let content = base[block], content.change == state.baseChange else { return nil }
+        return content.bytes
+    }
 
     /// Reads slots. One that was sealed anew meanwhile does not open, and is left out.
     ///

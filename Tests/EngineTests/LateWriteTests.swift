@@ -15,6 +15,7 @@ import Testing
 @Suite("a change that waits", .serialized)
 struct LateWriteTests: PatchWork {
     private static let size = 100_000
+    private static let late = [UInt8](repeating: 7, count: 10)
 
     /// What stands before the store of the engine that runs.
     private let held = Held()
@@ -49,6 +50,78 @@ struct LateWriteTests: PatchWork {
         try meanwhile()
         try #require(eventually(within: .seconds(60)) { outcome.withLock { $0 != nil } })
         try outcome.withLock { $0 }?.get()
+    }
+
+    // MARK: For the store
+
+    /// What a file has of which only the store had anything, when a few bytes of it were about to
+    /// be written as this happened.
+    private func written(_ meanwhile: (TestVolume) throws -> Void) throws -> [UInt8] {
+        let volume = try volume()
+        try volume.writeFile("/files/a", pattern(Self.size, seed: 1))
+        try volume.recover()
+        _ = try volume.resolve("/files/a")
+        let (store, context) = (try held.get(), volume.context)
+        store.pass(0)
+        defer { store.pass(nil) }
+        try late(volume) { engine, handle, ino in
+            _ = try engine.write(handle, ino: ino, at: 100, Self.late.span, context)
+        } until: {
+            store.waiting > 0
+        } _: {
+            try meanwhile(volume)
+            store.pass(nil)
+        }
+        return try volume.readFile("/files/a")
+    }
+
+    /// The content that the few bytes belong over.
+    private func withLate(_ bytes: [UInt8]) -> [UInt8] {
+        var bytes = bytes
+        bytes.replaceSubrange(100..<100 + Self.late.count, with: Self.late)
+        return bytes
+    }
+
+    @Test("a part of a block goes over zeros where the file was emptied meanwhile")
+    func emptied() throws {
+        let found = try written { volume in
+            for size in [0, UInt64(Self.size)] {
+                var change = AttributeChange()
+                change.size = size
+                _ = try volume.engine.setAttributes(
+                    of: try volume.resolve("/files/a"), change, volume.context)
+            }
+        }
+        #expect(same(found, withLate([UInt8](repeating: 0, count: Self.size))))
+    }
+
+    @Test("a part of a block goes over zeros where a hole was punched meanwhile")
+    func punched() throws {
+        let hole = 2 * Self.block
+        let found = try written { volume in
+            let (engine, ino) = (volume.engine, try volume.resolve("/files/a"))
+            let file = try engine.open(ino, OpenIntent(reads: true, writes: true), volume.context)
+            defer { engine.release(file.handle, ino: ino) }
+            try engine.allocate(
+                file.handle, ino: ino, .punchHole, offset: 0, count: UInt64(hole), volume.context)
+        }
+        var expected = pattern(Self.size, seed: 1)
+        expected.replaceSubrange(0..<hole, with: [UInt8](repeating: 0, count: hole))
+        #expect(same(found, withLate(expected)))
+    }
+
+    @Test("a part of a block goes over what was written, stored and let go of meanwhile")
+    func replaced() throws {
+        let newer = pattern(Self.size, seed: 2)
+        let found = try written { volume in
+            // All of it is new: its flush asks the store for nothing.
+            try volume.writeFile("/files/a", newer)
+            #expect(volume.engine.flusher.flushAll(until: .now + .seconds(30).scaled) == nil)
+            while volume.engine.room.evict(64) > 0 {}
+            let entries = try entries(volume, "/files/a", 0..<6)
+            #expect(entries.allSatisfy { $0 == .absent })
+        }
+        #expect(same(found, withLate(newer)))
     }
 
     // MARK: For room
