@@ -101,10 +101,9 @@ extension ChunkFetcher {
         for segment in segments {
             let wanted = (segment.offset..<segment.offset + segment.size).clamped(to: range)
             if wanted.isEmpty { continue }
-            let known = inode.state.withLock { $0.fullMaps[segment.offset] }
-            // Its upper levels are not here yet: the reader's own fetch brings them.
-            let map = known ?? segment.map
-            guard map.child == nil, map.fileSize == segment.size,
+            // Else its upper levels are not here yet: the reader's own fetch brings them.
+            guard let map = inode.state.withLock({ $0.fullMap(of: segment) }),
+                map.fileSize == segment.size,
                 let layout = try? ChunkLayout(describedBy: map)
             else { return wanted.lowerBound }
             let home = Home(ino: inode.ino, segment: segment)

@@ -148,15 +148,16 @@ final class ChunkFetcher: Sendable {
     func fullMap(
         _ inode: Inode, _ segment: Segment, _ patience: Patience
     ) throws(FileError) -> (DataMap, ChunkLayout) {
-        let known = inode.state.withLock { $0.fullMaps[segment.offset] }
         let map: DataMap
-        if let known, known.fileSize == segment.size {
+        if let known = inode.state.withLock({ $0.fullMap(of: segment) }) {
             map = known
         } else {
             map = try unpackedMap(segment.map, patience)
             inode.state.withLock { state in
                 let isCurrent = state.base?.segments.contains(segment) ?? false
-                if isCurrent { state.fullMaps[segment.offset] = map }
+                if isCurrent {
+                    state.fullMaps[segment.offset] = FullMap(segment: segment, map: map)
+                }
             }
         }
         // A map that somebody else made may have chunks of another size than ours.

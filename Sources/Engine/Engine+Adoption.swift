@@ -80,13 +80,14 @@ extension Engine {
             try volume.with(made.ino) { (inode) throws(FileError) in
                 try volume.change(inode) { (state) throws(FileError) in
                     if let modified { state.row.attributes.modified = modified }
+                    let segment = Segment(offset: 0, size: size, map: file.packed)
                     state.base = StoredContent(
-                        segments: [Segment(offset: 0, size: size, map: file.packed)], size: size,
+                        segments: [segment], size: size,
                         modified: state.row.attributes.modified, baseLimit: size, isDirty: false,
                         generation: 1)
                     state.isBaseLoaded = true
                     state.isBaseDirty = true
-                    state.fullMaps = [0: file.map]
+                    state.fullMaps = [0: FullMap(segment: segment, map: file.map)]
                     state.row.form = .blocks
                     volume.quota.giveBack(state.row.size)
                     state.row.size = size

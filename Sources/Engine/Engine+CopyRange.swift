@@ -137,7 +137,7 @@ private struct SharedFile {
     let size: UInt64
     let allocated: UInt64
     let base: StoredContent
-    let fullMaps: [UInt64: DataMap]
+    let fullMaps: [UInt64: FullMap]
     private(set) var groups: [UInt64: BlockGroup]
     private(set) var slots: [UInt32]
     /// The data maps are the whole content.

@@ -18,7 +18,7 @@ struct EncodedFile: Sendable {
     let snapshot: FileSnapshot
     let segments: [Segment]
     /// Maps before packing, by segment offset: the next flush starts from them.
-    let fullMaps: [UInt64: DataMap]
+    let fullMaps: [UInt64: FullMap]
 }
 
 /// Encodes files on a pool of polite threads.
@@ -203,7 +203,7 @@ final class FileEncoder: Sendable {
     ) throws(FileError) -> EncodedFile {
         let version = FileEncoder.version
         var segments: [Segment] = []
-        var fullMaps: [UInt64: DataMap] = [:]
+        var fullMaps: [UInt64: FullMap] = [:]
         let runs = snapshot.runs
         guard runs.count <= NamespaceLimits.maximumSegmentCount else {
             // Refused for this file alone: a page that names too many would stop every publication.
@@ -223,7 +223,7 @@ final class FileEncoder: Sendable {
             let changed = old.map { snapshot.changes(in: run, since: $0) } ?? [0..<size]
             if let old, changed.isEmpty, old.size == size, let oldMap {
                 segments.append(old)
-                fullMaps[run.lowerBound] = oldMap
+                fullMaps[run.lowerBound] = FullMap(segment: old, map: oldMap)
                 continue
             }
             let plan = ReencryptionPlan(
@@ -233,9 +233,9 @@ final class FileEncoder: Sendable {
                 plan: plan, snapshot: snapshot, run: run, isNew: oldMap == nil,
                 isParallel: isParallel)
             let full = try carryOut(work, early)
-            segments.append(
-                Segment(offset: run.lowerBound, size: size, map: try store(full)))
-            fullMaps[run.lowerBound] = full
+            let segment = Segment(offset: run.lowerBound, size: size, map: try store(full))
+            segments.append(segment)
+            fullMaps[run.lowerBound] = FullMap(segment: segment, map: full)
         }
         return EncodedFile(snapshot: snapshot, segments: segments, fullMaps: fullMaps)
     }

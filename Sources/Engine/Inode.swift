@@ -23,6 +23,12 @@ import Namespace
 import SelfEncryption
 import Synchronization
 
+/// A segment's data map with one entry per chunk of the file.
+struct FullMap: Sendable {
+    let segment: Segment
+    let map: DataMap
+}
+
 /// What the engine keeps in memory of one inode.
 struct InodeState: Sendable {
     /// The inode's row; newer than the database's when `isRowDirty`.
@@ -55,7 +61,7 @@ struct InodeState: Sendable {
     var isBaseLoaded = false
     var isBaseDirty = false
     /// Root-level maps of the base's segments by offset, as far as they were needed.
-    var fullMaps: [UInt64: DataMap] = [:]
+    var fullMaps: [UInt64: FullMap] = [:]
 
     /// Groups read from the database or made here. A group that is not here may be in the database.
     var groups: [UInt64: BlockGroup] = [:]
@@ -104,6 +110,14 @@ struct InodeState: Sendable {
     }
 
     var ino: UInt64 { row.ino }
+
+    /// The root-level map of this very segment, if it is known.
+    func fullMap(of segment: Segment) -> DataMap? {
+        // One that was not packed has no other.
+        if segment.map.child == nil { return segment.map }
+        guard let known = fullMaps[segment.offset], known.segment == segment else { return nil }
+        return known.map
+    }
 
     /// Anything a commit has to write, or to keep in memory after it.
     var isDirty: Bool { isAccessDirty || isChanged }

@@ -6,6 +6,7 @@ import Blocks
 import Foundation
 import Namespace
 import Primitives
+import SelfEncryption
 import Synchronization
 import TestSupport
 import Testing
@@ -144,5 +145,30 @@ struct LateWriteTests: PatchWork {
             try volume.writeFile("/files/a", bytes)
         }
         #expect(try same(volume.readFile("/files/a"), bytes))
+    }
+
+    // MARK: Maps
+
+    @Test("what is fetched for an older segment goes by that segment's own data map")
+    func olderMap() throws {
+        let volume = try volume()
+        let engine = volume.engine
+        // Of more chunks than a map has that is not packed.
+        let count = 3 * FileEncoder.version.maximumChunkSize + 10
+        try volume.writeFile("/files/a", pattern(count, seed: 4))
+        try volume.publish()
+        let ino = try volume.resolve("/files/a")
+        // The maps that it knows stay in memory for as long.
+        let inode = try engine.volume.pin(ino)
+        defer { engine.volume.table.unpin(inode) }
+        let older = try #require(engine.dataMaps(of: ino).first)
+        let patience = Patience(for: .seconds(60))
+        let map = try engine.fetcher.fullMap(inode, older, patience).0
+        try volume.writeFile("/files/a", [1, 2, 3])
+        try volume.publish()
+        let newer = try #require(engine.dataMaps(of: ino).first)
+        #expect(older.map.child != nil && newer != older && newer.size == older.size)
+        #expect(try engine.fetcher.fullMap(inode, newer, patience).0 != map)
+        #expect(try engine.fetcher.fullMap(inode, older, patience).0 == map)
     }
 }
