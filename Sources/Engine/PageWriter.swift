@@ -25,11 +25,14 @@ struct PageWriter {
     private var builder: EntryBuilder
     private var pending: [SealedPage] = []
     private(set) var pageCount = 0
+    private var depths = TreeDepths()
 
     /// Why a publication did not come about.
     enum Failure: Error {
         case store(StoreError)
         case entry(EntryBuilder.Failure)
+        /// Directories lie deeper than `TreeDepths.limit`.
+        case tooDeep
     }
 
     init(volume: Volume, snapshot: MetadataSnapshot, pool: WorkerPool) {
@@ -87,19 +90,22 @@ struct PageWriter {
     }
 
     /// Steps up to a top directory; nil when the directory is no longer in the tree.
-    private func depth(of directory: UInt64) throws(Failure) -> Int? {
-        var depth = 0
-        var current = directory
-        while current >= Volume.firstOrdinaryInode {
-            guard let row = try read({ (s) throws(MetadataError) in try s.inode(current) }),
-                row.linkCount > 0, row.parent != current
-            else { return nil }
-            current = row.parent
-            depth += 1
-            // Deeper than any path the kernel can name: the rows are damaged.
-            if depth > 100_000 { return nil }
+    private mutating func depth(of directory: UInt64) throws(Failure) -> Int? {
+        let snapshot = snapshot
+        do {
+            return try depths.depth(
+                of: directory, belowTopsUnder: Volume.firstOrdinaryInode
+            ) { (current) throws(MetadataError) in
+                guard let row = try snapshot.inode(current), row.linkCount > 0,
+                    row.parent != current
+                else { return nil }
+                return row.parent
+            }
+        } catch let error as MetadataError {
+            throw .entry(.metadata(error))
+        } catch {
+            throw .tooDeep
         }
-        return depth
     }
 
     // MARK: One directory

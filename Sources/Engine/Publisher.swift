@@ -244,6 +244,12 @@ final class Publisher: Sendable {
             throw volume.failure(error)
         } catch PageWriter.Failure.store(let error) {
             throw volume.reportStore(error)
+        } catch PageWriter.Failure.tooDeep {
+            volume.errors.add(
+                .tree,
+                "directories lie more than \(TreeDepths.limit) levels deep: nothing is published "
+                    + "until they do not")
+            throw FileError.inputOutput
         } catch {
             volume.errors.add(.page, "a revision could not be made", detail: "\(error)")
             throw .inputOutput
