@@ -17,6 +17,9 @@ package enum CheckLimits {
     package static let ancestors = 100_000
     /// Directories known to lead to the root, kept so that each is not walked up again.
     package static let knownDirectories = 65_536
+    /// Files with several names that are remembered, some 64 MiB of them. Of a volume that has more
+    /// it is not said which links lead to nothing.
+    package static let linkedFiles = 1 << 22
     /// Damaged directories, pads and files that one run mends; the rest is for the next run.
     package static let repairs = 100_000
     /// Looks at the store of one run that mends: each may show what the one before could not reach.

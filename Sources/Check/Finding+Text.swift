@@ -84,6 +84,7 @@ extension Problem {
         case .page(let loss, let count):
             "a page of it \(loss.words) on the store"
                 + (count.map { ": \($0) names are not to be seen" } ?? "")
+        case .lostLink: "it is a hard link to a file that the published revision does not have"
         case .revisionLog(let loss, let isNewest):
             "a page of the log of revisions \(loss.words) on the store"
                 + (isNewest ? "" : ": older history is not listed")

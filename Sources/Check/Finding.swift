@@ -102,6 +102,8 @@ package enum Problem: Hashable, Sendable {
     case rollback(offered: UInt64, known: UInt64)
     /// A page of a directory's, of the hard-link table or of a segment list cannot be had.
     case page(Loss, entryCount: UInt64?)
+    /// The hard-link table has no entry of the file that the name is a link to.
+    case lostLink
     /// A page of the log of revisions cannot be had.
     case revisionLog(Loss, isNewest: Bool)
     /// A data map's upper level cannot be had.

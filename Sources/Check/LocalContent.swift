@@ -154,6 +154,14 @@ struct LocalContent {
         return row.kind == .directory && row.isLoaded
     }
 
+    /// Whether the hard-link table has an inode here.
+    func hasLinked(_ ino: UInt64) -> Bool {
+        // What cannot be read is as good as not there; the local check finds it.
+        let item = try? state.snapshot.dentry(
+            parent: PathNamer.hardLinkTable, name: Entry.hardLinkName(of: ino))
+        return item != nil
+    }
+
     /// Whether a pad can be sealed anew: its content is here.
     func canReseal(_ ino: UInt64) -> Bool { padContent(ino) != nil }
 

@@ -63,6 +63,8 @@ extension StoreCheck {
             } catch {
                 let loss = try loss(error)
                 let skipped = walker.skip()
+                // Links to what is on that page are not lost for want of an entry.
+                if directory == PathNamer.hardLinkTable { linked = nil }
                 report.found(
                     Finding(
                         place, .page(loss, entryCount: skipped?.entryCount),
@@ -79,6 +81,12 @@ extension StoreCheck {
         return .repairable
     }
 
+    /// Plans to make the hard-link table's pages anew, if that gives an inode its entry.
+    private func relinking(_ ino: UInt64) -> Remedy {
+        guard planned == .repairable else { return planned }
+        return local?.hasLinked(ino) == true ? rebuilding(PathNamer.hardLinkTable) : .lost
+    }
+
     /// Walks the table of inodes with several names, before the names that then say what is wrong.
     func walkTable(_ root: PageReference?) throws(CheckError) {
         var walker = PageWalker(root: root, keys: .inodes)
@@ -86,8 +94,10 @@ extension StoreCheck {
         while let entries = try nextLeaf(&walker, at: place, PathNamer.hardLinkTable) {
             for entry in entries {
                 meter.step()
+                linked?.insert(entry.ino)
                 try check(entry, .links(entry.ino), in: PathNamer.hardLinkTable)
             }
+            if let known = linked, known.count > CheckLimits.linkedFiles { linked = nil }
         }
         try flush()
     }
@@ -111,6 +121,9 @@ extension StoreCheck {
     }
 
     private func sayOfLink(_ ino: UInt64, at path: [UInt8]) {
+        if let linked, !linked.contains(ino) {
+            return report.found(Finding(.path(path), .lostLink, relinking(ino)))
+        }
         guard let findings = linkFindings[ino] else { return }
         for (index, finding) in findings.enumerated() {
             report.found(Finding(.path(path), finding.problem, finding.remedy))

@@ -7,7 +7,8 @@
 // Invariants:
 // 1. Nothing is believed that its digest, seal or signature does not prove.
 // 2. What it keeps does not grow with the volume: one leaf of each directory on the way down, one
-//    batch of chunks, and what is to be mended, which has a limit.
+//    batch of chunks, and what has a limit: what is to be mended, and the numbers of files with
+//    several names.
 // 3. It writes only chunks that are missing or damaged, under the address they had.
 // 4. Only damage of the store is a finding. A store that does not answer ends the check.
 
@@ -50,6 +51,8 @@ package final class StoreCheck {
     private(set) var canRepublish = false
     /// The local state is there to look at.
     private var hasState = false
+    /// The inodes in the hard-link table; nil if not all of them are known.
+    var linked: Set<UInt64>? = []
     /// What is wrong with inodes of several names: said with each name.
     var linkFindings: [UInt64: [Finding]] = [:]
 
