@@ -11,6 +11,7 @@
 //   lookup, and every name is looked up in the whole.
 
 import Metadata
+import Primitives
 import Synchronization
 import Threading
 
@@ -37,6 +38,24 @@ extension DirectoryLoader {
     /// Directories that are loaded by threads of their own at once. Who wants more loads them
     /// himself.
     static let threadLimit = 4
+
+    /// The setting that names the directories which are partial.
+    static let partialKey = "partial-directories"
+
+    /// Eight bytes each, least significant first.
+    static func encoded(_ directories: Set<UInt64>) -> [UInt8] {
+        var writer = ByteWriter()
+        for directory in directories.sorted() { writer.u64le(directory) }
+        return writer.bytes
+    }
+
+    /// Reads what `encoded` wrote, up to the first byte that makes no sense.
+    static func decoded(_ bytes: [UInt8]) -> Set<UInt64> {
+        var reader = ByteReader(bytes)
+        var directories: Set<UInt64> = []
+        while let directory = try? reader.u64le() { directories.insert(directory) }
+        return directories
+    }
 
     /// How far a partial directory was, before its rows were read.
     struct Extent {

@@ -71,23 +71,6 @@ final class DirectoryLoader: Sendable {
             DirectoryLoader.partialKey, all.isEmpty ? nil : DirectoryLoader.encoded(all))
     }
 
-    static let partialKey = "partial-directories"
-
-    /// Eight bytes each, least significant first.
-    private static func encoded(_ directories: Set<UInt64>) -> [UInt8] {
-        var writer = ByteWriter()
-        for directory in directories.sorted() { writer.u64le(directory) }
-        return writer.bytes
-    }
-
-    /// Reads what `encoded` wrote, up to the first byte that makes no sense.
-    static func decoded(_ bytes: [UInt8]) -> Set<UInt64> {
-        var reader = ByteReader(bytes)
-        var directories: Set<UInt64> = []
-        while let directory = try? reader.u64le() { directories.insert(directory) }
-        return directories
-    }
-
     /// Makes the directory's entries present in the database.
     ///
     /// - Throws: `wouldBlock` without patience; `inputOutput` when a page cannot be had.
@@ -147,7 +130,10 @@ final class DirectoryLoader: Sendable {
         var walker = start
         var leaves: [LeafRow] = []
         var pages = PagesAhead(fetcher)
-        let isResumed = try hasRows(directory)
+        // Names of the table may also have gone here since, where an older version made links
+        // without having all of it.
+        let isResumed = if row == nil { true } else { try hasRows(directory) }
+        var lostLinks = 0
         while let leaf = try next(&walker, &pages, patience) {
             leaves.append(
                 LeafRow(
@@ -161,10 +147,18 @@ final class DirectoryLoader: Sendable {
             let isFirst = row != nil && leaves.count == 1
             try volume.query { (writer) throws(MetadataError) in
                 if isFirst { try setPartial(directory, true, writer) }
-                for prepared in rows { try insert(prepared, into: directory, writer) }
+                for prepared in rows {
+                    if try !insert(prepared, into: directory, writer) { lostLinks += 1 }
+                }
             }
             afterRows()
             afterLeaf()
+        }
+        if lostLinks > 0 {
+            volume.errors.add(
+                .page,
+                "a directory has hard links to files that the revision does not have: they are not "
+                    + "shown", detail: "\(lostLinks)")
         }
         try finish(directory, leaves)
     }
@@ -176,12 +170,15 @@ final class DirectoryLoader: Sendable {
         }
     }
 
-    /// Those entries that are no rows yet: nothing is fetched again for the others.
+    /// Those entries that are no rows yet, and were none: nothing is fetched again for the others.
     private func missing(_ entries: [Entry], in directory: UInt64) throws(FileError) -> [Entry] {
         try volume.query { (reader) throws(MetadataError) in
+            let touched = Set(try reader.touchedNames(in: directory, upTo: UInt64(Int64.max)))
             var missing: [Entry] = []
-            for entry in entries
-            where try reader.dentry(parent: directory, name: entry.name) == nil {
+            for entry in entries where !touched.contains(entry.name) {
+                guard try reader.dentry(parent: directory, name: entry.name) == nil else {
+                    continue
+                }
                 missing.append(entry)
             }
             return missing
@@ -359,18 +356,19 @@ final class DirectoryLoader: Sendable {
     }
 
     /// Makes an entry's rows, unless it has them.
+    ///
+    /// - Returns: false for a link to an inode that is not there.
     func insert(
         _ prepared: Prepared, into directory: UInt64, _ writer: borrowing MetadataWriter
-    ) throws(MetadataError) {
+    ) throws(MetadataError) -> Bool {
         let entry = prepared.entry
         // A load that was cut off has done part of this already.
-        if try writer.dentry(parent: directory, name: entry.name) != nil { return }
+        if try writer.dentry(parent: directory, name: entry.name) != nil { return true }
         if case .link = entry.body {
-            // Named before its content was ever stored: the file never reached the store.
-            guard let linked = try writer.inode(entry.ino) else { return }
+            guard let linked = try writer.inode(entry.ino) else { return false }
             _ = try writer.insertDentry(
                 parent: directory, name: entry.name, ino: entry.ino, kind: linked.kind)
-            return
+            return true
         }
         var row = prepared.row
         row.cookie = try writer.insertDentry(
@@ -389,5 +387,6 @@ final class DirectoryLoader: Sendable {
         for attribute in entry.xattrs {
             try writer.setXattr(row.ino, attribute.name, attribute.value)
         }
+        return true
     }
 }

@@ -126,12 +126,18 @@ extension Engine {
     }
 
     /// One more name for an inode. Counts one kernel reference.
+    ///
+    /// - Throws: as link(2); `wouldBlock` where this machine has not seen the hard-link table yet.
     package func link(
         _ ino: UInt64, as name: [UInt8], in parent: UInt64, _ context: RequestContext
     ) throws(FileError) -> FileStatus {
         try requireName(name)
         let directory = try requireParent(parent, context)
         if VirtualTree.isVirtual(ino) { throw .notPermitted }
+        let standing = try volume.row(ino)
+        if standing.kind != .directory && standing.form != .pad {
+            try loader.ensureHardLinks(context.patience)
+        }
         let status = try volume.with(ino) { (inode) throws(FileError) -> FileStatus in
             try committer.withNames { () throws(FileError) -> FileStatus in
                 try link(inode, name, parent, directory)

@@ -117,7 +117,8 @@ package final class Engine: Sendable {
                     self?.keepConflict(ino, content, encoding) ?? false
                 },
                 poke: {}), pending: pending)
-        publisher.start()
+        publisher.start(
+            Publisher.Hooks(loadRest: { [weak self] in _ = self?.loader.begin($0) }))
         background.start()
         beginForeignTrees()
     }

@@ -49,7 +49,7 @@ struct EngineStarter {
             try metadata.write { (writer) throws(MetadataError) in
                 try insertTop(writer)
                 try writer.setValue("volume-id", configuration.keys.volumeID)
-                try writer.setInteger("hard-links-loaded", 1)
+                try writer.setInteger(DirectoryLoader.hardLinksKey, 1)
             }
         }
         let engine = try assemble(

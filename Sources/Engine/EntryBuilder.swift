@@ -11,6 +11,8 @@
 //    it had of the file under its older name; else it is not in the revision. So a name that
 //    nobody removed is in each revision, with what it had or with what it has.
 // 3. No inode has two entries: what stands in for a file's content goes by the file's inode.
+// 4. A link is published only with the entry of the hard-link table that it leads to: one that
+//    leads to nothing is damage.
 
 import Cryptography
 import Metadata
@@ -30,6 +32,9 @@ struct EntryBuilder {
     /// What the revision before had at names that are hard links now, by inode; for those of which
     /// nothing is stored. Complete when the hard-link table's turn comes, after all directories.
     private var standIns: [UInt64: Entry] = [:]
+    /// Names that invariant 4 left out: to be looked at again by each publication until the file is
+    /// stored, since what changes of it then is the table's entry alone.
+    private(set) var unlinked: [TouchedName] = []
 
     /// A directory's pages as they will be published.
     struct DirectoryPages {
@@ -63,6 +68,10 @@ struct EntryBuilder {
         }
         if row.isHardLinked && directory != Volume.hardLinkDirectory {
             try keepStandIn(for: row, at: name, in: directory)
+            guard try isInTable(row) else {
+                unlinked.append(TouchedName(directory: directory, name: name))
+                return nil
+            }
             return .link(name: name, ino: ino)
         }
         // Stored before it took this name: what stood here before goes on, if anything did.
@@ -113,6 +122,15 @@ struct EntryBuilder {
         guard row.form == .blocks, standIns[row.ino] == nil else { return }
         if !isHeld(row), try stored(row) != nil { return }
         standIns[row.ino] = try published.content(at: name, in: directory)
+    }
+
+    /// Whether the hard-link table has, or will have, an entry of a linked file.
+    private mutating func isInTable(_ row: InodeRow) throws(Failure) -> Bool {
+        guard row.form == .blocks, standIns[row.ino] == nil else { return true }
+        if try read({ (s) throws(MetadataError) in try s.content(row.ino) }) != nil { return true }
+        let key = Entry.hardLinkName(of: row.ino)
+        if try published.content(at: key, in: Volume.hardLinkDirectory) != nil { return true }
+        return try published.moved(row.ino) != nil
     }
 
     // MARK: What is stored

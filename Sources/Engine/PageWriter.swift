@@ -31,6 +31,9 @@ struct PageWriter {
     enum Failure: Error {
         case store(StoreError)
         case entry(EntryBuilder.Failure)
+        /// Not all names of the directory are rows, or of the hard-link table: pages made of them
+        /// would leave the others out.
+        case partial(UInt64)
         /// Directories lie deeper than `TreeDepths.limit`.
         case tooDeep
     }
@@ -44,6 +47,10 @@ struct PageWriter {
 
     /// Directories whose pages were made anew.
     var rebuilt: [UInt64: EntryBuilder.DirectoryPages] { builder.rebuilt }
+
+    /// Names of directories that were left out, because nothing is stored yet of the files they
+    /// are links to.
+    var unlinked: [TouchedName] { builder.unlinked }
 
     /// Rebuilds every directory that has a changed name, deepest first; the hard-link table last.
     mutating func rebuild(_ changed: [UInt64: Set<[UInt8]>]) throws(Failure) {
@@ -113,6 +120,9 @@ struct PageWriter {
     private mutating func rebuild(
         _ directory: UInt64, _ names: Set<[UInt8]>
     ) throws(Failure) -> EntryBuilder.DirectoryPages {
+        guard try read({ (s) throws(MetadataError) in try s.isWhole(directory) }) else {
+            throw .partial(directory)
+        }
         let old = try read { (s) throws(MetadataError) in try s.leaves(directory) }
         var isAffected = [Bool](repeating: false, count: max(old.count, 1))
         for name in names { isAffected[PageWriter.leaf(of: name, in: old)] = true }

@@ -10,6 +10,8 @@
 //    lost on its way is not taken for another machine's publication.
 // 3. A head whose change number passes a change that is not stored yet is saved together with the
 //    number of its inode: the next start knows what to store, also where no block is dirty.
+// 4. A directory, or the hard-link table, of which this machine has not all names is never made
+//    anew: nothing is published until the rest is here.
 
 import Compression
 import Cryptography
@@ -67,6 +69,14 @@ final class Publisher: Sendable {
     }
     private let work = Monitor(Work())
 
+    /// What the publisher needs from the engine above it.
+    struct Hooks: Sendable {
+        /// Begins to bring the rest of a directory, or of the hard-link table; does not wait for
+        /// the store.
+        let loadRest: @Sendable (UInt64) -> Void
+    }
+    private let hooks = Lock<Hooks?>(nil)
+
     init(
         volume: Volume, committer: Committer, head: Head, unanswered: PadRecord?,
         hasUnstored: @escaping @Sendable () -> Bool,
@@ -80,7 +90,8 @@ final class Publisher: Sendable {
         self.unstored = unstored
     }
 
-    func start() {
+    func start(_ hooks: Hooks) {
+        self.hooks.withLock { $0 = hooks }
         WorkerPool.startThread("cairn-publish") { self.run() }
     }
 
@@ -234,7 +245,7 @@ final class Publisher: Sendable {
             let (record, next) = try sealRoot(&writer, &log, before, change)
             try volume.configuration.chunks.sync()
             try put(record, before)
-            try remember(writer.rebuilt, next)
+            try remember(writer, next)
             self.log.withLock { $0 = log }
         } catch let error as FileError {
             throw error
@@ -244,6 +255,13 @@ final class Publisher: Sendable {
             throw volume.failure(error)
         } catch PageWriter.Failure.store(let error) {
             throw volume.reportStore(error)
+        } catch PageWriter.Failure.partial(let directory) {
+            volume.errors.add(
+                .page,
+                "of something that was changed this machine has not all names: nothing is "
+                    + "published until the rest has come from the store")
+            hooks.withLock { $0 }?.loadRest(directory)
+            throw FileError.inputOutput
         } catch PageWriter.Failure.tooDeep {
             volume.errors.add(
                 .tree,
@@ -277,10 +295,12 @@ final class Publisher: Sendable {
             guard let last = rows.last, rows.count == Publisher.rowBatch else { break }
             cursor = last.change
         }
-        for touched in try snapshot.touchedNames(upTo: change) {
-            changed[touched.directory, default: []].insert(touched.name)
-        }
-        return changed.isEmpty && !isTopChanged ? nil : changed
+        let touched = try snapshot.touchedNames(upTo: change)
+        // Names that the last revision left out are marked still; they alone are no change.
+        let isTouched = try touched.count > snapshot.touchedNames(upTo: after).count
+        if changed.isEmpty && !isTouched && !isTopChanged { return nil }
+        for one in touched { changed[one.directory, default: []].insert(one.name) }
+        return changed
     }
 
     private func sealRoot(
@@ -324,19 +344,20 @@ final class Publisher: Sendable {
     static let rootEncoding: UInt64 = 7668
 
     /// The root is on the store: what was built is the published state from now on.
-    private func remember(
-        _ rebuilt: [UInt64: EntryBuilder.DirectoryPages], _ next: Head
-    ) throws(FileError) {
+    private func remember(_ pages: PageWriter, _ next: Head) throws(FileError) {
         // Looked at now: whatever changed before the snapshot and is not stored yet is among them.
         let waiting = unstored()
         try volume.query { (writer) throws(MetadataError) in
-            for (directory, pages) in rebuilt {
+            for (directory, pages) in pages.rebuilt {
                 let isThere = try writer.inode(directory) != nil
                 if !isThere && directory != Volume.hardLinkDirectory { continue }
                 try writer.setPage(directory, pages.root)
                 try writer.replaceLeaves(directory, pages.leaves)
             }
             try writer.clearTouched(upTo: next.change)
+            for name in pages.unlinked {
+                try writer.touch(name.directory, name.name, next.change)
+            }
             try HeadStorage.save(next, writer)
             try HeadStorage.saveUnstored(waiting, writer)
             try writer.setValue("pending-root", nil)

@@ -2,13 +2,15 @@
 //
 // A directory of many pages on a store that gives some of them and not the others yet.
 
-import Engine
 import Foundation
+import Metadata
 import Primitives
 import Stores
 import Synchronization
 import TestSupport
 import Testing
+
+@testable import Engine
 
 @Suite("large directories", .serialized)
 struct LargeDirectoryTests {
@@ -180,6 +182,32 @@ struct LargeDirectoryTests {
         #expect(try volume.list("/files/large") == wanted)
         try volume.recover()
         #expect(try volume.list("/files/large") == wanted)
+    }
+
+    @Test("what is changed in it meanwhile is published with the rest, and not before")
+    func publication() throws {
+        let (volume, store) = try recovered()
+        let ino = try volume.resolve("/files/large")
+        store.pass(Self.first)
+        let handle = try volume.engine.openDirectory(ino, volume.context).handle
+        volume.engine.releaseDirectory(handle)
+        // What no operation reaches: a file of which nobody has looked up the name.
+        let shared = volume.engine.volume
+        let row = try shared.query { (reader) throws(MetadataError) in
+            try reader.lookup(parent: ino, name: Array(Self.name(1).utf8))
+        }
+        try shared.with(try #require(row).ino) { (inode) throws(FileError) in
+            try shared.change(inode) { (state) throws(FileError) in state.isRowDirty = true }
+        }
+        func publishNow() -> FileError? {
+            volume.engine.publisher.publishNow(until: .now + .seconds(20).scaled)
+        }
+        #expect(publishNow() == .inputOutput)
+        #expect(try volume.report("errors").contains("this machine has not all names"))
+        store.pass(nil)
+        #expect(eventually { publishNow() == nil })
+        try volume.recover()
+        #expect(try volume.list("/files/large") == Self.names)
     }
 
     @Test("a volume that is stopped meanwhile goes on at its next start")
