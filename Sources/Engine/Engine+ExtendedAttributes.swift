@@ -14,6 +14,18 @@ extension Engine {
     static let ownPrefix = "user.cairn."
     private static let ownPrefixBytes = Array(ownPrefix.utf8)
 
+    private static let systemPrefix = Array("system.".utf8)
+
+    /// Whether an attribute is of the system's namespace, and no access list. The kernel lets
+    /// everybody through to those who can reach the file at all: what they mean is the filesystem's
+    /// affair, and here they mean nothing.
+    ///
+    /// - Source: Linux, fs/xattr.c, xattr_permission.
+    private static func isSystems(_ name: [UInt8]) -> Bool {
+        name.starts(with: systemPrefix) && name != AccessList.accessName
+            && name != AccessList.defaultName
+    }
+
     /// The value of one attribute.
     package func extendedAttribute(
         _ name: [UInt8], of ino: UInt64, _ context: RequestContext
@@ -25,6 +37,7 @@ extension Engine {
             guard let value = try ownAttribute(name, ino) else { throw .noAttribute }
             return Array(value.utf8)
         }
+        if Engine.isSystems(name) { throw .notSupported }
         // The kernel asks for one before the first write to a file.
         if volume.table.peek(ino, { $0.lacksAttributes }) == true { throw .noAttribute }
         let value = try volume.query { (reader) throws(MetadataError) in
@@ -42,7 +55,8 @@ extension Engine {
         if VirtualTree.isVirtual(ino) { return [] }
         let names = try volume.query { (reader) throws(MetadataError) in try reader.xattrNames(ino)
         }
-        return names + (try ownNames(ino)).map { Array((Engine.ownPrefix + $0).utf8) }
+        return names.filter { !Engine.isSystems($0) }
+            + (try ownNames(ino)).map { Array((Engine.ownPrefix + $0).utf8) }
     }
 
     /// Sets an attribute.
@@ -62,7 +76,9 @@ extension Engine {
             try setEncoding(value, ino, context)
             return
         }
-        if name.starts(with: Engine.ownPrefixBytes) { throw .notSupported }
+        if name.starts(with: Engine.ownPrefixBytes) || Engine.isSystems(name) {
+            throw .notSupported
+        }
         let setsMode = try volume.with(ino) { (inode) throws(FileError) in
             try committer.withNames { () throws(FileError) in
                 let known = try volume.query { (reader) throws(MetadataError) in
@@ -156,6 +172,7 @@ extension Engine {
         if VirtualTree.isVirtual(ino) || name.starts(with: Engine.ownPrefixBytes) {
             throw .notPermitted
         }
+        if Engine.isSystems(name) { throw .notSupported }
         try volume.with(ino) { (inode) throws(FileError) in
             try committer.withNames { () throws(FileError) in
                 let known = try volume.query { (reader) throws(MetadataError) in

@@ -8,7 +8,8 @@ import Testing
 
 @Suite("attributes, as POSIX and Linux have them", .serialized, .mounting)
 final class PosixAttributeTests: EveryonesMount {
-    // SEMANTICS: Attributes of any namespace that the kernel lets through are kept.
+    // SEMANTICS: Attributes of any namespace that the kernel lets through are kept; but of
+    // `system.` the access lists only: others cannot be set, read or removed, EOPNOTSUPP.
     // SEMANTICS: attribute name, value: 255 bytes, 64 KiB
     // SEMANTICS: ENODATA: no such attribute
     // SEMANTICS: ERANGE: an attribute's name is longer than its limit, or the buffer shorter than
@@ -47,6 +48,15 @@ final class PosixAttributeTests: EveryonesMount {
                 fails(errno.EACCES, os.setxattr, 'f', 'user.mine', b'')
                 fails(errno.EPERM, os.setxattr, 'f', 'trusted.mine', b'')
             as_user(4321, other)
+            def systems():
+                for name in ['system.foo', 'system.posix_acl_accessx', 'system.']:
+                    fails(errno.EOPNOTSUPP, os.setxattr, 'f', name, b'x')
+                    fails(errno.EOPNOTSUPP, os.getxattr, 'f', name)
+                    fails(errno.EOPNOTSUPP, os.removexattr, 'f', name)
+            os.chmod('f', 0o600); systems(); as_user(65534, systems)
+            fails(errno.ENODATA, os.getxattr, 'f', 'system.posix_acl_access')
+            same(sorted(os.listxattr('f')), ['security.c', 'trusted.b', 'user.big', 'user.empty',
+                                             'user.' + 'n' * 250])
             """)
         try volume.recover()
         try volume.probe(
