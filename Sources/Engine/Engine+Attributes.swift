@@ -32,21 +32,21 @@ extension Engine {
                 // With all else that changes, so that no commit comes between.
                 let status = try writer.truncate(inode, to: size, context.patience) {
                     (state) throws(FileError) in
-                    try apply(change, to: &state, now: state.row.attributes.changed)
+                    try apply(change, to: &state, context, now: state.row.attributes.changed)
                 }
                 noteWritten(inode)
                 if change.mode == nil { return status }
             }
             guard let mode = change.mode else {
                 return try volume.change(inode) { (state) throws(FileError) in
-                    try apply(change, to: &state)
+                    try apply(change, to: &state, context)
                 }
             }
             // One commit has the mode and the access list that goes with it.
             return try committer.withNames { () throws(FileError) -> FileStatus in
                 try rewriteAccessList(of: ino, for: mode)
                 return try volume.change(inode) { (state) throws(FileError) in
-                    try apply(change, to: &state)
+                    try apply(change, to: &state, context)
                 }
             }
         }
@@ -55,10 +55,11 @@ extension Engine {
     }
 
     private func apply(
-        _ change: AttributeChange, to state: inout InodeState, now: Timestamp = .now()
+        _ change: AttributeChange, to state: inout InodeState, _ context: RequestContext,
+        now: Timestamp = .now()
     ) throws(FileError) -> FileStatus {
         if state.isDeleted { throw .stale }
-        apply(change, to: &state.row, now: now)
+        apply(change, to: &state.row, context, now: now)
         state.isRowDirty = true
         if change.modified != nil { try noteModified(&state) }
         return state.status
@@ -76,23 +77,36 @@ extension Engine {
         state.isBaseDirty = true
     }
 
-    private func apply(_ change: AttributeChange, to row: inout InodeRow, now: Timestamp) {
+    private func apply(
+        _ change: AttributeChange, to row: inout InodeRow, _ context: RequestContext,
+        now: Timestamp
+    ) {
         if let mode = change.mode { row.attributes.mode = mode & FileAttributes.modeMask }
         let isOwnerChange = change.user != nil || change.group != nil
         if let user = change.user { row.attributes.uid = user }
         if let group = change.group { row.attributes.gid = group }
         let clears = change.clearsPrivileges || (isOwnerChange && change.mode == nil)
-        if clears && row.kind != .directory { clearPrivileges(&row.attributes) }
+        if clears && row.kind != .directory {
+            // The caller's first group decides, as for access lists.
+            let isForeign =
+                change.clearsPrivileges && context.user != 0
+                && context.group != row.attributes.gid
+            clearPrivileges(&row.attributes, isForeign: isForeign)
+        }
         if let accessed = change.accessed { row.attributes.accessed = accessed.time(now) }
         if let modified = change.modified { row.attributes.modified = modified.time(now) }
         row.attributes.changed = change.changed ?? now
     }
 
     /// What a write or a chown takes away; set-group-id without group execution is a lock mark and
-    /// stays.
-    private func clearPrivileges(_ attributes: inout FileAttributes) {
+    /// stays, unless who writes is not of the group.
+    ///
+    /// - Source: Linux, fs/attr.c, setattr_should_drop_sgid.
+    private func clearPrivileges(_ attributes: inout FileAttributes, isForeign: Bool) {
         attributes.mode &= ~Engine.setUserID
-        if attributes.mode & Engine.groupExecute != 0 { attributes.mode &= ~Engine.setGroupID }
+        if isForeign || attributes.mode & Engine.groupExecute != 0 {
+            attributes.mode &= ~Engine.setGroupID
+        }
     }
 
     /// Age of an access time at which reading moves it whatever else happened.

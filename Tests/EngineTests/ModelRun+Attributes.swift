@@ -71,7 +71,9 @@ extension ModelRun {
         if case .at(let time) = change.accessed { tree[id].attributes.accessed = time }
         if (change.clearsPrivileges || isOwnerChange) && tree[id].kind != .directory {
             var mode = tree[id].attributes.mode & ~0o4000
-            if mode & 0o010 != 0 { mode &= ~0o2000 }
+            let isForeign =
+                change.clearsPrivileges && tree[id].attributes.gid != context.group
+            if isForeign || mode & 0o010 != 0 { mode &= ~0o2000 }
             tree[id].attributes.mode = mode
         }
     }

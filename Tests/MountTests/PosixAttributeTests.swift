@@ -208,7 +208,8 @@ final class PosixAttributeTests: EveryonesMount {
     }
 
     // SEMANTICS: Set-user-id and set-group-id bits are cleared when somebody but root writes to the
-    // file or truncates it, and when anybody gives it another owner or group.
+    // file or truncates it, and when anybody gives it another owner or group; set-group-id that the
+    // group may not execute only when somebody writes whose first group is another.
     // SEMANTICS: A directory with set-group-id gives its group to what is made in it.
     @Test("a write, a truncation and a change of owner take set-user-id and set-group-id away")
     func privileges() throws {
@@ -237,8 +238,11 @@ final class PosixAttributeTests: EveryonesMount {
                 by(1001, change, 0o6777, 0o777)
                 by(1002, change, 0o6777, 0o777)
                 by(0, change, 0o6777, 0o6777)
-            # Set-group-id without execution for the group is no privilege.
+            # Set-group-id without execution for the group is no privilege of the group's.
             by(1001, write_some, 0o4767, 0o767)
+            for change in changes:
+                by(1001, change, 0o2766, 0o2766); by(1002, change, 0o2766, 0o766)
+                by(0, change, 0o2766, 0o2766)
             by(1001, lambda: os.chown('f', -1, 1001), 0o6755, 0o755)
             by(0, lambda: os.chown('f', 1002, -1), 0o6755, 0o755)
             by(0, lambda: os.chown('f', -1, 1002), 0o2745, 0o2745)
