@@ -69,14 +69,22 @@ final class SlowLane: Sendable {
 
     private let name: String
     private let limits: LaneLimits
+    private let makeThread: @Sendable (String, @escaping @Sendable () -> Void) -> Bool
     private let monitor = Monitor(State())
 
     /// - Parameters:
     ///   - name: for the threads.
     ///   - limits: never passed.
-    init(name: String, limits: LaneLimits) {
+    ///   - makeThread: starts a thread with a name; false if the system has none to give.
+    init(
+        name: String, limits: LaneLimits,
+        makeThread: @escaping @Sendable (String, @escaping @Sendable () -> Void) -> Bool = {
+            SystemThread.start($0, $1)
+        }
+    ) {
         self.name = name
         self.limits = limits
+        self.makeThread = makeThread
     }
 
     /// Takes a job.
@@ -151,7 +159,7 @@ final class SlowLane: Sendable {
     }
 
     private func startThread() -> Bool {
-        if SystemThread.start(name, { [self] in serve() }) { return true }
+        if makeThread(name, { [self] in serve() }) { return true }
         monitor.withLock { $0.threadCount -= 1 }
         monitor.wakeAll()
         return false
@@ -159,7 +167,14 @@ final class SlowLane: Sendable {
 
     /// After a thread could not be made: takes the job back, unless another thread has it or will.
     private func withdraw(_ job: any LaneJob) -> Bool {
-        monitor.withLock { $0.threadCount == 0 && remove(job, &$0) }
+        monitor.withLock { state in
+            guard state.threadCount == 0 else { return false }
+            if remove(job, &state) { return true }
+            // Its caller was interrupted before it came, or meanwhile.
+            guard let index = state.givenUp.firstIndex(where: { $0 === job }) else { return false }
+            state.givenUp.remove(at: index)
+            return true
+        }
     }
 
     private func remove(_ job: any LaneJob, _ state: inout State) -> Bool {

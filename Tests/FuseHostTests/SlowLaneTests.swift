@@ -160,6 +160,17 @@ struct SlowLaneTests {
         #expect(job.runCount.load(ordering: .relaxed) == 0)
     }
 
+    @Test("without a thread a job is not taken, also where its caller was interrupted before")
+    func refusesWithoutThreads() {
+        let lane = SlowLane(name: "test", limits: .store) { _, _ in false }
+        let gate = Gate(isOpen: true)
+        let (plain, interrupted) = (TestJob(gate), TestJob(gate))
+        interrupted.interrupt()
+        #expect(!lane.submit(plain) && !lane.submit(interrupted))
+        lane.drain()
+        #expect(plain.endCount == 0 && interrupted.endCount == 0)
+    }
+
     @Test("draining interrupts what runs, gives up what waits, and takes nothing more")
     func drains() {
         let gate = Gate(isOpen: false)
