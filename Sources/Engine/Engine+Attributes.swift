@@ -81,6 +81,9 @@ extension Engine {
         _ change: AttributeChange, to row: inout InodeRow, _ context: RequestContext,
         now: Timestamp
     ) {
+        // Of writes that it does not gather, as a pad's, the kernel keeps nothing.
+        let isOld = change.changed.map { $0 < row.attributes.changed } ?? false
+        if change.isKept && isOld && row.form == .pad { return }
         if let mode = change.mode { row.attributes.mode = mode & FileAttributes.modeMask }
         let isOwnerChange = change.user != nil || change.group != nil
         if let user = change.user { row.attributes.uid = user }

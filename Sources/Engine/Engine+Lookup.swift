@@ -16,7 +16,11 @@ extension Engine {
         _ name: [UInt8], in parent: UInt64, _ context: RequestContext
     ) throws(FileError) -> FileStatus {
         let status = try find(name, in: parent, context)
-        volume.table.addReference(status.ino)
+        if volume.table.addReference(status.ino) {
+            // Who came between the name's end and the inode's has brought the old one back.
+            let isOpen = volume.table.peek(status.ino) { $0.openCount > 0 } ?? false
+            if !isOpen { invalidation(.entry(parent: parent, name: name)) }
+        }
         return status
     }
 

@@ -212,6 +212,8 @@ final class InodeTable: Sendable {
         var count: UInt64 = 0
         /// It may have pages of the content: it forgets them with the inode at the latest.
         var mayBeCached = false
+        /// It believes older times than the file has.
+        var hasOldTimes = false
     }
 
     private final class ShardBox: Sendable {
@@ -290,8 +292,14 @@ final class InodeTable: Sendable {
     }
 
     /// Counts one reference of the kernel.
-    func addReference(_ ino: UInt64) {
-        box(ino).shard.references.withLock { $0[ino, default: Hold()].count += 1 }
+    ///
+    /// - Returns: whether it had some already, and believes older times of the inode.
+    @discardableResult
+    func addReference(_ ino: UInt64) -> Bool {
+        box(ino).shard.references.withLock { references in
+            references[ino, default: Hold()].count += 1
+            return references[ino]?.hasOldTimes ?? false
+        }
     }
 
     /// Takes `count` references back.
@@ -322,6 +330,16 @@ final class InodeTable: Sendable {
     /// Whether the kernel may have pages of an inode, from before it was last opened.
     func mayBeCached(_ ino: UInt64) -> Bool {
         box(ino).shard.references.withLock { $0[ino]?.mayBeCached ?? false }
+    }
+
+    /// The kernel believes older times of an inode than it has, as long as it holds it.
+    func noteOldTimes(_ ino: UInt64) {
+        box(ino).shard.references.withLock { $0[ino]?.hasOldTimes = true }
+    }
+
+    /// Whether the kernel believes older times of an inode.
+    func hasOldTimes(_ ino: UInt64) -> Bool {
+        box(ino).shard.references.withLock { $0[ino]?.hasOldTimes ?? false }
     }
 
     /// How many inodes are resident.

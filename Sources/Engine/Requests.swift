@@ -114,6 +114,8 @@ package struct AttributeChange: Sendable {
     package var changed: Timestamp?
     /// The kernel wants set-user-id and set-group-id cleared (a write or chown by somebody else).
     package var clearsPrivileges = false
+    /// Nobody asks for it: the kernel brings the times that it kept of a file that is open.
+    package var isKept = false
 
     /// No change at all.
     package init() {}

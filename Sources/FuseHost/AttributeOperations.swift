@@ -49,7 +49,9 @@ struct SetAttributes: Operation {
     }
 
     func perform(_ call: Call) throws(FileError) -> FuseReply {
-        .attributes(try call.engine.setAttributes(of: ino, change, call.context))
+        var change = change
+        change.isKept = isForHolders
+        return .attributes(try call.engine.setAttributes(of: ino, change, call.context))
     }
 }
 
