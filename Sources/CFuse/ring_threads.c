@@ -206,9 +206,20 @@ static bool fill_queues(cfuse_ring *ring) {
     return is_whole && atomic_load(&ring->failures) == 0;
 }
 
+/// The kernel's queues; 0 where it has too many for us.
+static unsigned possible_queues(void) {
+    const unsigned count = possible_processors();
+    return count > most_queues ? 0 : count;
+}
+
+uint32_t cfuse_ring_share(void) {
+    const unsigned queues = possible_queues();
+    return queues == 0 ? 0 : most_threads / queues;
+}
+
 cfuse_ring *cfuse_ring_new(cfuse_session *session, int device, size_t payload_size) {
-    const unsigned queues = possible_processors();
-    if (queues == 0 || queues > most_queues) {
+    const unsigned queues = possible_queues();
+    if (queues == 0) {
         return NULL;
     }
     cfuse_ring *ring = calloc(1, sizeof *ring);

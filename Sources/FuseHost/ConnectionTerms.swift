@@ -40,10 +40,24 @@ enum ConnectionTerms {
         UInt64(CFUSE_INIT_PARALLEL_DIROPS | CFUSE_INIT_HANDLE_KILLPRIV_V2)
         | CFUSE_INIT_DIRECT_IO_ALLOW_MMAP
 
+    /// Fewest and most requests in the background where they come by io_uring. One program's are in
+    /// one queue, in which others ask too, and each keeps up to 1 MiB of memory for what it read.
+    static let ringBackground = 64...128
+
+    /// Most requests in the background.
+    ///
+    /// - Parameter ringShare: requests that a queue of io_uring takes; 0 for the device.
+    static func background(_ options: MountOptions, ringShare: Int) -> Int {
+        guard ringShare > 0 else { return Int(options.maxBackground) }
+        let most = min(max(ringShare / 4, ringBackground.lowerBound), ringBackground.upperBound)
+        return min(Int(options.maxBackground), most)
+    }
+
     /// What to answer to a kernel's offer.
     ///
+    /// - Parameter ringShare: as for `background`.
     static func answer(
-        to offer: cfuse_connection, _ options: MountOptions
+        to offer: cfuse_connection, _ options: MountOptions, ringShare: Int = 0
     ) -> cfuse_connection {
         var answer = offer
         answer.wanted = wanted & offer.capable
@@ -56,8 +70,9 @@ enum ConnectionTerms {
         answer.max_read = size
         // libfuse has lowered this to what the device's default allows; the device is raised first.
         answer.max_readahead = size
-        answer.max_background = UInt32(options.maxBackground)
-        answer.congestion_threshold = UInt32(options.congestionThreshold)
+        let background = background(options, ringShare: ringShare)
+        answer.max_background = UInt32(background)
+        answer.congestion_threshold = UInt32(background / 4 * 3)
         answer.time_granularity = 1
         let ring = options.usesRing ? CFUSE_INIT_OVER_IO_URING : 0
         answer.init_flags = offer.init_flags & (flags | ring)

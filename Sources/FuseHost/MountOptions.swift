@@ -55,10 +55,11 @@ package struct MountOptions: Sendable {
     package var nonEmpty = false
     /// The engine's inode that is the root of this mount: the volume's, or a directory in it.
     package var rootInode = Engine.rootInode
-    /// Most read-aheads and write-backs the kernel may have waiting for an answer.
-    package var maxBackground: UInt16 = 64
-    /// How many of those make the kernel hold back.
-    package var congestionThreshold: UInt16 = 48
+    /// Most read-aheads and write-backs the kernel may have waiting for an answer; three quarters
+    /// of them make it hold back. The kernel has one queue for both, and a close waits for its
+    /// write-backs: so there are many more than reads that wait for the store at once, and far
+    /// fewer than may wait for their turn (`LaneLimits.store`).
+    package var maxBackground: UInt16 = 512
     /// The kernel gathers small writes, and keeps size and times of open files itself.
     package var writebackCache = true
     /// How long the kernel believes a name. This mount is the one writer, and says what changed.

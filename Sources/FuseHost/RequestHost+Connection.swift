@@ -16,7 +16,9 @@ extension RequestHost {
         if mount?.connection?.setReadAhead(kibibytes: kibibytes) != true {
             options.log(.debug, "the device's read-ahead stays at the kernel's default")
         }
-        let answer = ConnectionTerms.answer(to: offer, options)
+        let mayBeByRing = options.usesRing && offer.init_flags & CFUSE_INIT_OVER_IO_URING != 0
+        let share = mayBeByRing ? Int(cfuse_ring_share()) : 0
+        let answer = ConnectionTerms.answer(to: offer, options, ringShare: share)
         options.log(
             .debug,
             "FUSE protocol \(offer.protocol_major).\(offer.protocol_minor), offered "

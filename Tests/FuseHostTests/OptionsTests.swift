@@ -108,6 +108,20 @@ struct OptionsTests {
         #expect(answer.init_flags == flags)
     }
 
+    @Test("the kernel's background has room beside all reads that wait for the store at once")
+    func boundsTheBackground() {
+        let lane = LaneLimits.store
+        var answer = ConnectionTerms.answer(to: cfuse_connection(), options)
+        #expect(answer.max_background == 512 && answer.congestion_threshold == 384)
+        #expect(answer.max_background > 4 * lane.threadLimit)
+        // All of it may wait for a thread, and others too.
+        #expect(Int(answer.max_background) * 2 <= lane.waitingLimit)
+        for (share, wanted) in [(2048, 128), (512, 128), (256, 64), (128, 64), (16, 64)] {
+            answer = ConnectionTerms.answer(to: cfuse_connection(), options, ringShare: share)
+            #expect(answer.max_background == wanted && answer.congestion_threshold < wanted)
+        }
+    }
+
     @Test("every error has a sentence of its own")
     func explainsErrors() {
         let errors: [FuseHostError] = [

@@ -44,4 +44,32 @@ final class GatheredTests: EveryonesMount {
         try volume.mount()
         try volume.probe("assert os.stat(PADS + '/renamed').st_mtime_ns > 10**18")
     }
+
+    // SEMANTICS: Up to 512 requests that the kernel makes ahead of a program's reads, of up to 1
+    // MiB each, keep no `close` waiting for the store; beyond, it waits for the first of them. By
+    // io_uring they are 64 to 128, and for users other than root at most `max_user_bgreq` of the
+    // module `fuse`.
+    @Test("a close does not wait for what is read ahead from a slow store")
+    func closeBesideReads() throws {
+        try volume.probe("write('big', os.urandom(4 * MIB))")
+        try volume.recover()
+        try volume.unmount()
+        try volume.mount(options: "allow_other,limit-download=1K,no_io_uring")
+        try volume.probe(
+            """
+            def ahead():
+                fd = os.open('big', os.O_RDONLY)
+                for number in range(180):
+                    os.posix_fadvise(fd, number * 20_480, 4096, os.POSIX_FADV_WILLNEED)
+                os.write(said, b'.'); signal.pause()
+            heard, said = os.pipe(); reader = child(ahead); begin = time.monotonic()
+            # Without room for them the kernel holds the reader up, too.
+            select.select([heard], [], [], 5)
+            with open('small', 'wb') as file: file.write(b'x' * 100)
+            took = time.monotonic() - begin
+            os.kill(reader, signal.SIGKILL); os.waitpid(reader, 0)
+            assert took < 5, f'{took:.1f} s'
+            """)
+        try volume.shell("\"$CAIRN\" unmount --now \"$MNT\"")
+    }
 }

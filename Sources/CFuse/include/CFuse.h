@@ -224,6 +224,9 @@ int32_t cfuse_session_loop(cfuse_session *session, uint32_t threads, uint32_t cl
 void cfuse_session_finish(cfuse_session *session);
 /// Whether requests come by the kernel's ring. Any thread.
 uint32_t cfuse_session_has_ring(cfuse_session *session);
+/// Most requests that one queue of the kernel's ring takes on this machine before it waits for
+/// answers; 0 where it has no ring for us.
+uint32_t cfuse_ring_share(void);
 /// A thread waits for the disk next: if it serves a request, and others asked when the disk was
 /// last waited for, another one reads the device. Any thread; does not wait.
 void cfuse_session_expect_wait(cfuse_session *session);
