@@ -276,6 +276,12 @@ int32_t cfuse_invalidate_inode(cfuse_session *session, uint64_t ino) {
     return fuse_lowlevel_notify_inval_inode(session->fuse, ino, 0, 0);
 }
 
+int32_t cfuse_hand_over(cfuse_session *session, uint64_t ino, uint64_t offset, uint64_t count) {
+    // A page that was written to is handed over before it is dropped (Linux, fs/fuse/file.c,
+    // fuse_launder_folio).
+    return fuse_lowlevel_notify_inval_inode(session->fuse, ino, (off_t)offset, (off_t)count);
+}
+
 int32_t cfuse_invalidate_attributes(cfuse_session *session, uint64_t ino) {
     // A negative offset names no page.
     return fuse_lowlevel_notify_inval_inode(session->fuse, ino, -1, 0);

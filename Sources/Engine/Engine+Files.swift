@@ -244,40 +244,4 @@ extension Engine {
         }
         noteWritten(inode)
     }
-
-    /// The next data or hole at or after `offset`; the end of the file counts as a hole.
-    ///
-    /// - Throws: `noSuchExtent` at or past the end, or when no data follows.
-    package func seek(
-        _ ino: UInt64, from offset: UInt64, findsData: Bool, _ context: RequestContext
-    ) throws(FileError) -> UInt64 {
-        if VirtualTree.isVirtual(ino) {
-            // All of it is data.
-            let size = try virtualStatus(ino, context.patience).size
-            guard offset < size else { throw .noSuchExtent }
-            return findsData ? offset : size
-        }
-        return try volume.with(ino) { (inode) throws(FileError) in
-            try inode.state.withLock { (state) throws(FileError) in
-                let size = state.row.size
-                guard offset < size else { throw .noSuchExtent }
-                var found: UInt64?
-                var edge = offset
-                try volume.forEachExtent(&state, in: offset..<size) { extent in
-                    if findsData {
-                        found = extent.lowerBound
-                        return false
-                    }
-                    if extent.lowerBound > edge { return false }
-                    edge = extent.upperBound
-                    return true
-                }
-                if findsData {
-                    guard let found else { throw .noSuchExtent }
-                    return found
-                }
-                return min(edge, size)
-            }
-        }
-    }
 }

@@ -53,6 +53,14 @@ enum ConnectionTerms {
         return min(Int(options.maxBackground), most)
     }
 
+    /// Most requests that may wait for others which the kernel makes meanwhile. By io_uring each
+    /// keeps its place in a queue; if they had all of them, the others would never come.
+    ///
+    /// - Parameter ringShare: as for `background`.
+    static func kernelWaits(ringShare: Int) -> Int {
+        ringShare > 0 ? max(1, ringShare / 2) : .max
+    }
+
     /// What to answer to a kernel's offer.
     ///
     /// - Parameter ringShare: as for `background`.

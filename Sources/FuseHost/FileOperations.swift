@@ -256,13 +256,16 @@ struct Seek: Operation {
     /// SEEK_HOLE.
     private static let hole: UInt32 = 4
 
+    var waitsForKernel: Bool { true }
     var isForHolders: Bool { true }
 
     func perform(_ call: Call) throws(FileError) -> FuseReply {
         guard whence == Self.data || whence == Self.hole else { throw .invalid }
+        let host = call.host
         return .offset(
             try call.engine.seek(
-                ino, from: offset, findsData: whence == Self.data, call.context))
+                ino, from: offset, findsData: whence == Self.data, call.context
+            ) { host.handOver((ino, $0)) })
     }
 }
 

@@ -5,10 +5,10 @@
 // States: made → mounted → serving → served → unmounted. `requestStop` may come at any moment, also
 // before `run`. Invariants:
 // 1. libfuse's session lives from `init` to `deinit`, and only `deinit` destroys it, when no thread
-//    of ours can use it any more: `run` returns after both lanes are empty, and every other thread
-//    that uses it holds a reference to `self`.
-// 2. The notifier ends while requests are still served, where that is ours to choose: the kernel
-//    may need one of them to finish a notification.
+//    of ours can use it any more: `run` returns after the lanes are empty, and every other thread
+//    that uses it holds a reference to `self`; so does who still waits for the kernel then.
+// 2. The notifier and the kernel's lane end while requests are still served, where that is ours to
+//    choose: the kernel may need one of them to finish a notification.
 
 import CFuse
 package import Engine
@@ -33,6 +33,8 @@ import Threading
 
     /// How often a loop that should end is woken, until it has ended.
     private static let stopInterval = Duration.milliseconds(20)
+    /// How long the kernel has at the end to hand over what somebody asked for.
+    private static let handOverLimit = Duration.seconds(5)
     /// How often the watchdog looks.
     private static let lookInterval = Duration.seconds(5)
 
@@ -110,6 +112,13 @@ import Threading
             // SAFETY: the session lives as long as `self`.
             unsafe cfuse_session_expect_wait(session)
         }
+        host.handOver.set { [weak self] ino, range in
+            guard let self else { return }
+            // SAFETY: the session lives as long as `self`.
+            _ = unsafe cfuse_hand_over(
+                session, host.inodes.kernel(ino), range.lowerBound,
+                range.upperBound - range.lowerBound)
+        }
         let watchdog = host.watchdog
         host.engine.setRequestCount { watchdog.requestCount }
         host.whenFailed.set { [weak self] in
@@ -133,6 +142,9 @@ import Threading
         state.wakeAll()
         host.storeLane.drain()
         host.diskLane.drain()
+        if !host.kernelLane.drain(atMost: Self.handOverLimit) {
+            host.options.log(.warning, "the kernel still holds on to pages that were asked for")
+        }
         // SAFETY: the session lives as long as `self`; nobody answers any more.
         unsafe cfuse_session_finish(session)
         if !notifier.stop() {
@@ -184,11 +196,12 @@ import Threading
         unsafe cfuse_session_has_ring(session) != 0
     }
 
-    /// Requests that wait for the store or the disk right now, and that wait for a thread to wait
-    /// on; for the status.
+    /// Requests that wait for the store, the disk or the kernel right now, and that wait for a
+    /// thread to wait on; for the status.
     package var waitingRequests: (running: Int, queued: Int) {
-        let (store, disk) = (host.storeLane.load, host.diskLane.load)
-        return (store.running + disk.running, store.waiting + disk.waiting)
+        [host.storeLane, host.diskLane, host.kernelLane].map(\.load).reduce((0, 0)) {
+            ($0.0 + $1.running, $0.1 + $1.waiting)
+        }
     }
 
     /// Ends the loop: its thread waits in libfuse for a signal, which it may just miss, so it is
@@ -196,6 +209,7 @@ import Threading
     private func startStopping() {
         let isStarted = SystemThread.start("cairn-stop") { [self] in
             notifier.stop()
+            endHandOvers()
             repeat {
                 // SAFETY: the session lives as long as `self`. The thread is in `run` while the
                 // lock is held: `run` takes the lock before it returns.
@@ -207,6 +221,17 @@ import Threading
                 atMost: Self.stopInterval, { $0.phase == .serving ? nil : true }) == nil
         }
         if !isStarted { host.options.log(.error, "no thread to stop the mount with") }
+    }
+
+    /// Ends what waits for the kernel while its requests are still served: afterwards only the
+    /// connection's end would.
+    private func endHandOvers() {
+        if host.kernelLane.drain(atMost: Self.handOverLimit) { return }
+        do throws(FuseHostError) {
+            try state.withLock { $0.mount?.connection }?.abort()
+        } catch {
+            host.options.log(.warning, error.sentence)
+        }
     }
 
     private func startNotifier() {

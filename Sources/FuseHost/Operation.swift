@@ -33,6 +33,10 @@ protocol Operation: Sendable {
     /// It always waits, for the local disk, so it never runs on a thread that serves requests.
     var waitsForDisk: Bool { get }
 
+    /// Where it must wait, it waits for the kernel, which asks for more before it goes on: never on
+    /// a thread that other operations wait for.
+    var waitsForKernel: Bool { get }
+
     /// Whoever was handed an open file may ask for it, or has the kernel ask. All else is for root
     /// alone where nobody checks permissions (`MountOptions.checksPermissions`): the kernel keeps
     /// other users out by six of a process's ids, and not by that which it gives as the caller's,
@@ -47,6 +51,7 @@ extension Operation {
     var keptBytes: Int { 0 }
     var whenFull: FullLane { .refuse }
     var waitsForDisk: Bool { false }
+    var waitsForKernel: Bool { false }
     var isForHolders: Bool { false }
 }
 

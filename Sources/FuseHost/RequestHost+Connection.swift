@@ -19,6 +19,9 @@ extension RequestHost {
         let mayBeByRing = options.usesRing && offer.init_flags & CFUSE_INIT_OVER_IO_URING != 0
         let share = mayBeByRing ? Int(cfuse_ring_share()) : 0
         let answer = ConnectionTerms.answer(to: offer, options, ringShare: share)
+        note(
+            gathersWrites: answer.wanted & CFUSE_CAP_WRITEBACK_CACHE != 0,
+            kernelWaits: ConnectionTerms.kernelWaits(ringShare: share))
         options.log(
             .debug,
             "FUSE protocol \(offer.protocol_major).\(offer.protocol_minor), offered "

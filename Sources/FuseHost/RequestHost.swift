@@ -21,10 +21,18 @@ final class RequestHost: Sendable {
     let options: MountOptions
     let storeLane = SlowLane(name: "cairn-store", limits: .store)
     let diskLane = SlowLane(name: "cairn-disk", limits: .disk)
+    /// For what waits for requests that the kernel makes meanwhile, and so for the other lanes.
+    let kernelLane = SlowLane(name: "cairn-kernel", limits: .kernel)
     let watchdog = Watchdog()
     let habit = ListingHabit()
     /// Called when requests of the kernel can no longer be taken.
     let whenFailed = Listener<Void>()
+    /// Has the kernel hand over the pages of an inode that it gathered of a range, and returns when
+    /// it has. Waits for requests, and for pages that others read.
+    let handOver = Listener<(UInt64, Range<UInt64>)>()
+    /// What was agreed with the kernel.
+    private let gathers = Atomic<Bool>(false)
+    private let kernelWaitLimit = Atomic<Int>(.max)
     /// Whether a serving thread waits for the disk: one may, of four or more.
     private let isWaitingHere = Atomic<Bool>(false)
 
@@ -34,6 +42,17 @@ final class RequestHost: Sendable {
         inodes = InodeTranslation(root: options.rootInode)
         timeouts = ReplyTimeouts(options)
         self.options = options
+    }
+
+    /// The kernel gathers small writes, and keeps the times of what it wrote.
+    var gathersWrites: Bool { gathers.load(ordering: .relaxed) }
+
+    /// Takes what was agreed with the kernel, before the first request.
+    ///
+    /// - Parameter kernelWaits: most requests that may wait for the kernel at once.
+    func note(gathersWrites: Bool, kernelWaits: Int) {
+        gathers.store(gathersWrites, ordering: .relaxed)
+        kernelWaitLimit.store(kernelWaits, ordering: .relaxed)
     }
 
     /// Does one operation and answers its request, now or later.
@@ -59,7 +78,8 @@ final class RequestHost: Sendable {
             let reply = try work.perform(Call(host: self, context: context, scratch: scratch))
             answer(request, reply, scratch)
         } catch .wouldBlock {
-            wait(work, context, on: storeLane, request, scratch)
+            let lane = work.waitsForKernel ? kernelLane : storeLane
+            wait(work, context, on: lane, request, scratch)
         } catch {
             fail(request, error)
         }
@@ -98,7 +118,8 @@ final class RequestHost: Sendable {
         // Before the lane has it: afterwards it may be answered and gone at any moment.
         waiting.watch()
         cfuse_thread_waits()
-        if lane.submit(waiting) { return }
+        let limit = work.waitsForKernel ? kernelWaitLimit.load(ordering: .relaxed) : .max
+        if lane.submit(waiting, ifFewerThan: limit) { return }
         switch work.whenFull {
         case .refuse:
             waiting.refuse()

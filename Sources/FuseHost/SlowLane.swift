@@ -45,6 +45,9 @@ struct LaneLimits: Sendable {
     /// For what waits for the local disk, where one commit answers all who wait.
     static let disk = LaneLimits(
         threadLimit: 32, waitingLimit: 1024, byteLimit: 0, idleTime: .seconds(10))
+    /// For what waits for the kernel, which works through one file's pages on each thread.
+    static let kernel = LaneLimits(
+        threadLimit: 16, waitingLimit: 1024, byteLimit: 0, idleTime: .seconds(10))
 }
 
 /// A bounded pool of threads that may wait.
@@ -89,11 +92,14 @@ final class SlowLane: Sendable {
 
     /// Takes a job.
     ///
+    /// - Parameter limit: jobs, running and waiting, that are too many for this one.
     /// - Returns: false when the lane is full, closed, or the system has no thread for it; then
     ///   the job is untouched.
-    func submit(_ job: any LaneJob) -> Bool {
+    func submit(_ job: any LaneJob, ifFewerThan limit: Int = .max) -> Bool {
         let (isAccepted, needsThread) = monitor.withLock { state -> (Bool, Bool) in
-            guard !state.isClosed, hasRoom(for: job, state) else { return (false, false) }
+            guard !state.isClosed, hasRoom(for: job, state),
+                state.running.count + state.waiting.count < limit
+            else { return (false, false) }
             if job.isInterrupted {
                 state.givenUp.append(job)
             } else {
@@ -124,16 +130,23 @@ final class SlowLane: Sendable {
     }
 
     /// Accepts nothing more, interrupts everything, and waits until all of it has finished.
-    func drain() {
+    ///
+    /// - Parameter limit: how long it waits; nil for ever.
+    /// - Returns: whether all of it has.
+    @discardableResult
+    func drain(atMost limit: Duration? = nil) -> Bool {
         let jobs = monitor.withLock { state -> [any LaneJob] in
             state.isClosed = true
             return state.waiting + state.running.values
         }
         for job in jobs { job.interrupt() }
         monitor.wakeAll()
-        while monitor.wait(atMost: .seconds(1), { $0.isEmpty && $0.threadCount == 0 ? true : nil })
-            == nil
-        {}
+        while true {
+            let isOver = monitor.wait(atMost: limit ?? .seconds(1)) {
+                $0.isEmpty && $0.threadCount == 0 ? true : nil
+            }
+            if isOver != nil || limit != nil { return isOver ?? false }
+        }
     }
 
     /// Jobs that run or wait, for the status.

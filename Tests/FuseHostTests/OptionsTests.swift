@@ -119,7 +119,11 @@ struct OptionsTests {
         for (share, wanted) in [(2048, 128), (512, 128), (256, 64), (128, 64), (16, 64)] {
             answer = ConnectionTerms.answer(to: cfuse_connection(), options, ringShare: share)
             #expect(answer.max_background == wanted && answer.congestion_threshold < wanted)
+            // A write of the kernel's finds an entry whoever waits for it.
+            #expect(ConnectionTerms.kernelWaits(ringShare: share) < share)
         }
+        #expect(ConnectionTerms.kernelWaits(ringShare: 1) == 1)
+        #expect(ConnectionTerms.kernelWaits(ringShare: 0) == .max)
     }
 
     @Test("every error has a sentence of its own")

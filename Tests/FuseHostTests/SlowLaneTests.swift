@@ -38,6 +38,22 @@ private final class TestJob: LaneJob {
     }
 }
 
+/// A job that nothing interrupts.
+private final class StubbornJob: LaneJob {
+    private let gate: Gate
+
+    init(_ gate: Gate) { self.gate = gate }
+
+    var byteCount: Int { 0 }
+    var isInterrupted: Bool { false }
+
+    func run() { gate.pass { false } }
+
+    func giveUp() {}
+
+    func interrupt() {}
+}
+
 /// Holds jobs until it is opened, and knows how many it ever held at once.
 private final class Gate: Sendable {
     struct State {
@@ -167,8 +183,35 @@ struct SlowLaneTests {
         let (plain, interrupted) = (TestJob(gate), TestJob(gate))
         interrupted.interrupt()
         #expect(!lane.submit(plain) && !lane.submit(interrupted))
-        lane.drain()
+        #expect(lane.drain(atMost: .seconds(10)))
         #expect(plain.endCount == 0 && interrupted.endCount == 0)
+    }
+
+    @Test("of jobs that may be few it takes no more than those")
+    func takesFew() {
+        let gate = Gate(isOpen: false)
+        let lane = lane(threads: 2, waiting: 8)
+        let jobs = (0..<4).map { _ in TestJob(gate) }
+        #expect(lane.submit(jobs[0], ifFewerThan: 3))
+        #expect(gate.holds(1))
+        for job in jobs[1...2] { #expect(lane.submit(job, ifFewerThan: 3)) }
+        #expect(!lane.submit(jobs[3], ifFewerThan: 3))
+        #expect(lane.submit(jobs[3]))
+        gate.open()
+        lane.drain()
+        #expect(jobs.allSatisfy { $0.endCount == 1 })
+    }
+
+    @Test("draining ends in its time though a job cannot be interrupted")
+    func drainsInTime() {
+        let gate = Gate(isOpen: false)
+        let lane = lane()
+        let job = StubbornJob(gate)
+        #expect(lane.submit(job))
+        #expect(gate.holds(1))
+        #expect(!lane.drain(atMost: .milliseconds(20)))
+        gate.open()
+        #expect(lane.drain(atMost: .seconds(10)))
     }
 
     @Test("draining interrupts what runs, gives up what waits, and takes nothing more")

@@ -241,6 +241,10 @@ void cfuse_session_destroy(cfuse_session *session);
 
 /// Drops what the kernel keeps of an inode. 0 or a negative error number. Never from a callback.
 int32_t cfuse_invalidate_inode(cfuse_session *session, uint64_t ino);
+/// Has the kernel write what it gathered of a range of a file, and drop its pages of it; returns
+/// when that is written. 0 or a negative error number. Never from a callback, and not where a
+/// request may be waited for that reads the file: the kernel waits for both.
+int32_t cfuse_hand_over(cfuse_session *session, uint64_t ino, uint64_t offset, uint64_t count);
 /// Drops what the kernel keeps of an inode's attributes, and keeps its pages. 0 or a negative error
 /// number. Any thread, also from a callback: the kernel waits for nobody.
 int32_t cfuse_invalidate_attributes(cfuse_session *session, uint64_t ino);
