@@ -149,8 +149,10 @@ struct Write: Operation {
         if !isFromCache { try call.dropPrivileges(of: ino) }
         return .count(
             try bytes.withSpan { (span) throws(FileError) in
+                // Where it gathers none, a page of a map comes so too, and no times with it.
                 try call.engine.write(
-                    handle, ino: ino, at: offset, span, isGathered: isFromCache, call.context)
+                    handle, ino: ino, at: offset, span,
+                    isGathered: isFromCache && call.host.gathersWrites, call.context)
             })
     }
 

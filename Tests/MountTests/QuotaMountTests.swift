@@ -62,6 +62,24 @@ struct QuotaMountTests {
         try volume.probe("same(os.stat('a').st_size, 7 * MIB); same(os.stat('b').st_size, 4000)")
     }
 
+    @Test("what is written through a shared map moves the file's times, where no write is gathered")
+    func timesOfMaps() throws {
+        let volume = try MountedVolume(mountOptions: "quota=8M")
+        try volume.probe(
+            """
+            write('m', b'x' * MIB); fd = os.open('m', os.O_RDWR); view = mmap.mmap(fd, MIB)
+            os.utime('m', ns=(10**18, 10**18)); before = os.stat('m')
+            # 5: the clock that times are taken from, in steps of some milliseconds.
+            eventually(lambda: time.clock_gettime_ns(5) > before.st_ctime_ns)
+            view[5000:5003] = b'map'; view.flush()
+            eventually(lambda: os.stat('m').st_mtime_ns > before.st_mtime_ns)
+            assert os.stat('m').st_ctime_ns > before.st_ctime_ns
+            """)
+        try volume.unmount()
+        try volume.mount()
+        try volume.probe("assert os.stat('m').st_mtime_ns > 10**18")
+    }
+
     // SEMANTICS: `statfs` shows the quota as the volume's size, where the store has that much room.
     // SEMANTICS: A quota is a setting of this machine: neither the store nor another machine knows
     // of it.
