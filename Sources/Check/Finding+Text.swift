@@ -49,6 +49,7 @@ extension Problem {
         case .cacheUnusable(let words): "the local cache does not open: \(words)"
         case .foreignState: "the local state belongs to another volume"
         case .setting(let key): "the local setting “\(key)” makes no sense"
+        case .changeCount: "some changes may never have been published"
         case .row(let table): "its row in “\(table.rawValue)” is damaged"
         case .inodeRow: "its row in “inodes” is damaged"
         case .strayRows(let table): "rows in “\(table.rawValue)” belong to no inode"
@@ -126,6 +127,7 @@ extension Remedy {
         case .lost:
             "this machine does not have it either: take it from a backup of the store, from another"
                 + " machine, or remove the file"
+        case .publishedAnew: "the next mount publishes all that was changed here once more"
         case .unmounted: "unmount the volume and check again: this machine may have it"
         case .recover:
             "save what you can read, then remove the local state and use “cairn recover”; what was"

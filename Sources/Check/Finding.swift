@@ -49,6 +49,8 @@ package enum Problem: Hashable, Sendable {
     case foreignState
     /// A setting of the database makes no sense: its key.
     case setting(String)
+    /// The count of changes is behind the published one: some may be in no revision.
+    case changeCount
     /// A row of this table does not decode.
     case row(IntegrityTable)
     /// An inode's row does not decode.
@@ -141,6 +143,8 @@ package enum Remedy: Hashable, Sendable {
     case lostHere
     /// Neither the store nor this machine has it.
     case lost
+    /// The next mount publishes all of it once more.
+    case publishedAnew
     /// It may be on this machine, which was not looked at: unmount.
     case unmounted
     /// The database is beyond what a check mends: recover from the store.

@@ -83,6 +83,11 @@ package struct LocalCheck {
             if next > NamespaceLimits.maximumInode || highest > NamespaceLimits.maximumInode {
                 report.found(Finding(.volume, .setting("next-inode"), .recover))
             }
+            let given = UInt64(bitPattern: try snapshot.integer("change") ?? 0)
+            let published = UInt64(bitPattern: try snapshot.integer("published-change") ?? 0)
+            if published > given {
+                report.found(Finding(.volume, .changeCount, .publishedAnew))
+            }
         }
         return isOurs
     }

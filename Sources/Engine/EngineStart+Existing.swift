@@ -31,8 +31,9 @@ extension EngineStarter {
         guard volumeID == configuration.keys.volumeID else {
             throw .state("it belongs to another volume than this phrase")
         }
-        let head =
-            stored ?? Publisher.Head(revision: 0, change: 0, hardLinks: nil, revisionLog: nil)
+        let head = try whole(
+            stored ?? Publisher.Head(revision: 0, change: 0, hardLinks: nil, revisionLog: nil),
+            metadata)
         // A record that does not decode was never put: this machine wrote it whole or not at all.
         let pending = pendingRoot.flatMap { try? PadRecord(decoding: $0) }
         let engine = try assemble(metadata, head: head, unanswered: pending)
@@ -45,6 +46,35 @@ extension EngineStarter {
                 isBack: { [weak engine] in engine?.hurry() }))
         engine.watch.waitForJudgement(atMost: EngineStarter.rootPatience)
         return engine
+    }
+
+    /// The head, if every change up to its own was given out once.
+    ///
+    /// Where the count of changes is behind it, as earlier versions could leave it after a commit
+    /// that a full disk had refused, others may have the same numbers and be in no revision. Then
+    /// all that this machine has ever changed is published anew: what is on the store already
+    /// costs little.
+    private func whole(
+        _ head: Publisher.Head, _ metadata: MetadataDatabase
+    ) throws(EngineStartError) -> Publisher.Head {
+        try wrap { () throws(MetadataError) in
+            let count = try metadata.write { (reader) throws(MetadataError) in
+                UInt64(bitPattern: try reader.integer("change") ?? 0)
+            }
+            if head.change <= count { return head }
+            var begun = head
+            begun.change = 0
+            let changed = begun
+            try metadata.write(frees: true) { (writer) throws(MetadataError) in
+                // Above all that rows have, so that their numbers are not given out again.
+                let highest = max(try writer.highestChange(), head.change)
+                try writer.setInteger("change", Int64(bitPattern: highest))
+                try HeadStorage.save(changed, writer)
+            }
+            try metadata.commit()
+            try metadata.syncLog()
+            return changed
+        }
     }
 
     private func answer() -> Result<PadRecord?, EngineStartError> {

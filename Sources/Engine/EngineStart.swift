@@ -232,7 +232,9 @@ struct EngineStarter {
                 (
                     next: try reader.integer("next-inode") ?? 0,
                     change: try reader.integer("change") ?? 0,
-                    highest: try reader.highestInode(), totals: try TotalsCounter.load(reader),
+                    highest: try reader.highestInode(),
+                    highestChange: try reader.highestChange(),
+                    totals: try TotalsCounter.load(reader),
                     parked: try reader.value("parked-pads"), pads: try reader.pads(),
                     partial: try reader.value(DirectoryLoader.partialKey)
                 )
@@ -243,8 +245,12 @@ struct EngineStarter {
         let volume = Volume(
             configuration: configuration, metadata: metadata, arena: arena, sealer: sealer,
             journalSealer: journalSealer, totals: settings.totals,
+            highWater: HighWater(
+                change: UInt64(bitPattern: settings.change),
+                inode: UInt64(bitPattern: settings.next)),
             nextInode: max(UInt64(bitPattern: settings.next), settings.highest + 1),
-            lastChange: UInt64(bitPattern: settings.change))
+            lastChange: max(
+                UInt64(bitPattern: settings.change), head.change, settings.highestChange))
         // Unreadable parked identities only mean that names do not get theirs back.
         let parked =
             settings.parked.flatMap { try? ParkedPads(decoding: $0, now: .now) } ?? ParkedPads()

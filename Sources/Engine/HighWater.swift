@@ -23,7 +23,7 @@ final class HighWater: Sendable {
     }
     private let stored: Lock<Stored>
 
-    /// - Parameters: what the table has at the start.
+    /// - Parameters: what the table has at the start, which may be less than what rows have.
     init(change: UInt64, inode: UInt64) {
         stored = Lock(Stored(change: change, inode: inode))
     }
@@ -37,13 +37,16 @@ final class HighWater: Sendable {
         let inode = volume.inodeHighWater
         let totals = volume.totals.value
         try stored.withLock { (stored) throws(MetadataError) in
+            // Remembered only once they are written: a full disk refuses them, not the rows.
             if change > stored.change || isLast {
-                stored.change = isLast ? change : change + HighWater.changeMargin
-                try writer.setInteger("change", Int64(bitPattern: stored.change))
+                let next = isLast ? change : change + HighWater.changeMargin
+                try writer.setInteger("change", Int64(bitPattern: next))
+                stored.change = next
             }
             if inode > stored.inode || isLast {
-                stored.inode = isLast ? inode : inode + HighWater.inodeMargin
-                try writer.setInteger("next-inode", Int64(bitPattern: stored.inode))
+                let next = isLast ? inode : inode + HighWater.inodeMargin
+                try writer.setInteger("next-inode", Int64(bitPattern: next))
+                stored.inode = next
             }
             if stored.totals != totals {
                 try volume.totals.save(writer)

@@ -61,8 +61,8 @@ final class Volume: Sendable {
 
     init(
         configuration: EngineConfiguration, metadata: MetadataDatabase, arena: Arena,
-        sealer: LocalSealer, journalSealer: JournalSealer, totals: Totals, nextInode: UInt64,
-        lastChange: UInt64
+        sealer: LocalSealer, journalSealer: JournalSealer, totals: Totals, highWater: HighWater,
+        nextInode: UInt64, lastChange: UInt64
     ) {
         self.configuration = configuration
         self.metadata = metadata
@@ -71,7 +71,7 @@ final class Volume: Sendable {
         self.journalSealer = journalSealer
         self.totals = TotalsCounter(totals)
         quota = ByteQuota(limit: configuration.quota, used: totals.byteCount)
-        highWater = HighWater(change: lastChange, inode: nextInode)
+        self.highWater = highWater
         self.nextInode = Atomic(max(nextInode, Volume.firstOrdinaryInode))
         self.lastChange = Atomic(lastChange)
     }

@@ -57,6 +57,13 @@ extension MetadataReader where Self: ~Copyable {
         return try query.step() ? query.uint64(0) : 0
     }
 
+    /// The largest number of a change that an inode or a touched name has; 0 if there is none.
+    package func highestChange() throws(MetadataError) -> UInt64 {
+        let query = try readStatements.inodes.highestChange.begin()
+        defer { query.reset() }
+        return try query.step() ? query.uint64(0) : 0
+    }
+
     // MARK: Names
 
     /// The entry of this name; nil if there is none.

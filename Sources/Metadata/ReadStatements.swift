@@ -30,6 +30,7 @@ struct InodeQueries {
     let changedInodes: SQLiteStatement
     let orphans: SQLiteStatement
     let highestInode: SQLiteStatement
+    let highestChange: SQLiteStatement
 
     init(_ connection: SQLiteConnection) {
         func query(_ sql: String) -> SQLiteStatement { SQLiteStatement(connection, sql) }
@@ -39,6 +40,11 @@ struct InodeQueries {
             "SELECT \(Columns.inode) FROM inodes WHERE change > ?1 ORDER BY change LIMIT ?2")
         orphans = query("SELECT ino FROM inodes WHERE link_count = 0 ORDER BY ino")
         highestInode = query("SELECT max(ino) FROM inodes")
+        highestChange = query(
+            """
+            SELECT max(ifnull((SELECT max(change) FROM inodes), 0),
+                ifnull((SELECT max(sequence) FROM touched), 0))
+            """)
     }
 }
 

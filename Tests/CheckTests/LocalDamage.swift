@@ -248,6 +248,13 @@ extension Damage {
             }
             return .volume
         },
+        Damage("a count of changes behind the published one", { $0 == .changeCount }) { volume in
+            try volume.rows { (writer) throws(MetadataError) in
+                let published = try writer.integer("published-change") ?? 0
+                try writer.setInteger("change", published - 1)
+            }
+            return .volume
+        },
         Damage(
             "a database file with a damaged page",
             {
