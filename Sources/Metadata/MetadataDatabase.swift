@@ -258,11 +258,12 @@ package final class MetadataDatabase: Sendable {
     /// next `commit()`.
     ///
     /// - Returns: false if another process was at it, and nothing was copied.
+    /// - Throws: `.logNotSynced` where the disk failed, now and ever after.
     @discardableResult
     package func checkpoint() throws(MetadataError) -> Bool {
         let result = try checkpointer.withLock { (connection) throws(MetadataError) in
             guard let connection else { throw MetadataError.closed }
-            return try connection.checkpoint(.passive)
+            return try copyLog { () throws(MetadataError) in try connection.checkpoint(.passive) }
         }
         // It does not even say how long the log is.
         if result.wasBusy { return false }
@@ -297,10 +298,24 @@ package final class MetadataDatabase: Sendable {
                 connection = nil
             }
             // The last connection to close copies the log into the database and removes it.
-            writer.withLock { writer in writer.core.connection.close() }
+            writer.withLock { writer in
+                if (try? log.checkSound()) == nil { writer.core.connection.keepLog() }
+                writer.core.connection.close()
+            }
         }
         if commits { try commit(isLast: true) }
         try syncLog()
+    }
+
+    /// Copies frames of a log that is sound; where the disk fails, it is sound no longer.
+    private func copyLog<R>(_ copy: () throws(MetadataError) -> R) throws(MetadataError) -> R {
+        try log.checkSound()
+        do throws(MetadataError) {
+            return try copy()
+        } catch {
+            if case .logNotSynced(let code) = error { log.noteFailedCopy(errno: code) }
+            throw error
+        }
     }
 
     /// Starts the log anew while no transaction stands, if that is possible and quick.
@@ -312,8 +327,11 @@ package final class MetadataDatabase: Sendable {
             isExcessive || pending <= Self.restartFrameLimit
         else { return }
         // A failure changes nothing but that the log stays as it is. A disk that fails is told by
-        // the next `checkpoint()`, which does the same work where its error has a caller.
-        guard (try? core.restartLog(cut: isExcessive)) == true else { return }
+        // the next `checkpoint()`, where its error has a caller.
+        let isRestarted = try? copyLog { () throws(MetadataError) in
+            try core.restartLog(cut: isExcessive)
+        }
+        guard isRestarted == true else { return }
         logFrames.store(core.logFrames, ordering: .relaxed)
         nextCheckpoint.store(Self.logLimit / WriteAheadLog.frameSize, ordering: .relaxed)
     }

@@ -25,8 +25,9 @@ package enum MetadataError: Error, Equatable, Sendable {
     /// operation; or a deferred statement can not be done. Every call fails so until the database
     /// is opened anew; what was committed is unharmed.
     case transactionLost
-    /// The log could not be brought to the disk. It stays so until the database is opened anew:
-    /// after a failed sync the kernel may forget what it could not write.
+    /// The log could not be brought to the disk, or not be copied into the database. It stays so
+    /// until the database is opened anew: after a failed sync the kernel may forget what it could
+    /// not write.
     case logNotSynced(errno: Int32)
     /// What was to be added has a name or a number that is there already. Nothing was changed.
     case taken

@@ -156,6 +156,9 @@ import Glibc
     }
 
     /// Copies frames of the log into the database file. Needs no open transaction here.
+    ///
+    /// - Throws: `.logNotSynced` where the disk failed: pages that an earlier copy wrote may be
+    ///   gone then, which a later one would not write again.
     func checkpoint(_ mode: CheckpointMode) throws(MetadataError) -> CheckpointResult {
         try checkUsable()
         let raw =
@@ -168,7 +171,16 @@ import Glibc
         var copied: Int32 = 0
         // SAFETY: both outlive the call; the handle is valid until `close`.
         let code = unsafe sqlite3_wal_checkpoint_v2(handle, nil, raw, &log, &copied)
-        guard code == SQLITE_OK || code & 0xff == SQLITE_BUSY else { throw failure(code) }
+        guard code == SQLITE_OK || code & 0xff == SQLITE_BUSY else {
+            // SAFETY: the handle is valid until `close`.
+            let systemError = unsafe sqlite3_system_errno(handle)
+            let error = failure(code)
+            let isWrite = code == Self.writeFailed || code == Self.cutFailed
+            if code == Self.syncFailed || (isWrite && error != .full) {
+                throw .logNotSynced(errno: systemError)
+            }
+            throw error
+        }
         return CheckpointResult(
             logFrames: max(0, Int(log)), copiedFrames: max(0, Int(copied)),
             wasBusy: code != SQLITE_OK)
@@ -211,6 +223,21 @@ import Glibc
         }
         return error
     }
+
+    /// Leaves the log where it is when the last connection is closed.
+    func keepLog() {
+        guard !isClosed else { return }
+        var keeps: Int32 = 1
+        // SAFETY: the number outlives the call; the handle is valid until `close`. Where it fails,
+        // the log is as it would be without.
+        _ = unsafe sqlite3_file_control(handle, "main", SQLITE_FCNTL_PERSIST_WAL, &keeps)
+    }
+
+    /// SQLITE_IOERR_WRITE, _FSYNC and _TRUNCATE of sqlite3.h, expressions that Swift does not
+    /// import.
+    private static let writeFailed = SQLITE_IOERR | 3 << 8
+    private static let syncFailed = SQLITE_IOERR | 4 << 8
+    private static let cutFailed = SQLITE_IOERR | 6 << 8
 
     /// SQLITE_CONSTRAINT_PRIMARYKEY of sqlite3.h, an expression that Swift does not import.
     private static let primaryKeyTaken = SQLITE_CONSTRAINT | 6 << 8

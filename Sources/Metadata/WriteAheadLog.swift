@@ -15,6 +15,12 @@
 // So a commit whose frames are no longer in the log is in a synced database file, and one whose
 // frames are there is behind a synced header: fdatasync of the log is all that is missing.
 //
+// Why one failed copy ends that. A copy that does not reach the log's end syncs nothing, and the
+// next one goes on behind it: pages that the kernel dropped meanwhile are only in the log, and a
+// copy that reaches the end would have the log start anew over them. The kernel says once that it
+// dropped something. So from then on nothing is copied, the log is kept also at the end, and the
+// next process, which copies all of it, has everything.
+//
 // Why its first bytes are written before SQLite does. A frame that makes the file longer, or lies
 // on space that was reserved and never written, has each sync commit the filesystem's journal too,
 // which on ext4 takes twice as long as the write itself. Zeros behind the last frame end a log as
@@ -57,6 +63,8 @@ final class WriteAheadLog: Sendable {
     private let file: SyncedFile
     /// The step of the log whose successor the kernel was asked to hold; -1 before the first.
     private let stepAhead = Atomic<Int>(-1)
+    /// What a copy of frames into the database failed with; 0 while none has.
+    private let copyFailure = Atomic<Int32>(0)
 
     /// Opens the log of a database that SQLite has open in WAL mode.
     init(databasePath: String) throws(MetadataError) {
@@ -90,11 +98,23 @@ final class WriteAheadLog: Sendable {
         }
     }
 
-    /// Throws if a sync has ever failed: nothing may be built on such a log.
-    func checkSound() throws(MetadataError) { try file.checkSound() }
+    /// Throws if a sync or a copy has ever failed: nothing may be built on such a log.
+    func checkSound() throws(MetadataError) {
+        let code = copyFailure.load(ordering: .acquiring)
+        if code != 0 { throw .logNotSynced(errno: code) }
+        try file.checkSound()
+    }
+
+    /// The disk failed while frames were copied into the database.
+    func noteFailedCopy(errno: Int32) {
+        copyFailure.store(errno == 0 ? EIO : errno, ordering: .releasing)
+    }
 
     /// Brings to the disk every commit that was noted before this was called.
-    func sync() throws(MetadataError) { try file.sync() }
+    func sync() throws(MetadataError) {
+        try checkSound()
+        try file.sync()
+    }
 
     /// Whether every commit that was noted is on the disk.
     var isSettled: Bool { file.isSettled }

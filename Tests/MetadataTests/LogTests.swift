@@ -2,6 +2,7 @@
 //
 // The write-ahead log: when it is synced, and when it starts anew.
 
+import Foundation
 import Glibc
 import Testing
 
@@ -74,6 +75,41 @@ struct LogTests {
         }
     }
 
+    @Test("what a copy of the log lost is not believed to be there by a later one")
+    func failedCopy() throws {
+        let folder = try TestFolder()
+        let database = try folder.open()
+        let disk = try LostWrites(of: folder.database)
+        let large = [UInt8](repeating: 7, count: 400_000)
+        try database.write { (writer) throws in
+            try writer.insertInode(file(1))
+            try writer.setInline(1, large)
+        }
+        try database.commit()
+        try database.syncLog()
+        // A reader keeps the copy from the log's end, and so from a sync.
+        let snapshot = try database.snapshot()
+        _ = try snapshot.inode(1)
+        try database.write { try $0.insertInode(file(2)) }
+        try database.commit()
+        disk.begin()
+        try database.checkpoint()
+        snapshot.close()
+        #expect(throws: MetadataError.logNotSynced(errno: EINVAL)) { try database.checkpoint() }
+        disk.end()
+        // It was said once; the disk is well again.
+        for _ in 0..<2 {
+            #expect(throws: MetadataError.logNotSynced(errno: EINVAL)) { try database.checkpoint() }
+            #expect(throws: MetadataError.logNotSynced(errno: EINVAL)) { try database.syncLog() }
+            #expect(throws: MetadataError.logNotSynced(errno: EINVAL)) { try database.commit() }
+        }
+        #expect(throws: MetadataError.logNotSynced(errno: EINVAL)) { try database.close() }
+        try folder.open().write { (writer) throws in
+            #expect(try writer.inline(1) == large)
+            #expect(try writer.inode(2) == file(2))
+        }
+    }
+
     /// Whether the kernel has a page of a file in memory.
     private func isCached(_ descriptor: Int32, at offset: Int) -> Bool {
         // SAFETY: nothing reads the mapping, which ends here; `mincore` fills one byte of ours.
@@ -82,5 +118,38 @@ struct LogTests {
         defer { unsafe munmap(page, 4096) }
         var isResident: UInt8 = 0
         return unsafe mincore(page, 4096, &isResident) == 0 && isResident & 1 == 1
+    }
+}
+
+/// Takes what is written through the descriptors that a file has now, and keeps nothing of it. The
+/// file cannot be cut or synced then.
+private final class LostWrites {
+    private var descriptors: [(number: Int32, copy: Int32)] = []
+
+    init(of path: String) throws {
+        let target = URL(fileURLWithPath: path).resolvingSymlinksInPath().path
+        let files = FileManager.default
+        for name in try files.contentsOfDirectory(atPath: "/proc/self/fd") {
+            // One of another test may be closed by now.
+            let place = try? files.destinationOfSymbolicLink(atPath: "/proc/self/fd/" + name)
+            guard place == target, let number = Int32(name) else { continue }
+            descriptors.append((number, dup(number)))
+        }
+        #expect(!descriptors.isEmpty)
+    }
+
+    deinit {
+        for (_, copy) in descriptors { close(copy) }
+    }
+
+    func begin() {
+        // SAFETY: a constant text, lent for the call.
+        let nowhere = unsafe open("/dev/null", O_RDWR | O_CLOEXEC)
+        for (number, _) in descriptors { #expect(dup2(nowhere, number) == number) }
+        close(nowhere)
+    }
+
+    func end() {
+        for (number, copy) in descriptors { #expect(dup2(copy, number) == number) }
     }
 }
