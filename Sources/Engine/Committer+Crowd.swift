@@ -103,5 +103,16 @@ extension Committer {
         }
     }
 
+    /// Changes that no commit has kept so far: those with a number, and files that have something
+    /// in memory. Looks at every dirty inode.
+    var uncommittedCount: UInt64 {
+        let given = volume.lastChange.load(ordering: .relaxed)
+        let kept = committedChange.load(ordering: .relaxed)
+        let waiting = volume.dirty.withLock { $0 }.count { inode in
+            inode.state.withLock { !$0.isDeleted && $0.hasChangesOfPrograms }
+        }
+        return given - min(kept, given) + UInt64(waiting)
+    }
+
     var dirtyCount: Int { volume.dirty.withLock { $0.count } }
 }

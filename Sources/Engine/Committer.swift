@@ -57,9 +57,12 @@ final class Committer: Sendable {
     let isCrowdKnown = Atomic<Bool>(false)
     /// The first commit is over.
     private let hasCommitted = Atomic<Bool>(false)
+    /// The last change that is durable.
+    let committedChange: Atomic<UInt64>
 
     init(volume: Volume) {
         self.volume = volume
+        committedChange = Atomic(volume.lastChange.load(ordering: .relaxed))
     }
 
     /// Has `body` called after the first commit, after each that leaves a log worth copying, or a
@@ -138,6 +141,7 @@ final class Committer: Sendable {
             try syncArena()
         }
         var frees = false
+        var change: UInt64 = 0
         let epoch = try structure.withLock { (_) throws(FileError) -> FreeEpoch in
             do throws(FileError) {
                 try drainAtOneMoment(isSmall() ? .journaled : .sealed, defers: !isWhole)
@@ -156,6 +160,7 @@ final class Committer: Sendable {
             do throws(MetadataError) {
                 try volume.metadata.write(defers: !isWhole, frees: frees) {
                     (writer) throws(MetadataError) in
+                    change = volume.lastChange.load(ordering: .relaxed)
                     try volume.highWater.save(volume, isLast: false, writer)
                 }
                 if isWhole {
@@ -175,6 +180,7 @@ final class Committer: Sendable {
             throw volume.failure(error)
         }
         volume.arena.endCommit(epoch)
+        committedChange.store(change, ordering: .relaxed)
         // What it was done for.
         if frees { volume.punchFreed() }
         let isFirst = !hasCommitted.exchange(true, ordering: .relaxed)

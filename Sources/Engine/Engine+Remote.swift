@@ -179,6 +179,41 @@ extension Engine {
         return status
     }
 
+    /// The volume's condition after a commit on this machine: what that could not keep is in
+    /// `uncommitted`. Waits a while for room, which the background makes if it can.
+    package func statusAfterCommit() -> EngineStatus {
+        let deadline = WaitClock.now + Engine.localRoomTime
+        var failure: FileError?
+        while true {
+            failure = commitFailure()
+            guard failure == .noSpace, WaitClock.now < deadline else { break }
+            background.relieve()
+            usleep(Engine.localRoomStep)
+        }
+        var status = engineStatus()
+        status.uncommitted = failure.flatMap { uncommitted(after: $0) }
+        return status
+    }
+
+    private func commitFailure() -> FileError? {
+        do throws(FileError) {
+            try committer.commit()
+            return nil
+        } catch {
+            return error
+        }
+    }
+
+    /// What a commit that failed has not kept; nil for nothing that a program has changed.
+    private func uncommitted(after failure: FileError) -> UncommittedChanges? {
+        let count = committer.uncommittedCount
+        if count == 0 { return nil }
+        let room = failure == .noSpace ? volume.counters.missingRoom : nil
+        return UncommittedChanges(
+            count: count, cause: room ?? volume.errors.newest ?? "the local state failed",
+            isLasting: volume.cannotCommit.load(ordering: .relaxed))
+    }
+
     /// Everything `cairn info` says of one file.
     package func describe(
         _ ino: UInt64, _ context: RequestContext
@@ -227,7 +262,8 @@ extension Engine {
     /// Ends the volume in order, also when a call of the store never returns.
     ///
     /// - Parameter finishing: how long to wait for the store; nil only commits on this machine.
-    /// - Returns: what is left: everything in it is durable here and goes on at the next start.
+    /// - Returns: what is left: it is durable here and goes on at the next start, but for what
+    ///   `uncommitted` says, which is lost.
     package func stop(finishing: Duration?) -> EngineStatus {
         if let finishing { _ = synchronizeRemotely(timeout: finishing) }
         for tree in trees { tree.end() }
@@ -247,6 +283,7 @@ extension Engine {
         watch.stop(until: deadline)
         volume.readsAhead.stop(until: deadline)
         var isComplete = false
+        var lost: UncommittedChanges?
         do throws(FileError) {
             // What is in the journal goes to the arena: the next start has nothing to move.
             try committer.drain()
@@ -257,9 +294,11 @@ extension Engine {
             try committer.commit()
             isComplete = true
         } catch {
+            lost = uncommitted(after: error)
             volume.errors.add(.database, "the last commit failed")
         }
-        let status = engineStatus()
+        var status = engineStatus()
+        status.uncommitted = lost
         // Rows of a commit that failed may stand in part, and name slots that are not on the disk.
         do throws(MetadataError) { try volume.metadata.close(commits: isComplete) } catch {
             _ = volume.failure(error)

@@ -147,6 +147,8 @@ package final class Engine: Sendable {
 
     func requireWritable() throws(FileError) {
         if configuration.isReadOnly { throw .readOnly }
+        // It could never be committed.
+        if volume.cannotCommit.load(ordering: .relaxed) { throw .inputOutput }
     }
 
     func requireName(_ name: [UInt8]) throws(FileError) {

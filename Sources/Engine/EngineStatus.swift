@@ -17,6 +17,23 @@ package enum FileState: String, Sendable {
     case published
 }
 
+/// Changes that are in the memory of this process only, because a commit of them failed.
+package struct UncommittedChanges: Sendable, Equatable {
+    /// How many, of names and of files.
+    package var count: UInt64
+    /// Why they could not be committed; a sentence.
+    package var cause: String
+    /// No later commit can keep them either.
+    package var isLasting: Bool
+
+    /// Names them.
+    package init(count: UInt64, cause: String, isLasting: Bool) {
+        self.count = count
+        self.cause = cause
+        self.isLasting = isLasting
+    }
+}
+
 /// The engine's condition at one moment.
 package struct EngineStatus: Sendable, Equatable {
     /// The last published revision this machine knows.
@@ -82,6 +99,8 @@ package struct EngineStatus: Sendable, Equatable {
     package var conflicts = 0
     /// Lines in `.cairn/errors`.
     package var errors = 0
+    /// What a commit could not keep, where one was made for this status; else nil.
+    package var uncommitted: UncommittedChanges?
 
     /// All zero.
     package init() {}

@@ -128,6 +128,9 @@ struct InodeState: Sendable {
             || !buffers.isEmpty || buffers.hasStaleRows || !pendingReleases.isEmpty
     }
 
+    /// Something that a program changed, and that is in no transaction yet.
+    var hasChangesOfPrograms: Bool { isRowDirty || isInlineDirty || buffers.changedCount > 0 }
+
     /// Times after a change of bytes.
     ///
     /// - Parameter now: nil where the kernel keeps the times, and sends them.

@@ -56,6 +56,8 @@ final class Volume: Sendable {
     let drained = Atomic<UInt64>(0)
     /// Bytes in unsealed buffers, for back-pressure.
     let bufferedBytes = Atomic<Int>(0)
+    /// The database can keep nothing more in this process: what is changed from here on is refused.
+    let cannotCommit = Atomic<Bool>(false)
     /// Bytes of inline content, but for pads, that are not in the database yet.
     let unwrittenInline = Atomic<Int>(0)
 
@@ -194,17 +196,23 @@ final class Volume: Sendable {
     func failure(_ error: MetadataError) -> FileError {
         switch error {
         case .full: return missesRoom(.database, Volume.fullDisk)
-        case .transactionLost: errors.add(.database, Volume.lostChanges)
-        case .logNotSynced: errors.add(.database, Volume.failedSync, detail: "\(error)")
+        case .transactionLost:
+            cannotCommit.store(true, ordering: .relaxed)
+            errors.add(.database, Volume.lostChanges)
+        case .logNotSynced:
+            cannotCommit.store(true, ordering: .relaxed)
+            errors.add(.database, Volume.failedSync, detail: "\(error)")
         default: errors.add(.database, "the local database failed", detail: "\(error)")
         }
         return .inputOutput
     }
 
     private static let lostChanges =
-        "the local database lost the changes since its last sync; unmount, and mount again"
+        "the local database lost the changes since its last sync, and takes no more; unmount, and "
+        + "mount again"
     private static let failedSync =
-        "the disk of the local state failed in a sync; look after it, unmount, and mount again"
+        "the disk of the local state failed in a sync: what was changed since the one before will "
+        + "be lost, and no more is taken; look after it, unmount, and mount again"
     private static let fullDisk = "the disk of the local state is full; make room there"
 
     private func missesRoom(_ part: ErrorLog.Part, _ sentence: String) -> FileError {

@@ -137,6 +137,23 @@ struct DaemonPartsTests {
         #expect(path.names.map { Array($0.utf8) } == ["files", "\u{301}x"].map { Array($0.utf8) })
     }
 
+    @Test("what is in memory only is never called safe")
+    func inMemoryOnly() {
+        var state = EngineStatus()
+        state.hasUnpublishedChanges = true
+        state.uncommitted = UncommittedChanges(
+            count: 3, cause: "the disk of the local state is full; make room there",
+            isLasting: false)
+        let refused = Daemon.stillMounted(Daemon.unpublished("the time is up", state))
+        #expect(refused.sentence.hasPrefix("3 changes would be lost with this mount"))
+        #expect(refused.code == .failure && refused.advice.contains("kill \(getpid())"))
+        #expect(!refused.rendered.contains("safe") && !refused.rendered.contains("--now"))
+        state.uncommitted?.isLasting = true
+        #expect(Daemon.unpublished("", state).advice.hasPrefix("copy what you need of them"))
+        let lost = Daemon.lost(UncommittedChanges(count: 1, cause: "it failed", isLasting: true))
+        #expect(lost.sentence.hasPrefix("1 change could not be kept on this machine"))
+    }
+
     @Test("a status shows what a person asks first")
     func status() throws {
         var dice = SeededGenerator(seed: 3)

@@ -80,6 +80,52 @@ struct SpaceTests {
         try expectWhole(volume)
     }
 
+    // SEMANTICS: `cairn sync` and `cairn unmount`, with `--now` too, call nothing safe on this
+    // machine that could not be committed there: they fail, and say how many changes are in memory
+    // only. The volume stays mounted; SIGTERM or `umount` ends it without them, and the log says
+    // so.
+    @Test("a volume with changes that a full disk refuses stays mounted until there is room")
+    func unmountFull() throws {
+        let volume = try CrashVolume(stateSize: 100 << 20)
+        try volume.mount()
+        let change = { (text: String) in
+            try volume.shell(
+                """
+                cd "$MNT/files"
+                for n in $(seq 400); do head -c 16000 /dev/zero | tr '\\0' \(text) > $n; done
+                """)
+        }
+        let fill = {
+            try volume.shell("cat /dev/zero > \"$CAIRN_STATE/fill\" 2> \"$ROOT/full\" || true")
+        }
+        let expect = { (text: String) in
+            try volume.shell("cd \"$MNT/files\"; for n in 1 99 200; do grep -q ^\(text) $n; done")
+        }
+        _ = try change("a")
+        try volume.sync()
+        _ = try fill()
+        _ = try change("b")
+        for words in [["sync"], ["unmount"], ["unmount", "--now"]] {
+            let refused = try volume.tried(words + [volume.mountPoint])
+            #expect(refused.status == 1, "\(words): \(refused.errors)")
+            #expect(refused.errors.contains("are in memory only"), "\(words): \(refused.errors)")
+            #expect(!refused.errors.contains("safe"), "\(words): \(refused.errors)")
+        }
+        try volume.shell("rm \"$CAIRN_STATE/fill\"")
+        try volume.done("unmount", "--now", volume.mountPoint)
+        try volume.mount()
+        _ = try expect("b")
+        // Given up.
+        _ = try fill()
+        _ = try change("c")
+        volume.kill(with: SIGTERM)
+        try volume.shell("grep -q 'error.* are lost' \"$CAIRN_STATE/volumes/test/log\"")
+        try volume.shell("rm \"$CAIRN_STATE/fill\"")
+        try volume.mount()
+        _ = try expect("b")
+        try volume.unmount()
+    }
+
     // SEMANTICS: A full disk, here or at the store, loses nothing that was synced, and everything
     // goes on without a new mount when there is room again.
     @Test("a disk of the store that is full now and then loses nothing that was synced")

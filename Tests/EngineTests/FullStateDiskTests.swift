@@ -79,6 +79,29 @@ struct FullStateDiskTests {
         filled.volume.stop()
     }
 
+    @Test("what a full disk keeps in memory only is told, until there is room or all is over")
+    func inMemoryOnly() throws {
+        let disk = try SmallDisk(bytes: 160 << 20)
+        defer { disk.remove() }
+        let filled = try Filled(on: disk)
+        let (first, second) = (pattern(16_000, seed: 2), pattern(16_000, seed: 3))
+        for number in 0..<200 { try filled.write(first, to: number) }
+        let waiting = try #require(filled.volume.engine.statusAfterCommit().uncommitted)
+        #expect(waiting.count >= 200 && !waiting.isLasting)
+        #expect(waiting.cause.contains("full; make room"))
+        try disk.empty()
+        #expect(filled.volume.engine.statusAfterCommit().uncommitted == nil)
+        #expect(filled.volume.engine.committer.uncommittedCount == 0)
+        try disk.fill()
+        for number in 0..<200 { try filled.write(second, to: number) }
+        let lost = try #require(filled.volume.engine.stop(finishing: nil).uncommitted)
+        #expect(lost.count >= 200)
+        try disk.empty()
+        try filled.volume.restart()
+        #expect(same(try filled.volume.readFile("/files/small199"), first))
+        filled.volume.stop()
+    }
+
     @Test("what a commit has freed the disk has at once, whatever was last seen of it")
     func freshLook() throws {
         let disk = try SmallDisk(bytes: 160 << 20)

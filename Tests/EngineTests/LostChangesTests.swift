@@ -97,6 +97,52 @@ struct LostChangesTests {
         #expect(try same(volume.readFile("/files/f"), pattern(50_000, seed: 1)))
     }
 
+    // SEMANTICS: After either of these two, what would change anything is refused with EIO.
+    @Test(
+        "nothing is taken that could never be committed, and what was before is called lost",
+        arguments: [false, true])
+    func refusesMore(isLog: Bool) throws {
+        let volume = try TestVolume(on: TestStore()) {
+            $0.flushDelay = .seconds(600)
+            $0.commitInterval = .seconds(600)
+        }
+        try volume.writeFile("/files/f", pattern(50_000, seed: 1))
+        try volume.publish()
+        let ino = try volume.resolve("/files/f")
+        let file = try volume.engine.open(
+            ino, OpenIntent(reads: true, writes: true), volume.context)
+        func write() throws(FileError) {
+            _ = try volume.engine.write(
+                file.handle, ino: ino, at: 100, pattern(300, seed: 9).span, volume.context)
+        }
+        try write()
+        if isLog {
+            volume.engine.volume.metadata.write { $0.core.log.noteFailedCopy(errno: EIO) }
+        } else {
+            volume.engine.volume.metadata.write { (writer) in
+                writer.core.redo.giveUp()
+                writer.core.connection.abandon(.full)
+            }
+        }
+        #expect(throws: FileError.inputOutput) {
+            try volume.engine.synchronize(ino, dataOnly: false)
+        }
+        #expect(throws: FileError.inputOutput) { try write() }
+        #expect(throws: FileError.inputOutput) { try volume.writeFile("/files/g", [1]) }
+        var mode = AttributeChange()
+        mode.mode = 0o600
+        #expect(throws: FileError.inputOutput) {
+            _ = try volume.engine.setAttributes(of: ino, mode, volume.context)
+        }
+        let waiting = try #require(volume.engine.statusAfterCommit().uncommitted)
+        #expect(waiting.isLasting && waiting.count >= 1)
+        #expect(volume.engine.newestError?.contains("mount again") == true)
+        #expect(volume.engine.stop(finishing: nil).uncommitted != nil)
+        try volume.restart()
+        #expect(try same(volume.readFile("/files/f"), pattern(50_000, seed: 1)))
+        try volume.writeFile("/files/g", [1])
+    }
+
     @Test("what was written while nothing could be committed is in the next commit")
     func writtenMeanwhile() throws {
         let volume = try TestVolume(on: TestStore()) { $0.flushDelay = .seconds(600) }

@@ -101,7 +101,9 @@ package struct VolumeCheck {
             throw .state(error.sentence)
         }
         let outcome = engine.synchronizeRemotely(timeout: nil)
-        start.folder.noteLeft(StatusText.left(by: engine.stop(finishing: nil)))
+        let last = engine.stop(finishing: nil)
+        if let changes = last.uncommitted { throw .state(Daemon.lost(changes).sentence) }
+        start.folder.noteLeft(StatusText.left(by: last))
         switch outcome {
         case .published: return
         case .failed(let sentence): throw .unpublished(sentence)

@@ -35,8 +35,8 @@ package final class DirectVolume: Sendable {
 
     /// Brings to the store what was written, and stops the engine.
     ///
-    /// - Throws: `unpublished` when the store did not take everything; it is safe here all the
-    ///   same.
+    /// - Throws: `unpublished` when the store did not take everything, and it is safe here all the
+    ///   same; `failure` when it could not even be kept here.
     package func finish(
         timeout: Duration?, progress: @escaping (EngineStatus) -> Void
     ) throws(CommandFailure) {
@@ -44,6 +44,7 @@ package final class DirectVolume: Sendable {
         var isLocal = false
         if case .failed(let sentence) = outcome { isLocal = engine.failedHere(sentence) }
         let last = stop()
+        if let changes = last.uncommitted { throw Daemon.lost(changes) }
         switch outcome {
         case .published: return
         case .failed(let sentence): throw Daemon.unpublished(sentence, last, isLocal: isLocal)
@@ -58,7 +59,7 @@ package final class DirectVolume: Sendable {
 
     private func stop() -> EngineStatus {
         let last = engine.stop(finishing: nil)
-        folder.noteLeft(StatusText.left(by: last))
+        if last.uncommitted == nil { folder.noteLeft(StatusText.left(by: last)) }
         return last
     }
 }

@@ -75,12 +75,40 @@ extension Daemon {
         case .published:
             return .done(status())
         case .failed(let sentence):
+            let isLocal = engine.failedHere(sentence)
             return .failed(
-                Self.unpublished(
-                    sentence, engine.engineStatus(), isLocal: engine.failedHere(sentence)))
-        case .timedOut(let state):
-            return .failed(Self.unpublished("the time is up", state))
+                Self.unpublished(sentence, engine.statusAfterCommit(), isLocal: isLocal))
+        case .timedOut:
+            return .failed(Self.unpublished("the time is up", engine.statusAfterCommit()))
         }
+    }
+
+    /// Why a volume stays mounted that has changes in memory only.
+    static func inMemoryOnly(_ changes: UncommittedChanges) -> CommandFailure {
+        let end = "“kill \(getpid())” unmounts all the same, and loses them"
+        return CommandFailure(
+            .failure,
+            "\(StatusText.count(changes.count, "change")) would be lost with this mount, for they "
+                + "are in memory only: \(changes.cause)",
+            advice: (changes.isLasting
+                ? "copy what you need of them elsewhere; " : "mend that and try again; ") + end)
+    }
+
+    /// What is said of changes that were in memory only when the engine stopped.
+    static func lost(_ changes: UncommittedChanges) -> CommandFailure {
+        CommandFailure(
+            .failure,
+            "\(StatusText.count(changes.count, "change")) could not be kept on this machine and "
+                + "are lost: \(changes.cause)",
+            advice: "mend that, and make them again")
+    }
+
+    /// How the engine's end is answered.
+    func end() -> ControlReply {
+        if let changes = condition.withLock({ $0.last?.uncommitted }) {
+            return .failed(Self.lost(changes))
+        }
+        return .done(status())
     }
 
     /// Why not everything is on the store, and how much is not.
@@ -89,6 +117,7 @@ extension Daemon {
     static func unpublished(
         _ cause: String, _ state: EngineStatus, isLocal: Bool = false
     ) -> CommandFailure {
+        if let changes = state.uncommitted { return inMemoryOnly(changes) }
         let trimmed = cause.hasSuffix(".") ? String(cause.dropLast()) : cause
         let rest = StatusText.outstanding(of: state).map { "; \($0)" } ?? ""
         // What was refused is not asked for again by itself.
@@ -147,6 +176,11 @@ extension Daemon {
     }
 
     private func requestUnmount(isForced: Bool) -> ControlReply {
+        // What the kernel has yet is to be safe here, too, before anything is detached.
+        if isForced { flushKernel() }
+        if let changes = engine.statusAfterCommit().uncommitted {
+            return .failed(Self.inMemoryOnly(changes))
+        }
         do {
             let answer: Mailbox<ControlReply> = try Self.mailbox()
             guard events.send(.unmount(isForced: isForced, answer: answer)) else {
@@ -155,7 +189,7 @@ extension Daemon {
             while true {
                 if let reply = answer.receive(within: Self.progressInterval) { return reply }
                 // Something else ended the daemon first: what was asked for has happened.
-                if condition.withLock({ $0.last != nil }) { return ended() }
+                if condition.withLock({ $0.last != nil }) { return end() }
             }
         } catch {
             return .failed(error)
@@ -167,18 +201,7 @@ extension Daemon {
             progress(status())
             usleep(UInt32(DurationText.milliseconds(of: Self.progressInterval)) * 1000)
         }
-        return ended()
-    }
-
-    /// How it ended.
-    func ended() -> ControlReply {
-        guard condition.withLock({ $0.isUncommitted }) else { return .done(status()) }
-        return .failed(
-            CommandFailure(
-                .failure,
-                "“\(mountPoint)” is unmounted, but this machine's disk did not take the last "
-                    + "changes",
-                advice: "what was not synced may be lost; “\(start.folder.log)” may say why"))
+        return end()
     }
 }
 

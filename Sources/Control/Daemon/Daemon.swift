@@ -218,12 +218,12 @@ package final class Daemon: Sendable {
                 log.write(.note, "unmounted from outside")
                 return finish(within: finishTime)
             case .unmount(let isForced, let answer):
-                guard leave(isForced: isForced) else {
+                guard leave(isForced: isForced, isFlushed: true) else {
                     answer.send(.failed(busy))
                     continue
                 }
                 finish(within: isForced ? nil : finishTime)
-                answer.send(ended())
+                answer.send(end())
                 return
             }
         }
@@ -239,13 +239,15 @@ package final class Daemon: Sendable {
 
     /// Unmounts, and waits for the session's end.
     ///
-    /// - Parameter isForced: also when programs use it; they then see errors.
+    /// - Parameters:
+    ///   - isForced: also when programs use it; they then see errors.
+    ///   - isFlushed: the kernel has just handed over what it had.
     /// - Returns: false when programs use it, and it goes on.
     @discardableResult
-    private func leave(isForced: Bool) -> Bool {
+    private func leave(isForced: Bool, isFlushed: Bool = false) -> Bool {
         do throws(CommandFailure) {
             if isForced {
-                flushKernel()
+                if !isFlushed { flushKernel() }
                 if isInPlace { try MountPoint.detach(mountPoint) }
                 session.requestStop()
             } else {
@@ -283,7 +285,7 @@ package final class Daemon: Sendable {
     ///
     /// On a thread of its own: the one that asks waits for those that serve, and if they hang the
     /// daemon must end all the same.
-    private func flushKernel() {
+    func flushKernel() {
         do {
             let done = try Mailbox<Bool>()
             let (mountPoint, device) = (mountPoint, device)
@@ -321,13 +323,9 @@ package final class Daemon: Sendable {
         condition.withLock { $0.phase = .finishing }
         let earlier = engine.engineStatus().errors
         let last = engine.stop(finishing: time)
-        let isUncommitted = last.errors > earlier && engine.isNewestErrorLocal
-        condition.withLock {
-            $0.last = last
-            $0.isUncommitted = isUncommitted
-        }
-        if isUncommitted {
-            log.write(.error, "this machine's disk did not take the last changes")
+        condition.withLock { $0.last = last }
+        if let changes = last.uncommitted {
+            log.write(.error, Self.lost(changes).sentence)
         } else {
             start.folder.noteLeft(StatusText.left(by: last))
         }
