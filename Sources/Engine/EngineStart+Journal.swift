@@ -51,6 +51,9 @@ extension EngineStarter {
     }
 
     private func journalSealer(_ salt: [UInt8]) throws(EngineStartError) -> JournalSealer {
+        guard salt.count >= VolumeKeys.minimumSaltSize else {
+            throw EngineStarter.nonsense(EngineStarter.saltKey)
+        }
         do {
             return try JournalSealer(key: configuration.keys.localKey(salt: salt))
         } catch {

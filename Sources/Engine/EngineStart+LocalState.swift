@@ -10,23 +10,93 @@ import Namespace
 import Primitives
 
 extension EngineStarter {
+    /// Groups of a file's block map; a row of a later one is damage.
+    private static let groupLimit = BlockOwner.blockLimit / UInt64(BlockGroup.span)
+
+    /// The salts of this state folder's keys, made if it has none yet.
+    ///
+    /// - Throws: `state` for one that is too short, or gone although things are sealed with it.
     func salts(
         _ metadata: MetadataDatabase
     ) throws(EngineStartError) -> (arena: [UInt8], inline: [UInt8]) {
+        let arena = try salt("arena-salt", metadata)
+        let inline = try salt("inline-salt", metadata)
         try wrap { () throws(MetadataError) in
-            let salts = try metadata.write(frees: true) { (writer) throws(MetadataError) in
-                let arena =
-                    try writer.value("arena-salt") ?? SystemRandom.bytes(EngineStarter.saltSize)
-                let inline =
-                    try writer.value("inline-salt") ?? SystemRandom.bytes(EngineStarter.saltSize)
+            try metadata.write(frees: true) { (writer) throws(MetadataError) in
                 try writer.setValue("arena-salt", arena)
                 try writer.setValue("inline-salt", inline)
-                return (arena: arena, inline: inline)
             }
             // Durable before the first block is sealed with them.
             try metadata.commit()
             try metadata.syncLog()
-            return salts
+        }
+        return (arena, inline)
+    }
+
+    private func salt(
+        _ key: String, _ metadata: MetadataDatabase
+    ) throws(EngineStartError) -> [UInt8] {
+        let (stored, highest) = try wrap { () throws(MetadataError) in
+            try metadata.write { (reader) throws(MetadataError) in
+                (try reader.value(key), try reader.highestInode())
+            }
+        }
+        guard let stored else {
+            if highest < Volume.firstOrdinaryInode {
+                return SystemRandom.bytes(EngineStarter.saltSize)
+            }
+            throw EngineStarter.nonsense(key)
+        }
+        guard stored.count >= VolumeKeys.minimumSaltSize else { throw EngineStarter.nonsense(key) }
+        return stored
+    }
+
+    /// Why a start that needs a setting ends.
+    static func nonsense(_ key: String) -> EngineStartError {
+        .state("its local setting “\(key)” makes no sense: the state folder is damaged")
+    }
+
+    /// Sees to it that no row names a block of an arena that is gone: a new one would be made, and
+    /// hide that. What the store has too is forgotten, and fetched again.
+    ///
+    /// - Throws: `state` when bytes are gone that no store has.
+    func forgetLostArena(_ metadata: MetadataDatabase) throws(EngineStartError) {
+        do {
+            if try Arena.identifier(ofFileAt: configuration.stateFolder + "/arena") != nil {
+                return
+            }
+        } catch {
+            // One that is there; whoever opens it says what is wrong with it.
+            return
+        }
+        var isOnlyHere = false
+        var count = 0
+        try wrap { () throws(MetadataError) in
+            try metadata.write { (reader) throws(MetadataError) in
+                try reader.forEachBlockGroup { (row) throws(MetadataError) in
+                    count += 1
+                    // What does not decode may be anything.
+                    let group = BlockGroup(decoding: row.map)
+                    if group?.entries.contains(where: { $0.differsFromBase }) ?? true {
+                        isOnlyHere = true
+                    }
+                }
+                // They may lie over blocks.
+                try reader.forEachJournalPiece { _ in isOnlyHere = true }
+            }
+        }
+        if isOnlyHere {
+            throw .state(
+                "the file “arena” is gone or empty, and with it what was not on the store yet: put "
+                    + "it back, or recover the volume from its phrase")
+        }
+        if count == 0 { return }
+        try wrap { () throws(MetadataError) in
+            try metadata.write(frees: true) { (writer) throws(MetadataError) in
+                try writer.clearBlockGroups()
+            }
+            try metadata.commit()
+            try metadata.syncLog()
         }
     }
 
@@ -60,9 +130,9 @@ extension EngineStarter {
         try wrap { () throws(MetadataError) in
             try metadata.write { (reader) throws(MetadataError) in
                 try reader.forEachBlockGroup { (row) throws(MetadataError) in
-                    guard let group = BlockGroup(decoding: row.map) else {
-                        throw .corrupt("a block map row is malformed")
-                    }
+                    guard row.group < EngineStarter.groupLimit,
+                        let group = BlockGroup(decoding: row.map)
+                    else { throw .corrupt("a block map row is malformed") }
                     for (index, entry) in group.entries.enumerated() {
                         if entry.differsFromBase { dirty.insert(row.ino) }
                         guard let reference = entry.reference else { continue }

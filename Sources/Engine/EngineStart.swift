@@ -211,6 +211,8 @@ struct EngineStarter {
         _ metadata: MetadataDatabase, head: Publisher.Head, unanswered: PadRecord? = nil
     ) throws(EngineStartError) -> Engine {
         let (arenaSalt, inlineSalt) = try salts(metadata)
+        try removeOrphans(metadata)
+        try forgetLostArena(metadata)
         let keys = configuration.keys
         let arena: Arena
         let sealer: LocalSealer
@@ -223,7 +225,6 @@ struct EngineStarter {
             if error as? ArenaError == .diskFull { throw .noRoom }
             throw .state("its cache does not open: \(error)")
         }
-        try removeOrphans(metadata)
         var dirty = try adopt(metadata, arena)
         let (journaled, journalSealer) = try takeUpJournal(metadata, arena)
         dirty.formUnion(journaled)

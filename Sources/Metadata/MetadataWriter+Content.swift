@@ -110,6 +110,11 @@ extension MetadataWriter {
         try core.writes.content.clearJournal.begin().run()
     }
 
+    /// Removes the block groups of all files.
+    package borrowing func clearBlockGroups() throws(MetadataError) {
+        try core.writes.content.clearBlockGroups.begin().run()
+    }
+
     /// Removes the block groups of a file from one on: 0 removes all.
     package borrowing func deleteBlockGroups(
         _ ino: UInt64, from group: UInt64

@@ -121,6 +121,7 @@ struct ContentChanges {
     let setJournalPiece: SQLiteStatement
     let removeJournalPiece: SQLiteStatement
     let clearJournal: SQLiteStatement
+    let clearBlockGroups: SQLiteStatement
     let setXattr: SQLiteStatement
     let removeXattr: SQLiteStatement
     let setPad: SQLiteStatement
@@ -159,6 +160,7 @@ struct ContentChanges {
             """)
         removeJournalPiece = change("DELETE FROM journal WHERE ino = ?1 AND piece = ?2")
         clearJournal = change("DELETE FROM journal")
+        clearBlockGroups = change("DELETE FROM block_groups")
         setXattr = change(
             """
             INSERT INTO xattrs (ino, name, value) VALUES (?1, ?2, ?3)
