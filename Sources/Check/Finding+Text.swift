@@ -133,7 +133,8 @@ extension Remedy {
             "save what you can read, then remove the local state and use “cairn recover”; what was"
                 + " not published is lost then"
         case .elsewhere:
-            "another machine has published since: “cairn recover” takes the volume up here"
+            "another machine has published since: copy out what was not published from here, and"
+                + " recover the volume in a new state folder"
         case .history: "the files as they are now are not affected"
         }
     }

@@ -37,8 +37,6 @@ package final class Daemon: Sendable {
         var phase = DaemonStatus.Phase.serving
         /// The engine's last words; set when it has stopped.
         var last: EngineStatus?
-        /// The end failed on this machine's own disk.
-        var isUncommitted = false
     }
 
     /// How long a session may take to end after its unmount.
@@ -321,7 +319,6 @@ package final class Daemon: Sendable {
     /// Stops the engine, and says what is left.
     private func finish(within time: Duration?) {
         condition.withLock { $0.phase = .finishing }
-        let earlier = engine.engineStatus().errors
         let last = engine.stop(finishing: time)
         condition.withLock { $0.last = last }
         if let changes = last.uncommitted {
