@@ -60,7 +60,9 @@ struct CommandAdviceTests {
             #expect(isRunning(process))
             // Its own thread commits, and is told with a signal as well.
             let left = try volume.tried("unmount", "test", "--now")
-            expectRefusal(left, .failure, "is unmounted", "did not take the last changes")
+            expectRefusal(left, .failure, "in memory only", "“kill \(process)” unmounts")
+            try volume.shell("kill \(process)")
+            #expect(eventually(within: .seconds(60)) { !isRunning(process) })
         }
     }
 
