@@ -86,7 +86,7 @@ extension Engine {
 
     /// Why the way to the store failed: what the store said, else what was noted last.
     func failureSentence(_ failure: FileError) -> String {
-        if let halted = publisher.halted { return halted }
+        if failure == .readOnly, let halted = publisher.halted { return halted }
         if let error = volume.counters.storeError { return error.description }
         // The store may have answered to something smaller since.
         if failure == .noSpace, let sentence = volume.counters.missingRoom { return sentence }

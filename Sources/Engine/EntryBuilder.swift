@@ -127,7 +127,7 @@ struct EntryBuilder {
     /// Whether the hard-link table has, or will have, an entry of a linked file.
     private mutating func isInTable(_ row: InodeRow) throws(Failure) -> Bool {
         guard row.form == .blocks, standIns[row.ino] == nil else { return true }
-        if try read({ (s) throws(MetadataError) in try s.content(row.ino) }) != nil { return true }
+        if try stored(row) != nil { return true }
         let key = Entry.hardLinkName(of: row.ino)
         if try published.content(at: key, in: Volume.hardLinkDirectory) != nil { return true }
         return try published.moved(row.ino) != nil

@@ -253,6 +253,8 @@ final class Flusher: Sendable {
             }
         }
         early.release(batch)
+        // Nor where the store does not give what they need.
+        if volume.counters.storeError != nil { isOwn = false }
         settle(batch, lost: lost, failure, isOwn: isOwn)
         publisherPoke()
     }
@@ -284,6 +286,8 @@ final class Flusher: Sendable {
             for ino in batch { state.flushing[ino] = nil }
             state.ended += 1
             state.lastFailure = failure
+            // Else they would all be due again, and no wait of theirs counted.
+            if isOwn { state.isUrgent = false }
             if failure == nil || isOwn {
                 state.backoff.succeed()
             } else {

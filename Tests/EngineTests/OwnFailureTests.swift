@@ -65,6 +65,22 @@ struct OwnFailureTests: PatchWork {
         #expect(try same(volume.readFile("/files/b"), bytes))
     }
 
+    @Test("more of them than a round takes are not tried without end after a sync")
+    func many() throws {
+        let volume = try damagedVolume()
+        for number in 0..<Flusher.batchLimit {
+            try volume.copyWhole("/files/a", "/files/a\(number)", count: 8 * Self.block)
+        }
+        #expect(flushAll(volume) == .inputOutput)
+        #expect(eventually { !volume.engine.flusher.isUrgent })
+        #expect(volume.engine.flusher.pendingCount == Flusher.batchLimit + 1)
+        let bytes = pattern(100_000, seed: 4)
+        try volume.writeFile("/files/b", bytes)
+        let sound = try volume.resolve("/files/b")
+        #expect(
+            eventually(within: .seconds(20)) { volume.engine.flusher.state(of: sound) == nil })
+    }
+
     @Test("a store that takes nothing is asked again for all files together")
     func refused() throws {
         let volume = try TestVolume(on: TestStore())

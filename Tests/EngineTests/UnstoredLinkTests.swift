@@ -67,6 +67,24 @@ struct UnstoredLinkTests {
         #expect(try volume.report("errors").isEmpty)
     }
 
+    @Test("nor has one a link to a copy of a file whose newest bytes are not stored")
+    func copied() throws {
+        let volume = try volume()
+        try volume.writeFile("/files/n", Self.bytes)
+        #expect(volume.engine.flusher.flushAll(until: .now + .seconds(30).scaled) == nil)
+        try volume.writeFile("/files/n", [1, 2, 3], at: 50_000)
+        try volume.copyWhole("/files/n", "/files/copy", count: Self.bytes.count)
+        let (parent, name) = try volume.split("/files/m")
+        let status = try volume.engine.link(
+            try volume.resolve("/files/copy"), as: name, in: parent, volume.context)
+        volume.engine.forget(status.ino, count: 1)
+        pass(volume)
+        #expect(try links(volume) == ([], []))
+        #expect(volume.engine.flusher.flushAll(until: .now + .seconds(30).scaled) == nil)
+        pass(volume)
+        #expect(try links(volume).names == ["/files/copy", "/files/m"])
+    }
+
     @Test("names that a revision leaves out make no revision by themselves")
     func quiet() throws {
         let volume = try volume()
