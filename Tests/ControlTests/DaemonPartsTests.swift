@@ -104,9 +104,13 @@ struct DaemonPartsTests {
         state.halted = "another machine has published revision 7, this one knows 5"
         let halted = Daemon.unpublished(state.halted, state)
         #expect(halted.advice == StatusText.wayOn)
-        for failure in [local, halted, Daemon.stillMounted(local), Daemon.stillMounted(halted)] {
-            #expect(!failure.rendered.contains(StatusText.safe), "\(failure)")
-            #expect(!failure.advice.contains("--now"), "\(failure)")
+        for failure in [local, halted] {
+            let refused = Daemon.stillMounted(failure)
+            #expect(refused.advice.hasPrefix(failure.advice), "\(refused)")
+            #expect(refused.advice.contains("“cairn unmount --now”"), "\(refused)")
+            for said in [failure.rendered, refused.rendered] {
+                #expect(!said.contains(StatusText.safe) && !said.contains("go out"), "\(said)")
+            }
         }
         let left = StatusText.leftover(of: state)
         #expect(left?.contains(StatusText.wayOn) == true && left?.contains("goes out") == false)

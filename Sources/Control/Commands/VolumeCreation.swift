@@ -133,7 +133,7 @@ package struct VolumeCreation: Sendable {
         do {
             let start = try VolumeStart(folder: folder, configuration: configuration)
             let last = try start.start(mode, seed: seed).stop(finishing: Self.finishTime)
-            folder.noteLeft(StatusText.left(by: last))
+            if last.uncommitted == nil { folder.noteLeft(StatusText.left(by: last)) }
             try key.write(to: folder)
             try show(RecoveryPhrase(entropy: seed).words)
             try configuration.write(to: folder)

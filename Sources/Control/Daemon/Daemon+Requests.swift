@@ -126,7 +126,7 @@ extension Daemon {
             if !state.halted.isEmpty {
                 StatusText.wayOn
             } else if isLocal {
-                "mend that first: what this machine's disk does not take is not safe here either"
+                "mend that first: until then it is on this machine only"
             } else if isTreeAlone {
                 StatusText.safe + "; “cairn sync” tries it again"
             } else {
@@ -139,12 +139,12 @@ extension Daemon {
     /// The same for who wanted to unmount.
     static func stillMounted(_ failure: CommandFailure) -> CommandFailure {
         guard failure.code == .unpublished else { return failure }
-        // What is not safe, or never goes out, has an advice of its own.
+        // What this machine fails with, or never goes out, has an advice of its own.
         let advice =
             failure.advice.hasPrefix(StatusText.safe)
             ? "all of it is safe on this machine: unmount with --now to have it go out at the "
                 + "next mount, or mend the cause and unmount again"
-            : failure.advice
+            : failure.advice + "; “cairn unmount --now” ends this mount as it is"
         return CommandFailure(
             failure.code, failure.sentence + "; it is still mounted", advice: advice)
     }
