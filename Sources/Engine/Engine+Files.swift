@@ -174,7 +174,14 @@ extension Engine {
         let name = try? volume.query { (reader) throws(MetadataError) in
             try reader.name(parent: row.parent, cookie: row.cookie)
         }
-        if let name { invalidation(.entry(parent: row.parent, name: name)) }
+        if let name { invalidation(.oldTimes(row.ino, parent: row.parent, name: name)) }
+    }
+
+    /// Whether the kernel is to forget a name for `oldTimes`, asked directly before it is told: who
+    /// has opened the file meanwhile would have a path that shows as deleted.
+    package func mayForgetName(of ino: UInt64) -> Bool {
+        let isOpen = volume.table.peek(ino) { $0.openCount > 0 } ?? false
+        return !isOpen && volume.table.takeOldTimes(ino)
     }
 
     /// The last close: background work on the file may begin.

@@ -19,7 +19,7 @@ extension Engine {
         if volume.table.addReference(status.ino) {
             // Who came between the name's end and the inode's has brought the old one back.
             let isOpen = volume.table.peek(status.ino) { $0.openCount > 0 } ?? false
-            if !isOpen { invalidation(.entry(parent: parent, name: name)) }
+            if !isOpen { invalidation(.oldTimes(status.ino, parent: parent, name: name)) }
         }
         return status
     }

@@ -57,9 +57,10 @@ package struct MountOptions: Sendable {
     package var rootInode = Engine.rootInode
     /// Most read-aheads and write-backs the kernel may have waiting for an answer; three quarters
     /// of them make it hold back. The kernel has one queue for both, and a close waits for its
-    /// write-backs: so there are many more than reads that wait for the store at once, and far
-    /// fewer than may wait for their turn (`LaneLimits.store`).
-    package var maxBackground: UInt16 = 512
+    /// write-backs: so there are many more than reads that wait for the store at once, and no
+    /// more than may wait for their turn with 1 MiB each (`LaneLimits.store`): none of them then
+    /// keeps a serving thread.
+    package var maxBackground: UInt16 = 192
     /// The kernel gathers small writes, and keeps size and times of open files itself.
     package var writebackCache = true
     /// How long the kernel believes a name. This mount is the one writer, and says what changed.

@@ -22,7 +22,7 @@ final class RequestHost: Sendable {
     let storeLane = SlowLane(name: "cairn-store", limits: .store)
     let diskLane = SlowLane(name: "cairn-disk", limits: .disk)
     /// For what waits for requests that the kernel makes meanwhile, and so for the other lanes.
-    let kernelLane = SlowLane(name: "cairn-kernel", limits: .kernel)
+    let kernelLane = SlowLane(name: "cairn-pages", limits: .kernel)
     let watchdog = Watchdog()
     let habit = ListingHabit()
     /// Called when requests of the kernel can no longer be taken.

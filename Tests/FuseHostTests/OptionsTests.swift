@@ -112,9 +112,11 @@ struct OptionsTests {
     func boundsTheBackground() {
         let lane = LaneLimits.store
         var answer = ConnectionTerms.answer(to: cfuse_connection(), options)
-        #expect(answer.max_background == 512 && answer.congestion_threshold == 384)
-        #expect(answer.max_background > 4 * lane.threadLimit)
-        // All of it may wait for a thread, and others too.
+        #expect(answer.max_background == 192 && answer.congestion_threshold == 144)
+        #expect(answer.congestion_threshold > 2 * lane.threadLimit)
+        // All of it may wait for a thread, with all its bytes, and others too.
+        let waiting = Int(answer.max_background) - lane.threadLimit
+        #expect(waiting * Int(answer.max_write) <= lane.byteLimit)
         #expect(Int(answer.max_background) * 2 <= lane.waitingLimit)
         for (share, wanted) in [(2048, 128), (512, 128), (256, 64), (128, 64), (16, 64)] {
             answer = ConnectionTerms.answer(to: cfuse_connection(), options, ringShare: share)

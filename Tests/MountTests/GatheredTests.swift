@@ -164,7 +164,8 @@ final class GatheredTests: EveryonesMount {
             """)
     }
 
-    // SEMANTICS: A pad that was written shows its new times when nobody has it open any more.
+    // SEMANTICS: A pad that was written shows its new times when nobody has it open any more, nor
+    // holds it by a watch, a bind mount or O_PATH.
     @Test("a pad's times move with each write to it, when it is closed")
     func timesOfPads() throws {
         try volume.probe(
@@ -200,7 +201,7 @@ final class GatheredTests: EveryonesMount {
         try volume.probe("assert os.stat(PADS + '/renamed').st_mtime_ns > 10**18")
     }
 
-    // SEMANTICS: Up to 512 requests that the kernel makes ahead of a program's reads, of up to 1
+    // SEMANTICS: Up to 192 requests that the kernel makes ahead of a program's reads, of up to 1
     // MiB each, keep no `close` waiting for the store; beyond, it waits for the first of them. By
     // io_uring they are 64 to 128, and for users other than root at most `max_user_bgreq` of the
     // module `fuse`.
