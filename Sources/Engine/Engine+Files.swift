@@ -131,8 +131,7 @@ extension Engine {
             noteUnstored(inode)
             throw error
         }
-        let isPad = noteWritten(inode) == .pad
-        if isPad && !isGathered { volume.table.noteOldTimes(ino) }
+        noteWritten(inode)
         return bytes.count
     }
 
@@ -146,10 +145,7 @@ extension Engine {
     }
 
     /// Tells the background that an inode has new bytes.
-    ///
-    /// - Returns: the form of its content.
-    @discardableResult
-    func noteWritten(_ inode: Inode) -> StorageForm {
+    func noteWritten(_ inode: Inode) {
         let form = inode.state.withLock { $0.row.form }
         switch form {
         case .blocks: flusher.note(inode.ino)
@@ -157,31 +153,6 @@ extension Engine {
         case .inline, .none: break
         }
         room.askIfShort()
-        return form
-    }
-
-    /// Has the kernel forget a pad's name, and so its inode, with the last close of one that was
-    /// written.
-    ///
-    /// A kernel that gathers writes believes only its own times of a file, and moves them only for
-    /// what it gathers, which a pad's writes are not. It takes ours where it meets an inode anew.
-    /// Somebody may open the pad meanwhile: then it is told with that one's close again.
-    ///
-    /// - Source: Linux, fs/fuse/inode.c, fuse_get_cache_mask.
-    private func tellTimes(of row: InodeRow) {
-        guard row.linkCount > 0, volume.table.hasOldTimes(row.ino) else { return }
-        // Without a name to be had the times are old for longer, and nothing else.
-        let name = try? volume.query { (reader) throws(MetadataError) in
-            try reader.name(parent: row.parent, cookie: row.cookie)
-        }
-        if let name { invalidation(.oldTimes(row.ino, parent: row.parent, name: name)) }
-    }
-
-    /// Whether the kernel is to forget a name for `oldTimes`, asked directly before it is told: who
-    /// has opened the file meanwhile would have a path that shows as deleted.
-    package func mayForgetName(of ino: UInt64) -> Bool {
-        let isOpen = volume.table.peek(ino) { $0.openCount > 0 } ?? false
-        return !isOpen && volume.table.takeOldTimes(ino)
     }
 
     /// The last close: background work on the file may begin.
@@ -191,21 +162,20 @@ extension Engine {
         if case .foreignWriter(let content) = removed { content.close() }
         guard case .file(let inode, let intent, let reads) = removed else { return }
         fetcher.cancel(reads)
-        let (isLast, pad, isUnsealed, isUntold, mayBeCached) = inode.state.withLock { state in
+        let (isLast, form, isUnsealed, isUntold, mayBeCached) = inode.state.withLock { state in
             state.openCount -= 1
             if intent.writes { state.writerCount -= 1 }
             defer { state.isAccessUntold = false }
             return (
-                state.openCount == 0, state.row.form == .pad ? state.row : nil,
-                state.isPadUnsealed, state.isAccessUntold, state.mayBeCached
+                state.openCount == 0, state.row.form, state.isPadUnsealed, state.isAccessUntold,
+                state.mayBeCached
             )
         }
         // The inode may leave memory now; what the kernel has stays.
         if mayBeCached { volume.table.noteCached(ino) }
         if isUntold { invalidation(.attributes(ino)) }
-        if let pad {
-            if isUnsealed && intent.writes { pads.note(ino, after: configuration.padDelay) }
-            if isLast { tellTimes(of: pad) }
+        if form == .pad && isUnsealed && intent.writes {
+            pads.note(inode.ino, after: configuration.padDelay)
         }
         volume.table.unpin(inode)
         if isLast { removeIfOrphan(ino) }

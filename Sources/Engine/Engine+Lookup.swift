@@ -16,11 +16,7 @@ extension Engine {
         _ name: [UInt8], in parent: UInt64, _ context: RequestContext
     ) throws(FileError) -> FileStatus {
         let status = try find(name, in: parent, context)
-        if volume.table.addReference(status.ino) {
-            // Who came between the name's end and the inode's has brought the old one back.
-            let isOpen = volume.table.peek(status.ino) { $0.openCount > 0 } ?? false
-            if !isOpen { invalidation(.oldTimes(status.ino, parent: parent, name: name)) }
-        }
+        volume.table.addReference(status.ino)
         return status
     }
 

@@ -175,8 +175,6 @@ package final class Engine: Sendable {
 package enum Invalidation: Sendable, Hashable {
     /// A name.
     case entry(parent: UInt64, name: [UInt8])
-    /// A name of an inode of which the kernel believes older times, for `Engine.mayForgetName`.
-    case oldTimes(UInt64, parent: UInt64, name: [UInt8])
     /// An inode's attributes and pages.
     case inode(UInt64)
     /// An inode's attributes; its pages are as they were.

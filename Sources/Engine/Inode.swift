@@ -215,8 +215,6 @@ final class InodeTable: Sendable {
         var count: UInt64 = 0
         /// It may have pages of the content: it forgets them with the inode at the latest.
         var mayBeCached = false
-        /// It believes older times than the file has, and is to be told so many times more.
-        var timesToTell = 0
     }
 
     private final class ShardBox: Sendable {
@@ -295,14 +293,8 @@ final class InodeTable: Sendable {
     }
 
     /// Counts one reference of the kernel.
-    ///
-    /// - Returns: whether it had some already, and is to be told that it believes older times.
-    @discardableResult
-    func addReference(_ ino: UInt64) -> Bool {
-        box(ino).shard.references.withLock { references in
-            references[ino, default: Hold()].count += 1
-            return (references[ino]?.timesToTell ?? 0) > 0
-        }
+    func addReference(_ ino: UInt64) {
+        box(ino).shard.references.withLock { $0[ino, default: Hold()].count += 1 }
     }
 
     /// Takes `count` references back.
@@ -333,30 +325,6 @@ final class InodeTable: Sendable {
     /// Whether the kernel may have pages of an inode, from before it was last opened.
     func mayBeCached(_ ino: UInt64) -> Bool {
         box(ino).shard.references.withLock { $0[ino]?.mayBeCached ?? false }
-    }
-
-    /// How often the kernel is told of one write's times: with the close, and once more where
-    /// somebody's look came between. What is held otherwise, by a watch or a bind mount, keeps its
-    /// old times however often it is told.
-    static let timesTold = 2
-
-    /// The kernel believes older times of an inode than it has, as long as it holds it.
-    func noteOldTimes(_ ino: UInt64) {
-        box(ino).shard.references.withLock { $0[ino]?.timesToTell = InodeTable.timesTold }
-    }
-
-    /// Whether the kernel is to be told that it believes older times of an inode.
-    func hasOldTimes(_ ino: UInt64) -> Bool {
-        box(ino).shard.references.withLock { ($0[ino]?.timesToTell ?? 0) > 0 }
-    }
-
-    /// The same, for who tells it next.
-    func takeOldTimes(_ ino: UInt64) -> Bool {
-        box(ino).shard.references.withLock { references in
-            guard let left = references[ino]?.timesToTell, left > 0 else { return false }
-            references[ino]?.timesToTell = left - 1
-            return true
-        }
     }
 
     /// How many inodes are resident.

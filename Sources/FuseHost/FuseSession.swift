@@ -234,28 +234,20 @@ import Threading
         }
     }
 
-    private func forget(_ name: [UInt8], in directory: UInt64) {
-        // SAFETY: the session lives as long as `self`; the name lives for the length of the call.
-        _ = unsafe name.withUnsafeBufferPointer { bytes in
-            guard let start = bytes.baseAddress else { return Int32(0) }
-            return unsafe cfuse_invalidate_entry(session, directory, start, bytes.count)
-        }
-    }
-
     private func startNotifier() {
         let inodes = host.inodes
         let isStarted = notifier.start { [self] change in
-            // SAFETY: the session lives as long as `self`.
+            // SAFETY: the session lives as long as `self`; names live for the length of the call.
             switch change {
             case .inode(let ino):
                 _ = unsafe cfuse_invalidate_inode(session, inodes.kernel(ino))
             case .attributes(let ino):
                 _ = unsafe cfuse_invalidate_attributes(session, inodes.kernel(ino))
             case .entry(let parent, let name):
-                forget(name, in: inodes.kernel(parent))
-            case .oldTimes(let ino, let parent, let name):
-                if host.engine.mayForgetName(of: ino) {
-                    forget(name, in: inodes.kernel(parent))
+                _ = unsafe name.withUnsafeBufferPointer { bytes in
+                    guard let start = bytes.baseAddress else { return Int32(0) }
+                    return unsafe cfuse_invalidate_entry(
+                        session, inodes.kernel(parent), start, bytes.count)
                 }
             }
         }
